@@ -1,0 +1,122 @@
+import { MalformedError } from './malformed.ts';
+
+/** Bounds-checked big-endian reader. It knows bytes and where it is, and nothing about structures. */
+export class Reader {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  readonly #end: number;
+  readonly #path: string[];
+  #offset: number;
+
+  constructor(bytes: Uint8Array, path: string[], start: number = 0, end: number = bytes.length) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#path = path;
+    this.#offset = start;
+    this.#end = end;
+  }
+
+  get remaining(): number {
+    return this.#end - this.#offset;
+  }
+
+  /** Reads with `field` on the error path. */
+  within<T>(field: string, read: (reader: Reader) => T): T {
+    this.#path.push(field);
+    const value = read(this);
+    this.#path.pop();
+    return value;
+  }
+
+  malformed(reason: string, offset: number = this.#offset): MalformedError {
+    return new MalformedError(this.#path.join('.'), offset, reason);
+  }
+
+  u8(): number {
+    return this.#view.getUint8(this.#take(1));
+  }
+
+  u16(): number {
+    return this.#view.getUint16(this.#take(2));
+  }
+
+  u32(): number {
+    return this.#view.getUint32(this.#take(4));
+  }
+
+  u64(): bigint {
+    return this.#view.getBigUint64(this.#take(8));
+  }
+
+  /** A copy: decoded values never alias the input, which the caller may reuse. */
+  bytes(length: number): Uint8Array {
+    const start = this.#take(length);
+    return this.#bytes.slice(start, start + length);
+  }
+
+  /** A reader over the next `length` bytes, which are consumed here. */
+  sub(length: number): Reader {
+    const start = this.#take(length);
+    return new Reader(this.#bytes, this.#path, start, start + length);
+  }
+
+  end(): void {
+    if (this.remaining > 0) throw this.malformed(`${this.remaining} bytes left over`);
+  }
+
+  #take(length: number): number {
+    const start = this.#offset;
+    if (length > this.remaining) throw this.malformed(`needs ${length} bytes, ${this.remaining} are left`);
+    this.#offset = start + length;
+    return start;
+  }
+}
+
+/** Growing big-endian writer. Values out of range are the caller's mistake: RangeError. */
+export class Writer {
+  #buffer: Uint8Array = new Uint8Array(256);
+  #view: DataView = new DataView(this.#buffer.buffer);
+  #length = 0;
+
+  u8(value: number): void {
+    this.#view.setUint8(this.#grow(1), inRange(value, 0xff));
+  }
+
+  u16(value: number): void {
+    this.#view.setUint16(this.#grow(2), inRange(value, 0xffff));
+  }
+
+  u32(value: number): void {
+    this.#view.setUint32(this.#grow(4), inRange(value, 0xffffffff));
+  }
+
+  u64(value: bigint): void {
+    if (value < 0n || value > 0xffffffffffffffffn) throw new RangeError(`${value} does not fit 64 bits`);
+    this.#view.setBigUint64(this.#grow(8), value);
+  }
+
+  bytes(value: Uint8Array): void {
+    this.#buffer.set(value, this.#grow(value.length));
+  }
+
+  finish(): Uint8Array {
+    return this.#buffer.slice(0, this.#length);
+  }
+
+  #grow(length: number): number {
+    const start = this.#length;
+    this.#length += length;
+    if (this.#length > this.#buffer.length) {
+      const larger = new Uint8Array(Math.max(this.#buffer.length * 2, this.#length));
+      larger.set(this.#buffer);
+      this.#buffer = larger;
+      this.#view = new DataView(larger.buffer);
+    }
+    return start;
+  }
+}
+
+function inRange(value: number, max: number): number {
+  if (!Number.isInteger(value) || value < 0 || value > max) throw new RangeError(`${value} is not in 0..${max}`);
+  return value;
+}

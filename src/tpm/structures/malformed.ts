@@ -1,0 +1,19 @@
+/**
+ * Bytes that are not the structure they were said to be.
+ *
+ * `path` names the field (`TPMS_ATTEST.quote.pcrDigest`), `offset` is the byte position in the decoded buffer.
+ */
+export class MalformedError extends Error {
+  override readonly name: string = 'MalformedError';
+  readonly code: 'ERR_MALFORMED' = 'ERR_MALFORMED' as const;
+  readonly path: string;
+  readonly offset: number;
+  readonly reason: string;
+
+  constructor(path: string, offset: number, reason: string) {
+    super(`${path} at byte ${offset}: ${reason}`);
+    this.path = path;
+    this.offset = offset;
+    this.reason = reason;
+  }
+}

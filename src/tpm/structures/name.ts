@@ -1,0 +1,39 @@
+/** Names and qualified names (TPM 2.0 Library Part 1, section 16). */
+import { createHash } from 'node:crypto';
+import { hashAlgorithm } from './algorithms.ts';
+import { encode } from './codec.ts';
+import { type TpmsNvPublic, tpmsNvPublic } from './nv-public.ts';
+import { type TpmtPublic, tpmtPublic } from './public.ts';
+
+function digestName(nameAlg: number, ...parts: readonly Uint8Array[]): Uint8Array {
+  const algorithm = hashAlgorithm(nameAlg);
+  if (algorithm === undefined) throw new RangeError(`0x${nameAlg.toString(16)} is not a known name algorithm`);
+  const hash = createHash(algorithm.name);
+  for (const part of parts) hash.update(part);
+  return Uint8Array.from([nameAlg >> 8, nameAlg & 0xff, ...hash.digest()]);
+}
+
+/** Name of an object: nameAlg ‖ H(TPMT_PUBLIC). @throws RangeError for a nameAlg without a digest (TPM_ALG_NULL). */
+export function objectName(publicArea: TpmtPublic): Uint8Array {
+  return digestName(publicArea.nameAlg, encode(tpmtPublic, publicArea));
+}
+
+/** Name of an NV index: nameAlg ‖ H(TPMS_NV_PUBLIC). */
+export function nvName(publicArea: TpmsNvPublic): Uint8Array {
+  return digestName(publicArea.nameAlg, encode(tpmsNvPublic, publicArea));
+}
+
+/** Name of a permanent entity (hierarchy, PCR, session): its handle. */
+export function handleName(handle: number): Uint8Array {
+  const name = new Uint8Array(4);
+  new DataView(name.buffer).setUint32(0, handle);
+  return name;
+}
+
+/**
+ * Qualified Name: nameAlg ‖ H(qualified Name of the parent ‖ Name). A primary object's parent is its hierarchy, whose
+ * qualified Name is its handle. @param name at least the two bytes of its algorithm
+ */
+export function qualifiedName(parentQualifiedName: Uint8Array, name: Uint8Array): Uint8Array {
+  return digestName(((name[0] ?? 0) << 8) | (name[1] ?? 0), parentQualifiedName, name);
+}

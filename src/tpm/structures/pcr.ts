@@ -1,0 +1,52 @@
+/** TPML_PCR_SELECTION (TPM 2.0 Library Part 2, 10.6.2 and 10.9.7). */
+import { type Codec, tpml } from './codec.ts';
+
+export interface TpmsPcrSelection {
+  /** TPM_ALG_ID of the bank. */
+  readonly hash: number;
+  /** PCR n is bit n % 8 of byte n / 8. */
+  readonly pcrSelect: Uint8Array;
+}
+
+export type TpmlPcrSelection = readonly TpmsPcrSelection[];
+
+/** PCRs of a PC Client TPM: 0 to 23. */
+export const PCR_COUNT = 24;
+const PCR_SELECT_BYTES = PCR_COUNT / 8;
+const PCR_SELECT_MAX = 4;
+const BANKS_MAX = 16;
+
+const tpmsPcrSelection: Codec<TpmsPcrSelection> = {
+  name: 'TPMS_PCR_SELECTION',
+  read: (r) => {
+    const hash = r.u16();
+    const size = r.u8();
+    if (size > PCR_SELECT_MAX) throw r.malformed(`sizeofSelect ${size} is over ${PCR_SELECT_MAX}`);
+    return { hash, pcrSelect: r.bytes(size) };
+  },
+  write: (w, value) => {
+    w.u16(value.hash);
+    w.u8(value.pcrSelect.length);
+    w.bytes(value.pcrSelect);
+  },
+};
+
+export const tpmlPcrSelection: Codec<TpmlPcrSelection> = tpml('TPML_PCR_SELECTION', tpmsPcrSelection, BANKS_MAX);
+
+/** One bank's selection in the three-byte form that PC Client TPMs use. `indices` are 0..23. */
+export function pcrSelection(hash: number, indices: readonly number[]): TpmsPcrSelection {
+  const pcrSelect = new Uint8Array(PCR_SELECT_BYTES);
+  for (const index of indices) {
+    if (!Number.isInteger(index) || index < 0 || index >= PCR_COUNT) throw new RangeError(`PCR ${index} is not 0..23`);
+    const byte = index >> 3;
+    pcrSelect[byte] = (pcrSelect[byte] ?? 0) | (1 << (index & 7));
+  }
+  return { hash, pcrSelect };
+}
+
+/** The selected PCR indices, ascending: the order in which their values are hashed into a quote. */
+export function selectedPcrs(selection: TpmsPcrSelection): readonly number[] {
+  return Array.from({ length: selection.pcrSelect.length * 8 }, (_, index) => index).filter(
+    (index) => ((selection.pcrSelect[index >> 3] ?? 0) >> (index & 7)) & 1,
+  );
+}
