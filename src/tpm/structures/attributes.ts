@@ -1,19 +1,19 @@
 /** TPMA_OBJECT (TPM 2.0 Library, Part 2, 8.3); bits absent here are reserved and must be zero. */
 export const TPMA_OBJECT = {
-  fixedTPM: 1 << 1,
-  stClear: 1 << 2,
-  fixedParent: 1 << 4,
-  sensitiveDataOrigin: 1 << 5,
-  userWithAuth: 1 << 6,
-  adminWithPolicy: 1 << 7,
-  firmwareLimited: 1 << 8,
-  svnLimited: 1 << 9,
-  noDA: 1 << 10,
-  encryptedDuplication: 1 << 11,
-  restricted: 1 << 16,
-  decrypt: 1 << 17,
-  sign: 1 << 18,
-  x509sign: 1 << 19,
+  fixedTPM: 0x00000002,
+  stClear: 0x00000004,
+  fixedParent: 0x00000010,
+  sensitiveDataOrigin: 0x00000020,
+  userWithAuth: 0x00000040,
+  adminWithPolicy: 0x00000080,
+  firmwareLimited: 0x00000100,
+  svnLimited: 0x00000200,
+  noDA: 0x00000400,
+  encryptedDuplication: 0x00000800,
+  restricted: 0x00010000,
+  decrypt: 0x00020000,
+  sign: 0x00040000,
+  x509sign: 0x00080000,
 } as const;
 
 export type ObjectAttribute = keyof typeof TPMA_OBJECT;
@@ -30,7 +30,17 @@ export function hasReservedBits(attributes: number): boolean {
 }
 
 /** TPMA_SESSION (Part 2, 8.4). */
-export const TPMA_SESSION = { continueSession: 1 << 0, audit: 1 << 7, decrypt: 1 << 5, encrypt: 1 << 6 } as const;
+export const TPMA_SESSION = {
+  continueSession: 0x00000001,
+  audit: 0x00000080,
+  decrypt: 0x00000020,
+  encrypt: 0x00000040,
+} as const;
 
 /** TPMA_NV bits this product looks at (Part 2, 13.4). */
-export const TPMA_NV = { OWNERREAD: 1 << 17, AUTHREAD: 1 << 18, PPREAD: 1 << 16, WRITTEN: 1 << 29 } as const;
+export const TPMA_NV = {
+  OWNERREAD: 0x00020000,
+  AUTHREAD: 0x00040000,
+  PPREAD: 0x00010000,
+  WRITTEN: 0x20000000,
+} as const;

@@ -89,7 +89,11 @@ export const TPM_PT = {
 } as const;
 
 /** TPMA_PERMANENT (8.6). */
-export const TPMA_PERMANENT = { OWNER_AUTH_SET: 1 << 0, ENDORSEMENT_AUTH_SET: 1 << 1, IN_LOCKOUT: 1 << 9 } as const;
+export const TPMA_PERMANENT = {
+  OWNER_AUTH_SET: 0x00000001,
+  ENDORSEMENT_AUTH_SET: 0x00000002,
+  IN_LOCKOUT: 0x00000200,
+} as const;
 
 /** TPM_RH (7.4): permanent handles. */
 export const TPM_RH = {

@@ -27,7 +27,7 @@ export interface HmacSignature {
 export type TpmtSignature = RsaSignature | EccSignature | HmacSignature | { readonly sigAlg: 'null' };
 
 /** TPM_ALG_ID of each signature form; a key's scheme must be the same number. */
-export const SIGNATURE_ALG = {
+export const SIGNATURE_ALG: Readonly<Record<TpmtSignature['sigAlg'], number>> = {
   rsassa: TPM_ALG.RSASSA,
   rsapss: TPM_ALG.RSAPSS,
   ecdsa: TPM_ALG.ECDSA,
@@ -36,7 +36,7 @@ export const SIGNATURE_ALG = {
   ecschnorr: TPM_ALG.ECSCHNORR,
   hmac: TPM_ALG.HMAC,
   null: TPM_ALG.NULL,
-} as const;
+};
 
 const sigAlg: Codec<TpmtSignature['sigAlg']> = selector('TPMI_ALG_SIG_SCHEME', SIGNATURE_ALG);
 

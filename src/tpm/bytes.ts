@@ -1,0 +1,37 @@
+/** Byte strings as values. */
+
+export function concat(...parts: readonly Uint8Array[]): Uint8Array {
+  const joined = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    joined.set(part, offset);
+    offset += part.length;
+  }
+  return joined;
+}
+
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
+/** Lower-case hexadecimal. */
+export function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
+}
+
+/** Strict: an even number of hexadecimal digits and nothing else. Undefined otherwise. */
+export function fromHex(text: string): Uint8Array | undefined {
+  if (text.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(text)) return undefined;
+  return Uint8Array.from(Buffer.from(text, 'hex'));
+}
+
+export function bigEndian(bytes: Uint8Array): bigint {
+  return bytes.length === 0 ? 0n : BigInt(`0x${hex(bytes)}`);
+}
+
+/** Left-padded with zeros, or undefined when the number needs more bytes. */
+export function padStart(bytes: Uint8Array, length: number): Uint8Array | undefined {
+  const excess = bytes.length - length;
+  if (excess > 0) return bytes.subarray(0, excess).every((byte) => byte === 0) ? bytes.slice(excess) : undefined;
+  return concat(new Uint8Array(-excess), bytes);
+}

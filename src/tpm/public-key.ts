@@ -1,0 +1,93 @@
+/** Between public areas and the keys of `node:crypto`: TPMT_PUBLIC ↔ KeyObject ↔ SubjectPublicKeyInfo. Pure. */
+import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
+import { equalBytes, hex, padStart } from './bytes.ts';
+import { curve, curveByJwk } from './structures/algorithms.ts';
+import type { EccPublic, RsaPublic, TpmtPublic } from './structures/public.ts';
+
+const DEFAULT_EXPONENT = 65537;
+
+/** RSA exponent as used: the public area's 0 stands for 65537 (Part 2, 12.2.3.5). */
+export function rsaExponent(publicArea: RsaPublic): number {
+  return publicArea.parameters.exponent || DEFAULT_EXPONENT;
+}
+
+/** Coordinates at full field width; undefined for an unknown curve or a coordinate that is too long. */
+export function eccPoint(publicArea: EccPublic): { readonly x: Uint8Array; readonly y: Uint8Array } | undefined {
+  const width = curve(publicArea.parameters.curveId)?.coordinateBytes;
+  if (width === undefined) return undefined;
+  const x = padStart(publicArea.unique.x, width);
+  const y = padStart(publicArea.unique.y, width);
+  return x === undefined || y === undefined ? undefined : { x, y };
+}
+
+function base64url(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('base64url');
+}
+
+function exponentBytes(exponent: number): Uint8Array {
+  const digits = exponent.toString(16);
+  return Uint8Array.from(Buffer.from(digits.length % 2 === 0 ? digits : `0${digits}`, 'hex'));
+}
+
+/**
+ * The key of a public area, imported as JWK (30 times faster than by SPKI for RSA).
+ * Undefined when it is no RSA or NIST-curve key, or its point is not on the curve.
+ */
+export function publicKeyOf(publicArea: TpmtPublic): KeyObject | undefined {
+  try {
+    if (publicArea.type === 'rsa') {
+      const key = { kty: 'RSA', n: base64url(publicArea.unique), e: base64url(exponentBytes(rsaExponent(publicArea))) };
+      return createPublicKey({ format: 'jwk', key });
+    }
+    if (publicArea.type !== 'ecc') return undefined;
+    const crv = curve(publicArea.parameters.curveId)?.jwk;
+    const point = eccPoint(publicArea);
+    if (crv === undefined || point === undefined) return undefined;
+    return createPublicKey({ format: 'jwk', key: { kty: 'EC', crv, x: base64url(point.x), y: base64url(point.y) } });
+  } catch {
+    // OpenSSL refuses the numbers (a point off the curve, an even modulus): not a key.
+    return undefined;
+  }
+}
+
+/** SubjectPublicKeyInfo, DER (RFC 5280 4.1.2.7); rsaEncryption with NULL parameters, or a named curve. */
+export function spkiOf(key: KeyObject): Uint8Array {
+  return Uint8Array.from(key.export({ format: 'der', type: 'spki' }));
+}
+
+/** Lower-case hexadecimal SHA-256 of the SPKI: the machine's name in agent IDs, selectors and allow-lists. */
+export function publicKeyHash(key: KeyObject): string {
+  return createHash('sha256').update(spkiOf(key)).digest('hex');
+}
+
+/** True when both are the same RSA or EC public key, whatever their encodings were. */
+export function samePublicKey(a: KeyObject, b: KeyObject): boolean {
+  return equalBytes(spkiOf(a), spkiOf(b));
+}
+
+/** `rsa-2048`, `ecc-P-256`: how logs and reports name a key. */
+export function keyAlgorithmName(publicArea: TpmtPublic): string {
+  if (publicArea.type === 'rsa') return `rsa-${publicArea.parameters.keyBits}`;
+  if (publicArea.type !== 'ecc') return publicArea.type;
+  const { curveId } = publicArea.parameters;
+  return `ecc-${curve(curveId)?.name ?? hex(Uint8Array.from([curveId >> 8, curveId & 0xff]))}`;
+}
+
+/**
+ * What a key alone says of its public area: the type, size and `unique` of a TPMT_PUBLIC. The rest (attributes, name
+ * algorithm, policy, schemes) no SPKI knows and `template` supplies. Undefined when the key does not fit the template.
+ */
+export function publicAreaOf<T extends TpmtPublic>(key: KeyObject, template: T): TpmtPublic | undefined {
+  const jwk = key.export({ format: 'jwk' });
+  const decoded = (text: string | undefined): Uint8Array => Uint8Array.from(Buffer.from(text ?? '', 'base64url'));
+  if (template.type === 'rsa' && jwk.kty === 'RSA') {
+    const unique = decoded(jwk.n);
+    const sameExponent = equalBytes(decoded(jwk.e), exponentBytes(rsaExponent(template)));
+    return unique.length * 8 === template.parameters.keyBits && sameExponent ? { ...template, unique } : undefined;
+  }
+  if (template.type === 'ecc' && jwk.kty === 'EC') {
+    if (curveByJwk(jwk.crv ?? '')?.id !== template.parameters.curveId) return undefined;
+    return { ...template, unique: { x: decoded(jwk.x), y: decoded(jwk.y) } };
+  }
+  return undefined;
+}

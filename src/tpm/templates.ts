@@ -1,0 +1,173 @@
+/**
+ * Key templates: the TCG EK templates (EK Credential Profile 2.6, 2.2.1.5 and appendix B) and our attestation keys. Pure.
+ */
+import { createHash } from 'node:crypto';
+import { concat, equalBytes } from './bytes.ts';
+import { TPMA_OBJECT } from './structures/attributes.ts';
+import { encode } from './structures/codec.ts';
+import { TPM_ALG, TPM_ECC } from './structures/constants.ts';
+import { type TpmtPublic, tpmtPublic } from './structures/public.ts';
+
+export type EkTemplateName = 'L-1' | 'L-2' | 'H-1' | 'H-2' | 'H-3' | 'H-4' | 'H-6' | 'H-7';
+
+export interface EkTemplate {
+  readonly name: EkTemplateName;
+  readonly algorithm: 'rsa' | 'ecc';
+  /** NV index of the certificate; its nonce and template, where they exist, lie right behind (2.2.2.4). */
+  readonly certificateNvIndex: number;
+  readonly nonceNvIndex: number | undefined;
+  readonly templateNvIndex: number;
+  /** inPublic of CreatePrimary. */
+  readonly publicArea: TpmtPublic;
+  /** H templates: the branches of PolicyOR, of which PolicySecret satisfies the first. */
+  readonly policyOr: readonly [Uint8Array, Uint8Array] | undefined;
+}
+
+const LOW: number =
+  TPMA_OBJECT.fixedTPM |
+  TPMA_OBJECT.fixedParent |
+  TPMA_OBJECT.sensitiveDataOrigin |
+  TPMA_OBJECT.adminWithPolicy |
+  TPMA_OBJECT.restricted |
+  TPMA_OBJECT.decrypt;
+const HIGH: number = LOW | TPMA_OBJECT.userWithAuth;
+
+function bytes(hexadecimal: string): Uint8Array {
+  return Uint8Array.from(Buffer.from(hexadecimal, 'hex'));
+}
+
+interface EkPolicies {
+  readonly hash: number;
+  /** PolicySecret(TPM_RH_ENDORSEMENT). */
+  readonly a: Uint8Array;
+  /** PolicyOR(a, c). */
+  readonly b: Uint8Array;
+  /** PolicyAuthorizeNV of the policy index. */
+  readonly c: Uint8Array;
+}
+
+const SHA256: EkPolicies = {
+  hash: TPM_ALG.SHA256,
+  a: bytes('837197674484b3f81a90cc8d46a5d724fd52d76e06520b64f2a1da1b331469aa'),
+  b: bytes('ca3d0a99a2b93906f7a3342414efcfb3a385d44cd1fd459089d19b5071c0b7a0'),
+  c: bytes('3767e2edd43ff45a3a7e1eaefcef78643dca964632e7aad82c673a30d8633fde'),
+};
+const SHA384: EkPolicies = {
+  hash: TPM_ALG.SHA384,
+  a: bytes('8bbf2266537c171cb56e403c4dc1d4b64f432611dc386e6f532050c3278c930e143e8bb1133824ccb431053871c6db53'),
+  b: bytes('b26e7d28d11a50bc53d882bcf5fd3a1a074148bb35d3b4e4cb1c0ad9bde419cacb47ba09699646150f9fc000f3f80e12'),
+  c: bytes('d6032ce61f2fb3c240eb3cf6a33237ef2b6a16f4293c22b455e261cffd217ad5b4947c2d73e63005eed2dc2b3593d165'),
+};
+const SHA512: EkPolicies = {
+  hash: TPM_ALG.SHA512,
+  a: bytes(
+    '1e3b76502c8a1425aa0b7b3fc646a1b0fae063b03b5368f9c4cddecaff0891dd682bac1a85d4d832b781ea451915de5fc5bf0dc4a1917cd42fa041e3f998e0ee',
+  ),
+  b: bytes(
+    'b8221ca69e8550a4914de3faa6a18c072cc01208073a928d5d66d59ef79e49a429c41a6b269571d57edb25fbdb1838425608b413cd616a5f6db5b6071af99bea',
+  ),
+  c: bytes(
+    '589ee1e146544716e8deafe6db247b01b81e9f9c7dd16b814aa159138749105fba5388dd1dea702f35240c184933121e2c61b8f50d3ef91393a49a38c3f73fc8',
+  ),
+};
+
+interface Row {
+  readonly name: EkTemplateName;
+  readonly nv: number;
+  readonly policies: EkPolicies;
+  readonly aesBits: 128 | 256;
+  readonly key: { readonly rsaBits: number } | { readonly curveId: number };
+}
+
+const ROWS: readonly Row[] = [
+  { name: 'L-1', nv: 0x01c00002, policies: SHA256, aesBits: 128, key: { rsaBits: 2048 } },
+  { name: 'L-2', nv: 0x01c0000a, policies: SHA256, aesBits: 128, key: { curveId: TPM_ECC.NIST_P256 } },
+  { name: 'H-1', nv: 0x01c00012, policies: SHA256, aesBits: 128, key: { rsaBits: 2048 } },
+  { name: 'H-2', nv: 0x01c00014, policies: SHA256, aesBits: 128, key: { curveId: TPM_ECC.NIST_P256 } },
+  { name: 'H-3', nv: 0x01c00016, policies: SHA384, aesBits: 256, key: { curveId: TPM_ECC.NIST_P384 } },
+  { name: 'H-4', nv: 0x01c00018, policies: SHA512, aesBits: 256, key: { curveId: TPM_ECC.NIST_P521 } },
+  { name: 'H-6', nv: 0x01c0001c, policies: SHA384, aesBits: 256, key: { rsaBits: 3072 } },
+  { name: 'H-7', nv: 0x01c0001e, policies: SHA384, aesBits: 256, key: { rsaBits: 4096 } },
+];
+
+const NO_SCHEME = { scheme: TPM_ALG.NULL } as const;
+
+function ekTemplate({ name, nv, policies, aesBits, key }: Row): EkTemplate {
+  const low = name.startsWith('L');
+  const header = {
+    nameAlg: policies.hash,
+    objectAttributes: low ? LOW : HIGH,
+    authPolicy: low ? policies.a : policies.b,
+  };
+  const symmetric = { algorithm: TPM_ALG.AES, keyBits: aesBits, mode: TPM_ALG.CFB };
+  // L templates carry zeros in `unique`, H templates nothing (appendix B.3 and B.4).
+  const publicArea: TpmtPublic =
+    'rsaBits' in key
+      ? {
+          type: 'rsa',
+          ...header,
+          parameters: { symmetric, scheme: NO_SCHEME, keyBits: key.rsaBits, exponent: 0 },
+          unique: new Uint8Array(low ? key.rsaBits / 8 : 0),
+        }
+      : {
+          type: 'ecc',
+          ...header,
+          parameters: { symmetric, scheme: NO_SCHEME, curveId: key.curveId, kdf: NO_SCHEME },
+          unique: { x: new Uint8Array(low ? 32 : 0), y: new Uint8Array(low ? 32 : 0) },
+        };
+  return {
+    name,
+    algorithm: publicArea.type,
+    certificateNvIndex: nv,
+    nonceNvIndex: low ? nv + 1 : undefined,
+    templateNvIndex: low ? nv + 2 : nv + 1,
+    publicArea,
+    policyOr: low ? undefined : [policies.a, policies.c],
+  };
+}
+
+/** Every template but the SM2 one (H-5), which no supported TPM stack makes. */
+export const EK_TEMPLATES: readonly EkTemplate[] = ROWS.map(ekTemplate);
+
+/** The template a public area was made from: everything equal but `unique`. */
+export function ekTemplateOf(publicArea: TpmtPublic): EkTemplate | undefined {
+  return EK_TEMPLATES.find((template) => sameButUnique(template.publicArea, publicArea));
+}
+
+function sameButUnique(a: TpmtPublic, b: TpmtPublic): boolean {
+  return equalBytes(encode(tpmtPublic, withoutUnique(a)), encode(tpmtPublic, withoutUnique(b)));
+}
+
+function withoutUnique(publicArea: TpmtPublic): TpmtPublic {
+  const none = new Uint8Array();
+  return publicArea.type === 'ecc' ? { ...publicArea, unique: { x: none, y: none } } : { ...publicArea, unique: none };
+}
+
+export type AkAlgorithm = 'ecc' | 'rsa';
+
+const AK_ATTRIBUTES: number =
+  TPMA_OBJECT.fixedTPM |
+  TPMA_OBJECT.fixedParent |
+  TPMA_OBJECT.sensitiveDataOrigin |
+  TPMA_OBJECT.userWithAuth |
+  // Without noDA a TPM in lockout refuses to quote (TPM_RC_LOCKOUT).
+  TPMA_OBJECT.noDA |
+  TPMA_OBJECT.restricted |
+  TPMA_OBJECT.sign;
+
+/**
+ * inPublic of our attestation key, a primary of the endorsement hierarchy. `purpose` separates keys: an AK for one
+ * trust domain never signs for another.
+ */
+export function akTemplate(algorithm: AkAlgorithm, purpose: string): TpmtPublic {
+  const seed = Uint8Array.from(createHash('sha256').update(`tpm-attestor/ak/1${purpose}`).digest());
+  const header = { nameAlg: TPM_ALG.SHA256, objectAttributes: AK_ATTRIBUTES, authPolicy: new Uint8Array() };
+  if (algorithm === 'ecc') {
+    const scheme = { scheme: TPM_ALG.ECDSA, hashAlg: TPM_ALG.SHA256 };
+    const parameters = { symmetric: null, scheme, curveId: TPM_ECC.NIST_P256, kdf: NO_SCHEME };
+    return { type: 'ecc', ...header, parameters, unique: { x: seed, y: new Uint8Array(32) } };
+  }
+  const scheme = { scheme: TPM_ALG.RSASSA, hashAlg: TPM_ALG.SHA256 };
+  const parameters = { symmetric: null, scheme, keyBits: 2048, exponent: 0 };
+  return { type: 'rsa', ...header, parameters, unique: concat(seed, new Uint8Array(256 - seed.length)) };
+}
