@@ -1,0 +1,126 @@
+/**
+ * Evidence files: the messages of proto/tpm_attestor/v1/evidence.proto in canonical JSON. Pure.
+ *
+ * The mapping is the one of Protocol Buffers (lowerCamelCase names, bytes in standard base64), made strict: no unknown
+ * or repeated names, one spelling of each value.
+ */
+import { MalformedError } from '../tpm/structures/malformed.ts';
+import { checkLimits, type Evidence } from './messages.ts';
+
+type Field = 'bytes' | 'bytes[]' | 'u32' | 'u32[]' | 'string';
+type Form = Readonly<Record<string, Field>>;
+
+const FORMS: { readonly [K in keyof Evidence]-?: Form } = {
+  payload: {
+    versions: 'u32[]',
+    trustDomain: 'string',
+    ekPublic: 'bytes',
+    ekCertificates: 'bytes[]',
+    akPublic: 'bytes',
+    pcrBanks: 'u32[]',
+  },
+  challenge: {
+    version: 'u32',
+    nonce: 'bytes',
+    credentialBlob: 'bytes',
+    encryptedSecret: 'bytes',
+    pcrSelection: 'bytes',
+  },
+  response: { secret: 'bytes', quoted: 'bytes', signature: 'bytes', pcrValues: 'bytes[]' },
+};
+
+const MESSAGE_NAMES = { payload: 'Payload', challenge: 'Challenge', response: 'ChallengeResponse' } as const;
+
+const FILE_BYTES = 512 * 1024;
+/** Deepest nesting of an evidence file; a deeper text is refused before JSON.parse walks it. */
+const DEPTH = 3;
+
+/** Two-space indented JSON with a newline at the end, fields in the order of the messages. */
+export function evidenceToJson(evidence: Evidence): string {
+  const file: Record<string, unknown> = {};
+  for (const name of Object.keys(FORMS) as (keyof Evidence)[]) {
+    const message = evidence[name] as unknown as Readonly<Record<string, unknown>> | undefined;
+    if (message === undefined) continue;
+    file[name] = Object.fromEntries(Object.keys(FORMS[name]).map((field) => [field, plain(message[field])]));
+  }
+  return `${JSON.stringify(file, null, 2)}\n`;
+}
+
+function plain(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(plain);
+  return value instanceof Uint8Array ? Buffer.from(value).toString('base64') : value;
+}
+
+/** @throws MalformedError naming the field */
+export function evidenceFromJson(text: string): Evidence {
+  if (text.length > FILE_BYTES) throw new MalformedError('Evidence', FILE_BYTES, `over ${FILE_BYTES} characters`);
+  refuseDepthAndRepetition(text);
+  let file: unknown;
+  try {
+    file = JSON.parse(text);
+  } catch (cause) {
+    throw new MalformedError('Evidence', 0, cause instanceof Error ? cause.message : 'not JSON');
+  }
+  const members = membersOf('Evidence', file, FORMS);
+  const evidence: Record<string, unknown> = { payload: undefined, challenge: undefined, response: undefined };
+  for (const [name, value] of members) {
+    const form = FORMS[name as keyof Evidence];
+    const message: Record<string, unknown> = {};
+    const present = new Map(membersOf(`Evidence.${name}`, value, form));
+    for (const [field, kind] of Object.entries(form)) {
+      const path = `Evidence.${name}.${field}`;
+      if (!present.has(field)) throw new MalformedError(path, 0, 'is missing');
+      message[field] = valueOf(path, kind, present.get(field));
+    }
+    checkLimits(MESSAGE_NAMES[name as keyof Evidence], message);
+    evidence[name] = message;
+  }
+  return evidence as unknown as Evidence;
+}
+
+function membersOf(path: string, value: unknown, form: object): readonly [string, unknown][] {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new MalformedError(path, 0, 'is not an object');
+  const members = Object.entries(value);
+  const unknown = members.find(([name]) => !Object.hasOwn(form, name));
+  if (unknown !== undefined) throw new MalformedError(`${path}.${unknown[0].slice(0, 64)}`, 0, 'is not a known field');
+  return members;
+}
+
+function valueOf(path: string, kind: Field, value: unknown): unknown {
+  if (kind.endsWith('[]')) {
+    if (!Array.isArray(value)) throw new MalformedError(path, 0, 'is not a list');
+    return value.map((element, i) => valueOf(`${path}[${i}]`, kind.slice(0, -2) as Field, element));
+  }
+  if (kind === 'u32') {
+    if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 0xffffffff) return value;
+    throw new MalformedError(path, 0, 'is not an unsigned 32-bit number');
+  }
+  if (typeof value !== 'string') throw new MalformedError(path, 0, 'is not a string');
+  if (kind === 'string') return value;
+  const bytes = Buffer.from(value, 'base64');
+  // Node skips what is no base64: only text that comes back the same was canonical.
+  if (bytes.toString('base64') !== value) throw new MalformedError(path, 0, 'is not canonical base64');
+  return Uint8Array.from(bytes);
+}
+
+/** JSON.parse keeps the last of two equal names and recurses as deep as the text goes; this looks first, in one pass. */
+function refuseDepthAndRepetition(text: string): void {
+  const names: Set<string>[] = [];
+  let depth = 0;
+  for (const { 0: token, index } of text.matchAll(/"(?:[^"\\]|\\.)*"(\s*:)?|[{}[\]]/gs)) {
+    if (token === '{' || token === '[') {
+      depth += 1;
+      if (depth > DEPTH) throw new MalformedError('Evidence', index, `nested deeper than ${DEPTH}`);
+      names[depth] = new Set();
+    } else if (token === '}' || token === ']') {
+      depth -= 1;
+    } else if (token.endsWith(':')) {
+      const name = token.slice(0, token.lastIndexOf('"') + 1);
+      const seen = names[depth] ?? new Set<string>();
+      if (seen.has(name)) throw new MalformedError('Evidence', index, `${name.slice(0, 64)} is given twice`);
+      seen.add(name);
+      names[depth] = seen;
+    }
+  }
+}

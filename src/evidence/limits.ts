@@ -1,0 +1,29 @@
+/** How large each part of the evidence may be; checked before anything inside is looked at. Pure. */
+
+/** Bytes of a whole message. A payload is the largest: a chain of ten certificates. */
+export const MESSAGE_BYTES = { payload: 192 * 1024, challenge: 8 * 1024, response: 16 * 1024 } as const;
+
+interface Limit {
+  /** Bytes of the field, or of each element. */
+  readonly bytes?: number;
+  /** Elements of a repeated field. */
+  readonly count?: number;
+}
+
+/** DNS limits a trust domain to 255 bytes (SPIFFE ID 2.1); 24 PCRs is all a PC Client TPM has. */
+export const FIELD_LIMITS: Readonly<Record<string, Limit>> = {
+  'Payload.versions': { count: 16 },
+  'Payload.trustDomain': { bytes: 255 },
+  'Payload.ekPublic': { bytes: 1024 },
+  'Payload.ekCertificates': { count: 10, bytes: 16 * 1024 },
+  'Payload.akPublic': { bytes: 1024 },
+  'Payload.pcrBanks': { count: 16 },
+  'Challenge.nonce': { bytes: 64 },
+  'Challenge.credentialBlob': { bytes: 256 },
+  'Challenge.encryptedSecret': { bytes: 1024 },
+  'Challenge.pcrSelection': { bytes: 128 },
+  'ChallengeResponse.secret': { bytes: 64 },
+  'ChallengeResponse.quoted': { bytes: 2048 },
+  'ChallengeResponse.signature': { bytes: 1024 },
+  'ChallengeResponse.pcrValues': { count: 24, bytes: 64 },
+};
