@@ -1,5 +1,5 @@
 # The default EK templates of the TCG EK Credential Profile v2.6, annex B, as bytes. Sourced, never run.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 
 policy_a_sha256=837197674484b3f81a90cc8d46a5d724fd52d76e06520b64f2a1da1b331469aa
 policy_b_sha256=ca3d0a99a2b93906f7a3342414efcfb3a385d44cd1fd459089d19b5071c0b7a0

@@ -1,0 +1,132 @@
+// Bundles each executable into one file in dist/bin, and refuses a bundle that holds what its program must not reach.
+// Does nothing when nothing changed, so scripts/setup calls it every time.
+
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+// Issuing libraries belong to test PKIs and the CLI; a process that runs for months carries what it uses.
+const ISSUING = [/node_modules\/@peculiar\/x509\//, /node_modules\/pkijs\//];
+// A verifier judges bytes. It never opens a TPM, so a flaw in native code cannot be one in the judge.
+const NATIVE = [/(^|\/)src\/tpm\/native\.ts$/, /\.node$/];
+
+/**
+ * One executable: its entry point, its file, and patterns of input files that must not be in it.
+ * @typedef {{ entry: string, outfile: string, forbidden: RegExp[] }} Executable
+ */
+
+/** @type {Executable[]} */
+const EXECUTABLES = [
+  { entry: 'src/cli/main.ts', outfile: 'dist/bin/tpm-attestor.cjs', forbidden: [] },
+  { entry: 'src/agent/main.ts', outfile: 'dist/bin/tpm-attestor-agent.cjs', forbidden: ISSUING },
+  {
+    entry: 'src/server-plugin/main.ts',
+    outfile: 'dist/bin/tpm-attestor-server.cjs',
+    forbidden: [...ISSUING, ...NATIVE],
+  },
+];
+
+const ADDON = { from: 'build/Release/tpm_attestor.node', to: 'dist/bin/tpm_attestor.node' };
+
+/**
+ * Builds one executable and returns its bytes, without writing them.
+ * @param {Executable} executable
+ * @param {string} root folder that `entry` is relative to
+ */
+export async function bundle({ entry, outfile, forbidden }, root = ROOT) {
+  const { build } = await import('esbuild');
+  const { outputFiles, metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: [entry],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    target: 'node20',
+    charset: 'utf8',
+    legalComments: 'eof',
+    // CommonJS has no import.meta; modules find the files beside them through it.
+    banner: { js: "const import_meta_url = require('node:url').pathToFileURL(__filename).href;" },
+    define: { 'import.meta.url': 'import_meta_url' },
+    metafile: true,
+    write: false,
+    logLevel: 'error',
+  });
+  const trespassers = Object.keys(metafile.inputs).filter((input) => forbidden.some((pattern) => pattern.test(input)));
+  if (trespassers.length > 0) {
+    const reasons = trespassers.map((input) => `  ${input} <- ${importers(metafile, input).join(', ')}`);
+    throw new Error(`${outfile} must not contain:\n${reasons.join('\n')}`);
+  }
+  const text = outputFiles[0]?.text ?? '';
+  return text.startsWith('#!') ? text : `#!/usr/bin/env node\n${text}`;
+}
+
+/** @param {import('esbuild').Metafile} metafile @param {string} path */
+function importers(metafile, path) {
+  return Object.entries(metafile.inputs)
+    .filter(([, { imports }]) => imports.some((edge) => edge.path === path))
+    .map(([input]) => input);
+}
+
+/** Time of the newest file or folder under the path; a folder's own time tells of removed files. @param {string} path */
+function newest(path) {
+  const stat = statSync(path);
+  if (!stat.isDirectory()) return stat.mtimeMs;
+  return Math.max(stat.mtimeMs, ...readdirSync(path).map((name) => newest(join(path, name))));
+}
+
+/** @param {string} path @param {number} since */
+const isCurrent = (path, since) => existsSync(path) && statSync(path).mtimeMs >= since;
+
+/** Replaces in one step: somebody may be starting the executable now. @param {string} path @param {(to: string) => void} write */
+function replace(path, write) {
+  mkdirSync(dirname(path), { recursive: true });
+  const unfinished = `${path}.${process.pid}`;
+  write(unfinished);
+  renameSync(unfinished, path);
+}
+
+async function main() {
+  const inputs = ['src', 'package-lock.json', relative(ROOT, fileURLToPath(import.meta.url))];
+  const since = Math.max(...inputs.map((path) => newest(join(ROOT, path))));
+  for (const executable of EXECUTABLES) {
+    const outfile = join(ROOT, executable.outfile);
+    if (isCurrent(outfile, since)) continue;
+    if (!existsSync(join(ROOT, executable.entry))) {
+      console.error(`bundle: ${executable.entry} does not exist yet, no ${executable.outfile}`);
+      continue;
+    }
+    console.error(`bundle: ${executable.outfile}`);
+    const started = new Date();
+    const text = await bundle(executable);
+    replace(outfile, (to) => {
+      writeFileSync(to, text);
+      chmodSync(to, 0o755);
+      // A source changed while esbuild was reading must count as newer.
+      utimesSync(to, started, started);
+    });
+  }
+  const addon = join(ROOT, ADDON.from);
+  if (existsSync(addon) && !isCurrent(join(ROOT, ADDON.to), statSync(addon).mtimeMs)) {
+    replace(join(ROOT, ADDON.to), (to) => copyFileSync(addon, to));
+  }
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  main().catch((error) => {
+    console.error(`bundle: ${error.message}`);
+    process.exitCode = 3;
+  });
+}
