@@ -48,7 +48,7 @@ await_swtpm() {
 }
 
 # A process that ended and that nobody waited for (PID 1 of a container often does not) still has its number.
-is_running() { [[ -r /proc/$1/status ]] && ! grep -q '^State:.Z' "/proc/$1/status"; }
+is_running() { grep -qs '^State:.[^Z]' "/proc/$1/status"; }
 
 # end_process PID: asks, waits up to 2 s, then insists. swtpm has written its state before it answers a command.
 end_process() {

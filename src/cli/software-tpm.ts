@@ -11,11 +11,11 @@ import { promisify } from 'node:util';
 
 /** The default EK templates swtpm can make (EK Credential Profile v2.6, annex B; it has neither SM2 nor RSA-4096). */
 export const SOFTWARE_EK_TEMPLATES = ['L-1', 'L-2', 'H-1', 'H-2', 'H-3', 'H-4', 'H-6'] as const;
-export type EkTemplateName = (typeof SOFTWARE_EK_TEMPLATES)[number];
+export type SoftwareEkTemplate = (typeof SOFTWARE_EK_TEMPLATES)[number];
 
 export interface ProvisionOptions {
   /** EK templates with a certificate in NV; none gives a TPM as blank as swtpm_setup leaves it. Default L-1 and H-3. */
-  readonly templates?: readonly EkTemplateName[];
+  readonly templates?: readonly SoftwareEkTemplate[];
   /** PCR banks to allocate. Default sha256. */
   readonly pcrBanks?: readonly string[];
   /** Leaves each EK at a persistent handle, 0x81010000 plus the low byte of its NV index. Default false. */

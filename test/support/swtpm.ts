@@ -12,7 +12,7 @@ import {
   startSoftwareTpm,
 } from '../../src/cli/software-tpm.ts';
 
-export type { EkTemplateName, SoftwareTpm } from '../../src/cli/software-tpm.ts';
+export type { SoftwareEkTemplate, SoftwareTpm } from '../../src/cli/software-tpm.ts';
 
 export interface SwtpmOptions extends ProvisionOptions {
   /**
