@@ -1,0 +1,187 @@
+import { Buffer } from 'node:buffer';
+import { createHash, type KeyObject } from 'node:crypto';
+import { DerReader, isShortestInteger, TAG } from './der.ts';
+import {
+  type BasicConstraints,
+  type Extension,
+  type ExtensionOddity,
+  type KeyUsage,
+  readAuthorityKeyIdentifier,
+  readBasicConstraints,
+  readExtensions,
+  readExtKeyUsage,
+  readKeyUsage,
+  readSubjectKeyIdentifier,
+} from './extensions.ts';
+import { MalformedCertificateError } from './malformed-certificate.ts';
+import { isEmptyName, type Name, type NameOddity, readName } from './name.ts';
+import { EXTENSION } from './object-identifiers.ts';
+import { readSignatureAlgorithm, type SignatureAlgorithm, type SignatureOddity } from './signature-algorithm.ts';
+import { importPublicKey, readSubjectPublicKeyInfo, type SubjectPublicKeyInfo } from './subject-public-key.ts';
+import { readValidity, type TimeOddity } from './validity.ts';
+
+/** Largest certificate read, in bytes. Ten times what the largest known endorsement certificate has. */
+export const MAX_CERTIFICATE_BYTES = 16_384;
+
+/** Longest serial number, in bytes: the 20 of RFC 5280 §4.1.2.2, and one for CAs that did not count the sign. */
+const MAX_SERIAL_BYTES = 21;
+
+/** In what shipped certificates differ from the rule, or from the common case, and are read all the same. */
+export type Oddity =
+  | 'serial-nonminimal'
+  | 'serial-negative'
+  | 'serial-zero'
+  | 'empty-subject'
+  | 'RSAES-OAEP-SPKI'
+  | 'RSASSA-PSS-SPKI'
+  | ExtensionOddity
+  | NameOddity
+  | SignatureOddity
+  | TimeOddity;
+
+/** A certificate that has been read. Nothing it says has been verified. */
+export interface Certificate {
+  /** The certificate's own bytes: a view of what was given, as all byte fields here are. */
+  readonly der: Uint8Array;
+  /** The bytes that were signed. */
+  readonly tbs: Uint8Array;
+  readonly signatureAlgorithm: SignatureAlgorithm;
+  readonly signature: Uint8Array;
+  /** Content of the INTEGER as it stands, leading zeros included. */
+  readonly serial: Uint8Array;
+  readonly issuer: Name;
+  readonly subject: Name;
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+  readonly subjectPublicKeyInfo: SubjectPublicKeyInfo;
+  /** By dotted object identifier, in the certificate's order. */
+  readonly extensions: ReadonlyMap<string, Extension>;
+  readonly basicConstraints: BasicConstraints | undefined;
+  readonly keyUsage: ReadonlySet<KeyUsage> | undefined;
+  /** Dotted object identifiers; undefined when the extension is absent. */
+  readonly extKeyUsage: readonly string[] | undefined;
+  readonly authorityKeyId: Uint8Array | undefined;
+  readonly subjectKeyId: Uint8Array | undefined;
+  readonly oddities: readonly Oddity[];
+  /** The subject's key, imported when first asked for; undefined when its kind is not supported or it is no key. */
+  readonly publicKey: KeyObject | undefined;
+  /** SHA-256 of the certificate in lower-case hex. */
+  readonly fingerprint: string;
+}
+
+/**
+ * Reads an X.509 version 3 certificate (RFC 5280 §4.1) that takes up the given bytes exactly.
+ *
+ * DER is required wherever this reads, save for what `oddities` names: shipped TPMs and their CAs have it, and their
+ * signatures are over those very bytes. Nothing is re-encoded; later changes to the bytes change the certificate.
+ *
+ * @throws {MalformedCertificateError} for anything else.
+ */
+export function parseCertificate(bytes: Uint8Array): Certificate {
+  if (bytes.length > MAX_CERTIFICATE_BYTES) {
+    throw new MalformedCertificateError('certificate', 0, `${bytes.length} bytes, ${MAX_CERTIFICATE_BYTES} are read`);
+  }
+  // A Buffer would make every slice of it a Buffer.
+  const input = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const oddities = new Set<Oddity>();
+  const note = (oddity: Oddity): void => {
+    oddities.add(oddity);
+  };
+
+  const outer = new DerReader(input, 'input');
+  const element = outer.take(TAG.SEQUENCE, 'certificate');
+  outer.finish();
+  const certificate = element.enter();
+  const signed = certificate.take(TAG.SEQUENCE, 'tbsCertificate');
+  const algorithm = certificate.take(TAG.SEQUENCE, 'signatureAlgorithm');
+  const signature = certificate.octetsOfBitString('signatureValue');
+  certificate.finish();
+
+  const tbs = signed.enter();
+  readVersion(tbs);
+  const serial = readSerial(tbs, note);
+  const innerAlgorithm = tbs.take(TAG.SEQUENCE, 'signature');
+  // Only the inner one is signed (RFC 5280 §4.1.1.2).
+  if (Buffer.compare(innerAlgorithm.der, algorithm.der) !== 0) innerAlgorithm.fail('differs from signatureAlgorithm');
+  const signatureAlgorithm = readSignatureAlgorithm(algorithm, note);
+  const issuer = readName(tbs.take(TAG.SEQUENCE, 'issuer'), note);
+  if (isEmptyName(issuer)) tbs.fail('an empty issuer');
+  const { notBefore, notAfter } = readValidity(tbs.enter(TAG.SEQUENCE, 'validity'), note);
+  const subject = readName(tbs.take(TAG.SEQUENCE, 'subject'), note);
+  if (isEmptyName(subject)) note('empty-subject');
+  const subjectPublicKeyInfo = readSubjectPublicKeyInfo(tbs.take(TAG.SEQUENCE, 'subjectPublicKeyInfo'));
+  noteKey(subjectPublicKeyInfo, note);
+  tbs.takeIf(0x81, 'issuerUniqueID');
+  tbs.takeIf(0x82, 'subjectUniqueID');
+  const extensions = readAllExtensions(tbs, note);
+  tbs.finish();
+
+  const read = <T>(oid: string, reader: (value: Uint8Array, noteOddity: typeof note) => T): T | undefined => {
+    const extension = extensions.get(oid);
+    return extension === undefined ? undefined : reader(extension.value, note);
+  };
+  const keyUsage = read(EXTENSION.keyUsage, readKeyUsage);
+  if (keyUsage !== undefined && !extensions.get(EXTENSION.keyUsage)?.critical) note('keyUsage-noncritical');
+
+  let publicKey: KeyObject | 'unusable' | undefined;
+  let fingerprint: string | undefined;
+  return {
+    der: element.der,
+    tbs: signed.der,
+    signatureAlgorithm,
+    signature,
+    serial,
+    issuer,
+    subject,
+    notBefore,
+    notAfter,
+    subjectPublicKeyInfo,
+    extensions,
+    basicConstraints: read(EXTENSION.basicConstraints, readBasicConstraints),
+    keyUsage,
+    extKeyUsage: read(EXTENSION.extKeyUsage, readExtKeyUsage),
+    authorityKeyId: read(EXTENSION.authorityKeyIdentifier, readAuthorityKeyIdentifier),
+    subjectKeyId: read(EXTENSION.subjectKeyIdentifier, readSubjectKeyIdentifier),
+    oddities: [...oddities],
+    get publicKey(): KeyObject | undefined {
+      publicKey ??= importPublicKey(subjectPublicKeyInfo) ?? 'unusable';
+      return publicKey === 'unusable' ? undefined : publicKey;
+    },
+    get fingerprint(): string {
+      fingerprint ??= createHash('sha256').update(element.der).digest('hex');
+      return fingerprint;
+    },
+  };
+}
+
+function readVersion(tbs: DerReader): void {
+  const wrapper = tbs.enter(0xa0, 'version');
+  const version = wrapper.integer('value');
+  wrapper.finish();
+  if (version.length !== 1 || version[0] !== 2) wrapper.fail('not a version 3 certificate');
+}
+
+function readSerial(tbs: DerReader, note: (oddity: Oddity) => void): Uint8Array {
+  const element = tbs.take(TAG.INTEGER, 'serialNumber');
+  const content = element.content;
+  if (content.length === 0 || content.length > MAX_SERIAL_BYTES) {
+    element.fail(`a serial number of ${content.length} bytes`);
+  }
+  if (!isShortestInteger(content)) note('serial-nonminimal');
+  if ((content[0] ?? 0) >= 0x80) note('serial-negative');
+  if (content.every((octet) => octet === 0)) note('serial-zero');
+  return content;
+}
+
+function noteKey({ key }: SubjectPublicKeyInfo, note: (oddity: Oddity) => void): void {
+  if (key.type !== 'rsa' || key.use === 'any') return;
+  note(key.use === 'oaep' ? 'RSAES-OAEP-SPKI' : 'RSASSA-PSS-SPKI');
+}
+
+function readAllExtensions(tbs: DerReader, note: (oddity: Oddity) => void): ReadonlyMap<string, Extension> {
+  const wrapper = tbs.takeIf(0xa3, 'extensions')?.enter();
+  if (wrapper === undefined) return new Map();
+  const list = wrapper.enter(TAG.SEQUENCE, 'value');
+  wrapper.finish();
+  return readExtensions(list, note);
+}

@@ -1,0 +1,257 @@
+import { MalformedCertificateError } from './malformed-certificate.ts';
+
+/** Identifier octets (X.690 §8.1.2) of the universal types that certificates use. */
+export const TAG = {
+  BOOLEAN: 0x01,
+  INTEGER: 0x02,
+  BIT_STRING: 0x03,
+  OCTET_STRING: 0x04,
+  NULL: 0x05,
+  OBJECT_IDENTIFIER: 0x06,
+  UTF8_STRING: 0x0c,
+  NUMERIC_STRING: 0x12,
+  PRINTABLE_STRING: 0x13,
+  TELETEX_STRING: 0x14,
+  IA5_STRING: 0x16,
+  UTC_TIME: 0x17,
+  GENERALIZED_TIME: 0x18,
+  VISIBLE_STRING: 0x1a,
+  UNIVERSAL_STRING: 0x1c,
+  BMP_STRING: 0x1e,
+  SEQUENCE: 0x30,
+  SET: 0x31,
+} as const;
+
+/** Deepest nesting read. Certificates need about eight levels; unbounded recursion is a known way to stop a parser. */
+const MAX_DEPTH = 16;
+
+/** Longest object identifier read, in content bytes. A UUID under 2.25 takes 20. */
+const MAX_OBJECT_IDENTIFIER_BYTES = 64;
+
+/** One element, seen in place: nothing is copied, and `der` is what a hash or a signature was made over. */
+export class DerElement {
+  readonly tag: number;
+  /** Of the identifier octet, from the start of the input. */
+  readonly offset: number;
+  readonly #reader: DerReader;
+  readonly #field: string;
+  readonly #contentStart: number;
+  readonly #end: number;
+
+  constructor(reader: DerReader, field: string, tag: number, offset: number, contentStart: number, end: number) {
+    this.tag = tag;
+    this.offset = offset;
+    this.#reader = reader;
+    this.#field = field;
+    this.#contentStart = contentStart;
+    this.#end = end;
+  }
+
+  /** Identifier, length and content. */
+  get der(): Uint8Array {
+    return this.#reader.bytes.subarray(this.offset, this.#end);
+  }
+
+  get content(): Uint8Array {
+    return this.#reader.bytes.subarray(this.#contentStart, this.#end);
+  }
+
+  /**
+   * Reads the content as a series of elements: of a constructed type, or of a string type that wraps DER, where
+   * `skip` steps over the octets in front of it.
+   */
+  enter(skip = 0): DerReader {
+    return new DerReader(this.#reader.bytes, this.#field, this.#contentStart + skip, this.#end, this.#reader);
+  }
+
+  fail(reason: string): never {
+    throw new MalformedCertificateError(this.path, this.offset, reason);
+  }
+
+  get path(): string {
+    return `${this.#reader.path}.${this.#field}`;
+  }
+}
+
+/**
+ * Reads elements one after another by the rules of DER (X.690 §10): definite lengths in their shortest form,
+ * one-octet tags. Every fault is a {@link MalformedCertificateError} that names the field and the offset.
+ */
+export class DerReader {
+  readonly bytes: Uint8Array;
+  readonly #field: string;
+  readonly #parent: DerReader | undefined;
+  readonly #depth: number;
+  readonly #end: number;
+  #position: number;
+
+  constructor(bytes: Uint8Array, field: string, start = 0, end: number = bytes.length, parent?: DerReader) {
+    this.bytes = bytes;
+    this.#field = field;
+    this.#position = start;
+    this.#end = end;
+    this.#parent = parent;
+    this.#depth = parent === undefined ? 0 : parent.#depth + 1;
+    if (this.#depth > MAX_DEPTH) this.fail(`nested deeper than ${MAX_DEPTH} levels`);
+  }
+
+  get path(): string {
+    return this.#parent === undefined ? this.#field : `${this.#parent.path}.${this.#field}`;
+  }
+
+  get atEnd(): boolean {
+    return this.#position === this.#end;
+  }
+
+  /** The next element's identifier octet; undefined at the end. */
+  get nextTag(): number | undefined {
+    return this.atEnd ? undefined : this.bytes[this.#position];
+  }
+
+  fail(reason: string, offset: number = this.#position): never {
+    throw new MalformedCertificateError(this.path, offset, reason);
+  }
+
+  /** Reads the next element, whatever its type. */
+  next(field: string): DerElement {
+    const offset = this.#position;
+    const tag = this.#octet(offset, field);
+    if ((tag & 0x1f) === 0x1f) this.#refuse(field, offset, 'tags of more than one octet are not read');
+    let cursor = offset + 1;
+    let length = this.#octet(cursor++, field);
+    if (length === 0x80) this.#refuse(field, offset, 'indefinite length');
+    if (length > 0x80) {
+      const octets = length & 0x7f;
+      if (octets > 4) this.#refuse(field, offset, `length given in ${octets} octets`);
+      length = 0;
+      for (let i = 0; i < octets; i++) length = length * 256 + this.#octet(cursor++, field);
+      // The shortest form has no leading zero octet, and none at all below 128 (X.690 §10.1).
+      if (length < (octets === 1 ? 0x80 : 256 ** (octets - 1))) {
+        this.#refuse(field, offset, 'length is not in its shortest form');
+      }
+    }
+    const end = cursor + length;
+    if (end > this.#end) this.#refuse(field, offset, `claims ${length} bytes, ${this.#end - cursor} are left`);
+    this.#position = end;
+    return new DerElement(this, field, tag, offset, cursor, end);
+  }
+
+  /** Reads the next element, which must be of this type. */
+  take(tag: number, field: string): DerElement {
+    const found = this.nextTag;
+    if (found !== tag) {
+      this.#refuse(
+        field,
+        this.#position,
+        found === undefined ? 'is missing' : `expected tag ${octetText(tag)}, found ${octetText(found)}`,
+      );
+    }
+    return this.next(field);
+  }
+
+  /** Reads the next element if it is of this type. */
+  takeIf(tag: number, field: string): DerElement | undefined {
+    return this.nextTag === tag ? this.next(field) : undefined;
+  }
+
+  enter(tag: number, field: string): DerReader {
+    return this.take(tag, field).enter();
+  }
+
+  /** Refuses anything left unread: bytes nobody looks at are a place to hide a second meaning. */
+  finish(): void {
+    if (!this.atEnd) this.fail(`${this.#end - this.#position} bytes too many`);
+  }
+
+  objectIdentifier(field: string): string {
+    return objectIdentifier(this.take(TAG.OBJECT_IDENTIFIER, field));
+  }
+
+  /** Content octets of an INTEGER in two's complement, shortest form. */
+  integer(field: string): Uint8Array {
+    const element = this.take(TAG.INTEGER, field);
+    const content = element.content;
+    if (content.length === 0) element.fail('an INTEGER without content');
+    if (!isShortestInteger(content)) element.fail('an INTEGER not in its shortest form');
+    return content;
+  }
+
+  /** A BIT STRING that is a whole number of octets, as keys and signatures are. */
+  octetsOfBitString(field: string): Uint8Array {
+    const element = this.take(TAG.BIT_STRING, field);
+    const content = element.content;
+    if (content[0] !== 0) element.fail('a BIT STRING that is not whole octets');
+    return content.subarray(1);
+  }
+
+  #octet(at: number, field: string): number {
+    const octet = at < this.#end ? this.bytes[at] : undefined;
+    if (octet === undefined) this.#refuse(field, at, 'ends inside an identifier or length');
+    return octet;
+  }
+
+  #refuse(field: string, offset: number, reason: string): never {
+    throw new MalformedCertificateError(`${this.path}.${field}`, offset, reason);
+  }
+}
+
+export function isShortestInteger(content: Uint8Array): boolean {
+  const [first = 0, second] = content;
+  return second === undefined || !((first === 0x00 && second < 0x80) || (first === 0xff && second >= 0x80));
+}
+
+/** Dotted decimal form of an OBJECT IDENTIFIER (X.690 §8.19). */
+export function objectIdentifier(element: DerElement): string {
+  const content = element.content;
+  if (content.length === 0) element.fail('an OBJECT IDENTIFIER without content');
+  if (content.length > MAX_OBJECT_IDENTIFIER_BYTES) {
+    element.fail(`an OBJECT IDENTIFIER of ${content.length} bytes, ${MAX_OBJECT_IDENTIFIER_BYTES} are read`);
+  }
+  let text = '';
+  let arc = 0n;
+  let small = 0;
+  let open = false;
+  for (const octet of content) {
+    if (!open && octet === 0x80) element.fail('an OBJECT IDENTIFIER with a padded arc');
+    // Arcs of up to 28 bits stay in a number; BigInt only for the rare longer one.
+    if (arc === 0n && small < 0x200000) small = small * 128 + (octet & 0x7f);
+    else {
+      arc = (arc === 0n ? BigInt(small) : arc) * 128n + BigInt(octet & 0x7f);
+    }
+    open = octet >= 0x80;
+    if (open) continue;
+    if (text !== '') text += `.${arc === 0n ? small : arc}`;
+    else if (arc !== 0n) text = `2.${arc - 80n}`;
+    else if (small < 80) text = small < 40 ? `0.${small}` : `1.${small - 40}`;
+    else text = `2.${small - 80}`;
+    arc = 0n;
+    small = 0;
+  }
+  if (open) element.fail('an OBJECT IDENTIFIER that ends inside an arc');
+  return text;
+}
+
+/**
+ * Walks a whole element: every length, tag and level inside it is DER. For bytes that go to a library which reads
+ * more leniently than this.
+ */
+export function assertDer(bytes: Uint8Array, field: string): void {
+  const reader = new DerReader(bytes, field);
+  walk(reader.next('value'));
+  reader.finish();
+}
+
+function walk(element: DerElement): void {
+  const constructed = (element.tag & 0x20) !== 0;
+  const universal = (element.tag & 0xc0) === 0;
+  const seriesTag = element.tag | 0x20;
+  const series = seriesTag === TAG.SEQUENCE || seriesTag === TAG.SET;
+  if (universal && constructed !== series) element.fail('a primitive type in constructed form, or the reverse');
+  if (!constructed) return;
+  const reader = element.enter();
+  for (let i = 0; !reader.atEnd; i++) walk(reader.next(`[${i}]`));
+}
+
+function octetText(octet: number): string {
+  return `0x${octet.toString(16).padStart(2, '0')}`;
+}

@@ -1,0 +1,157 @@
+import { Buffer } from 'node:buffer';
+import { type DerElement, type DerReader, objectIdentifier, TAG } from './der.ts';
+
+/** One attribute of a distinguished name. */
+export interface NameAttribute {
+  /** Dotted object identifier. */
+  readonly type: string;
+  /** Identifier octet of the value. */
+  readonly tag: number;
+  /** The text; undefined when the value is not of a string type. */
+  readonly text: string | undefined;
+}
+
+/** A distinguished name: the signed bytes, and the form in which names are compared. */
+export interface Name {
+  readonly der: Uint8Array;
+  /** Relative names in order, each with the attributes it holds. */
+  readonly relativeNames: readonly (readonly NameAttribute[])[];
+  /**
+   * Equal for names that RFC 5280 §7.1 calls the same: string type, case and runs of white space do not count.
+   * Real chains depend on it: issuers re-encode their own name, with another string type or one more space.
+   */
+  readonly canonical: string;
+}
+
+export type NameOddity = 'RDN-SET-not-sorted' | 'multi-valued-RDN';
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+const UTF16BE = new TextDecoder('utf-16be', { fatal: true, ignoreBOM: true });
+
+/** Reads a Name ::= SEQUENCE OF SET OF AttributeTypeAndValue (RFC 5280 §4.1.2.4). */
+export function readName(element: DerElement, noteOddity: (oddity: NameOddity) => void): Name {
+  if (element.tag !== TAG.SEQUENCE) element.fail('a name that is not a SEQUENCE');
+  const relativeNames: NameAttribute[][] = [];
+  const canonical: string[] = [];
+  const names = element.enter();
+  while (!names.atEnd) {
+    const set = names.enter(TAG.SET, `rdn[${relativeNames.length}]`);
+    if (set.atEnd) set.fail('a relative name without attributes');
+    const attributes: NameAttribute[] = [];
+    const forms: string[] = [];
+    let previous: Uint8Array | undefined;
+    while (!set.atEnd) {
+      const pair = set.take(TAG.SEQUENCE, `attribute[${attributes.length}]`);
+      // DER sorts a SET OF; one vendor ships chips and roots that do not.
+      if (previous !== undefined && compareBytes(previous, pair.der) > 0) noteOddity('RDN-SET-not-sorted');
+      previous = pair.der;
+      readAttribute(pair.enter(), attributes, forms);
+    }
+    if (attributes.length > 1) noteOddity('multi-valued-RDN');
+    relativeNames.push(attributes);
+    canonical.push(forms.sort().join('+'));
+  }
+  return { der: element.der, relativeNames, canonical: canonical.join(',') };
+}
+
+export function isEmptyName(name: Name): boolean {
+  return name.relativeNames.length === 0;
+}
+
+function readAttribute(pair: DerReader, attributes: NameAttribute[], forms: string[]): void {
+  const type = objectIdentifier(pair.take(TAG.OBJECT_IDENTIFIER, 'type'));
+  const value = pair.next('value');
+  pair.finish();
+  const text = readString(value);
+  attributes.push({ type, tag: value.tag, text });
+  // The length in front keeps two different names from running together into one form.
+  const form = text === undefined ? `#${Buffer.from(value.der).toString('hex')}` : comparable(text);
+  forms.push(`${type}=${form.length}:${form}`);
+}
+
+/** Text of any of the string types that directory names use; undefined for another type. */
+export function readString(value: DerElement): string | undefined {
+  const content = value.content;
+  switch (value.tag) {
+    case TAG.UTF8_STRING:
+      return decode(UTF8, value);
+    case TAG.PRINTABLE_STRING:
+    case TAG.IA5_STRING:
+    case TAG.NUMERIC_STRING:
+    case TAG.VISIBLE_STRING:
+      if (content.some((octet) => octet >= 0x80)) value.fail('a character outside ASCII');
+      return latin1(content);
+    case TAG.TELETEX_STRING:
+      return latin1(content);
+    case TAG.BMP_STRING:
+      return decode(UTF16BE, value);
+    case TAG.UNIVERSAL_STRING:
+      return decodeUniversal(value);
+    default:
+      return undefined;
+  }
+}
+
+function decode(decoder: InstanceType<typeof TextDecoder>, value: DerElement): string {
+  try {
+    return decoder.decode(value.content);
+  } catch {
+    return value.fail(`not valid ${decoder.encoding}`);
+  }
+}
+
+function decodeUniversal(value: DerElement): string {
+  const content = value.content;
+  if (content.length % 4 !== 0) value.fail('a UniversalString that is not whole characters');
+  const view = new DataView(content.buffer, content.byteOffset, content.byteLength);
+  let text = '';
+  for (let at = 0; at < content.length; at += 4) {
+    const point = view.getUint32(at);
+    if (point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff)) value.fail('a UniversalString that is not Unicode');
+    text += String.fromCodePoint(point);
+  }
+  return text;
+}
+
+function latin1(content: Uint8Array): string {
+  return Buffer.from(content.buffer, content.byteOffset, content.byteLength).toString('latin1');
+}
+
+function comparable(text: string): string {
+  // Printable ASCII is what nearly every name holds, and needs no Unicode normalisation.
+  const folded = /^[\x20-\x7e]*$/.test(text)
+    ? text.toLowerCase()
+    : text.normalize('NFKC').toLowerCase().normalize('NFKC');
+  return folded.trim().replace(/\s+/g, ' ');
+}
+
+function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  return Buffer.compare(a, b);
+}
+
+const SHORT_NAMES: Readonly<Record<string, string>> = {
+  '2.5.4.3': 'CN',
+  '2.5.4.5': 'serialNumber',
+  '2.5.4.6': 'C',
+  '2.5.4.7': 'L',
+  '2.5.4.8': 'ST',
+  '2.5.4.10': 'O',
+  '2.5.4.11': 'OU',
+};
+
+/** For people: `C=DE, O=Infineon Technologies AG, CN=…`, with nothing in it that could forge a log line. */
+export function formatName(name: Name): string {
+  if (isEmptyName(name)) return '(empty name)';
+  return name.relativeNames.map((attributes) => attributes.map(formatAttribute).join('+')).join(', ');
+}
+
+function formatAttribute({ type, text }: NameAttribute): string {
+  return `${SHORT_NAMES[type] ?? type}=${text === undefined ? '(binary)' : printable(text)}`;
+}
+
+/** Escapes what separates names, and whatever a terminal or log would act on. */
+export function printable(text: string): string {
+  return text.replace(/[\\,+"\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Co}]/gu, (character) =>
+    /[\\,+"]/.test(character) ? `\\${character}` : `\\u{${character.codePointAt(0)?.toString(16)}}`,
+  );
+}

@@ -1,0 +1,69 @@
+import { Buffer } from 'node:buffer';
+import { MAX_CERTIFICATE_BYTES } from './certificate.ts';
+import { MalformedCertificateError } from './malformed-certificate.ts';
+
+const BEGIN = '-----BEGIN CERTIFICATE-----';
+const END = '-----END CERTIFICATE-----';
+
+/** Base64 of the largest certificate, with as many line ends as characters to a line allow. */
+const MAX_BLOCK_CHARACTERS = MAX_CERTIFICATE_BYTES * 2;
+
+/** Whether the bytes are text with PEM in it; DER never begins so. */
+export function looksLikePem(bytes: Uint8Array): boolean {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes('-----BEGIN ');
+}
+
+/** One block of a PEM text. */
+export interface PemBlock {
+  readonly der: Uint8Array;
+  /** Of its first line, counted from 1. */
+  readonly line: number;
+}
+
+/**
+ * Reads a text of CERTIFICATE blocks (RFC 7468), explanations between them allowed. A block with another label is
+ * refused: a private key in a folder of CA certificates is a mistake that somebody should hear of.
+ *
+ * @throws {MalformedCertificateError} with the offset in characters.
+ */
+export function readPem(bytes: Uint8Array): readonly PemBlock[] {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+  const blocks: PemBlock[] = [];
+  let open: { line: number; offset: number; base64: string } | undefined;
+  let offset = 0;
+  let line = 0;
+  for (const raw of text.split('\n')) {
+    line++;
+    const fail = (reason: string): never => {
+      throw new MalformedCertificateError(`pem.line[${line}]`, offset, reason);
+    };
+    const content = raw.trimEnd();
+    if (content.startsWith('-----')) {
+      if (content !== (open === undefined ? BEGIN : END)) {
+        fail(`expected "${open === undefined ? BEGIN : END}", found "${boundaryText(content)}"`);
+      }
+      if (open === undefined) open = { line, offset, base64: '' };
+      else {
+        blocks.push({ der: decodeBase64(open.base64, fail), line: open.line });
+        open = undefined;
+      }
+    } else if (open !== undefined) {
+      open.base64 += content.trimStart();
+      if (open.base64.length > MAX_BLOCK_CHARACTERS) fail('a block longer than any certificate');
+    }
+    offset += raw.length + 1;
+  }
+  if (open !== undefined) throw new MalformedCertificateError(`pem.line[${open.line}]`, open.offset, 'is not ended');
+  return blocks;
+}
+
+function decodeBase64(text: string, fail: (reason: string) => never): Uint8Array {
+  const der = Buffer.from(text, 'base64');
+  // Node skips over what is not base64; writing it back shows whether there was any.
+  if (text === '' || der.toString('base64') !== text) fail('a block that is not base64');
+  return new Uint8Array(der.buffer, der.byteOffset, der.byteLength);
+}
+
+function boundaryText(line: string): string {
+  return line.slice(0, 64).replace(/[^\x20-\x7e]/g, '?');
+}

@@ -1,0 +1,192 @@
+import { Buffer } from 'node:buffer';
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { type DerElement, type DerReader, TAG } from './der.ts';
+
+/** Curves on which certificates and TPMs have keys here, by object identifier. */
+const CURVES = {
+  '1.2.840.10045.3.1.7': { curve: 'P-256', bits: 256, coordinateBytes: 32 },
+  '1.3.132.0.34': { curve: 'P-384', bits: 384, coordinateBytes: 48 },
+  '1.3.132.0.35': { curve: 'P-521', bits: 521, coordinateBytes: 66 },
+} as const;
+
+export type Curve = (typeof CURVES)[keyof typeof CURVES]['curve'];
+
+/** RFC 8017 appendix C, and what each identifier restricts the key to. */
+const RSA_USES: Readonly<Record<string, RsaSubjectKey['use']>> = {
+  '1.2.840.113549.1.1.1': 'any',
+  '1.2.840.113549.1.1.7': 'oaep',
+  '1.2.840.113549.1.1.10': 'pss',
+};
+
+const EC_PUBLIC_KEY = '1.2.840.10045.2.1';
+
+/** SEQUENCE { rsaEncryption, NULL }, the only way RFC 3279 §2.3.1 writes an RSA key's algorithm. */
+const RSA_ENCRYPTION_NULL: Uint8Array = Uint8Array.of(
+  ...[0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00],
+);
+
+/** Bit lengths of RSA moduli that are trusted, and worth a signature check. */
+const RSA_BITS = { least: 2048, most: 8192 } as const;
+
+export interface RsaSubjectKey {
+  readonly type: 'rsa';
+  readonly use: 'any' | 'oaep' | 'pss';
+  readonly bits: number;
+  /** Big-endian, without leading zero octets; so is the exponent. */
+  readonly modulus: Uint8Array;
+  readonly exponent: Uint8Array;
+}
+
+export interface EcSubjectKey {
+  readonly type: 'ec';
+  readonly curve: Curve;
+  readonly bits: number;
+  /** Coordinates of the curve's full width. */
+  readonly x: Uint8Array;
+  readonly y: Uint8Array;
+}
+
+/** A key of a kind not used here: a certificate may carry it, nothing can rest on it. */
+export interface OtherSubjectKey {
+  readonly type: 'other';
+  /** Dotted object identifier of the algorithm, or of the curve. */
+  readonly algorithm: string;
+}
+
+export type SubjectKey = RsaSubjectKey | EcSubjectKey | OtherSubjectKey;
+
+/** SubjectPublicKeyInfo (RFC 5280 §4.1.2.7). */
+export interface SubjectPublicKeyInfo {
+  /** As certified. */
+  readonly der: Uint8Array;
+  /**
+   * As software that knows only rsaEncryption writes the same key, so that a hash of it names the key and not its
+   * spelling: an RSA key gets rsaEncryption with NULL, others are left as they are.
+   */
+  readonly plainDer: Uint8Array;
+  readonly key: SubjectKey;
+}
+
+export function readSubjectPublicKeyInfo(element: DerElement): SubjectPublicKeyInfo {
+  const info = element.enter();
+  const algorithm = info.take(TAG.SEQUENCE, 'algorithm');
+  const bits = info.take(TAG.BIT_STRING, 'subjectPublicKey');
+  info.finish();
+  if (bits.content[0] !== 0) bits.fail('a public key that is not whole octets');
+  const der = element.der;
+  const parameters = algorithm.enter();
+  const identifier = parameters.objectIdentifier('algorithm');
+  const use = RSA_USES[identifier];
+  if (use !== undefined) {
+    const plain = use === 'any' && Buffer.compare(algorithm.der, RSA_ENCRYPTION_NULL) === 0;
+    return { der, plainDer: plain ? der : plainRsa(bits.der), key: readRsaKey(bits, use) };
+  }
+  if (identifier !== EC_PUBLIC_KEY) return { der, plainDer: der, key: { type: 'other', algorithm: identifier } };
+  return { der, plainDer: der, key: readEcKey(bits, parameters) };
+}
+
+function readRsaKey(bits: DerElement, use: RsaSubjectKey['use']): RsaSubjectKey {
+  // The octet in front of the DER inside a BIT STRING counts unused bits; it is zero here.
+  const key = bits.enter(1).enter(TAG.SEQUENCE, 'RSAPublicKey');
+  const modulus = unsigned(key, 'modulus');
+  const exponent = unsigned(key, 'publicExponent');
+  key.finish();
+  return { type: 'rsa', use, bits: bitLength(modulus), modulus, exponent };
+}
+
+function unsigned(reader: DerReader, field: string): Uint8Array {
+  const content = reader.integer(field);
+  const [first = 0] = content;
+  if (first >= 0x80) reader.fail(`a negative ${field}`);
+  return first === 0 && content.length > 1 ? content.subarray(1) : content;
+}
+
+function bitLength(magnitude: Uint8Array): number {
+  return magnitude.length * 8 - (Math.clz32(magnitude[0] ?? 0) - 24);
+}
+
+function readEcKey(bits: DerElement, parameters: DerReader): EcSubjectKey | OtherSubjectKey {
+  if (parameters.nextTag !== TAG.OBJECT_IDENTIFIER) return { type: 'other', algorithm: EC_PUBLIC_KEY };
+  const identifier = parameters.objectIdentifier('namedCurve');
+  parameters.finish();
+  if (!isCurve(identifier)) return { type: 'other', algorithm: identifier };
+  const { curve, bits: keyBits, coordinateBytes } = CURVES[identifier];
+  const point = bits.content.subarray(1);
+  // SEC 1 §2.3.3. Compressed points would need a square root and are not used in endorsement certificates.
+  if (point[0] !== 0x04 || point.length !== 1 + 2 * coordinateBytes) bits.fail(`not an uncompressed ${curve} point`);
+  return {
+    type: 'ec',
+    curve,
+    bits: keyBits,
+    x: point.subarray(1, 1 + coordinateBytes),
+    y: point.subarray(1 + coordinateBytes),
+  };
+}
+
+function isCurve(identifier: string): identifier is keyof typeof CURVES {
+  return Object.hasOwn(CURVES, identifier);
+}
+
+function plainRsa(bitString: Uint8Array): Uint8Array {
+  const length = RSA_ENCRYPTION_NULL.length + bitString.length;
+  const header = length < 0x80 ? [0x30, length] : longHeader(length);
+  const der = new Uint8Array(header.length + length);
+  der.set(header);
+  der.set(RSA_ENCRYPTION_NULL, header.length);
+  der.set(bitString, header.length + RSA_ENCRYPTION_NULL.length);
+  return der;
+}
+
+function longHeader(length: number): number[] {
+  const octets: number[] = [];
+  for (let rest = length; rest > 0; rest = Math.floor(rest / 256)) octets.unshift(rest % 256);
+  return [0x30, 0x80 | octets.length, ...octets];
+}
+
+/**
+ * Imports the key; undefined when the kind is not used or the numbers are no key (a point off its curve).
+ * By JWK, which costs a thirtieth of OpenSSL's decoding of the same SubjectPublicKeyInfo.
+ */
+export function importPublicKey({ der, key }: SubjectPublicKeyInfo): KeyObject | undefined {
+  try {
+    switch (key.type) {
+      case 'rsa':
+        // A JWK cannot carry the parameters that RSASSA-PSS restricts a key with.
+        if (key.use === 'pss') return createPublicKey({ key: Buffer.from(der), format: 'der', type: 'spki' });
+        return createPublicKey({
+          key: { kty: 'RSA', n: base64url(key.modulus), e: base64url(key.exponent) },
+          format: 'jwk',
+        });
+      case 'ec':
+        return createPublicKey({
+          key: { kty: 'EC', crv: key.curve, x: base64url(key.x), y: base64url(key.y) },
+          format: 'jwk',
+        });
+      case 'other':
+        return undefined;
+    }
+  } catch {
+    return undefined;
+  }
+}
+
+/** Why nothing should rest on this key; undefined for a sound one. */
+export function weakness(key: SubjectKey): string | undefined {
+  if (key.type === 'ec') return undefined;
+  if (key.type === 'other') return `a key of a kind that is not supported (${key.algorithm})`;
+  if (key.bits < RSA_BITS.least) return `an RSA key of ${key.bits} bits; ${RSA_BITS.least} are required`;
+  if (key.bits > RSA_BITS.most) return `an RSA key of ${key.bits} bits; more than ${RSA_BITS.most} are not checked`;
+  if (((key.modulus.at(-1) ?? 0) & 1) === 0) return 'an RSA modulus that is even';
+  return weakExponent(key.exponent);
+}
+
+/** FIPS 186-5 §A.1.1 wants an odd exponent above 2^16; a TPM's is 32 bits wide (Part 2 §12.2.3.5). */
+function weakExponent(exponent: Uint8Array): string | undefined {
+  if (exponent.length > 4) return `an RSA exponent of ${exponent.length} bytes`;
+  const value = exponent.reduce((sum, octet) => sum * 256 + octet, 0);
+  return value > 65536 && value % 2 === 1 ? undefined : `the RSA exponent ${value}`;
+}
+
+function base64url(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64url');
+}

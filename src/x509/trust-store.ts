@@ -1,0 +1,66 @@
+import { type Certificate, parseCertificate } from './certificate.ts';
+import { MalformedCertificateError } from './malformed-certificate.ts';
+import { looksLikePem, readPem } from './pem.ts';
+
+/** Certificates that are trusted because somebody configured them, whether roots or not. */
+export interface AnchorSet {
+  readonly certificates: readonly Certificate[];
+  /** By the canonical form of their subject: one name, any number of keys and certificates. */
+  readonly bySubject: ReadonlyMap<string, readonly Certificate[]>;
+}
+
+export interface TrustStoreFile {
+  /** As it is to appear in problems. */
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+/** A file, or one certificate in it, that could not be read; the others are there. */
+export interface TrustStoreProblem {
+  readonly name: string;
+  readonly message: string;
+}
+
+export interface TrustStore {
+  readonly anchors: AnchorSet;
+  readonly problems: readonly TrustStoreProblem[];
+}
+
+/** Reads configured CA certificates: each file one DER certificate or any number of PEM blocks. */
+export function trustStoreFrom(files: readonly TrustStoreFile[]): TrustStore {
+  const certificates = new Map<string, Certificate>();
+  const problems: TrustStoreProblem[] = [];
+  const attempt = (name: string, action: () => void): void => {
+    try {
+      action();
+    } catch (error) {
+      if (!(error instanceof MalformedCertificateError)) throw error;
+      problems.push({ name, message: error.message });
+    }
+  };
+  const add = (der: Uint8Array): void => {
+    const certificate = parseCertificate(der);
+    certificates.set(certificate.fingerprint, certificate);
+  };
+  for (const { name, bytes } of files) {
+    attempt(name, () => {
+      if (!looksLikePem(bytes)) return add(bytes);
+      for (const { der, line } of readPem(bytes)) attempt(`${name}:${line}`, () => add(der));
+    });
+  }
+  return { anchors: anchorsOf([...certificates.values()]), problems };
+}
+
+export function anchorsOf(certificates: readonly Certificate[]): AnchorSet {
+  return { certificates, bySubject: groupBySubject(certificates) };
+}
+
+export function groupBySubject(certificates: readonly Certificate[]): ReadonlyMap<string, readonly Certificate[]> {
+  const groups = new Map<string, Certificate[]>();
+  for (const certificate of certificates) {
+    const group = groups.get(certificate.subject.canonical);
+    if (group === undefined) groups.set(certificate.subject.canonical, [certificate]);
+    else group.push(certificate);
+  }
+  return groups;
+}

@@ -1,0 +1,51 @@
+import { Buffer } from 'node:buffer';
+import { type DerElement, type DerReader, TAG } from './der.ts';
+
+export type TimeOddity = 'GeneralizedTime-before-2050';
+
+/** Period in which the issuer keeps up what the certificate says, both ends included (RFC 5280 §4.1.2.5). */
+export interface Validity {
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+}
+
+export function readValidity(reader: DerReader, noteOddity: (oddity: TimeOddity) => void): Validity {
+  const notBefore = readTime(reader.next('notBefore'), noteOddity);
+  const notAfter = readTime(reader.next('notAfter'), noteOddity);
+  reader.finish();
+  return { notBefore, notAfter };
+}
+
+/** UTCTime or GeneralizedTime, to the second and in UTC. Either may stand for a year before 2050: a CA does so. */
+function readTime(element: DerElement, noteOddity: (oddity: TimeOddity) => void): Date {
+  const text = Buffer.from(element.content).toString('latin1');
+  if (element.tag === TAG.UTC_TIME) {
+    if (!/^\d{12}Z$/.test(text)) element.fail('a UTCTime that is not YYMMDDhhmmssZ');
+    const year = Number(text.slice(0, 2));
+    return moment(element, (year < 50 ? 2000 : 1900) + year, text.slice(2));
+  }
+  if (element.tag !== TAG.GENERALIZED_TIME) element.fail('neither UTCTime nor GeneralizedTime');
+  if (!/^\d{14}Z$/.test(text)) element.fail('a GeneralizedTime that is not YYYYMMDDhhmmssZ');
+  const year = Number(text.slice(0, 4));
+  if (year < 2050) noteOddity('GeneralizedTime-before-2050');
+  return moment(element, year, text.slice(4));
+}
+
+/** `rest` is MMDDhhmmssZ. */
+function moment(element: DerElement, year: number, rest: string): Date {
+  const part = (at: number): number => Number(rest.slice(at, at + 2));
+  const [month, day, hour, minute, second] = [part(0), part(2), part(4), part(6), part(8)];
+  const date = new Date(0);
+  date.setUTCFullYear(year, month - 1, day);
+  date.setUTCHours(hour, minute, second);
+  // The setters carry over what does not exist: February 30 becomes March.
+  const exists =
+    date.getUTCFullYear() === year &&
+    date.getUTCMonth() === month - 1 &&
+    date.getUTCDate() === day &&
+    date.getUTCHours() === hour &&
+    date.getUTCMinutes() === minute &&
+    date.getUTCSeconds() === second;
+  if (!exists) element.fail('a date or time that does not exist');
+  return date;
+}
