@@ -28,7 +28,7 @@ const NATIVE = [/(^|\/)src\/tpm\/native\.ts$/, /\.node$/];
  */
 
 /** @type {Executable[]} */
-const EXECUTABLES = [
+export const EXECUTABLES = [
   { entry: 'src/cli/main.ts', outfile: 'dist/bin/tpm-attestor.cjs', forbidden: [] },
   { entry: 'src/agent/main.ts', outfile: 'dist/bin/tpm-attestor-agent.cjs', forbidden: ISSUING },
   {

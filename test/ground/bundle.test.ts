@@ -1,0 +1,71 @@
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { bundler } from '../support/bundle.ts';
+import { execute } from '../support/execute.ts';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const existing = bundler.EXECUTABLES.filter(({ entry }) => existsSync(join(ROOT, entry)));
+
+describe.each(existing)('$outfile', (executable) => {
+  test('comes out the same twice, and is what lies in dist/bin', async () => {
+    const [once, twice] = await Promise.all([bundler.bundle(executable), bundler.bundle(executable)]);
+    expect(once === twice).toBe(true);
+    expect(readFileSync(join(ROOT, executable.outfile), 'utf8') === once).toBe(true);
+  });
+
+  test('is executable and names no path of the machine that built it', () => {
+    const file = join(ROOT, executable.outfile);
+    expect(statSync(file).mode & 0o111).toBe(0o111);
+    const text = readFileSync(file, 'utf8');
+    expect(text.startsWith('#!/usr/bin/env node\n')).toBe(true);
+    expect(text.includes(ROOT)).toBe(false);
+    expect(text.includes('sourceMappingURL=data:')).toBe(false);
+  });
+});
+
+describe('scripts/bundle.mjs', () => {
+  let root: string;
+  beforeEach(async () => {
+    root = await mkdtemp(join(tmpdir(), 'ground-'));
+  });
+  afterEach(() => rm(root, { recursive: true, force: true }));
+
+  const write = async (path: string, text: string) => {
+    await mkdir(dirname(join(root, path)), { recursive: true });
+    await writeFile(join(root, path), text);
+    return join(root, path);
+  };
+  const server = bundler.EXECUTABLES.find(({ outfile }) => outfile.includes('server'));
+  if (server === undefined) throw new Error('there is no server bundle');
+
+  test('gives modules the place of the bundle as import.meta.url', async () => {
+    await write('src/server-plugin/main.ts', "import './beside.ts';");
+    await write('src/server-plugin/beside.ts', 'console.log(import.meta.url);');
+    const file = await write('out.cjs', await bundler.bundle(server, root));
+    expect((await execute(process.execPath, [file])).stdout).toBe(`${pathToFileURL(file)}\n`);
+  });
+
+  test('keeps one first line when the entry point has its own', async () => {
+    await write('src/server-plugin/main.ts', '#!/usr/bin/env node\nconsole.log(1 as number);');
+    const file = await write('out.cjs', await bundler.bundle(server, root));
+    expect((await execute(process.execPath, [file])).stdout).toBe('1\n');
+  });
+
+  test.each(['src/tpm/native.ts', 'node_modules/@peculiar/x509/index.ts', 'node_modules/pkijs/index.ts'])(
+    'refuses a server that reaches %s, and says through what',
+    async (path) => {
+      await write('src/server-plugin/main.ts', "import './innocent.ts';");
+      await write('src/server-plugin/innocent.ts', `export const late = () => import('../../${path}');`);
+      await write(path, 'export const reached = 1;');
+      await expect(bundler.bundle(server, root)).rejects.toThrow(
+        `${server.outfile} must not contain:\n  ${path} <- src/server-plugin/innocent.ts`,
+      );
+      await write('src/server-plugin/innocent.ts', 'export const late = 1;');
+      await expect(bundler.bundle(server, root)).resolves.toContain('#!');
+    },
+  );
+});
