@@ -70,7 +70,7 @@ export function evidenceFromJson(text: string): Evidence {
     for (const [field, kind] of Object.entries(form)) {
       const path = `Evidence.${name}.${field}`;
       if (!present.has(field)) throw new MalformedError(path, 0, 'is missing');
-      message[field] = valueOf(path, kind, present.get(field));
+      message[field] = fieldValue(path, kind, present.get(field));
     }
     checkLimits(MESSAGE_NAMES[name as keyof Evidence], message);
     evidence[name] = message;
@@ -87,10 +87,10 @@ function membersOf(path: string, value: unknown, form: object): readonly [string
   return members;
 }
 
-function valueOf(path: string, kind: Field, value: unknown): unknown {
+function fieldValue(path: string, kind: Field, value: unknown): unknown {
   if (kind.endsWith('[]')) {
     if (!Array.isArray(value)) throw new MalformedError(path, 0, 'is not a list');
-    return value.map((element, i) => valueOf(`${path}[${i}]`, kind.slice(0, -2) as Field, element));
+    return value.map((element, i) => fieldValue(`${path}[${i}]`, kind.slice(0, -2) as Field, element));
   }
   if (kind === 'u32') {
     if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 0xffffffff) return value;

@@ -1,0 +1,93 @@
+/** The attestation key: a restricted signing key that its own TPM made and that can never leave it. Pure. */
+import type { KeyObject } from 'node:crypto';
+import { keyAlgorithmName } from '../tpm/public-key.ts';
+import { algorithmName, hashAlgorithm } from '../tpm/structures/algorithms.ts';
+import { hasReservedBits, type ObjectAttribute, TPMA_OBJECT } from '../tpm/structures/attributes.ts';
+import { decode } from '../tpm/structures/codec.ts';
+import { TPM_ALG } from '../tpm/structures/constants.ts';
+import { MalformedError } from '../tpm/structures/malformed.ts';
+import { objectName } from '../tpm/structures/name.ts';
+import { type TpmtPublic, tpmtPublic } from '../tpm/structures/public.ts';
+import type { Scheme } from '../tpm/structures/scheme.ts';
+import type { Findings } from './verdict.ts';
+import { usableKey } from './weak-keys.ts';
+
+export interface AttestationKey {
+  readonly key: KeyObject;
+  /** Fixed in the key: the only form its signatures may have. */
+  readonly scheme: Scheme;
+  readonly algorithm: string;
+}
+
+/** An AK whose public area passed every check; that a TPM holds it is proved by credential activation alone. */
+export interface AcceptableAk extends AttestationKey {
+  /** Recomputed here, never taken from the evidence. */
+  readonly name: Uint8Array;
+}
+
+/** Together with credential activation these prove that the key was made in the TPM and cannot leave it. */
+const RESIDENT: readonly ObjectAttribute[] = ['fixedTPM', 'fixedParent', 'sensitiveDataOrigin'];
+/** Only a restricted key refuses to sign bytes that pretend to be the TPM's own. */
+const RESTRICTED: readonly ObjectAttribute[] = ['restricted', 'sign'];
+const FORBIDDEN: readonly ObjectAttribute[] = ['decrypt', 'encryptedDuplication', 'stClear', 'x509sign'];
+
+const NAME_ALGORITHMS: readonly number[] = [TPM_ALG.SHA256, TPM_ALG.SHA384, TPM_ALG.SHA512];
+const SIGNATURE_HASHES: readonly number[] = NAME_ALGORITHMS;
+const SCHEMES: { readonly [T in TpmtPublic['type']]: readonly number[] } = {
+  rsa: [TPM_ALG.RSASSA, TPM_ALG.RSAPSS],
+  ecc: [TPM_ALG.ECDSA],
+  keyedHash: [],
+  symCipher: [],
+};
+
+export function isAcceptedScheme(type: TpmtPublic['type'], { scheme, hashAlg }: Scheme): boolean {
+  return SCHEMES[type].includes(scheme) && hashAlg !== undefined && SIGNATURE_HASHES.includes(hashAlg);
+}
+
+export function judgeAttestationKey(publicBytes: Uint8Array, findings: Findings): AcceptableAk | undefined {
+  let publicArea: TpmtPublic;
+  try {
+    publicArea = decode(tpmtPublic, publicBytes);
+  } catch (error) {
+    if (!(error instanceof MalformedError)) throw error;
+    findings.add('ak.malformed', `the attestation key is no public area: ${error.message}`);
+    return undefined;
+  }
+  judgeAttributes(publicArea.objectAttributes, findings);
+  const scheme = schemeOf(publicArea);
+  if (!isAcceptedScheme(publicArea.type, scheme))
+    findings.add('ak.scheme', `the attestation key signs with ${schemeName(scheme)}`);
+  if (!NAME_ALGORITHMS.includes(publicArea.nameAlg))
+    findings.add('ak.name_algorithm', `the attestation key's Name uses ${algorithmName(publicArea.nameAlg)}`);
+  const key = usableKey(publicArea);
+  if (typeof key === 'string') {
+    findings.add('ak.weak_key', `the attestation key is not usable: ${key}`);
+    return undefined;
+  }
+  if (hashAlgorithm(publicArea.nameAlg) === undefined) return undefined;
+  return { key, scheme, algorithm: keyAlgorithmName(publicArea), name: objectName(publicArea) };
+}
+
+/** The worst only: a key that may live outside the TPM need not be asked what it signs. */
+function judgeAttributes(attributes: number, findings: Findings): void {
+  const isSet = (name: ObjectAttribute): boolean => (attributes & TPMA_OBJECT[name]) !== 0;
+  const foreign = RESIDENT.filter((name) => !isSet(name));
+  const loose = RESTRICTED.filter((name) => !isSet(name));
+  const forbidden = FORBIDDEN.filter(isSet);
+  if (foreign.length > 0)
+    findings.add('ak.not_resident', `the attestation key may exist outside the TPM: ${foreign.join(', ')} not set`);
+  else if (loose.length > 0)
+    findings.add('ak.unrestricted', `the attestation key signs what it is given: ${loose.join(', ')} not set`);
+  else if (forbidden.length > 0)
+    findings.add('ak.attributes', `the attestation key must not have ${forbidden.join(', ')}`);
+  else if (hasReservedBits(attributes))
+    findings.add('ak.attributes', 'the attestation key has reserved attributes set');
+}
+
+function schemeOf(publicArea: TpmtPublic): Scheme {
+  return publicArea.type === 'symCipher' ? { scheme: TPM_ALG.NULL } : publicArea.parameters.scheme;
+}
+
+export function schemeName({ scheme, hashAlg }: Scheme): string {
+  return hashAlg === undefined ? algorithmName(scheme) : `${algorithmName(scheme)} over ${algorithmName(hashAlg)}`;
+}

@@ -1,0 +1,65 @@
+/** Every reason to distrust evidence: a stable code, and what the operator of the node or server can do. Pure. */
+
+const NODE = 'Distrust this node until it is explained';
+
+export const REMEDIES = {
+  'evidence.malformed': 'Run the same release of tpm-attestor on agent and server.',
+  'evidence.version': 'Upgrade the older of agent and server.',
+  'evidence.trust_domain': 'Set the same trust_domain in the SPIRE configuration of agent and server.',
+
+  'ek.malformed': 'Run the same release of tpm-attestor on agent and server.',
+  'ek.template': 'The TPM must offer an endorsement key of a TCG template (L-1, L-2, H-1 to H-4, H-6, H-7).',
+  'ek.algorithm': 'Set ek on the agent to an accepted kind, or add this kind to ek_algorithms on the server.',
+  'ek.weak_key': 'Use an endorsement key of at least RSA-2048 or on P-256, P-384, P-521.',
+  'ek.key_mismatch': `The certificate is for another key. ${NODE}; a copied certificate looks like this.`,
+  'ek.no_certificate': 'List the pub_hash of this TPM in hash_path: it has no certificate to judge it by.',
+  'ek.not_listed': "List the pub_hash of this TPM in hash_path, or configure ca_path with its manufacturer's CAs.",
+  'ek.certificate_malformed': 'Read the certificate with a certificate viewer; list the pub_hash in hash_path instead.',
+  'ek.unknown_issuer': 'Add the CA that issued this certificate, and those above it, to ca_path.',
+  'ek.chain': "Check the CA certificates in ca_path against those the TPM's manufacturer publishes.",
+  'ek.expired': 'List the pub_hash in hash_path, or set allow_expired_ek if it is the endorsement certificate.',
+  'ek.not_yet_valid': 'Set the clock of the server right.',
+  'ek.weak_signature': 'List the pub_hash of this TPM in hash_path: its certificates are signed too weakly.',
+  'ek.critical_extension':
+    'List the pub_hash of this TPM in hash_path: its certificate demands what is not understood.',
+  'ek.usage': 'The certificate is not one for an endorsement key; send the endorsement certificate.',
+  'ek.profile':
+    'List the pub_hash of this TPM in hash_path: its certificate lacks what endorsement certificates state.',
+  'ek.software_tpm': 'Set allow_software_tpm only where software TPMs are meant to be admitted.',
+
+  'ak.malformed': 'Run the same release of tpm-attestor on agent and server.',
+  'ak.not_resident': `${NODE}: an honest agent only makes attestation keys that never leave the TPM.`,
+  'ak.unrestricted': `${NODE}: an honest agent only makes restricted attestation keys.`,
+  'ak.attributes': `${NODE}: an honest agent's attestation key has none of these.`,
+  'ak.scheme': 'Use ECDSA, RSASSA or RSAPSS with SHA-256, SHA-384 or SHA-512.',
+  'ak.name_algorithm': 'Use a Name algorithm of SHA-256, SHA-384 or SHA-512.',
+  'ak.weak_key': 'Use an attestation key of at least RSA-2048 or on P-256, P-384, P-521.',
+
+  'pcr.bank': "Allocate an accepted PCR bank in the firmware's settings, or add one that is allocated to pcrs.",
+
+  'response.malformed': 'Run the same release of tpm-attestor on agent and server.',
+  'response.late': "Try again; if it stays, look at the TPM's speed and raise attest_timeout.",
+  'response.other_exchange': `${NODE}: an answer to an earlier challenge was sent again.`,
+  'credential.secret': `${NODE}: its TPM does not hold both the endorsement and the attestation key it claims.`,
+
+  'quote.malformed': 'Run the same release of tpm-attestor on agent and server.',
+  'quote.magic': `${NODE}: no TPM made these bytes.`,
+  'quote.type': `${NODE}: another signed structure was passed off as a quote.`,
+  'quote.scheme': `${NODE}: its key signs in one fixed form only.`,
+  'quote.signature': `${NODE}: the quote was altered or made by another key.`,
+  'quote.commitment': `${NODE}: the quote answers something else than it was asked.`,
+  'quote.selection': `${NODE}: the quote covers other PCRs than were asked for.`,
+  'quote.pcr_values': `${NODE}: PCR values were added, left out or altered.`,
+  'quote.pcr_digest': `${NODE}: PCR values were altered on the way.`,
+  'quote.qualified_signer': `${NODE}: its attestation key does not lie in the endorsement hierarchy.`,
+} as const satisfies Readonly<Record<string, string>>;
+
+export type FindingCode = keyof typeof REMEDIES;
+
+export interface Finding {
+  /** Stable. */
+  readonly code: FindingCode;
+  /** One sentence; for logs, never for the peer. */
+  readonly message: string;
+  readonly remedy: string;
+}

@@ -1,0 +1,15 @@
+/** From a proved EK to the SPIFFE ID and selectors of the agent. Pure. */
+import type { TrustedEk } from './endorsement.ts';
+
+/**
+ * The ID comes from the EK alone, in full: no part of it is chosen by the node, so no node can take another's.
+ * The same TPM has the same ID under spire-tpm-plugin.
+ */
+export function agentId(trustDomain: string, pluginName: string, ek: TrustedEk): string {
+  return `spiffe://${trustDomain}/spire/agent/${pluginName}/${ek.pubHash}`;
+}
+
+/** Selector values; SPIRE puts the plugin name in front. Digests and configured values only, never text from evidence. */
+export function selectors(ek: TrustedEk): readonly string[] {
+  return [`pub_hash:${ek.pubHash}`];
+}

@@ -1,0 +1,181 @@
+/**
+ * The judge. `begin` weighs who the machine says it is and makes the one challenge only that machine can answer;
+ * `finish` weighs the answer. Pure: time and randomness are arguments, distrust is a returned verdict.
+ *
+ * The order follows the proof: EK certificate or list → EK public area → AK attributes → secret → quote.
+ */
+import { timingSafeEqual } from 'node:crypto';
+import { commitment } from '../evidence/binding.ts';
+import {
+  type Challenge,
+  type ChallengeResponse,
+  decodePayload,
+  decodeResponse,
+  encodeChallenge,
+  NONCE_BYTES,
+  type Payload,
+  PROTOCOL_VERSION,
+} from '../evidence/messages.ts';
+import { equalBytes, hex } from '../tpm/bytes.ts';
+import { type Entropy, makeCredential } from '../tpm/make-credential.ts';
+import { encode } from '../tpm/structures/codec.ts';
+import { TPM_ALG, TPM_RH } from '../tpm/structures/constants.ts';
+import { MalformedError } from '../tpm/structures/malformed.ts';
+import { handleName, qualifiedName } from '../tpm/structures/name.ts';
+import { pcrSelection, type TpmlPcrSelection, tpmlPcrSelection } from '../tpm/structures/pcr.ts';
+import { type AcceptableAk, judgeAttestationKey } from './attestation-key.ts';
+import { judgeEndorsement, type TrustedEk } from './endorsement.ts';
+import { agentId, selectors } from './identity.ts';
+import type { PcrRequirement, Policy } from './policy.ts';
+import { quotedExtraData, verifyQuote } from './quote.ts';
+import { Findings, type Trusted, type Untrusted, type Verdict } from './verdict.ts';
+
+export type { Entropy } from '../tpm/make-credential.ts';
+export type { Policy } from './policy.ts';
+export type { Verdict } from './verdict.ts';
+
+/** What the server must remember between challenge and answer: for one stream, for one answer. */
+export interface Pending {
+  readonly policy: Policy;
+  readonly secret: Uint8Array;
+  /** The quote's qualifying data for this payload and this challenge. */
+  readonly commitment: Uint8Array;
+  readonly pcrSelection: TpmlPcrSelection;
+  readonly ek: TrustedEk;
+  readonly ak: AcceptableAk;
+  readonly issuedAt: Date;
+}
+
+export type Begun =
+  | { readonly outcome: 'challenged'; readonly challenge: Uint8Array; readonly pending: Pending }
+  | { readonly outcome: 'rejected'; readonly verdict: Untrusted };
+
+/**
+ * @param payload the agent's first message as received
+ * @param entropy fresh random bytes
+ * @param now when the payload is judged
+ */
+export function begin(payload: Uint8Array, policy: Policy, entropy: Entropy, now: Date): Begun {
+  const findings = new Findings();
+  const evidence = readMessage(() => decodePayload(payload), 'evidence.malformed', findings);
+  if (evidence === undefined) return { outcome: 'rejected', verdict: untrusted(findings) };
+
+  judgeEnvelope(evidence, policy, findings);
+  const ek = judgeEndorsement(evidence, policy, now, findings);
+  const ak = judgeAttestationKey(evidence.akPublic, findings);
+  const requirement = choosePcrs(evidence.pcrBanks, policy, findings);
+  if (!findings.none || ek === undefined || ak === undefined || requirement === undefined)
+    return { outcome: 'rejected', verdict: untrusted(findings) };
+
+  const secret = entropy(NONCE_BYTES);
+  const selection = [pcrSelection(requirement.hash, requirement.indices)];
+  const challenge: Challenge = {
+    version: PROTOCOL_VERSION,
+    nonce: entropy(NONCE_BYTES),
+    ...makeCredential(ek.publicArea, ak.name, secret, entropy),
+    pcrSelection: encode(tpmlPcrSelection, selection),
+  };
+  const encoded = encodeChallenge(challenge);
+  const pending: Pending = {
+    policy,
+    secret,
+    commitment: commitment(policy.trustDomain, payload, encoded),
+    pcrSelection: selection,
+    ek,
+    ak,
+    issuedAt: now,
+  };
+  return { outcome: 'challenged', challenge: encoded, pending };
+}
+
+/**
+ * @param pending of this stream's `begin`; one answer only, a second needs a new challenge
+ * @param response the agent's answer as received
+ * @param now when the answer arrived
+ */
+export function finish(pending: Pending, response: Uint8Array, now: Date): Verdict {
+  const findings = new Findings();
+  const { policy, ek, ak } = pending;
+  const answer = readMessage(() => decodeResponse(response), 'response.malformed', findings);
+  if (answer === undefined) return untrusted(findings);
+
+  const elapsedMs = now.getTime() - pending.issuedAt.getTime();
+  if (elapsedMs > policy.challengeTimeoutMs)
+    findings.add('response.late', `the answer took ${elapsedMs} ms, ${policy.challengeTimeoutMs} ms are allowed`);
+  const replayed = judgeSecret(pending, answer, findings);
+  const expectation = {
+    extraData: replayed ? undefined : pending.commitment,
+    pcrSelection: pending.pcrSelection,
+    qualifiedSigner: qualifiedName(handleName(TPM_RH.ENDORSEMENT), ak.name),
+  };
+  const quote = verifyQuote(ak, answer, expectation, findings);
+  if (!findings.none || quote === undefined) return untrusted(findings);
+
+  const trusted: Trusted = {
+    verdict: 'trusted',
+    device: {
+      agentId: agentId(policy.trustDomain, policy.pluginName, ek),
+      selectors: selectors(ek),
+      ek: {
+        algorithm: ek.algorithm,
+        template: ek.template.name,
+        pubHash: ek.pubHash,
+        admittedBy: ek.admittedBy,
+      },
+      ak: { algorithm: ak.algorithm, name: hex(ak.name) },
+      pcrs: quote.pcrs,
+      clockInfo: quote.attest.clockInfo,
+      firmwareVersion: quote.attest.firmwareVersion,
+    },
+    notes: ek.notes,
+  };
+  return trusted;
+}
+
+function untrusted(findings: Findings): Untrusted {
+  return { verdict: 'untrusted', findings: findings.list };
+}
+
+function readMessage<T>(
+  read: () => T,
+  code: 'evidence.malformed' | 'response.malformed',
+  findings: Findings,
+): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof MalformedError)) throw error;
+    findings.add(code, `the message cannot be read: ${error.message}`);
+    return undefined;
+  }
+}
+
+function judgeEnvelope(evidence: Payload, policy: Policy, findings: Findings): void {
+  if (!evidence.versions.includes(PROTOCOL_VERSION))
+    findings.add('evidence.version', `the agent speaks versions ${evidence.versions.join(', ') || 'none'}`);
+  // A courtesy to honest agents: a lying one is stopped by the commitment, which holds this side's trust domain.
+  if (evidence.trustDomain !== policy.trustDomain)
+    findings.add('evidence.trust_domain', 'the agent attests to another trust domain');
+}
+
+function choosePcrs(banks: readonly number[], policy: Policy, findings: Findings): PcrRequirement | undefined {
+  const allowed = policy.pcrs.filter(({ hash }) => policy.allowSha1Bank || hash !== TPM_ALG.SHA1);
+  const chosen = allowed.find(({ hash }) => banks.includes(hash));
+  if (chosen === undefined) {
+    const wanted = allowed.map(({ bank }) => bank).join(', ') || 'none';
+    findings.add('pcr.bank', `the TPM has allocated none of the accepted PCR banks (${wanted})`);
+  }
+  return chosen;
+}
+
+/** Whether the answer is one to another challenge altogether, which is one finding and not two. */
+function judgeSecret(pending: Pending, answer: ChallengeResponse, findings: Findings): boolean {
+  const { secret } = pending;
+  // timingSafeEqual throws on unequal lengths, and an unequal length is no secret.
+  if (answer.secret.length === secret.length && timingSafeEqual(answer.secret, secret)) return false;
+  const extraData = quotedExtraData(answer.quoted);
+  const replayed = extraData !== undefined && !equalBytes(extraData, pending.commitment);
+  if (replayed) findings.add('response.other_exchange', 'neither its secret nor its quote answer this challenge');
+  else findings.add('credential.secret', 'the credential was not opened: no TPM holds both keys');
+  return replayed;
+}

@@ -1,0 +1,35 @@
+/** Keys too weak to stand for a machine (NIST SP 800-57 part 1, SP 800-56B 6.2, SP 800-186). Pure. */
+import type { KeyObject } from 'node:crypto';
+import { eccPoint, publicKeyOf, rsaExponent } from '../tpm/public-key.ts';
+import { TPM_ECC } from '../tpm/structures/constants.ts';
+import type { EccPublic, RsaPublic, TpmtPublic } from '../tpm/structures/public.ts';
+
+const RSA_MIN_BITS = 2048;
+/** More only buys the sender our time. */
+const RSA_MAX_BITS = 4096;
+const EXPONENT = 65537;
+const CURVES: readonly number[] = [TPM_ECC.NIST_P256, TPM_ECC.NIST_P384, TPM_ECC.NIST_P521];
+
+/** The usable key, or the sentence that says why there is none. */
+export function usableKey(publicArea: TpmtPublic): KeyObject | string {
+  if (publicArea.type !== 'rsa' && publicArea.type !== 'ecc') return `a ${publicArea.type} object is not asymmetric`;
+  const weakness = publicArea.type === 'rsa' ? rsaWeakness(publicArea) : eccWeakness(publicArea);
+  return weakness ?? publicKeyOf(publicArea) ?? 'its numbers are no public key (a point off the curve)';
+}
+
+function rsaWeakness(key: RsaPublic): string | undefined {
+  const { keyBits } = key.parameters;
+  if (keyBits < RSA_MIN_BITS) return `RSA with ${keyBits} bits is below ${RSA_MIN_BITS}`;
+  if (keyBits > RSA_MAX_BITS) return `RSA with ${keyBits} bits is above ${RSA_MAX_BITS}`;
+  if (rsaExponent(key) !== EXPONENT) return `RSA exponent ${rsaExponent(key)} is not ${EXPONENT}`;
+  if (key.unique.length * 8 !== keyBits) return `a modulus of ${key.unique.length} bytes is not one of ${keyBits} bits`;
+  if (((key.unique[0] ?? 0) & 0x80) === 0) return 'the top bit of the modulus is zero';
+  if (((key.unique.at(-1) ?? 0) & 1) === 0) return 'the modulus is even';
+  return undefined;
+}
+
+function eccWeakness(key: EccPublic): string | undefined {
+  const { curveId } = key.parameters;
+  if (!CURVES.includes(curveId)) return `curve 0x${curveId.toString(16)} is none of P-256, P-384, P-521`;
+  return eccPoint(key) === undefined ? 'a coordinate is longer than the field' : undefined;
+}
