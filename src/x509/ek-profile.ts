@@ -1,0 +1,178 @@
+import type { Certificate } from './certificate.ts';
+import { MalformedCertificateError } from './malformed-certificate.ts';
+import { EXTENSION, KEY_PURPOSE } from './object-identifiers.ts';
+import { describe, leafUsageProblems } from './path-rules.ts';
+import { type SubjectKey, weakness } from './subject-public-key.ts';
+import { readTcgSubject, readTpmSpecification, type TcgSubject, type TpmSpecification } from './tcg-attributes.ts';
+import { tpmVendor } from './vendors.ts';
+
+export type EkProblemCode =
+  | 'eku'
+  | 'key_usage'
+  | 'leaf_is_ca'
+  | 'serial'
+  | 'san_missing'
+  | 'san_malformed'
+  | 'san_not_critical'
+  | 'tpm_attributes'
+  | 'tpm_family'
+  | 'weak_key'
+  | 'software_tpm';
+
+/** Why a certificate is not one for an endorsement key. Codes are stable; messages are for people and safe to log. */
+export interface EkProblem {
+  readonly code: EkProblemCode;
+  readonly message: string;
+}
+
+/** What an endorsement certificate says about its TPM. True as far as its chain is trusted, and no further. */
+export interface EkCertificateFacts {
+  readonly manufacturer: {
+    /** Eight upper-case hex digits. */
+    readonly id: string;
+    /** undefined for an id in no table: whether that matters is the policy's to say. */
+    readonly name: string | undefined;
+  };
+  readonly model: string;
+  /** Firmware version as the vendor writes it: two to eight upper-case hex digits. */
+  readonly version: string;
+  /** undefined where the certificate does not say. */
+  readonly specification: TpmSpecification | undefined;
+  readonly softwareTpm: boolean;
+  readonly oddities: readonly EkOddity[];
+}
+
+export type EkOddity = 'SAN-attribute-not-UTF8String' | 'SAN-multi-valued-RDN' | 'TPM-specification-unreadable';
+
+export interface EkProfileOptions {
+  /** Accept software TPMs and simulators. */
+  readonly allowSoftwareTpm?: boolean | undefined;
+}
+
+export interface EkProfileVerdict {
+  /** undefined when the certificate does not name its TPM in a readable way. */
+  readonly facts: EkCertificateFacts | undefined;
+  readonly problems: readonly EkProblem[];
+}
+
+/** Checks a certificate against the TCG EK Credential Profile for TPM 2.0 §3, as shipped TPMs keep to it. */
+export function checkEkProfile(certificate: Certificate, options: EkProfileOptions = {}): EkProfileVerdict {
+  const problems: EkProblem[] = [
+    ...serialProblems(certificate),
+    ...usageProblems(certificate),
+    ...keyProblems(certificate.subjectPublicKeyInfo.key, certificate),
+  ];
+  if (certificate.basicConstraints?.ca === true) {
+    problems.push({ code: 'leaf_is_ca', message: `${describe(certificate)} is a CA certificate` });
+  }
+  const facts = readFacts(certificate, problems);
+  if (facts?.specification?.family === '1.2') {
+    problems.push({ code: 'tpm_family', message: `${describe(certificate)} is for a TPM of family 1.2` });
+  }
+  if (facts?.softwareTpm && !options.allowSoftwareTpm) {
+    const { id, name } = facts.manufacturer;
+    problems.push({ code: 'software_tpm', message: `manufacturer id:${id} (${name}) is no hardware TPM's` });
+  }
+  return { facts, problems };
+}
+
+function serialProblems(certificate: Certificate): EkProblem[] {
+  const { oddities } = certificate;
+  if (!oddities.includes('serial-negative') && !oddities.includes('serial-zero')) return [];
+  return [{ code: 'serial', message: `${describe(certificate)} has a serial number that is not positive` }];
+}
+
+/** An endorsement key decrypts. The purpose alone does not tell: signing keys have been certified with it too. */
+function usageProblems(certificate: Certificate): EkProblem[] {
+  const { keyUsage, subjectPublicKeyInfo } = certificate;
+  const problems: EkProblem[] = leafUsageProblems(certificate, KEY_PURPOSE.ekCertificate).map(({ message }) => ({
+    code: 'eku',
+    message,
+  }));
+  const encrypts =
+    keyUsage?.has('keyEncipherment') === true ||
+    // The profile wants keyAgreement with ECC; one vendor writes keyEncipherment there.
+    (subjectPublicKeyInfo.key.type === 'ec' && keyUsage?.has('keyAgreement') === true);
+  const signs = keyUsage?.has('digitalSignature') === true || keyUsage?.has('keyCertSign') === true;
+  if (!encrypts || signs) {
+    const has = keyUsage === undefined ? 'no key usage' : `key usage ${[...keyUsage].join(', ') || '(none)'}`;
+    problems.push({ code: 'key_usage', message: `${describe(certificate)} has ${has}: not an encryption key's` });
+  }
+  return problems;
+}
+
+function keyProblems(key: SubjectKey, certificate: Certificate): EkProblem[] {
+  const weak =
+    weakness(key) ??
+    (key.type === 'rsa' && key.use === 'pss' ? 'an RSA key for signatures only' : undefined) ??
+    (certificate.publicKey === undefined ? 'a key that is none' : undefined);
+  return weak === undefined ? [] : [{ code: 'weak_key', message: `${describe(certificate)} has ${weak}` }];
+}
+
+function readFacts(certificate: Certificate, problems: EkProblem[]): EkCertificateFacts | undefined {
+  const extension = certificate.extensions.get(EXTENSION.subjectAltName);
+  if (extension === undefined) {
+    problems.push({ code: 'san_missing', message: `${describe(certificate)} has no subject alternative name` });
+    return undefined;
+  }
+  if (!extension.critical && certificate.oddities.includes('empty-subject')) {
+    const message = `${describe(certificate)} has neither a subject nor a critical subject alternative name`;
+    problems.push({ code: 'san_not_critical', message });
+  }
+  const subject = attempt(() => readTcgSubject(extension.value));
+  if (subject instanceof MalformedCertificateError) {
+    problems.push({ code: 'san_malformed', message: subject.message });
+    return undefined;
+  }
+  const named = readTpm(subject);
+  if (typeof named === 'string') {
+    problems.push({ code: 'tpm_attributes', message: `${describe(certificate)}: ${named}` });
+    return undefined;
+  }
+  const oddities: EkOddity[] = [];
+  if (subject.notUtf8) oddities.push('SAN-attribute-not-UTF8String');
+  if (subject.multiValued) oddities.push('SAN-multi-valued-RDN');
+  const specification = readSpecification(certificate, oddities);
+  const vendor = tpmVendor(named.id);
+  return {
+    manufacturer: { id: named.id, name: vendor?.name },
+    model: named.model,
+    version: named.version,
+    specification,
+    softwareTpm: vendor?.software === true,
+    oddities,
+  };
+}
+
+/** Manufacturer, model and version, each exactly once and well formed; else what is wrong with them. */
+function readTpm(subject: TcgSubject): { id: string; model: string; version: string } | string {
+  const { manufacturer, model, version } = subject;
+  if (manufacturer.length !== 1 || model.length !== 1 || version.length !== 1) {
+    return 'the subject alternative name must hold one TPM manufacturer, one model and one version';
+  }
+  const id = /^id:([0-9a-f]{8})$/i.exec(manufacturer[0] ?? '')?.[1]?.toUpperCase();
+  if (id === undefined) return 'the TPM manufacturer is not "id:" and eight hex digits';
+  const firmware = /^id:([0-9a-f]{2,8})$/i.exec(version[0] ?? '')?.[1]?.toUpperCase();
+  if (firmware === undefined) return 'the TPM version is not "id:" and two to eight hex digits';
+  const name = model[0] ?? '';
+  return name === '' ? 'the TPM model is empty' : { id, model: name, version: firmware };
+}
+
+function readSpecification(certificate: Certificate, oddities: EkOddity[]): TpmSpecification | undefined {
+  const extension = certificate.extensions.get(EXTENSION.subjectDirectoryAttributes);
+  if (extension === undefined) return undefined;
+  const specification = attempt(() => readTpmSpecification(extension.value));
+  if (!(specification instanceof MalformedCertificateError)) return specification;
+  // Informative, and vendors disagree on its form: no reason to refuse what the CA signed.
+  oddities.push('TPM-specification-unreadable');
+  return undefined;
+}
+
+function attempt<T>(read: () => T): T | MalformedCertificateError {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof MalformedCertificateError) return error;
+    throw error;
+  }
+}

@@ -1,0 +1,202 @@
+import { Buffer } from 'node:buffer';
+import type { Certificate } from './certificate.ts';
+import { readIssuerAddresses } from './extensions.ts';
+import { MalformedCertificateError } from './malformed-certificate.ts';
+import { formatName } from './name.ts';
+import {
+  authorityProblems,
+  criticalExtensionProblems,
+  describe,
+  leafUsageProblems,
+  type PathProblem,
+  signatureProblem,
+  validityProblems,
+} from './path-rules.ts';
+import { type AnchorSet, groupBySubject } from './trust-store.ts';
+
+/** Most certificates in a path, leaf and anchor included. The longest in the field has seven. */
+const MAX_PATH = 10;
+
+/** Most issuers tried, at one signature check each: what look-alike CAs can cost. */
+const MAX_CANDIDATES = 64;
+
+export interface PathQuestion {
+  readonly leaf: Certificate;
+  /** Certificates that may stand in the path; from wherever they are, they are never anchors. */
+  readonly intermediates: readonly Certificate[];
+  readonly anchors: AnchorSet;
+  readonly now: Date;
+  /** Accept a leaf after its end. CAs must be valid in any case. */
+  readonly allowExpiredLeaf?: boolean | undefined;
+  /** Key purpose that the leaf must have, and every CA that lists purposes. */
+  readonly requireEku?: string | undefined;
+}
+
+/** The issuer at which the search for a path ended. */
+export interface MissingIssuer {
+  /** For people. */
+  readonly name: string;
+  /** Of the issuer's key, as the certificate below names it. */
+  readonly keyId: Uint8Array | undefined;
+  /** Where the certificate below says that its issuer is to be had; from an unverified source, not for fetching. */
+  readonly addresses: readonly string[];
+}
+
+export type PathVerdict =
+  | {
+      readonly ok: true;
+      /** Leaf first, anchor last. */
+      readonly chain: readonly Certificate[];
+    }
+  | {
+      readonly ok: false;
+      readonly problems: readonly PathProblem[];
+      readonly missingIssuer?: MissingIssuer;
+    };
+
+/**
+ * Looks for a path from the leaf to an anchor in which every certificate and every link is as RFC 5280 §6.1 wants it.
+ *
+ * Issuers are found by canonical name, those whose key identifier fits first, and all of them are tried: names are
+ * shared by different keys, and a dead end beside the right CA must not hide it. An anchor ends the path whether it
+ * is self-signed or not; its own signature is not looked at. When no path holds, the one that came furthest is told.
+ *
+ * @throws {TypeError} when `now` is no moment.
+ */
+export function validatePath(question: PathQuestion): PathVerdict {
+  const { leaf, now, requireEku } = question;
+  // Every comparison with such a date is false, which would let anything pass as valid.
+  if (Number.isNaN(now.getTime())) throw new TypeError('now is an invalid date');
+  const problems = [
+    ...validityProblems(leaf, now, question.allowExpiredLeaf),
+    ...criticalExtensionProblems(leaf),
+    ...(requireEku === undefined ? [] : leafUsageProblems(leaf, requireEku)),
+  ];
+  const search = new PathSearch(question);
+  const chain = search.from([leaf]);
+  if (chain !== undefined && problems.length === 0) return { ok: true, chain };
+  if (chain !== undefined) return { ok: false, problems };
+  const { problems: found, missingIssuer } = search.furthest;
+  return { ok: false, problems: [...problems, ...found], ...(missingIssuer === undefined ? {} : { missingIssuer }) };
+}
+
+interface Failure {
+  /** Links whose signatures held, and then how much the failure says. */
+  readonly progress: readonly [reachedAnchor: number, links: number, weight: number];
+  readonly problems: readonly PathProblem[];
+  readonly missingIssuer?: MissingIssuer;
+}
+
+class PathSearch {
+  furthest: Failure = { progress: [-1, -1, -1], problems: [] };
+  readonly #question: PathQuestion;
+  readonly #intermediates: ReadonlyMap<string, readonly Certificate[]>;
+  #candidatesLeft = MAX_CANDIDATES;
+
+  constructor(question: PathQuestion) {
+    this.#question = question;
+    this.#intermediates = groupBySubject(question.intermediates);
+  }
+
+  /** Continues a path, leaf first, all of whose links hold so far. */
+  from(path: readonly Certificate[]): readonly Certificate[] | undefined {
+    const subject = path.at(-1) as Certificate;
+    const candidates = this.#issuersOf(subject, path);
+    if (candidates.length === 0) this.#noteMissing(subject, path);
+    for (const { issuer, isAnchor } of candidates) {
+      if (path.length === MAX_PATH) {
+        this.#note(path, 1, [{ code: 'too_deep', message: `no anchor within ${MAX_PATH} certificates` }]);
+        return undefined;
+      }
+      if (this.#candidatesLeft === 0) {
+        const message = `gave up after trying ${MAX_CANDIDATES} issuers`;
+        // Nothing found before can be relied on to be the reason.
+        this.furthest = { progress: [2, 0, 0], problems: [{ code: 'too_many_candidates', message }] };
+        return undefined;
+      }
+      this.#candidatesLeft--;
+      const unsigned = signatureProblem(subject, issuer);
+      if (unsigned !== undefined) {
+        this.#note(path, 1, [unsigned]);
+        continue;
+      }
+      const extended = [...path, issuer];
+      const problems = authorityProblems(issuer, path, this.#question);
+      if (problems.length > 0) {
+        this.#note(extended, 1, problems, isAnchor);
+        continue;
+      }
+      if (isAnchor) return extended;
+      const chain = this.from(extended);
+      if (chain !== undefined) return chain;
+    }
+    return undefined;
+  }
+
+  #issuersOf(
+    subject: Certificate,
+    path: readonly Certificate[],
+  ): readonly { readonly issuer: Certificate; readonly isAnchor: boolean }[] {
+    const name = subject.issuer.canonical;
+    const anchors = this.#question.anchors.bySubject.get(name) ?? [];
+    const others = this.#intermediates.get(name) ?? [];
+    const wanted = subject.authorityKeyId;
+    const rank = ({ subjectKeyId }: Certificate): number => {
+      if (wanted === undefined || subjectKeyId === undefined) return 1;
+      return sameBytes(wanted, subjectKeyId) ? 0 : 2;
+    };
+    return [
+      ...anchors.map((issuer) => ({ issuer, isAnchor: true, rank: rank(issuer) })),
+      ...others.map((issuer) => ({ issuer, isAnchor: false, rank: rank(issuer) })),
+    ]
+      .filter((candidate) => candidate.rank < 2 && !path.some((earlier) => sameSubject(earlier, candidate.issuer)))
+      .sort((a, b) => a.rank - b.rank);
+  }
+
+  #noteMissing(subject: Certificate, path: readonly Certificate[]): void {
+    const name = formatName(subject.issuer);
+    const message = `no CA certificate for "${name}", the issuer of ${describe(subject)}`;
+    this.#note(path, 0, [{ code: 'unknown_issuer', message }], false, {
+      name,
+      keyId: subject.authorityKeyId,
+      addresses: issuerAddresses(subject),
+    });
+  }
+
+  #note(
+    path: readonly Certificate[],
+    weight: number,
+    problems: readonly PathProblem[],
+    reachedAnchor = false,
+    missingIssuer?: MissingIssuer,
+  ): void {
+    const progress = [reachedAnchor ? 1 : 0, path.length, weight] as const;
+    if (compare(progress, this.furthest.progress) <= 0) return;
+    this.furthest = { progress, problems, ...(missingIssuer === undefined ? {} : { missingIssuer }) };
+  }
+}
+
+function compare(a: Failure['progress'], b: Failure['progress']): number {
+  return a[0] - b[0] || a[1] - b[1] || a[2] - b[2];
+}
+
+/** RFC 5280 §6.1 wants no certificate twice in a path; a name with the same key is the same authority again. */
+function sameSubject(a: Certificate, b: Certificate): boolean {
+  return (
+    a.subject.canonical === b.subject.canonical &&
+    sameBytes(a.subjectPublicKeyInfo.plainDer, b.subjectPublicKeyInfo.plainDer)
+  );
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && Buffer.compare(a, b) === 0;
+}
+
+function issuerAddresses(certificate: Certificate): readonly string[] {
+  try {
+    return readIssuerAddresses(certificate.extensions);
+  } catch (error) {
+    if (error instanceof MalformedCertificateError) return [];
+    throw error;
+  }
+}
