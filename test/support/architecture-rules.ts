@@ -1,0 +1,148 @@
+import { type SourceFacts, sourceFacts } from './source-facts.ts';
+
+// A folder imports from itself and from the floors below it, never from its neighbours.
+const FLOORS: Readonly<Record<string, number>> = {
+  'src/cli/': 5,
+  'src/server-plugin/': 4,
+  'src/agent/': 3,
+  'src/verifier/': 3,
+  'src/evidence/': 2,
+  'src/boot-log/': 2,
+  'src/tpm/': 1,
+  'src/x509/': 1,
+  'src/spire/': 1,
+  // Inside src/tpm: structures know nothing of a device.
+  'src/tpm/structures/': 0,
+};
+
+// PURE: time, randomness, roots and policy are arguments. A verdict depends on nothing else, so it can be repeated.
+const PURE_FOLDERS = ['src/verifier/', 'src/evidence/', 'src/boot-log/', 'src/x509/', 'src/tpm/'];
+// Of src/tpm only what holds the device is not. A new file there is pure until it is named here.
+const DEVICE = ['native', 'native-context', 'queue', 'handles', 'tpm', 'commands'].map((name) => `src/tpm/${name}.ts`);
+const PURE_MODULES = ['node:crypto', 'node:buffer', 'asn1js', '@bufbuild/protobuf', '@bufbuild/protobuf/wire'];
+const RANDOM =
+  /^(\*|default|random\w+|getRandomValues|webcrypto|subtle|generate\w+|createDiffieHellman\w*|sign|createSign)$/;
+const IMPURE_GLOBAL =
+  /^(process|console|performance|fetch|crypto|globalThis(?!\.(Array|Boolean|Error|Number|Object|String)$)|global|eval|WebSocket|set(Timeout|Interval|Immediate)|(new )?Function)\b|^Date\.now$|^Date\(\)$|^new Date\(\)$|^Math\.random$/;
+
+export const NATIVE = 'src/tpm/native.ts';
+// A flaw in native code cannot be one in the judge.
+const WITHOUT_NATIVE = [
+  'src/verifier/',
+  'src/evidence/',
+  'src/boot-log/',
+  'src/x509/',
+  'src/spire/',
+  'src/server-plugin/',
+];
+
+const VAGUE = /\/(utils?|helpers?|types|common|misc|shared)(\.ts|\/)/;
+const MAX_LINES = 350;
+
+export type Rule = (file: SourceFacts, project: ReadonlyMap<string, SourceFacts>) => string[];
+
+/** Each rule by its claim, with what it says of a file that breaks it. */
+export const RULES: Readonly<Record<string, Rule>> = {
+  'a folder imports only from floors below it': ({ path, imports }) => {
+    const own = folderOf(path);
+    if (own === undefined) return [`${path} stands on no floor`];
+    return imports
+      .filter(({ target }) => target.startsWith('src/'))
+      .filter(({ target }) => {
+        const other = folderOf(target);
+        return other === undefined || (other !== own && (FLOORS[other] ?? 0) >= (FLOORS[own] ?? 0));
+      })
+      .map(({ target, line }) => `${path}:${line} imports ${target}`);
+  },
+
+  'a pure file imports only pure files and pure modules': ({ path, imports }) =>
+    !isPure(path)
+      ? []
+      : imports
+          .filter(({ target }) => !(target.startsWith('src/') ? isPure(target) : PURE_MODULES.includes(target)))
+          .map(({ target, line }) => `${path}:${line} imports ${target}`),
+
+  'a pure file draws no randomness': ({ path, imports, members }) =>
+    !isPure(path)
+      ? []
+      : [
+          ...imports
+            .filter(({ target }) => /^(node:)?crypto$/.test(target))
+            .flatMap(({ names, line }) => names.filter((name) => RANDOM.test(name)).map((name) => ({ name, line }))),
+          // An ECDH is for a key that is given.
+          ...members.filter(({ name }) => name === 'generateKeys'),
+        ].map(({ name, line }) => `${path}:${line} takes ${name} of node:crypto`),
+
+  'a pure file reads no clock, environment or network through a global': ({ path, globals }) =>
+    !isPure(path)
+      ? []
+      : globals.filter(({ name }) => IMPURE_GLOBAL.test(name)).map(({ name, line }) => `${path}:${line} uses ${name}`),
+
+  'only src/tpm/native.ts loads native code': ({ path, imports, globals }) =>
+    path === NATIVE
+      ? []
+      : [
+          ...imports
+            .filter(({ target, names }) => target.endsWith('.node') || names.includes('createRequire'))
+            .map(({ target, line }) => `${path}:${line} imports ${target}`),
+          ...globals
+            .filter(({ name }) =>
+              /^(process\.(dlopen|binding|_linkedBinding)|require\(\)|createRequire\(\))$/.test(name),
+            )
+            .map(({ name, line }) => `${path}:${line} uses ${name}`),
+        ],
+
+  'whoever judges never reaches native code': ({ path }, project) =>
+    WITHOUT_NATIVE.some((folder) => path.startsWith(folder))
+      ? wayTo(path, NATIVE, project).map((way) => way.join(' -> '))
+      : [],
+
+  'no import is computed': ({ path, imports }) =>
+    imports
+      .filter(({ target }) => target === '(computed)')
+      .map(({ line }) => `${path}:${line} imports what it computes`),
+
+  'no file imports itself through others': ({ path, imports }, project) =>
+    imports
+      .filter(({ typeOnly, target }) => !typeOnly && project.has(target))
+      .flatMap(({ target }) => wayTo(target, path, project))
+      .slice(0, 1)
+      .map((way) => [path, ...way].join(' -> ')),
+
+  [`no file has more than ${MAX_LINES} lines`]: ({ path, lines }) =>
+    isGenerated(path) || lines <= MAX_LINES ? [] : [`${path} has ${lines} lines`],
+
+  'a file is named by what it holds': ({ path }) => (VAGUE.test(path) && !isGenerated(path) ? [path] : []),
+};
+
+function folderOf(path: string): string | undefined {
+  return Object.keys(FLOORS)
+    .filter((folder) => path.startsWith(folder))
+    .sort((a, b) => b.length - a.length)[0];
+}
+
+function isPure(path: string): boolean {
+  return PURE_FOLDERS.some((folder) => path.startsWith(folder)) && !DEVICE.includes(path);
+}
+
+function isGenerated(path: string): boolean {
+  return path.includes('/gen/');
+}
+
+/** The shortest way along imports that survive compilation: none, or one list of paths. */
+function wayTo(from: string, to: string, project: ReadonlyMap<string, SourceFacts>): string[][] {
+  const ways = new Map([[from, [from]]]);
+  for (const [path, way] of ways) {
+    if (path === to) return [way];
+    for (const { target, typeOnly } of project.get(path)?.imports ?? []) {
+      if (!typeOnly && project.has(target) && !ways.has(target)) ways.set(target, [...way, target]);
+    }
+  }
+  return [];
+}
+
+/** What the rule says of a project given as texts by path. */
+export function violations(rule: Rule | undefined, sources: Readonly<Record<string, string>>): string[] {
+  const project = new Map(Object.entries(sources).map(([path, text]) => [path, sourceFacts(path, text)]));
+  return [...project.values()].flatMap((file) => rule?.(file, project) ?? ['there is no such rule']);
+}
