@@ -1,7 +1,7 @@
 /** What the operator asks of a machine; everything a verification depends on besides the evidence and the time. Pure. */
 import { hashAlgorithmByName } from '../tpm/structures/algorithms.ts';
 import { PCR_COUNT } from '../tpm/structures/pcr.ts';
-import type { TrustStore } from '../x509/trust-store.ts';
+import type { AnchorSet } from '../x509/trust-store.ts';
 
 /** PCRs of one bank, ascending, at least one. */
 export interface PcrRequirement {
@@ -17,7 +17,7 @@ export interface Policy {
   /** Part of agent IDs. */
   readonly pluginName: string;
   /** Certificate mode: undefined when no CA is configured. */
-  readonly trustStore: TrustStore | undefined;
+  readonly anchors: AnchorSet | undefined;
   /** Hash mode: whether the operator listed this EK, by the lower-case hexadecimal SHA-256 of its SPKI. */
   readonly isListed: ((pubHash: string) => boolean) | undefined;
   /** In order of preference: the quote covers the first whose bank the TPM has allocated. */
