@@ -155,10 +155,12 @@ class PathSearch {
 
   #noteMissing(subject: Certificate, path: readonly Certificate[]): void {
     const name = formatName(subject.issuer);
-    const message = `no CA certificate for "${name}", the issuer of ${describe(subject)}`;
+    const keyId = subject.authorityKeyId;
+    const key = keyId === undefined ? '' : ` with key id ${Buffer.from(keyId).toString('hex')}`;
+    const message = `no CA certificate "${name}"${key} is known, the issuer of ${describe(subject)}`;
     this.#note(path, 0, [{ code: 'unknown_issuer', message }], false, {
       name,
-      keyId: subject.authorityKeyId,
+      keyId,
       addresses: issuerAddresses(subject),
     });
   }
