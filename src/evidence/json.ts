@@ -1,8 +1,8 @@
 /**
  * Evidence files: the messages of proto/tpm_attestor/v1/evidence.proto in canonical JSON. Pure.
  *
- * The mapping is the one of Protocol Buffers (lowerCamelCase names, bytes in standard base64), made strict: no unknown
- * or repeated names, one spelling of each value.
+ * The mapping is the one of Protocol Buffers (lowerCamelCase names, bytes in standard base64), made strict: no unknown,
+ * missing or repeated names, one spelling of bytes. White space and JSON's escapes are free.
  */
 import { MalformedError } from '../tpm/structures/malformed.ts';
 import { checkLimits, type Evidence } from './messages.ts';
@@ -32,7 +32,7 @@ const FORMS: { readonly [K in keyof Evidence]-?: Form } = {
 const MESSAGE_NAMES = { payload: 'Payload', challenge: 'Challenge', response: 'ChallengeResponse' } as const;
 
 const FILE_BYTES = 512 * 1024;
-/** Deepest nesting of an evidence file; a deeper text is refused before JSON.parse walks it. */
+/** Deepest nesting of an evidence file. */
 const DEPTH = 3;
 
 /** Two-space indented JSON with a newline at the end, fields in the order of the messages. */
@@ -54,13 +54,13 @@ function plain(value: unknown): unknown {
 /** @throws MalformedError naming the field */
 export function evidenceFromJson(text: string): Evidence {
   if (text.length > FILE_BYTES) throw new MalformedError('Evidence', FILE_BYTES, `over ${FILE_BYTES} characters`);
-  refuseDepthAndRepetition(text);
   let file: unknown;
   try {
     file = JSON.parse(text);
   } catch (cause) {
     throw new MalformedError('Evidence', 0, cause instanceof Error ? cause.message : 'not JSON');
   }
+  refuseDepthAndRepetition(text);
   const members = membersOf('Evidence', file, FORMS);
   const evidence: Record<string, unknown> = { payload: undefined, challenge: undefined, response: undefined };
   for (const [name, value] of members) {
@@ -104,7 +104,10 @@ function fieldValue(path: string, kind: Field, value: unknown): unknown {
   return Uint8Array.from(bytes);
 }
 
-/** JSON.parse keeps the last of two equal names and recurses as deep as the text goes; this looks first, in one pass. */
+/**
+ * JSON.parse keeps the last of two equal names. Only for text that JSON.parse took: where every string is closed the
+ * pattern never goes back, and its time is linear.
+ */
 function refuseDepthAndRepetition(text: string): void {
   const names: Set<string>[] = [];
   let depth = 0;
@@ -116,9 +119,10 @@ function refuseDepthAndRepetition(text: string): void {
     } else if (token === '}' || token === ']') {
       depth -= 1;
     } else if (token.endsWith(':')) {
-      const name = token.slice(0, token.lastIndexOf('"') + 1);
+      // Read, not compared as written: an escape spells the same name in other letters.
+      const name: string = JSON.parse(token.slice(0, token.lastIndexOf('"') + 1));
       const seen = names[depth] ?? new Set<string>();
-      if (seen.has(name)) throw new MalformedError('Evidence', index, `${name.slice(0, 64)} is given twice`);
+      if (seen.has(name)) throw new MalformedError('Evidence', index, `"${name.slice(0, 64)}" is given twice`);
       seen.add(name);
       names[depth] = seen;
     }

@@ -47,11 +47,16 @@ export function checkLimits(name: string, message: object): void {
     if (limit.count !== undefined && elements.length > limit.count)
       throw new MalformedError(path, 0, `${elements.length} elements are over ${limit.count}`);
     for (const element of elements) {
-      const length = typeof element === 'string' || element instanceof Uint8Array ? element.length : 0;
+      const length = byteLength(element);
       if (limit.bytes !== undefined && length > limit.bytes)
         throw new MalformedError(path, 0, `${length} bytes are over ${limit.bytes}`);
     }
   }
+}
+
+function byteLength(value: unknown): number {
+  if (typeof value === 'string') return new TextEncoder().encode(value).length;
+  return value instanceof Uint8Array ? value.length : 0;
 }
 
 /** @throws MalformedError */

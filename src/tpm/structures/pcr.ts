@@ -25,8 +25,10 @@ const tpmsPcrSelection: Codec<TpmsPcrSelection> = {
     return { hash, pcrSelect: r.bytes(size) };
   },
   write: (w, value) => {
+    const { length } = value.pcrSelect;
+    if (length > PCR_SELECT_MAX) throw new RangeError(`sizeofSelect ${length} is over ${PCR_SELECT_MAX}`);
     w.u16(value.hash);
-    w.u8(value.pcrSelect.length);
+    w.u8(length);
     w.bytes(value.pcrSelect);
   },
 };

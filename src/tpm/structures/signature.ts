@@ -58,6 +58,8 @@ const ha: Codec<Omit<HmacSignature, 'sigAlg'>> = {
     return { hash, digest: r.bytes(algorithm.digestBytes) };
   },
   write: (w, value) => {
+    if (value.digest.length !== hashAlgorithm(value.hash)?.digestBytes)
+      throw new RangeError(`${value.digest.length} bytes are no digest of 0x${value.hash.toString(16)}`);
     w.u16(value.hash);
     w.bytes(value.digest);
   },
