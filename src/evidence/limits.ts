@@ -1,7 +1,11 @@
 /** How large each part of the evidence may be; checked before anything inside is looked at. Pure. */
 
 /** Bytes of a whole message. A payload is the largest: a chain of ten certificates. */
-export const MESSAGE_BYTES = { payload: 192 * 1024, challenge: 8 * 1024, response: 16 * 1024 } as const;
+export const MESSAGE_BYTES: { readonly [M in 'payload' | 'challenge' | 'response']: number } = {
+  payload: 192 * 1024,
+  challenge: 8 * 1024,
+  response: 16 * 1024,
+};
 
 interface Limit {
   /** Bytes of the field, or of each element. */

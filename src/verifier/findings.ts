@@ -2,7 +2,51 @@
 
 const NODE = 'Distrust this node until it is explained';
 
-export const REMEDIES = {
+export type FindingCode =
+  | 'evidence.malformed'
+  | 'evidence.version'
+  | 'evidence.trust_domain'
+  | 'ek.malformed'
+  | 'ek.template'
+  | 'ek.algorithm'
+  | 'ek.weak_key'
+  | 'ek.key_mismatch'
+  | 'ek.no_certificate'
+  | 'ek.not_listed'
+  | 'ek.certificate_malformed'
+  | 'ek.unknown_issuer'
+  | 'ek.chain'
+  | 'ek.expired'
+  | 'ek.not_yet_valid'
+  | 'ek.weak_signature'
+  | 'ek.critical_extension'
+  | 'ek.usage'
+  | 'ek.profile'
+  | 'ek.software_tpm'
+  | 'ak.malformed'
+  | 'ak.not_resident'
+  | 'ak.unrestricted'
+  | 'ak.attributes'
+  | 'ak.scheme'
+  | 'ak.name_algorithm'
+  | 'ak.weak_key'
+  | 'pcr.bank'
+  | 'response.malformed'
+  | 'response.late'
+  | 'response.other_exchange'
+  | 'credential.secret'
+  | 'quote.malformed'
+  | 'quote.magic'
+  | 'quote.type'
+  | 'quote.scheme'
+  | 'quote.signature'
+  | 'quote.commitment'
+  | 'quote.selection'
+  | 'quote.pcr_values'
+  | 'quote.pcr_digest'
+  | 'quote.qualified_signer';
+
+export const REMEDIES: Readonly<Record<FindingCode, string>> = {
   'evidence.malformed': 'Run the same release of tpm-attestor on agent and server.',
   'evidence.version': 'Upgrade the older of agent and server.',
   'evidence.trust_domain': 'Set the same trust_domain in the SPIRE configuration of agent and server.',
@@ -52,9 +96,7 @@ export const REMEDIES = {
   'quote.pcr_values': `${NODE}: PCR values were added, left out or altered.`,
   'quote.pcr_digest': `${NODE}: PCR values were altered on the way.`,
   'quote.qualified_signer': `${NODE}: its attestation key does not lie in the endorsement hierarchy.`,
-} as const satisfies Readonly<Record<string, string>>;
-
-export type FindingCode = keyof typeof REMEDIES;
+};
 
 export interface Finding {
   /** Stable. */

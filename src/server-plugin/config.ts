@@ -1,0 +1,159 @@
+/** The server plugin's options, and the policy they make. */
+import { statSync } from 'node:fs';
+import { parseHcl } from '../spire/hcl.ts';
+import { describeProblem, type OptionProblem, type Options, optionTable, readOptions } from '../spire/options.ts';
+import { STATUS, StatusError } from '../spire/status.ts';
+import { TPM_ALG } from '../tpm/structures/constants.ts';
+import { type PcrRequirement, type Policy, parsePcrs } from '../verifier/policy.ts';
+import type { AnchorSet } from '../x509/trust-store.ts';
+import { readTrustStore } from './ca-files.ts';
+import { isListedIn } from './hash-folder.ts';
+
+const EK_ALGORITHMS = ['rsa', 'ecc'] as const;
+const MAX_TIMEOUT_MS = 10 * 60_000;
+
+const OPTIONS = optionTable({
+  plugin_name: {
+    type: 'string',
+    default: 'tpm',
+    // A path segment of a SPIFFE ID (SPIFFE ID 2.2).
+    check: (name) =>
+      /^[A-Za-z0-9._-]+$/.test(name) && !/^\.\.?$/.test(name) ? undefined : 'is no SPIFFE path segment',
+  },
+  ca_path: { type: 'string' },
+  hash_path: { type: 'string' },
+  pcrs: { type: 'string', default: 'sha256:0-7', check: (text) => problemOf(pcrRequirements(text)) },
+  ek_algorithms: {
+    type: 'string list',
+    default: ['rsa'],
+    check: (list) =>
+      list.length > 0 && list.every(isEkAlgorithm) ? undefined : 'must list "rsa", "ecc" or both, and nothing else',
+  },
+  allow_software_tpm: { type: 'boolean', default: false },
+  allow_expired_ek: { type: 'boolean', default: false },
+  allow_sha1_bank: { type: 'boolean', default: false },
+  max_concurrent: { type: 'integer', default: 256, check: within(1, 10_000) },
+  attest_timeout: { type: 'duration', default: 60_000, check: within(1000, MAX_TIMEOUT_MS) },
+  max_message_bytes: { type: 'integer', default: 256 * 1024, check: within(4096, 4 * 1024 * 1024) },
+});
+
+type ServerOptions = Options<typeof OPTIONS>;
+
+export interface ServerConfig {
+  readonly policy: Policy;
+  readonly maxConcurrent: number;
+  readonly attestTimeoutMs: number;
+  readonly maxMessageBytes: number;
+  /** For the log of who configured this: relaxations in force, files left out. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Reads the text of `plugin_data` and the files it names. Writes, locks and opens nothing else.
+ *
+ * @throws HclError for a text that is no HCL; StatusError INVALID_ARGUMENT listing everything else that is wrong
+ */
+export function readServerConfig(trustDomain: string, hcl: string): ServerConfig {
+  const result = readOptions(OPTIONS, parseHcl(hcl));
+  if (!result.ok) throw invalid(result.problems.map(describeProblem));
+  const { options } = result;
+  const problems: OptionProblem[] = [];
+  const problem = (option: string, message: string): void => {
+    problems.push({ line: 0, option, message });
+  };
+  if (options.ca_path === undefined && options.hash_path === undefined)
+    problem('ca_path', 'is required, or hash_path, or both: without either no TPM could be told from another');
+
+  const warnings: string[] = [...relaxations(options)];
+  const anchors = attempt(options.ca_path, (path) => readAnchors(path, warnings), 'ca_path', problem);
+  const isListed = attempt(options.hash_path, readHashFolder, 'hash_path', problem);
+  const pcrs = pcrRequirements(options.pcrs);
+  if (typeof pcrs !== 'string' && !options.allow_sha1_bank && pcrs.some(({ hash }) => hash === TPM_ALG.SHA1))
+    problem('pcrs', 'names a SHA-1 bank, which needs allow_sha1_bank = true');
+  if (problems.length > 0 || typeof pcrs === 'string') throw invalid(problems.map(describeProblem));
+
+  const policy: Policy = {
+    trustDomain,
+    pluginName: options.plugin_name,
+    anchors,
+    isListed,
+    pcrs,
+    ekAlgorithms: options.ek_algorithms.filter(isEkAlgorithm),
+    allowSoftwareTpm: options.allow_software_tpm,
+    allowExpiredEk: options.allow_expired_ek,
+    allowSha1Bank: options.allow_sha1_bank,
+    challengeTimeoutMs: options.attest_timeout,
+  };
+  return {
+    policy,
+    maxConcurrent: options.max_concurrent,
+    attestTimeoutMs: options.attest_timeout,
+    maxMessageBytes: options.max_message_bytes,
+    warnings,
+  };
+}
+
+function invalid(problems: readonly string[]): StatusError {
+  return new StatusError(STATUS.INVALID_ARGUMENT, problems.join('; '));
+}
+
+function attempt<T>(
+  path: string | undefined,
+  read: (path: string) => T,
+  option: string,
+  problem: (option: string, message: string) => void,
+): T | undefined {
+  if (path === undefined) return undefined;
+  try {
+    return read(path);
+  } catch (error) {
+    problem(option, `cannot be used: ${error instanceof Error ? error.message : String(error)}`);
+    return undefined;
+  }
+}
+
+function readAnchors(path: string, warnings: string[]): AnchorSet {
+  const store = readTrustStore(path);
+  warnings.push(...store.problems.map(({ name, message }) => `ca_path: ${name} is left out: ${message}`));
+  if (store.anchors.certificates.length === 0) throw new Error(`${path} holds no certificate that can be read`);
+  return store.anchors;
+}
+
+function readHashFolder(path: string): (pubHash: string) => boolean {
+  if (!statSync(path).isDirectory()) throw new Error(`${path} is not a folder`);
+  return isListedIn(path);
+}
+
+function relaxations(options: ServerOptions): readonly string[] {
+  const sentences = {
+    allow_software_tpm: 'software TPMs are admitted, which anybody can copy',
+    allow_expired_ek: 'endorsement certificates past their end are admitted',
+    allow_sha1_bank: 'SHA-1 PCR banks may be quoted',
+  } as const;
+  return (Object.keys(sentences) as (keyof typeof sentences)[])
+    .filter((name) => options[name])
+    .map((name) => `${name}: ${sentences[name]}`);
+}
+
+/** One bank, or several in order of preference with blanks between: `sha384:0-7 sha256:0-7`. */
+function pcrRequirements(text: string): readonly PcrRequirement[] | string {
+  const requirements: PcrRequirement[] = [];
+  for (const part of text.trim().split(/\s+/)) {
+    const requirement = parsePcrs(part);
+    if (typeof requirement === 'string') return requirement;
+    requirements.push(requirement);
+  }
+  return requirements;
+}
+
+function problemOf(result: readonly PcrRequirement[] | string): string | undefined {
+  return typeof result === 'string' ? `is wrong: ${result}` : undefined;
+}
+
+function isEkAlgorithm(text: string): text is (typeof EK_ALGORITHMS)[number] {
+  return (EK_ALGORITHMS as readonly string[]).includes(text);
+}
+
+function within(least: number, most: number): (value: number) => string | undefined {
+  return (value) => (value >= least && value <= most ? undefined : `must be ${least} to ${most}`);
+}

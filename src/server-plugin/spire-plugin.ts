@@ -1,0 +1,46 @@
+/** The server plugin as SPIRE loads it. */
+import { HclError } from '../spire/hcl-body.ts';
+import type { Logger } from '../spire/logger.ts';
+import type { PluginDefinition } from '../spire/plugin-server.ts';
+import { StatusError } from '../spire/status.ts';
+import { VERSION } from '../spire/version.ts';
+import { attest } from './attestation.ts';
+import { readServerConfig, type ServerConfig } from './config.ts';
+
+export function serverPlugin(logger: Logger): PluginDefinition<'server', ServerConfig> {
+  return {
+    kind: 'server',
+    version: VERSION,
+    logger,
+    config: {
+      configure: async ({ trustDomain }, hcl) => {
+        const config = readServerConfig(trustDomain, hcl);
+        for (const warning of config.warnings) logger.warn(warning);
+        const { policy } = config;
+        logger.info('configured', {
+          trust_domain: policy.trustDomain,
+          id_segment: policy.pluginName,
+          cas: policy.anchors?.certificates.length ?? 0,
+          hash_path: policy.isListed !== undefined,
+          pcrs: policy.pcrs.map(({ bank, indices }) => `${bank}:${indices.join(',')}`).join(' '),
+        });
+        return config;
+      },
+      validate: async ({ trustDomain }, hcl) => {
+        try {
+          readServerConfig(trustDomain, hcl);
+          return [];
+        } catch (error) {
+          if (error instanceof HclError || error instanceof StatusError) return [error.message];
+          throw error;
+        }
+      },
+    },
+    limits: ({ maxConcurrent, attestTimeoutMs, maxMessageBytes }) => ({
+      maxConcurrent,
+      attestTimeoutMs,
+      maxMessageBytes,
+    }),
+    attest: (stream, config) => attest(stream, config, logger),
+  };
+}
