@@ -1,0 +1,56 @@
+#include "addon.h"
+
+#include <unistd.h>
+
+#include <string>
+
+#include "answer.h"
+
+namespace tpm_attestor {
+namespace {
+
+/// open(tcti): Promise<NativeContext>.
+Napi::Value Open(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  if (info.Length() != 1 || !info[0].IsString()) throw Napi::TypeError::New(env, "open takes a TCTI string");
+  std::string configuration = info[0].As<Napi::String>();
+  // tpm2-tss would stop at the NUL and open something else than was named.
+  if (configuration.find('\0') != std::string::npos) throw Napi::TypeError::New(env, "the TCTI string contains NUL");
+
+  auto tpm = std::make_shared<Tpm>();
+  auto call = [configuration = std::move(configuration)](Tpm& opening, Nothing&) { return opening.Open(configuration); };
+  auto present = [tpm](Napi::Env env, const Nothing&) -> Napi::Value {
+    Addon& addon = *env.GetInstanceData<Addon>();
+    addon.opened = tpm;
+    return addon.context_class.New({});
+  };
+  return Worker<Nothing, decltype(call), decltype(present)>::Start(env, "open", tpm, std::move(call), std::move(present));
+}
+
+/// exitProcess(code): ends the process here and now.
+///
+/// process.exit() joins the pool threads, so a TPM that never answers would hold the process for ever.
+void ExitProcess(const Napi::CallbackInfo& info) {
+  if (info.Length() != 1 || !info[0].IsNumber()) throw Napi::TypeError::New(info.Env(), "exitProcess takes a number");
+  _exit(info[0].As<Napi::Number>().Int32Value());
+}
+
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  auto addon = std::make_unique<Addon>();
+  addon->context_class = Napi::Persistent(Context::DefineClass(env));
+  // References left at the end of the environment go now, while tpm2-tss is certainly still loaded. A command in flight
+  // keeps its own: the environment waits for it.
+  env.AddCleanupHook([contexts = addon->contexts] {
+    for (Context* context : *contexts) context->Close();
+  });
+  env.SetInstanceData(addon.release());  // deleted with the environment
+
+  exports.Set("open", Napi::Function::New<Open>(env, "open"));
+  exports.Set("exitProcess", Napi::Function::New<ExitProcess>(env, "exitProcess"));
+  return exports;
+}
+
+NODE_API_MODULE(tpm_attestor, Init)
+
+}  // namespace
+}  // namespace tpm_attestor

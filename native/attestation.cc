@@ -1,0 +1,26 @@
+#include "answer.h"
+#include "commands.h"
+#include "input.h"
+
+namespace tpm_attestor {
+
+Napi::Value Quote(Context& context, const Napi::CallbackInfo& info) {
+  struct Outputs {
+    Owned<TPM2B_ATTEST> quoted;
+    Owned<TPMT_SIGNATURE> signature;
+  };
+  const Input in(info, "TPM2_Quote");
+  return context.Send<Outputs>(
+      info.Env(), in.Command(),
+      [key = in.Handle("signHandle"), sessions = in.GetSessions(), data = in.Sized<TPM2B_DATA>("qualifyingData"),
+       scheme = in.Structure<TPMT_SIG_SCHEME>("inScheme"),
+       pcrs = in.Structure<TPML_PCR_SELECTION>("pcrSelect")](ESYS_CONTEXT* esys, Outputs& out) {
+        return Esys_Quote(esys, key, sessions[0], sessions[1], sessions[2], &data, &scheme, &pcrs, out.quoted.Receive(),
+                          out.signature.Receive());
+      },
+      [](Napi::Env env, const Outputs& out) -> Napi::Value {
+        return Answer(env).Sized("quoted", *out.quoted).Structure("signature", *out.signature);
+      });
+}
+
+}  // namespace tpm_attestor

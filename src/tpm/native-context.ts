@@ -1,0 +1,246 @@
+/**
+ * The addon as TypeScript sees it. Bytes are structures in TPM wire form, or the inside of a TPM2B without its size;
+ * everything else is a number. Field names are those of TPM 2.0 Library Part 3.
+ *
+ * A method that answers a promise sends a command; the others are local to ESYS and answer at once. Failures are Errors
+ * with `rc` and `command`. One command at a time: a second one throws (`ERR_TPM_BUSY`). Every field is required here:
+ * defaults belong to `commands.ts`.
+ */
+import type { EntityHandle, HierarchyHandle, KeyHandle, NoHandle, NvHandle, SessionHandle } from './handles.ts';
+
+/** At most three; those that authorize handles come first, in the order of the handles. */
+interface WithSessions {
+  readonly sessions: readonly SessionHandle[];
+}
+
+export interface StartAuthSessionInput extends WithSessions {
+  /** The session is salted to this key. */
+  readonly tpmKey: KeyHandle | NoHandle;
+  readonly bind: EntityHandle | NoHandle;
+  /** TPM_SE. */
+  readonly sessionType: number;
+  /** TPMT_SYM_DEF. */
+  readonly symmetric: Uint8Array;
+  /** TPM_ALG_ID. */
+  readonly authHash: number;
+}
+
+interface CreationInput extends WithSessions {
+  /** TPMS_SENSITIVE_CREATE. */
+  readonly inSensitive: Uint8Array;
+  /** TPMT_PUBLIC. */
+  readonly inPublic: Uint8Array;
+  readonly outsideInfo: Uint8Array;
+  /** TPML_PCR_SELECTION. */
+  readonly creationPCR: Uint8Array;
+}
+
+interface CreationOutput {
+  /** TPMT_PUBLIC. */
+  readonly outPublic: Uint8Array;
+  /** TPMS_CREATION_DATA. */
+  readonly creationData: Uint8Array;
+  readonly creationHash: Uint8Array;
+  /** TPMT_TK_CREATION. */
+  readonly creationTicket: Uint8Array;
+}
+
+export interface CreatePrimaryInput extends CreationInput {
+  readonly primaryHandle: HierarchyHandle;
+}
+
+export interface CreatePrimaryOutput extends CreationOutput {
+  readonly objectHandle: KeyHandle;
+}
+
+export interface CreateInput extends CreationInput {
+  readonly parentHandle: KeyHandle;
+}
+
+export interface CreateOutput extends CreationOutput {
+  readonly outPrivate: Uint8Array;
+}
+
+export interface LoadInput extends WithSessions {
+  readonly parentHandle: KeyHandle;
+  readonly inPrivate: Uint8Array;
+  /** TPMT_PUBLIC. */
+  readonly inPublic: Uint8Array;
+}
+
+export interface LoadExternalInput extends WithSessions {
+  readonly hierarchy: HierarchyHandle;
+  /** TPMT_PUBLIC. */
+  readonly inPublic: Uint8Array;
+}
+
+export interface ObjectHandleOutput {
+  readonly objectHandle: KeyHandle;
+}
+
+export interface ReadPublicInput extends WithSessions {
+  readonly objectHandle: KeyHandle;
+}
+
+export interface ReadPublicOutput {
+  /** TPMT_PUBLIC. */
+  readonly outPublic: Uint8Array;
+  readonly name: Uint8Array;
+  readonly qualifiedName: Uint8Array;
+}
+
+/** Two authorizations: the activated key's first, then the EK's. */
+export interface ActivateCredentialInput extends WithSessions {
+  readonly activateHandle: KeyHandle;
+  readonly keyHandle: KeyHandle;
+  /** The inside of the TPM2B_ID_OBJECT: TPMS_ID_OBJECT. */
+  readonly credentialBlob: Uint8Array;
+  readonly secret: Uint8Array;
+}
+
+export interface ActivateCredentialOutput {
+  /** Secret; the addon has wiped its own copies. */
+  readonly certInfo: Uint8Array;
+}
+
+export interface GetRandomInput extends WithSessions {
+  readonly bytesRequested: number;
+}
+
+export interface GetCapabilityInput extends WithSessions {
+  /** TPM_CAP. */
+  readonly capability: number;
+  readonly property: number;
+  readonly propertyCount: number;
+}
+
+export interface GetCapabilityOutput {
+  readonly moreData: boolean;
+  /** TPMS_CAPABILITY_DATA. */
+  readonly capabilityData: Uint8Array;
+}
+
+export interface QuoteInput extends WithSessions {
+  readonly signHandle: KeyHandle;
+  readonly qualifyingData: Uint8Array;
+  /** TPMT_SIG_SCHEME. */
+  readonly inScheme: Uint8Array;
+  /** TPML_PCR_SELECTION. */
+  readonly pcrSelect: Uint8Array;
+}
+
+export interface QuoteOutput {
+  /** TPMS_ATTEST: exactly the signed bytes. */
+  readonly quoted: Uint8Array;
+  /** TPMT_SIGNATURE. */
+  readonly signature: Uint8Array;
+}
+
+export interface PcrReadInput extends WithSessions {
+  /** TPML_PCR_SELECTION. */
+  readonly pcrSelectionIn: Uint8Array;
+}
+
+export interface PcrReadOutput {
+  readonly pcrUpdateCounter: number;
+  /** TPML_PCR_SELECTION: what was read, which may be less than asked. */
+  readonly pcrSelectionOut: Uint8Array;
+  /** TPML_DIGEST. */
+  readonly pcrValues: Uint8Array;
+}
+
+export interface PolicySecretInput extends WithSessions {
+  readonly authHandle: EntityHandle;
+  readonly policySession: SessionHandle;
+  readonly nonceTPM: Uint8Array;
+  readonly cpHashA: Uint8Array;
+  readonly policyRef: Uint8Array;
+  /** Seconds; negative asks for a ticket. */
+  readonly expiration: number;
+}
+
+export interface PolicySecretOutput {
+  readonly timeout: Uint8Array;
+  /** TPMT_TK_AUTH. */
+  readonly policyTicket: Uint8Array;
+}
+
+export interface PolicyOrInput extends WithSessions {
+  readonly policySession: SessionHandle;
+  /** TPML_DIGEST. */
+  readonly pHashList: Uint8Array;
+}
+
+export interface PolicyGetDigestInput extends WithSessions {
+  readonly policySession: SessionHandle;
+}
+
+export interface NvReadPublicInput extends WithSessions {
+  readonly nvIndex: NvHandle;
+}
+
+export interface NvReadPublicOutput {
+  /** TPMS_NV_PUBLIC. */
+  readonly nvPublic: Uint8Array;
+  readonly nvName: Uint8Array;
+}
+
+export interface NvReadInput extends WithSessions {
+  readonly authHandle: EntityHandle;
+  readonly nvIndex: NvHandle;
+  /** Bytes. */
+  readonly size: number;
+  /** Bytes. */
+  readonly offset: number;
+}
+
+/** Any ESYS object. */
+export type Resource = EntityHandle | SessionHandle;
+
+export interface NativeContext {
+  activateCredential(input: ActivateCredentialInput): Promise<ActivateCredentialOutput>;
+  contextLoad(input: { readonly context: Uint8Array }): Promise<{ readonly loadedHandle: KeyHandle }>;
+  /** `context` is a TPMS_CONTEXT whose blob ESYS has wrapped with what it knows about the object. */
+  contextSave(input: { readonly saveHandle: KeyHandle }): Promise<{ readonly context: Uint8Array }>;
+  create(input: CreateInput): Promise<CreateOutput>;
+  createPrimary(input: CreatePrimaryInput): Promise<CreatePrimaryOutput>;
+  flushContext(input: { readonly flushHandle: KeyHandle | SessionHandle }): Promise<void>;
+  getCapability(input: GetCapabilityInput): Promise<GetCapabilityOutput>;
+  getRandom(input: GetRandomInput): Promise<{ readonly randomBytes: Uint8Array }>;
+  load(input: LoadInput): Promise<ObjectHandleOutput>;
+  loadExternal(input: LoadExternalInput): Promise<ObjectHandleOutput>;
+  nvRead(input: NvReadInput): Promise<{ readonly data: Uint8Array }>;
+  nvReadPublic(input: NvReadPublicInput): Promise<NvReadPublicOutput>;
+  pcrRead(input: PcrReadInput): Promise<PcrReadOutput>;
+  policyGetDigest(input: PolicyGetDigestInput): Promise<{ readonly policyDigest: Uint8Array }>;
+  policyOr(input: PolicyOrInput): Promise<void>;
+  policySecret(input: PolicySecretInput): Promise<PolicySecretOutput>;
+  quote(input: QuoteInput): Promise<QuoteOutput>;
+  readPublic(input: ReadPublicInput): Promise<ReadPublicOutput>;
+  startAuthSession(input: StartAuthSessionInput): Promise<{ readonly sessionHandle: SessionHandle }>;
+  /** Sends TPM2_ReadPublic or TPM2_NV_ReadPublic. The kind of the object follows from the range of `tpmHandle`. */
+  trFromTpmPublic<Kind extends KeyHandle | NvHandle>(
+    input: WithSessions & { readonly tpmHandle: number },
+  ): Promise<{ readonly object: Kind }>;
+
+  sessionGetAttributes(input: { readonly session: SessionHandle }): number;
+  sessionSetAttributes(input: { readonly session: SessionHandle; readonly flags: number; readonly mask: number }): void;
+  trClose(input: { readonly object: Resource }): void;
+  trDeserialize<Kind extends KeyHandle | NvHandle>(input: { readonly serialized: Uint8Array }): Kind;
+  trGetName(input: { readonly object: Resource }): Uint8Array;
+  trGetTpmHandle(input: { readonly object: Resource }): number;
+  trSerialize(input: { readonly object: KeyHandle | NvHandle }): Uint8Array;
+  trSetAuth(input: { readonly object: EntityHandle; readonly authValue: Uint8Array }): void;
+
+  /** Pairs of TPM_CC and how many commands with it were transmitted, those ESYS sends by itself included. */
+  commandCounts(): readonly (readonly [code: number, count: number])[];
+  /** Drops the context; a command in flight still completes. Idempotent. */
+  close(): void;
+}
+
+export interface NativeAddon {
+  /** May connect, hence the promise. @param tcti a TCTI configuration string of tpm2-tss */
+  open(tcti: string): Promise<NativeContext>;
+  /** `_exit`: no exit handlers, nothing flushed, and no waiting for a thread that a TPM blocks. */
+  exitProcess(code: number): never;
+}

@@ -1,0 +1,68 @@
+/** Finds and loads the addon, once, when a TPM is first opened. Importing this file loads nothing. */
+import { existsSync } from 'node:fs';
+import { constants } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { NativeUnavailableError } from './errors.ts';
+import type { NativeAddon } from './native-context.ts';
+
+const FILE = 'tpm_attestor.node';
+
+let loaded: NativeAddon | undefined;
+
+/** @throws NativeUnavailableError naming the files sought, what the linker said, and what to install. */
+export function nativeAddon(): NativeAddon {
+  loaded ??= load();
+  return loaded;
+}
+
+/**
+ * Ends the process at once, also while a TPM that does not answer blocks a pool thread: `process.exit` would wait for
+ * that thread. Exit handlers do not run and buffered output is lost; write what must be seen synchronously before.
+ */
+export function exitProcess(code: number): never {
+  // Without the addon no thread can be in a TPM.
+  return loaded === undefined ? process.exit(code) : loaded.exitProcess(code);
+}
+
+/** `TPM_ATTESTOR_ADDON` alone when set; else beside the running bundle; else where `npm run build:native` puts it. */
+function candidates(): readonly string[] {
+  const chosen = process.env['TPM_ATTESTOR_ADDON'];
+  if (chosen !== undefined && chosen !== '') return [chosen];
+  return [`./${FILE}`, `../../build/Release/${FILE}`].map((path) => fileURLToPath(new URL(path, import.meta.url)));
+}
+
+/**
+ * With DEEPBIND the addon's libraries find their own OpenSSL; without it their calls land in the one inside `node`,
+ * whatever its version. Undefined where the C library has no such flag (musl). AddressSanitizer cannot work with it,
+ * hence `TPM_ATTESTOR_ADDON_FLAGS=default`.
+ */
+function dlopenFlags(): number {
+  const { RTLD_NOW, RTLD_DEEPBIND } = constants.dlopen as { RTLD_NOW: number; RTLD_DEEPBIND?: number };
+  const deep = process.env['TPM_ATTESTOR_ADDON_FLAGS'] === 'default' ? 0 : (RTLD_DEEPBIND ?? 0);
+  return RTLD_NOW | deep;
+}
+
+function load(): NativeAddon {
+  const sought = candidates();
+  const file = sought.find((candidate) => existsSync(candidate));
+  if (file === undefined) {
+    throw new NativeUnavailableError(
+      `the TPM addon is not there: looked for ${sought.join(', ')}. Build it with \`npm run build:native\`, which needs ` +
+        'build-essential, python3, pkg-config and libtss2-dev.',
+      sought,
+    );
+  }
+  const module: { exports: unknown } = { exports: {} };
+  try {
+    process.dlopen(module, file, dlopenFlags());
+  } catch (cause) {
+    throw new NativeUnavailableError(
+      `the TPM addon ${file} cannot be loaded: ${cause instanceof Error ? cause.message.trim() : String(cause)}. ` +
+        'It needs tpm2-tss 3.2 or newer; on Debian or Ubuntu: apt-get install tpm2-tools (or libtss2-dev).',
+      sought,
+      { cause },
+    );
+  }
+  // The one cast of the boundary; test/native/surface.test.ts holds both sides to the same keys.
+  return module.exports as NativeAddon;
+}

@@ -1,0 +1,48 @@
+/** Handles that live as long as a function: flushed however it ends. */
+import type { TpmCommands } from './commands.ts';
+import type { KeyHandle, SessionHandle } from './handles.ts';
+import type { CreatePrimaryOutput } from './native-context.ts';
+import type { LoadedHandle } from './runner.ts';
+
+/** Calls `body` with a primary key made by TPM2_CreatePrimary. */
+export async function withPrimary<T>(
+  run: TpmCommands,
+  input: Parameters<TpmCommands['createPrimary']>[0],
+  body: (primary: CreatePrimaryOutput) => Promise<T>,
+): Promise<T> {
+  const primary = await run.createPrimary(input);
+  return released(run, primary.objectHandle, () => body(primary));
+}
+
+/** Calls `body` with an object loaded from its saved context. */
+export async function withContext<T>(
+  run: TpmCommands,
+  context: Uint8Array,
+  body: (object: KeyHandle) => Promise<T>,
+): Promise<T> {
+  const { loadedHandle } = await run.contextLoad({ context });
+  return released(run, loadedHandle, () => body(loadedHandle));
+}
+
+/** Calls `body` with a session. One that a command has ended meanwhile costs no flush. */
+export async function withSession<T>(
+  run: TpmCommands,
+  input: Parameters<TpmCommands['startAuthSession']>[0],
+  body: (session: SessionHandle) => Promise<T>,
+): Promise<T> {
+  const { sessionHandle } = await run.startAuthSession(input);
+  return released(run, sessionHandle, () => body(sessionHandle));
+}
+
+async function released<T>(run: TpmCommands, handle: LoadedHandle, body: () => Promise<T>): Promise<T> {
+  let result: T;
+  try {
+    result = await body();
+  } catch (error) {
+    // The body's failure is the story; that the handle could not be flushed either usually has the same cause.
+    await run.release(handle).catch(() => {});
+    throw error;
+  }
+  await run.release(handle);
+  return result;
+}
