@@ -62,7 +62,7 @@ export async function bundle({ entry, outfile, forbidden }, root = ROOT) {
     define: { 'import.meta.url': 'import_meta_url' },
     metafile: true,
     write: false,
-    logLevel: 'error',
+    logLevel: 'silent',
   });
   const trespassers = Object.keys(metafile.inputs).filter((input) => forbidden.some((pattern) => pattern.test(input)));
   if (trespassers.length > 0) {
