@@ -18,13 +18,16 @@ Napi::Value Open(const Napi::CallbackInfo& info) {
   if (configuration.find('\0') != std::string::npos) throw Napi::TypeError::New(env, "the TCTI string contains NUL");
 
   auto tpm = std::make_shared<Tpm>();
-  auto call = [configuration = std::move(configuration)](Tpm& opening, Nothing&) { return opening.Open(configuration); };
+  auto call = [configuration = std::move(configuration)](Tpm& opening, Nothing&) {
+    return opening.Open(configuration);
+  };
   auto present = [tpm](Napi::Env env, const Nothing&) -> Napi::Value {
     Addon& addon = *env.GetInstanceData<Addon>();
     addon.opened = tpm;
     return addon.context_class.New({});
   };
-  return Worker<Nothing, decltype(call), decltype(present)>::Start(env, "open", tpm, std::move(call), std::move(present));
+  return Worker<Nothing, decltype(call), decltype(present)>::Start(env, "open", tpm, std::move(call),
+                                                                   std::move(present));
 }
 
 /// exitProcess(code): ends the process here and now.

@@ -12,14 +12,14 @@ using Command = Napi::Value(Context& context, const Napi::CallbackInfo& info);
 
 // TPM commands, by the chapters of Part 3. They answer a promise.
 
-Command StartAuthSession;                                                    // session.cc
+Command StartAuthSession;                                                           // session.cc
 Command ActivateCredential, Create, CreatePrimary, Load, LoadExternal, ReadPublic;  // object.cc
-Command GetRandom, GetCapability;                                            // capability.cc
-Command Quote;                                                               // attestation.cc
-Command PcrRead;                                                             // integrity.cc
-Command PolicyGetDigest, PolicyOr, PolicySecret;                             // policy.cc
-Command ContextLoad, ContextSave, FlushContext;                              // management.cc
-Command NvRead, NvReadPublic;                                                // nv.cc
+Command GetRandom, GetCapability;                                                   // capability.cc
+Command Quote;                                                                      // attestation.cc
+Command PcrRead;                                                                    // integrity.cc
+Command PolicyGetDigest, PolicyOr, PolicySecret;                                    // policy.cc
+Command ContextLoad, ContextSave, FlushContext;                                     // management.cc
+Command NvRead, NvReadPublic;                                                       // nv.cc
 
 // ESYS's own objects (resource.cc). TrFromTpmPublic reads the public area from the TPM and answers a promise; the
 // others are local and answer at once.

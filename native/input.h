@@ -18,8 +18,8 @@ namespace tpm_attestor {
 /// The one argument of a command: a record whose fields carry the names of Part 3.
 ///
 /// Every accessor copies, so that after reading nothing of JS is referred to: the caller may change, transfer or shrink
-/// its buffers while the command runs. Lengths are compared with the destination before a byte is copied; that is memory
-/// safety and does not rely on TypeScript.
+/// its buffers while the command runs. Lengths are compared with the destination before a byte is copied; that is
+/// memory safety and does not rely on TypeScript.
 class Input {
  public:
   using Sessions = std::array<ESYS_TR, 3>;

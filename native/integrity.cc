@@ -14,7 +14,7 @@ Napi::Value PcrRead(Context& context, const Napi::CallbackInfo& info) {
   return context.Send<Outputs>(
       info.Env(), in.Command(),
       [sessions = in.GetSessions(), selection = in.Structure<TPML_PCR_SELECTION>("pcrSelectionIn")](ESYS_CONTEXT* esys,
-                                                                                                 Outputs& out) {
+                                                                                                    Outputs& out) {
         return Esys_PCR_Read(esys, sessions[0], sessions[1], sessions[2], &selection, &out.update_counter,
                              out.selection.Receive(), out.values.Receive());
       },

@@ -31,8 +31,7 @@ Napi::Value TrDeserialize(Context& context, const Napi::CallbackInfo& info) {
   const Input in(info, "Esys_TR_Deserialize");
   const std::vector<uint8_t> bytes = in.Bytes("serialized");
   ESYS_TR object = ESYS_TR_NONE;
-  Check(info.Env(), in.Command(),
-        Esys_TR_Deserialize(context.Esys(info.Env()), bytes.data(), bytes.size(), &object));
+  Check(info.Env(), in.Command(), Esys_TR_Deserialize(context.Esys(info.Env()), bytes.data(), bytes.size(), &object));
   return Napi::Number::New(info.Env(), object);
 }
 

@@ -57,7 +57,8 @@ void Tcti::Count(size_t size, const uint8_t* command) {
   // TPMI_ST_COMMAND_TAG, UINT32 commandSize, TPM_CC (Part 1, 18.1).
   constexpr size_t kHeaderBytes = 10;
   if (size < kHeaderBytes) return;
-  const uint32_t code = uint32_t{command[6]} << 24 | uint32_t{command[7]} << 16 | uint32_t{command[8]} << 8 | command[9];
+  const uint32_t code =
+      uint32_t{command[6]} << 24 | uint32_t{command[7]} << 16 | uint32_t{command[8]} << 8 | command[9];
   const std::lock_guard<std::mutex> lock(mutex_);
   ++counts_[code];
 }

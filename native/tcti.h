@@ -12,8 +12,8 @@ namespace tpm_attestor {
 
 /// A TCTI found by its configuration string, which counts the commands that pass through it.
 ///
-/// Counting where the bytes leave is the only count that is true: ESYS sends commands of its own (TPM2_ReadPublic inside
-/// Esys_TR_FromTPMPublic) and sends a command again when the TPM answers TPM_RC_RETRY.
+/// Counting where the bytes leave is the only count that is true: ESYS sends commands of its own (TPM2_ReadPublic
+/// inside Esys_TR_FromTPMPublic) and sends a command again when the TPM answers TPM_RC_RETRY.
 class Tcti {
  public:
   Tcti() = default;

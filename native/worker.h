@@ -19,8 +19,7 @@ template <typename Outputs, typename Call, typename Present>
 class Worker final : public Napi::AsyncWorker {
  public:
   static Napi::Value Start(Napi::Env env, const char* command, std::shared_ptr<Tpm> tpm, Call call, Present present) {
-    std::unique_ptr<Worker> worker(
-        new Worker(env, command, std::move(tpm), std::move(call), std::move(present)));
+    std::unique_ptr<Worker> worker(new Worker(env, command, std::move(tpm), std::move(call), std::move(present)));
     const Napi::Value promise = worker->deferred_.Promise();
     worker->Queue();
     worker.release();  // AsyncWorker deletes itself on completion
@@ -43,8 +42,8 @@ class Worker final : public Napi::AsyncWorker {
 
   void Execute() override { rc_ = call_(*tpm_, outputs_); }
 
-  // AsyncWorker's own error channel is for exceptions that leave Execute (std::bad_alloc); a TSS2_RC is not one of them,
-  // because SetError carries only a string, and an empty one counts as success.
+  // AsyncWorker's own error channel is for exceptions that leave Execute (std::bad_alloc); a TSS2_RC is not one of
+  // them, because SetError carries only a string, and an empty one counts as success.
   void OnError(const Napi::Error& error) override {
     Settle([&] { deferred_.Reject(error.Value()); });
   }

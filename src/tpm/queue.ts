@@ -6,6 +6,7 @@
  * abandoned: its caller is told at once, and the queue stays occupied until it has really ended.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { setMaxListeners } from 'node:events';
 
 interface Entry {
   readonly queue: Queue;
@@ -33,23 +34,26 @@ export class Queue {
       return Promise.reject(new TypeError('called from inside an exclusive operation, which would wait for itself'));
     }
     const stop = new AbortController();
+    setMaxListeners(0, stop.signal); // however many commands a task has queued, this is no leak
     const forward = (): void => stop.abort(signal?.reason);
     signal?.addEventListener('abort', forward, { once: true });
     this.#stops.add(stop);
 
+    const entry: Entry = { queue: this, outer: current.getStore(), running: true };
+    const outcome = this.#tail
+      .then(() => {
+        stop.signal.throwIfAborted();
+        return current.run(entry, task, stop.signal);
+      })
+      .finally(() => {
+        entry.running = false;
+        signal?.removeEventListener('abort', forward);
+        this.#stops.delete(stop);
+      });
+    this.#tail = outcome.then(ignore, ignore);
     return new Promise<T>((resolve, reject) => {
       stop.signal.addEventListener('abort', () => reject(stop.signal.reason), { once: true });
-      const entry: Entry = { queue: this, outer: current.getStore(), running: true };
-      this.#tail = this.#tail
-        .then(async () => {
-          if (!stop.signal.aborted) await current.run(entry, task, stop.signal).then(resolve, reject);
-        })
-        .catch(reject) // a task that throws before it has a promise
-        .finally(() => {
-          entry.running = false;
-          signal?.removeEventListener('abort', forward);
-          this.#stops.delete(stop);
-        });
+      outcome.then(resolve, reject);
     });
   }
 
@@ -72,3 +76,5 @@ export class Queue {
     return false;
   }
 }
+
+function ignore(): void {}
