@@ -1,0 +1,81 @@
+import type { ServerDuplexStream } from '@grpc/grpc-js';
+import { AttestationCall, type AttestationLimits } from './attestation-call.ts';
+import { type AttestationStream, type PluginKind, TRANSLATION } from './attestation-stream.ts';
+import { errorFields, type Logger } from './logger.ts';
+import { STATUS, StatusError } from './status.ts';
+
+export interface AttestationCallsOptions<Kind extends PluginKind, Config> {
+  readonly kind: Kind;
+  readonly logger: Logger;
+  /** Throws a StatusError before the plugin is configured. */
+  readonly config: () => Config;
+  readonly limits: (config: Config) => AttestationLimits;
+  readonly attest: (stream: AttestationStream<Kind>, config: Config) => Promise<void>;
+}
+
+/** Every attestation of a plugin: each keeps to its own stream, and each ends in a status whatever its handler does. */
+export class AttestationCalls<Kind extends PluginKind, Config> {
+  readonly #options: AttestationCallsOptions<Kind, Config>;
+  /** Not answered yet: what `maxConcurrent` counts. */
+  readonly #open: Set<AttestationCall<Kind>> = new Set();
+  /** Handlers still running; a cancelled one may have a TPM object to flush. */
+  readonly #running: Set<Promise<void>> = new Set();
+
+  constructor(options: AttestationCallsOptions<Kind, Config>) {
+    this.#options = options;
+  }
+
+  handle(grpcCall: ServerDuplexStream<unknown, unknown>): void {
+    const { logger, attest } = this.#options;
+    const call = new AttestationCall<Kind>(grpcCall, TRANSLATION[this.#options.kind]);
+    const log = logger.with({ attestation: call.id });
+    let limits: AttestationLimits;
+    let config: Config;
+    try {
+      config = this.#options.config();
+      limits = this.#options.limits(config);
+      if (this.#open.size >= limits.maxConcurrent) {
+        throw new StatusError(STATUS.RESOURCE_EXHAUSTED, 'too many attestations under way, try again later');
+      }
+    } catch (error) {
+      call.fail(answerTo(error, log, call.id));
+      return;
+    }
+    this.#open.add(call);
+    call.onEnd = () => this.#open.delete(call);
+    call.start(limits);
+    const running = Promise.resolve()
+      .then(() => attest(call, config))
+      .then(
+        () => call.succeed(log),
+        (error) => {
+          if (call.ended) log.debug('attestation ended after its answer', errorFields(error));
+          else call.fail(answerTo(error, log, call.id));
+        },
+      )
+      .catch((error) => log.error('attestation could not be answered', errorFields(error)))
+      .finally(() => this.#running.delete(running));
+    this.#running.add(running);
+  }
+
+  /** Ends every attestation under way, and waits for their handlers, but no longer than `timeoutMs`. */
+  async stop(reason: StatusError, timeoutMs: number): Promise<void> {
+    for (const call of this.#open) call.fail(reason);
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, timeoutMs);
+    });
+    await Promise.race([Promise.all(this.#running), timeout]);
+    clearTimeout(timer);
+  }
+}
+
+/** The status a failed handler answers with. What was not meant for the caller's eyes is logged here instead. */
+export function answerTo(error: unknown, logger: Logger, id?: string): StatusError {
+  if (error instanceof StatusError) {
+    if (error.cause !== undefined) logger.error(error.message, errorFields(error.cause));
+    return error;
+  }
+  logger.error('unexpected error', errorFields(error));
+  return new StatusError(STATUS.INTERNAL, id === undefined ? 'internal error' : `internal error (attestation ${id})`);
+}

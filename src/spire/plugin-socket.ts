@@ -1,0 +1,113 @@
+import { randomBytes } from 'node:crypto';
+import { rmdirSync, unlinkSync } from 'node:fs';
+import { chmod, chown, lstat, mkdtemp, readdir, readFile, rmdir, unlink } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { PluginEnvironment } from './handshake.ts';
+
+/** `sun_path` less its NUL. libuv cuts longer paths silently and reports success. */
+export const MAX_SOCKET_PATH_BYTES = 107;
+
+const DIRECTORY_PREFIX = 'spire-plugin-';
+/** A directory is empty for the moment between its making and the bind; older ones were left behind. */
+const EMPTY_DIRECTORY_MS = 3_600_000;
+
+export interface PluginSocket {
+  readonly path: string;
+  /** To be called once the socket listens: gives it its mode, and its group where the environment names one. */
+  restrict(): Promise<void>;
+  /** Synchronous, because it runs on the way out of the process. Never throws. */
+  remove(): void;
+}
+
+/**
+ * A fresh path for a socket in a directory of its own, mode 0700: there is no peer authentication, so whoever may open
+ * the socket may configure and end the plugin. The names are harmless: SPIRE tells remote agents the path when the
+ * plugin is dead.
+ *
+ * Reads `PLUGIN_UNIX_SOCKET_DIR` and `PLUGIN_UNIX_SOCKET_GROUP` as Go plugins do.
+ */
+export async function preparePluginSocket(env: PluginEnvironment): Promise<PluginSocket> {
+  const base = resolve(env['PLUGIN_UNIX_SOCKET_DIR'] || tmpdir());
+  const group = env['PLUGIN_UNIX_SOCKET_GROUP'] || undefined;
+  const gid = group === undefined ? undefined : await groupId(group);
+  const name = `${randomBytes(4).toString('hex')}.sock`;
+  const longest = join(base, `${DIRECTORY_PREFIX}XXXXXX`, name);
+  if (Buffer.byteLength(longest) > MAX_SOCKET_PATH_BYTES) {
+    throw new RangeError(
+      `socket path of ${Buffer.byteLength(longest)} bytes is longer than the ${MAX_SOCKET_PATH_BYTES} a Unix socket can have: ` +
+        `${longest}; set TMPDIR or PLUGIN_UNIX_SOCKET_DIR to a shorter directory`,
+    );
+  }
+  if (/[|\n\r]/.test(base)) throw new RangeError(`socket directory must not contain | or a newline: ${base}`);
+  const directory = await mkdtemp(join(base, DIRECTORY_PREFIX));
+  const path = join(directory, name);
+  return {
+    path,
+    async restrict() {
+      await chmod(path, gid === undefined ? 0o600 : 0o660);
+      if (gid === undefined) return;
+      await chown(path, -1, gid);
+      await chown(directory, -1, gid);
+      await chmod(directory, 0o710);
+    },
+    remove() {
+      for (const step of [() => unlinkSync(path), () => rmdirSync(directory)]) {
+        try {
+          step();
+        } catch {
+          // Gone already: grpc-js removes the file when it closes the listener.
+        }
+      }
+    },
+  };
+}
+
+/** Removes what plugins of this user left behind when they were killed. Returns how many directories went. */
+export async function removeStaleSockets(env: PluginEnvironment): Promise<number> {
+  const base = resolve(env['PLUGIN_UNIX_SOCKET_DIR'] || tmpdir());
+  const names = await readdir(base).catch(() => []);
+  const candidates = names.filter((name) => /^spire-plugin-[A-Za-z0-9]{6}$/.test(name)).slice(0, 256);
+  const removed = await Promise.all(candidates.map((name) => removeWhenStale(join(base, name)).catch(() => false)));
+  return removed.filter(Boolean).length;
+}
+
+async function removeWhenStale(directory: string): Promise<boolean> {
+  const status = await lstat(directory);
+  if (!status.isDirectory() || status.uid !== process.geteuid?.()) return false;
+  const names = await readdir(directory);
+  if (names.length === 0 && Date.now() - status.mtimeMs < EMPTY_DIRECTORY_MS) return false;
+  for (const name of names) {
+    const path = join(directory, name);
+    if (!(await lstat(path)).isSocket()) return false;
+    // Twice: between bind and listen a living plugin refuses too, for microseconds.
+    if (!(await refusesConnections(path))) return false;
+    await delay(50);
+    if (!(await refusesConnections(path))) return false;
+    await unlink(path);
+  }
+  await rmdir(directory);
+  return true;
+}
+
+function refusesConnections(path: string): Promise<boolean> {
+  return new Promise((settle) => {
+    const probe = connect(path);
+    probe.once('connect', () => {
+      probe.destroy();
+      settle(false);
+    });
+    probe.once('error', (error: NodeJS.ErrnoException) => settle(error.code === 'ECONNREFUSED'));
+  });
+}
+
+async function groupId(group: string): Promise<number> {
+  if (/^\d+$/.test(group)) return Number(group);
+  for (const line of (await readFile('/etc/group', 'utf8')).split('\n')) {
+    const [name, , gid] = line.split(':');
+    if (name === group && gid !== undefined) return Number(gid);
+  }
+  throw new RangeError(`PLUGIN_UNIX_SOCKET_GROUP names an unknown group: ${group}`);
+}

@@ -1,0 +1,51 @@
+/** The status codes of gRPC. */
+export const STATUS = {
+  OK: 0,
+  CANCELLED: 1,
+  UNKNOWN: 2,
+  INVALID_ARGUMENT: 3,
+  DEADLINE_EXCEEDED: 4,
+  NOT_FOUND: 5,
+  ALREADY_EXISTS: 6,
+  PERMISSION_DENIED: 7,
+  RESOURCE_EXHAUSTED: 8,
+  FAILED_PRECONDITION: 9,
+  ABORTED: 10,
+  OUT_OF_RANGE: 11,
+  UNIMPLEMENTED: 12,
+  INTERNAL: 13,
+  UNAVAILABLE: 14,
+  DATA_LOSS: 15,
+  UNAUTHENTICATED: 16,
+} as const;
+
+export type StatusCode = (typeof STATUS)[keyof typeof STATUS];
+
+/**
+ * A call's failure as its caller sees it. Out of an attestation, code and message reach the remote, unauthenticated
+ * agent: no secrets, paths or policy in the message. A `cause` stays here and is logged.
+ */
+export class StatusError extends Error {
+  override readonly name: string = 'StatusError';
+  readonly code: StatusCode;
+
+  constructor(code: StatusCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** `PERMISSION_DENIED` for 7. */
+export function statusName(code: number): string {
+  return Object.entries(STATUS).find(([, value]) => value === code)?.[0] ?? `code ${code}`;
+}
+
+const MAX_MESSAGE_CHARS = 2048;
+
+/** What is put on the wire. OK and UNKNOWN are never the answer of a failed call; lone surrogates have no encoding. */
+export function wireStatus(error: StatusError): { readonly code: StatusCode; readonly details: string } {
+  return {
+    code: error.code === STATUS.OK || error.code === STATUS.UNKNOWN ? STATUS.INTERNAL : error.code,
+    details: error.message.slice(0, MAX_MESSAGE_CHARS).replace(/[\p{Cc}\p{Cs}]/gu, ' '),
+  };
+}
