@@ -79,30 +79,36 @@ export class Writer {
   #length = 0;
 
   u8(value: number): void {
-    this.#view.setUint8(this.#grow(1), inRange(value, 0xff));
+    const start = this.#grow(1);
+    this.#view.setUint8(start, inRange(value, 0xff));
   }
 
   u16(value: number): void {
-    this.#view.setUint16(this.#grow(2), inRange(value, 0xffff));
+    const start = this.#grow(2);
+    this.#view.setUint16(start, inRange(value, 0xffff));
   }
 
   u32(value: number): void {
-    this.#view.setUint32(this.#grow(4), inRange(value, 0xffffffff));
+    const start = this.#grow(4);
+    this.#view.setUint32(start, inRange(value, 0xffffffff));
   }
 
   u64(value: bigint): void {
     if (value < 0n || value > 0xffffffffffffffffn) throw new RangeError(`${value} does not fit 64 bits`);
-    this.#view.setBigUint64(this.#grow(8), value);
+    const start = this.#grow(8);
+    this.#view.setBigUint64(start, value);
   }
 
   bytes(value: Uint8Array): void {
-    this.#buffer.set(value, this.#grow(value.length));
+    const start = this.#grow(value.length);
+    this.#buffer.set(value, start);
   }
 
   finish(): Uint8Array {
     return this.#buffer.slice(0, this.#length);
   }
 
+  /** Where the next `length` bytes go. It may replace buffer and view: name those only after it. */
   #grow(length: number): number {
     const start = this.#length;
     this.#length += length;

@@ -1,0 +1,26 @@
+/** Public TPM data beside the checkout: never part of it, so tests that need it are skipped where it is absent. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe } from 'vitest';
+
+const DIRECTORY: string =
+  process.env['TPM_CORPUS_DIR'] ?? fileURLToPath(new URL('../../../shared/corpus', import.meta.url));
+
+export const hasCorpus: boolean = existsSync(DIRECTORY);
+
+/** A JSON file of the corpus; only where `hasCorpus`. */
+export function readCorpus<T>(path: string): T {
+  return JSON.parse(readFileSync(join(DIRECTORY, path), 'utf8'));
+}
+
+/** Rows of a corpus file, or none: a table may be built before its suite is skipped. */
+export function corpusRows<K extends string, T>(path: string, key: K): readonly T[] {
+  return hasCorpus ? readCorpus<Record<K, readonly T[]>>(path)[key] : [];
+}
+
+/** `describe`, skipped with the reason in its name where there is no corpus. */
+export function describeCorpus(name: string, suite: () => void): void {
+  if (hasCorpus) describe(name, suite);
+  else describe.skip(`${name} (skipped: TPM_CORPUS_DIR names no folder)`, suite);
+}
