@@ -1,6 +1,7 @@
 /** The server plugin's options, and the policy they make. */
 import { statSync } from 'node:fs';
 import { parseHcl } from '../spire/hcl.ts';
+import type { HclBody } from '../spire/hcl-body.ts';
 import { describeProblem, type OptionProblem, type Options, optionTable, readOptions } from '../spire/options.ts';
 import { STATUS, StatusError } from '../spire/status.ts';
 import { TPM_ALG } from '../tpm/structures/constants.ts';
@@ -54,7 +55,12 @@ export interface ServerConfig {
  * @throws HclError for a text that is no HCL; StatusError INVALID_ARGUMENT listing everything else that is wrong
  */
 export function readServerConfig(trustDomain: string, hcl: string): ServerConfig {
-  const result = readOptions(OPTIONS, parseHcl(hcl));
+  return serverConfigOf(trustDomain, parseHcl(hcl));
+}
+
+/** The same, of a text that has been parsed. */
+export function serverConfigOf(trustDomain: string, body: HclBody): ServerConfig {
+  const result = readOptions(OPTIONS, body);
   if (!result.ok) throw invalid(result.problems.map(describeProblem));
   const { options } = result;
   const problems: OptionProblem[] = [];

@@ -1,0 +1,51 @@
+/** `challenge`: the question only the machine of an evidence file can answer. */
+import { randomBytes } from 'node:crypto';
+import { Command } from 'commander';
+import { evidenceToJson } from '../evidence/json.ts';
+import { makeChallenge, secretToJson } from './challenge-file.ts';
+import { readEvidence } from './evidence-file.ts';
+import { EXIT, UsageError } from './failure.ts';
+import { writeOutput } from './files.ts';
+import { readPolicyFile } from './policy-file.ts';
+import { remark } from './terminal.ts';
+import { remarkFindings } from './verify-report.ts';
+
+interface ChallengeOptions {
+  readonly policy: string;
+  readonly output: string;
+}
+
+/** Where the maker of a challenge keeps what must not leave it. */
+export function secretPathOf(challengePath: string): string {
+  return `${challengePath}.secret`;
+}
+
+export function challengeCommand(): Command {
+  return new Command('challenge')
+    .description('judge who an evidence file says it is, and make the challenge that proves it')
+    .argument('<evidence>', 'evidence file of "tpm quote --trust-domain"')
+    .requiredOption('--policy <file>', 'policy: options of the server plugin, and trust_domain')
+    .requiredOption('-o, --output <file>', 'challenge file to write; its secret lies beside it and must stay here')
+    .action((evidencePath: string, { policy: policyPath, output }: ChallengeOptions) => {
+      const { payload } = readEvidence(evidencePath, 'payload');
+      const policy = readPolicyFile(policyPath);
+      if (policy.trustDomain === '')
+        throw new UsageError(`${policyPath} names no trust_domain; add one, such as trust_domain = "example.org"`);
+      if (payload.trustDomain !== policy.trustDomain)
+        throw new UsageError(
+          `${evidencePath} is for the trust domain "${payload.trustDomain}" and the policy for "${policy.trustDomain}"; ` +
+            `make it anew with "tpm quote --trust-domain ${policy.trustDomain}"`,
+        );
+      const made = makeChallenge(payload, policy, randomBytes, new Date());
+      if (made.outcome === 'rejected') {
+        remarkFindings(made.verdict.findings);
+        process.exitCode = EXIT.UNTRUSTED;
+        return;
+      }
+      // The secret first: a challenge without it could not be judged.
+      writeOutput(secretPathOf(output), secretToJson(made.secret), 0o600);
+      writeOutput(output, evidenceToJson({ payload, challenge: made.challenge, response: undefined }));
+      remark(`wrote ${output}, to be answered within ${policy.challengeTimeoutMs / 1000} s (attest_timeout)`);
+      remark(`wrote ${secretPathOf(output)}, which must not leave this machine`);
+    });
+}

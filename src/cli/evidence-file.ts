@@ -1,0 +1,36 @@
+/** Evidence files: read with the complaint that fits, and with the parts a command needs. */
+import { evidenceFromJson } from '../evidence/json.ts';
+import type { Challenge, ChallengeResponse, Evidence, Payload } from '../evidence/messages.ts';
+import { MalformedError } from '../tpm/structures/malformed.ts';
+import { UsageError } from './failure.ts';
+import { readText } from './files.ts';
+
+interface Parts {
+  readonly payload: Payload;
+  readonly challenge: Challenge;
+  readonly response: ChallengeResponse;
+}
+
+const MADE_BY: Readonly<Record<keyof Parts, string>> = {
+  payload: 'make it with "tpm quote"',
+  challenge: 'make it with "challenge"',
+  response: 'make it with "tpm quote"',
+};
+
+/** @throws UsageError unless the file holds the parts */
+export function readEvidence<P extends keyof Parts>(path: string, ...parts: readonly P[]): Evidence & Pick<Parts, P> {
+  const evidence = parse(path);
+  const missing = parts.find((part) => evidence[part] === undefined);
+  if (missing !== undefined) throw new UsageError(`${path} holds no ${missing}; ${MADE_BY[missing]}`);
+  return evidence as Evidence & Pick<Parts, P>;
+}
+
+function parse(path: string): Evidence {
+  const text = readText(path);
+  try {
+    return evidenceFromJson(text);
+  } catch (cause) {
+    if (!(cause instanceof MalformedError)) throw cause;
+    throw new UsageError(`${path} is no evidence file: ${cause.message}; make it anew with "tpm quote"`, { cause });
+  }
+}

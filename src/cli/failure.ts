@@ -1,0 +1,54 @@
+/** How the command ends when it cannot do what was asked: one sentence and an exit code. */
+import { CommanderError } from 'commander';
+import { EndorsementError } from '../agent/endorsement.ts';
+import { PasswordError } from '../agent/hierarchy-passwords.ts';
+import { PluginHostError } from '../spire/plugin-child.ts';
+import { TpmError } from '../tpm/errors.ts';
+
+export const EXIT = {
+  /** Trusted, or done. */
+  OK: 0,
+  UNTRUSTED: 1,
+  /** Wrong usage, configuration or input file. */
+  USAGE: 2,
+  /** The TPM or the system failed. */
+  FAILED: 3,
+} as const;
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+/** What the caller can put right: an argument, a configuration, a file. The message says how. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+  readonly code = 'ERR_USAGE';
+}
+
+export interface Failure {
+  readonly exitCode: ExitCode;
+  /** Undefined when it has been said already. */
+  readonly sentence: string | undefined;
+}
+
+export function failureOf(error: unknown): Failure {
+  // Commander has printed help, version or its complaint itself.
+  if (error instanceof CommanderError)
+    return { exitCode: error.exitCode === 0 ? EXIT.OK : EXIT.USAGE, sentence: undefined };
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof UsageError) return { exitCode: EXIT.USAGE, sentence: sentence(message) };
+  if (error instanceof PasswordError) return { exitCode: EXIT.USAGE, sentence: sentence(message) };
+  return { exitCode: EXIT.FAILED, sentence: sentence(`${message}${remedyOf(error)}`) };
+}
+
+function remedyOf(error: unknown): string {
+  if (error instanceof TpmError && error.layer === 'tcti')
+    return '; check --tcti, that the TPM is there, that no other program holds it, and that you may open it (group tss)';
+  if (error instanceof TpmError && error.name === 'TPM_RC_BAD_AUTH')
+    return '; give the hierarchy password with --endorsement-auth-file or --owner-auth-file';
+  if (error instanceof EndorsementError) return '; see "tpm info" for the keys of this TPM';
+  if (error instanceof PluginHostError) return '; build the plugins with "npm run build"';
+  return '';
+}
+
+/** One line, whatever the message was. */
+function sentence(message: string): string {
+  return message.trim().replace(/\s*\n\s*/g, ': ');
+}

@@ -1,0 +1,66 @@
+/** What `verify` answers, whatever was verified. */
+import type { QuoteAttest, TpmsClockInfo } from '../tpm/structures/attest.ts';
+import type { Finding } from '../verifier/findings.ts';
+import type { PcrValue } from '../verifier/verdict.ts';
+
+/** `attestation`: the EK vouches for the AK that signed. `quote`: only that this key signed these PCRs. */
+export type Scope = 'attestation' | 'quote';
+
+/** A class of checks: the part of a finding's code in front of the dot. */
+export type CheckClass = 'evidence' | 'ek' | 'ak' | 'pcr' | 'response' | 'credential' | 'quote';
+
+export interface Judgement {
+  readonly verdict: 'trusted' | 'untrusted';
+  readonly scope: Scope;
+  readonly findings: readonly Finding[];
+  /** Empty unless trusted. */
+  readonly pcrs: readonly PcrValue[];
+  readonly clock: TpmsClockInfo | undefined;
+  /** The classes that were judged. */
+  readonly judged: readonly CheckClass[];
+  /** For the reader, one sentence each: what the verdict leaned on, and what it leaves open. */
+  readonly notes: readonly string[];
+}
+
+export interface QuoteFacts {
+  readonly attest: QuoteAttest;
+  readonly pcrs: readonly PcrValue[];
+}
+
+/** Of the scope `quote`: trusted when the quote was verified and nothing was found. */
+export function quoteJudgement(
+  quote: QuoteFacts | undefined,
+  findings: readonly Finding[],
+  judged: readonly CheckClass[],
+  notes: readonly string[],
+): Judgement {
+  const trusted = quote !== undefined && findings.length === 0;
+  return {
+    verdict: trusted ? 'trusted' : 'untrusted',
+    scope: 'quote',
+    findings,
+    pcrs: trusted ? quote.pcrs : [],
+    clock: trusted ? quote.attest.clockInfo : undefined,
+    judged,
+    notes,
+  };
+}
+
+/** The document of `verify --json`. */
+export function judgementDocument({ verdict, scope, findings, pcrs, clock }: Judgement): object {
+  return {
+    verdict,
+    scope,
+    findings,
+    pcrs,
+    clock:
+      clock === undefined
+        ? null
+        : {
+            clock_ms: Number(clock.clock),
+            reset_count: clock.resetCount,
+            restart_count: clock.restartCount,
+            safe: clock.safe,
+          },
+  };
+}

@@ -1,0 +1,74 @@
+/** Options that several commands take, and how their texts become values. */
+import { InvalidArgumentError, Option } from 'commander';
+import { HierarchyPasswords } from '../agent/hierarchy-passwords.ts';
+import { fromHex } from '../tpm/bytes.ts';
+import { type PcrRequirement, parsePcrs } from '../verifier/policy.ts';
+
+/** sizeof(TPMT_HA): what TPM2B_DATA holds. */
+const MAX_NONCE_BYTES = 66;
+
+export interface JsonOptions {
+  readonly json?: true;
+}
+
+export interface TpmOptions {
+  readonly tcti?: string;
+  readonly endorsementAuthFile?: string;
+  readonly ownerAuthFile?: string;
+}
+
+export function jsonOption(): Option {
+  return new Option('--json', 'print one JSON document on standard output');
+}
+
+export function tpmOptions(): readonly Option[] {
+  return [
+    new Option('--tcti <conf>', 'TPM as a TCTI string of tpm2-tss (default: device:/dev/tpmrm0, then device:/dev/tpm0)')
+      .env('TPM_ATTESTOR_TCTI')
+      .argParser(nonEmpty),
+    new Option('--endorsement-auth-file <file>', 'password of the endorsement hierarchy'),
+    new Option('--owner-auth-file <file>', 'password of the owner hierarchy'),
+  ];
+}
+
+export function passwordsOf(options: TpmOptions): HierarchyPasswords {
+  return new HierarchyPasswords({ endorsement: options.endorsementAuthFile, owner: options.ownerAuthFile });
+}
+
+export function nonceOption(description: string): Option {
+  return new Option('--nonce <hex>', description).argParser((text) => {
+    const nonce = fromHex(text);
+    if (nonce === undefined) throw new InvalidArgumentError('It must be hexadecimal digits, two for each byte.');
+    if (nonce.length === 0 || nonce.length > MAX_NONCE_BYTES)
+      throw new InvalidArgumentError(`It must have 1 to ${MAX_NONCE_BYTES} bytes, this has ${nonce.length}.`);
+    return nonce;
+  });
+}
+
+export function pcrsOption(description: string): Option {
+  return new Option('--pcrs <bank:list>', description).argParser((text): PcrRequirement => {
+    const pcrs = parsePcrs(text);
+    if (typeof pcrs === 'string') throw new InvalidArgumentError(`${capitalized(pcrs)}.`);
+    return pcrs;
+  });
+}
+
+export function akOption(): Option {
+  return new Option('--ak <kind>', 'kind of the attestation key').choices(['ecc', 'rsa']).default('ecc');
+}
+
+export function positiveInteger(text: string): number {
+  const value = /^[1-9]\d{0,6}$/.test(text) ? Number(text) : Number.NaN;
+  if (Number.isNaN(value)) throw new InvalidArgumentError('It must be a whole number above zero.');
+  return value;
+}
+
+/** An empty argument is a variable that was not set. */
+export function nonEmpty(text: string): string {
+  if (text.trim() === '') throw new InvalidArgumentError('It must not be empty.');
+  return text;
+}
+
+function capitalized(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

@@ -1,0 +1,37 @@
+/** What the command says: its answer on standard output, everything else on standard error. */
+import { writeSync } from 'node:fs';
+import { printable } from '../spire/hclog.ts';
+import { writeStandardError } from '../spire/standard-error.ts';
+
+const MAX_LINE_CHARS = 4096;
+
+/** A line of the answer. */
+export function say(line = ''): void {
+  writeAll(`${printable(line, MAX_LINE_CHARS)}\n`);
+}
+
+/** The one document that `--json` promises. */
+export function sayJson(document: unknown): void {
+  writeAll(`${JSON.stringify(document, null, 2)}\n`);
+}
+
+/** A line beside the answer: progress, notes, complaints. */
+export function remark(line: string): void {
+  writeStandardError(`${printable(line, MAX_LINE_CHARS)}\n`);
+}
+
+/** Complete when it returns, also into a full pipe: the process may end at once. */
+function writeAll(text: string): void {
+  const bytes = Buffer.from(text);
+  for (let offset = 0; offset < bytes.length; ) {
+    try {
+      offset += writeSync(1, bytes, offset);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      // The reader has seen enough (`| head`).
+      if (code === 'EPIPE') return;
+      if (code !== 'EAGAIN') throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+    }
+  }
+}

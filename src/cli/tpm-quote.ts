@@ -1,0 +1,165 @@
+/** `tpm quote`: a quote as an evidence file, for a nonce somebody chose or for a challenge. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { Attestor } from '../agent/attest.ts';
+import { type AkMaker, makePrimaryAk } from '../agent/attestation-key.ts';
+import { loadEndorsement } from '../agent/endorsement.ts';
+import { quotePcrs, signingHash } from '../agent/quote.ts';
+import { evidenceToJson } from '../evidence/json.ts';
+import {
+  type ChallengeResponse,
+  decodeResponse,
+  type Evidence,
+  encodeChallenge,
+  encodePayload,
+  type Payload,
+  PROTOCOL_VERSION,
+} from '../evidence/messages.ts';
+import { writeToolsPcrValues, writeToolsPem } from '../evidence/tpm2-tools.ts';
+import { equalBytes } from '../tpm/bytes.ts';
+import type { TpmCommands } from '../tpm/commands.ts';
+import { publicKeyOf } from '../tpm/public-key.ts';
+import { decode } from '../tpm/structures/codec.ts';
+import { pcrSelection } from '../tpm/structures/pcr.ts';
+import { tpmtPublic } from '../tpm/structures/public.ts';
+import type { AkAlgorithm } from '../tpm/templates.ts';
+import type { PcrRequirement } from '../verifier/policy.ts';
+import { ekOption } from './ek-show.ts';
+import { readEvidence } from './evidence-file.ts';
+import { quotedSelection } from './evidence-judgement.ts';
+import { UsageError } from './failure.ts';
+import { writeOutput } from './files.ts';
+import { akOption, nonceOption, passwordsOf, pcrsOption, type TpmOptions, tpmOptions } from './options.ts';
+import { isTrustDomain } from './policy-file.ts';
+import { remark } from './terminal.ts';
+import { allocatedBanks } from './tpm-capabilities.ts';
+import { tctiOf, withTpm } from './tpm-device.ts';
+
+/** No trust domain has a slash: what is signed for a file is never what an agent signs for its server. */
+const PURPOSE = '/quote';
+
+interface QuoteOptions extends TpmOptions {
+  readonly nonce?: Uint8Array;
+  readonly pcrs?: PcrRequirement;
+  readonly challenge?: string;
+  readonly evidence?: string;
+  readonly output: string;
+  readonly ek: 'auto' | 'rsa' | 'ecc';
+  readonly ak: AkAlgorithm;
+  readonly trustDomain?: string;
+  readonly tpm2Tools?: string;
+}
+
+export function tpmQuoteCommand(): Command {
+  const command = new Command('quote')
+    .description('quote PCRs for --nonce, or answer a challenge made by "challenge"')
+    .requiredOption('-o, --output <file>', 'evidence file to write')
+    .addOption(nonceOption('what the quote must carry, as the verifier chose it'))
+    .addOption(pcrsOption('PCRs to quote, such as sha256:0-7'))
+    .option('--trust-domain <name>', 'trust domain of the policy that a challenge will be made by')
+    .option('--challenge <file>', 'challenge to answer')
+    .option('--evidence <file>', 'evidence that the challenge was made for')
+    .addOption(ekOption())
+    .addOption(akOption())
+    .option('--tpm2-tools <folder>', 'also write quote.msg, quote.sig, quote.pcrs and ak.pem for tpm2_checkquote');
+  for (const option of tpmOptions()) command.addOption(option);
+  return command.action(async (options: QuoteOptions) => {
+    const evidence = await makeEvidence(options);
+    writeOutput(options.output, evidenceToJson(evidence));
+    remark(`wrote ${options.output}`);
+    if (options.tpm2Tools !== undefined) exportForTools(evidence, options.tpm2Tools);
+  });
+}
+
+type Answered = Evidence & { readonly payload: Payload; readonly response: ChallengeResponse };
+
+async function makeEvidence(options: QuoteOptions): Promise<Answered> {
+  const { nonce, pcrs, challenge, evidence, trustDomain = '' } = options;
+  if (trustDomain !== '' && !isTrustDomain(trustDomain))
+    throw new UsageError('--trust-domain must be a name such as example.org');
+  if (challenge !== undefined && evidence !== undefined) {
+    if (nonce !== undefined || pcrs !== undefined || trustDomain !== '')
+      throw new UsageError(
+        'with --challenge neither --nonce, --pcrs nor --trust-domain is given: they are in the files',
+      );
+    return answerChallenge(options, challenge, evidence);
+  }
+  if (challenge !== undefined || evidence !== undefined)
+    throw new UsageError('--challenge and --evidence are given together: the challenge was made for that evidence');
+  if (nonce === undefined || pcrs === undefined)
+    throw new UsageError('give --nonce and --pcrs, or --challenge and --evidence');
+  return withTpm(options, (run) => quoteForNonce(run, options, nonce, pcrs, trustDomain));
+}
+
+async function quoteForNonce(
+  run: TpmCommands,
+  options: QuoteOptions,
+  nonce: Uint8Array,
+  { hash, bank, indices }: PcrRequirement,
+  trustDomain: string,
+): Promise<Answered> {
+  const passwords = passwordsOf(options);
+  const pcrBanks = await allocatedBanks(run);
+  if (!pcrBanks.includes(hash))
+    throw new UsageError(`the TPM has no PCR bank ${bank}; see "tpm info" for those it has`);
+  const { endorsement, object: ek } = await loadEndorsement(run, options.ek, passwords);
+  for (const note of endorsement.notes) remark(note);
+  const ak = await makePrimaryAk(run, { choice: options.ak, trustDomain: PURPOSE, passwords, saltKey: ek });
+  await run.release(ek);
+  const request = {
+    ak: ak.object,
+    hash: signingHash(ak.publicArea),
+    qualifyingData: nonce,
+    selection: pcrSelection(hash, indices),
+  };
+  const { quoted, signature, values } = await quotePcrs(run, request, undefined);
+  await run.release(ak.object);
+  return {
+    payload: {
+      versions: [PROTOCOL_VERSION],
+      trustDomain,
+      ekPublic: endorsement.publicArea,
+      ekCertificates: [...endorsement.certificates],
+      akPublic: ak.publicArea,
+      pcrBanks: [...pcrBanks],
+    },
+    challenge: undefined,
+    response: { secret: new Uint8Array(), quoted, signature, pcrValues: [...values] },
+  };
+}
+
+/** The trust domain is that of our own evidence, never one that the challenge brings. */
+async function answerChallenge(options: QuoteOptions, challengePath: string, evidencePath: string): Promise<Answered> {
+  const { challenge } = readEvidence(challengePath, 'challenge');
+  const { payload } = readEvidence(evidencePath, 'payload');
+  const sent = encodePayload(payload);
+  const kind = decode(tpmtPublic, payload.akPublic).type;
+  const ownAk: AkMaker = (run, request) => makePrimaryAk(run, { ...request, trustDomain: PURPOSE });
+  const attestor = new Attestor({
+    trustDomain: payload.trustDomain,
+    tcti: () => tctiOf(options),
+    ek: decode(tpmtPublic, payload.ekPublic).type === 'rsa' ? 'rsa' : 'ecc',
+    ak: kind === 'rsa' ? 'rsa' : 'ecc',
+    passwords: passwordsOf(options),
+    makeAk: ownAk,
+  });
+  const { response } = await attestor.attest(async (own) => {
+    if (!equalBytes(own, sent))
+      throw new UsageError(`${evidencePath} is not of this TPM as it is now; make it anew with "tpm quote"`);
+    return encodeChallenge(challenge);
+  });
+  return { payload, challenge, response: decodeResponse(response) };
+}
+
+function exportForTools({ payload, response }: Answered, folder: string): void {
+  const key = publicKeyOf(decode(tpmtPublic, payload.akPublic));
+  const selection = quotedSelection(response.quoted);
+  if (key === undefined || selection === undefined) throw new RangeError('the TPM answered no quote');
+  mkdirSync(folder, { recursive: true });
+  writeOutput(join(folder, 'quote.msg'), response.quoted);
+  writeOutput(join(folder, 'quote.sig'), response.signature);
+  writeOutput(join(folder, 'quote.pcrs'), writeToolsPcrValues(selection, response.pcrValues));
+  writeOutput(join(folder, 'ak.pem'), writeToolsPem(key));
+  remark(`wrote quote.msg, quote.sig, quote.pcrs and ak.pem in ${folder}`);
+}

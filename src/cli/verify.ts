@@ -1,0 +1,105 @@
+/** `verify`: judges an evidence file, or the files of tpm2-tools. */
+import { randomBytes } from 'node:crypto';
+import { Command } from 'commander';
+import type { PcrRequirement } from '../verifier/policy.ts';
+import type { Verdict } from '../verifier/verdict.ts';
+import { secretPathOf } from './challenge.ts';
+import { judgeAnswer, secretFromJson } from './challenge-file.ts';
+import { readEvidence } from './evidence-file.ts';
+import { judgeEvidence } from './evidence-judgement.ts';
+import { EXIT, UsageError } from './failure.ts';
+import { readInput, readText, writeOutput } from './files.ts';
+import { type Judgement, judgementDocument } from './judgement.ts';
+import { type JsonOptions, jsonOption, nonceOption, pcrsOption } from './options.ts';
+import { readPolicyFile } from './policy-file.ts';
+import { remark, sayJson } from './terminal.ts';
+import { judgeToolsQuote } from './tools-judgement.ts';
+import { junitReport, sayJudgement } from './verify-report.ts';
+
+interface VerifyOptions extends JsonOptions {
+  readonly policy?: string;
+  readonly nonce?: Uint8Array;
+  readonly challenge?: string;
+  readonly message?: string;
+  readonly signature?: string;
+  readonly pcrValues?: string;
+  readonly ak?: string;
+  readonly pcrs?: PcrRequirement;
+  readonly junit?: string;
+}
+
+export function verifyCommand(): Command {
+  return new Command('verify')
+    .description('judge an evidence file by a policy, or a quote of tpm2_quote')
+    .argument('[evidence]', 'evidence file of "tpm quote"')
+    .option('--policy <file>', 'policy for the evidence: options of the server plugin, and trust_domain')
+    .addOption(nonceOption('what the quote must carry'))
+    .option('--challenge <file>', 'challenge that the evidence answers, with its secret beside it')
+    .option('--message <file>', 'of other tools: the quote (tpm2_quote -m)')
+    .option('--signature <file>', 'of other tools: its signature (tpm2_quote -s)')
+    .option('--pcr-values <file>', 'of other tools: the PCR values (tpm2_quote -o)')
+    .option('--ak <file>', 'of other tools: the attestation key, as TPM2B_PUBLIC or PEM (tpm2_createak -u)')
+    .addOption(pcrsOption('of other tools: PCRs that must be quoted (default: any)'))
+    .option('--junit <file>', 'also write a JUnit report')
+    .addOption(jsonOption())
+    .action((evidence: string | undefined, options: VerifyOptions) => {
+      const judgement = evidence === undefined ? judgeTools(options) : judgeFile(evidence, options);
+      if (options.junit !== undefined) writeOutput(options.junit, junitReport(judgement));
+      if (options.json) {
+        for (const note of judgement.notes) remark(`note: ${note}`);
+        sayJson(judgementDocument(judgement));
+      } else sayJudgement(judgement);
+      process.exitCode = judgement.verdict === 'trusted' ? EXIT.OK : EXIT.UNTRUSTED;
+    });
+}
+
+function judgeFile(path: string, options: VerifyOptions): Judgement {
+  const { policy: policyPath, nonce, challenge, message, signature, pcrValues, ak, pcrs } = options;
+  if ([message, signature, pcrValues, ak, pcrs].some((option) => option !== undefined))
+    throw new UsageError('an evidence file is judged by --policy; --message, --ak and the like are for other tools');
+  if (policyPath === undefined) throw new UsageError('an evidence file needs --policy to be judged by');
+  if (challenge !== undefined && nonce !== undefined)
+    throw new UsageError('give --nonce or --challenge: a quote carries only one of them');
+  const evidence = readEvidence(path, 'payload', 'response');
+  const policy = readPolicyFile(policyPath);
+  if (challenge === undefined) return judgeEvidence(evidence, policy, nonce, new Date());
+  // Payload and challenge of our own file: those beside the answer are the node's word.
+  const asked = readEvidence(challenge, 'payload', 'challenge');
+  const kept = secretFromJson(readText(secretPathOf(challenge)));
+  return attestationJudgement(judgeAnswer(asked, evidence.response, kept, policy, randomBytes, new Date()));
+}
+
+function attestationJudgement(verdict: Verdict): Judgement {
+  const trusted = verdict.verdict === 'trusted' ? verdict : undefined;
+  return {
+    verdict: verdict.verdict,
+    scope: 'attestation',
+    findings: verdict.verdict === 'untrusted' ? verdict.findings : [],
+    pcrs: trusted?.device.pcrs ?? [],
+    clock: trusted?.device.clockInfo,
+    judged: ['evidence', 'ek', 'ak', 'pcr', 'response', 'credential', 'quote'],
+    notes: trusted === undefined ? [] : [...trusted.notes, `this machine is ${trusted.device.agentId}`],
+  };
+}
+
+function judgeTools({ message, signature, pcrValues, ak, nonce, pcrs, policy, challenge }: VerifyOptions): Judgement {
+  if (policy !== undefined || challenge !== undefined)
+    throw new UsageError('--policy and --challenge judge an evidence file, and none is given');
+  if (
+    message === undefined ||
+    signature === undefined ||
+    pcrValues === undefined ||
+    ak === undefined ||
+    nonce === undefined
+  )
+    throw new UsageError(
+      'give an evidence file and --policy, or all of --message, --signature, --pcr-values, --ak and --nonce',
+    );
+  const files = {
+    message: readInput(message),
+    signature: readInput(signature),
+    pcrValues: readInput(pcrValues),
+    ak: readInput(ak),
+  };
+  return judgeToolsQuote(files, nonce, pcrs);
+}
