@@ -1,0 +1,51 @@
+/** The agent plugin's configuration. */
+import { parseHcl } from '../spire/hcl.ts';
+import { describeProblem, type OptionSpec, optionTable, readOptions } from '../spire/options.ts';
+import type { KeyChoice } from './endorsement.ts';
+
+export interface AgentConfig {
+  /** TCTI string of tpm2-tss; undefined for the machine's own TPM. */
+  readonly tcti: string | undefined;
+  readonly ek: KeyChoice;
+  readonly ak: KeyChoice;
+  readonly endorsementAuthFile: string | undefined;
+  readonly ownerAuthFile: string | undefined;
+}
+
+const CHOICES: readonly string[] = ['auto', 'rsa', 'ecc'] satisfies KeyChoice[];
+
+function keyChoice<Default extends KeyChoice>(byDefault: Default): OptionSpec & { readonly default: Default } {
+  const check = (value: string): string | undefined =>
+    CHOICES.includes(value)
+      ? undefined
+      : `must be one of "auto", "rsa", "ecc", not ${JSON.stringify(value.slice(0, 64))}`;
+  return { type: 'string', default: byDefault, check };
+}
+
+const TABLE = optionTable({
+  tcti: { type: 'string' },
+  ek: keyChoice('auto'),
+  ak: keyChoice('ecc'),
+  endorsement_auth_file: { type: 'string' },
+  owner_auth_file: { type: 'string' },
+});
+
+export type AgentConfigResult =
+  | { readonly ok: true; readonly config: AgentConfig }
+  /** One sentence each, with the line. */
+  | { readonly ok: false; readonly problems: readonly string[] };
+
+/** @throws HclError for text that is no HCL */
+export function readAgentConfig(hcl: string): AgentConfigResult {
+  const result = readOptions(TABLE, parseHcl(hcl));
+  if (!result.ok) return { ok: false, problems: result.problems.map(describeProblem) };
+  const { options } = result;
+  const config: AgentConfig = {
+    tcti: options.tcti as string | undefined,
+    ek: options.ek as KeyChoice,
+    ak: options.ak as KeyChoice,
+    endorsementAuthFile: options.endorsement_auth_file as string | undefined,
+    ownerAuthFile: options.owner_auth_file as string | undefined,
+  };
+  return { ok: true, config };
+}

@@ -1,0 +1,125 @@
+/** SPIRE's agent plugin: configuration in, one attestation per stream. */
+import type { AttestationStream } from '../spire/attestation-stream.ts';
+import { createLogger, errorFields, type Logger } from '../spire/logger.ts';
+import type { PluginDefinition } from '../spire/plugin-server.ts';
+import { STATUS, StatusError } from '../spire/status.ts';
+import { hex } from '../tpm/bytes.ts';
+import { TpmError } from '../tpm/errors.ts';
+import { exitProcess } from '../tpm/native.ts';
+import { type Attestation, Attestor } from './attest.ts';
+import type { AkMaker } from './attestation-key.ts';
+import { readAgentConfig } from './config.ts';
+import { HierarchyPasswords } from './hierarchy-passwords.ts';
+import { remedyFor } from './remedy.ts';
+import { StepLimit } from './step-limit.ts';
+import { isSoftwareTcti, tctiOrDevice } from './tcti.ts';
+
+/** Milliseconds. Making RSA keys takes a slow chip most of a minute. */
+const STEPS = {
+  prepare: { name: 'looking for the keys in the TPM', limitMs: 120_000 },
+  challenge: { name: "the server's challenge", limitMs: 60_000 },
+  answer: { name: "the TPM's answer", limitMs: 60_000 },
+} as const;
+const ALL_STEPS_MS = STEPS.prepare.limitMs + STEPS.challenge.limitMs + STEPS.answer.limitMs;
+
+export interface AgentPluginOptions {
+  readonly version: string;
+  /** Default: hclog lines on standard error. */
+  readonly logger?: Logger;
+  /** Default: the primary key of the trust domain. */
+  readonly makeAk?: AkMaker;
+}
+
+export function agentPlugin(options: AgentPluginOptions): PluginDefinition<'agent', Attestor> {
+  const { version, logger = createLogger(), makeAk } = options;
+  return {
+    kind: 'agent',
+    version,
+    logger,
+    exit: exitProcess,
+    limits: () => ({ attestTimeoutMs: ALL_STEPS_MS }),
+    config: {
+      configure: async ({ trustDomain }, hcl) => {
+        const read = readAgentConfig(hcl);
+        if (!read.ok) throw new StatusError(STATUS.INVALID_ARGUMENT, read.problems.join('; '));
+        const { tcti, ek, ak, endorsementAuthFile, ownerAuthFile } = read.config;
+        if (isSoftwareTcti(tctiOrDevice(tcti))) {
+          logger.warn('the TPM is a software TPM: it proves nothing about this machine', { tcti: tctiOrDevice(tcti) });
+        }
+        const passwords = new HierarchyPasswords({ endorsement: endorsementAuthFile, owner: ownerAuthFile });
+        const attestor = { trustDomain, tcti: () => tctiOrDevice(tcti), ek, ak, passwords };
+        return new Attestor(makeAk === undefined ? attestor : { ...attestor, makeAk });
+      },
+      validate: async (_, hcl) => {
+        const read = readAgentConfig(hcl);
+        return read.ok ? [] : read.problems;
+      },
+    },
+    attest: (stream, attestor) => attest(stream, attestor, logger.with({ attestation: stream.id })),
+  };
+}
+
+async function attest(stream: AttestationStream<'agent'>, attestor: Attestor, logger: Logger): Promise<void> {
+  const limit = new StepLimit(stream.signal);
+  limit.begin(STEPS.prepare);
+  const exchange = async (payload: Uint8Array): Promise<Uint8Array> => {
+    limit.begin(STEPS.challenge);
+    stream.send({ kind: 'payload', bytes: payload });
+    const challenge = await stream.receive();
+    if (challenge === undefined) throw new StatusError(STATUS.FAILED_PRECONDITION, 'the server sent no challenge');
+    limit.begin(STEPS.answer);
+    return challenge.bytes;
+  };
+  try {
+    const attestation = await attestor.attest(exchange, { signal: limit.signal });
+    logAttestation(logger, attestation);
+    stream.send({ kind: 'challenge_response', bytes: attestation.response });
+  } catch (error) {
+    throw statusOf(error, logger);
+  } finally {
+    limit.end();
+  }
+}
+
+function logAttestation(logger: Logger, { endorsement, akAlgorithm, warm, commands }: Attestation): void {
+  const { template, persistentHandle, certificates, notes } = endorsement;
+  for (const note of notes) logger.warn(note);
+  logger.info('answered the challenge', {
+    ek_template: template.name,
+    ek_algorithm: template.algorithm,
+    ek_nv_index: handleText(template.certificateNvIndex),
+    ek_source: persistentHandle === undefined ? 'created' : 'persistent',
+    ...(persistentHandle === undefined ? {} : { ek_handle: handleText(persistentHandle) }),
+    ek_certificates: certificates.length,
+    ak_algorithm: akAlgorithm,
+    warm,
+    tpm_commands_total: [...commands.values()].reduce((sum, count) => sum + count, 0),
+    tpm_commands: JSON.stringify(Object.fromEntries(commands)),
+  });
+}
+
+/** The caller is the agent on this machine: unlike a stranger it may know what its TPM said. */
+function statusOf(error: unknown, logger: Logger): unknown {
+  if (error instanceof StatusError) return error;
+  const remedy = remedyFor(error);
+  const name = error instanceof TpmError ? { tpm_error: error.name, tpm_command: error.command } : {};
+  logger.error('attestation failed', { ...errorFields(error), ...name, ...(remedy === undefined ? {} : { remedy }) });
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const status = typeof code === 'string' ? STATUS_BY_CODE[code] : undefined;
+  if (status === undefined) return new StatusError(STATUS.INTERNAL, 'internal error, see the log of the agent');
+  const sentence = (error as Error).message;
+  return new StatusError(status, remedy === undefined ? sentence : `${sentence}: ${remedy}`);
+}
+
+const STATUS_BY_CODE: Readonly<Record<string, StatusError['code']>> = {
+  ERR_TPM: STATUS.UNAVAILABLE,
+  ERR_NATIVE_UNAVAILABLE: STATUS.UNAVAILABLE,
+  ERR_PCR: STATUS.UNAVAILABLE,
+  ERR_ENDORSEMENT: STATUS.FAILED_PRECONDITION,
+  ERR_PASSWORD: STATUS.FAILED_PRECONDITION,
+  ERR_MALFORMED: STATUS.INVALID_ARGUMENT,
+};
+
+function handleText(handle: number): string {
+  return `0x${hex(Uint8Array.of(handle >>> 24, handle >>> 16, handle >>> 8, handle))}`;
+}
