@@ -30,7 +30,7 @@ export interface Minted {
   readonly certificate: Certificate;
 }
 
-export const keyIdOf = (spki: Uint8Array): Uint8Array => createHash('sha1').update(spki).digest();
+export const keyIdOf = (spki: Uint8Array): Uint8Array => new Uint8Array(createHash('sha1').update(spki).digest());
 export const spkiOf = (key: KeyObject): Uint8Array => key.export({ format: 'der', type: 'spki' });
 
 export const EK_USAGE = '2.23.133.8.1';

@@ -1,0 +1,330 @@
+import { Buffer } from 'node:buffer';
+import { X509Certificate } from 'node:crypto';
+import { expect, test } from 'vitest';
+import { type Certificate, parseCertificate } from '../../src/x509/certificate.ts';
+import { MalformedCertificateError } from '../../src/x509/malformed-certificate.ts';
+import { formatName } from '../../src/x509/name.ts';
+import { type CertificateRecipe, commonName, extension } from '../support/certificate-recipe.ts';
+import {
+  bitString,
+  derNull,
+  explicit,
+  integer,
+  octetString,
+  oid,
+  sequence,
+  set,
+  tlv,
+  utf8String,
+} from '../support/der-writer.ts';
+import { keyPair, mintEkChain, spkiOf } from '../support/pki.ts';
+
+const mint = (leaf: CertificateRecipe): Uint8Array => mintEkChain({ leaf }).leaf.der;
+const parse = (leaf: CertificateRecipe): Certificate => parseCertificate(mint(leaf));
+const ascii = (text: string): Uint8Array => Buffer.from(text, 'latin1');
+const utc = (text: string): Uint8Array => tlv(0x17, ascii(text));
+const generalized = (text: string): Uint8Array => tlv(0x18, ascii(text));
+/** Replaces one element of the TBSCertificate; 0 is the version, 1 the serial, 5 the subject, 7 the extensions. */
+const replaced =
+  (at: number, element: Uint8Array): NonNullable<CertificateRecipe['editTbs']> =>
+  (elements) =>
+    elements.with(at, element);
+
+test('reads what a certificate says, over the bytes given', () => {
+  const chain = mintEkChain({ keyAlgorithm: 'rsa2048' });
+  const { certificate, der } = chain.leaf;
+  expect(certificate.der).toEqual(new Uint8Array(der));
+  expect(certificate.der.buffer).toBe(der.buffer);
+  expect(formatName(certificate.issuer)).toBe('CN=Test TPM Intermediate CA');
+  expect(formatName(certificate.subject)).toBe('(empty name)');
+  expect(certificate.notBefore).toEqual(new Date('2020-01-01T00:00:00Z'));
+  expect(certificate.notAfter).toEqual(new Date('2049-12-31T23:59:59Z'));
+  expect(certificate.basicConstraints).toEqual({ ca: false, pathLength: undefined });
+  expect([...(certificate.keyUsage ?? [])]).toEqual(['keyEncipherment']);
+  expect(certificate.extKeyUsage).toEqual(['2.23.133.8.1']);
+  expect(certificate.extensions.get('2.5.29.17')?.critical).toBe(true);
+  expect(certificate.oddities).toEqual(['empty-subject']);
+});
+
+test.each(['p256', 'p384', 'p521', 'rsa2048', 'rsa3072'] as const)(
+  'imports a %s key as OpenSSL does',
+  (keyAlgorithm) => {
+    const { certificate, der } = mintEkChain({ keyAlgorithm }).leaf;
+    const theirs = new X509Certificate(der);
+    expect(certificate.publicKey?.equals(theirs.publicKey)).toBe(true);
+    expect(certificate.fingerprint).toBe(theirs.fingerprint256.replaceAll(':', '').toLowerCase());
+    expect(Buffer.from(certificate.subjectPublicKeyInfo.der)).toEqual(
+      theirs.publicKey.export({ format: 'der', type: 'spki' }),
+    );
+    expect(certificate.subjectPublicKeyInfo.plainDer).toBe(certificate.subjectPublicKeyInfo.der);
+  },
+);
+
+const tolerated: readonly [string, string, CertificateRecipe][] = [
+  ['serial-nonminimal', 'a serial number with zeros in front', { serial: Uint8Array.of(0, 0, 0, 5) }],
+  ['serial-negative', 'a negative serial number', { serial: Uint8Array.of(0xd0, 1) }],
+  ['serial-zero', 'the serial number zero', { serial: Uint8Array.of(0) }],
+  [
+    'critical-FALSE-encoded',
+    'a criticality of FALSE that is written out',
+    { editTbs: withExtension(sequence(oid('1.2.3'), tlv(1, Uint8Array.of(0)), octetString())) },
+  ],
+  [
+    'cA-FALSE-encoded',
+    'a cA of FALSE that is written out',
+    {
+      basicConstraints: null,
+      extraExtensions: [{ oid: '2.5.29.19', critical: true, value: sequence(tlv(1, Uint8Array.of(0))) }],
+    },
+  ],
+  [
+    'keyUsage-trailing-zero-bits',
+    'key usage bits with zeros behind',
+    { keyUsage: null, extraExtensions: [{ oid: '2.5.29.15', critical: true, value: bitString(Uint8Array.of(0x20)) }] },
+  ],
+  [
+    'keyUsage-noncritical',
+    'a key usage that is not critical',
+    { keyUsage: null, extraExtensions: [{ oid: '2.5.29.15', value: bitString(Uint8Array.of(0x20), 5) }] },
+  ],
+  [
+    'GeneralizedTime-before-2050',
+    'GeneralizedTime for a year before 2050',
+    { notAfter: generalized('20491231235959Z') },
+  ],
+  [
+    'RDN-SET-not-sorted',
+    'a relative name that is not sorted',
+    { editTbs: replaced(5, sequence(set(attribute('2.5.4.6', 'TW'), attribute('2.5.4.3', 'A')))) },
+  ],
+  [
+    'ecdsa-signature-parameters-present',
+    'ECDSA with parameters',
+    { signatureAlgorithm: sequence(oid('1.2.840.10045.4.3.2'), derNull()) },
+  ],
+];
+
+test.each(tolerated)('names %s: %s', (oddity, _, leaf) => {
+  expect(parse(leaf).oddities).toContain(oddity);
+  expect(parse({}).oddities).not.toContain(oddity);
+});
+
+test('a Teletex, BMP or Universal string compares equal to the same text in UTF-8', () => {
+  const subject = (value: Uint8Array): string =>
+    parse({ editTbs: replaced(5, sequence(set(sequence(oid('2.5.4.3'), value)))) }).subject.canonical;
+  const same = subject(utf8String('Ä b'));
+  expect(subject(tlv(0x14, ascii('\u00c4 B')))).toBe(same);
+  expect(subject(tlv(0x1e, Uint8Array.of(0, 0xc4, 0, 0x20, 0, 0x62)))).toBe(same);
+  expect(subject(tlv(0x1c, Uint8Array.of(0, 0, 0, 0xc4, 0, 0, 0, 0x20, 0, 0, 0, 0x62)))).toBe(same);
+  expect(subject(utf8String('Ä  B '))).toBe(same);
+  expect(subject(utf8String('Äb'))).not.toBe(same);
+  expect(subject(octetString(ascii('Ä b')))).not.toBe(same);
+});
+
+test('names made of different attributes never have one canonical form', () => {
+  const canonical = (subject: NonNullable<CertificateRecipe['subject']>): string =>
+    parse({ subject }).subject.canonical;
+  const forms = [
+    canonical([
+      { type: '2.5.4.3', text: 'a' },
+      { type: '2.5.4.3', text: 'b' },
+    ]),
+    canonical([
+      { type: '2.5.4.3', text: 'b' },
+      { type: '2.5.4.3', text: 'a' },
+    ]),
+    canonical([
+      [
+        { type: '2.5.4.3', text: 'a' },
+        { type: '2.5.4.3', text: 'b' },
+      ],
+    ]),
+    canonical([{ type: '2.5.4.3', text: 'a,2.5.4.3=1:b' }]),
+    canonical([{ type: '2.5.4.3', text: 'a+2.5.4.3=1:b' }]),
+    canonical([
+      { type: '2.5.4.10', text: 'a' },
+      { type: '2.5.4.3', text: 'b' },
+    ]),
+  ];
+  expect(new Set(forms).size).toBe(forms.length);
+});
+
+test('an RSAES-OAEP key is read as the RSA key it is, under either form of its parameters', () => {
+  const plain = spkiOf(keyPair('rsa2048', 'ek').publicKey);
+  const bits = Buffer.from(plain).subarray(Buffer.from(plain).indexOf(Uint8Array.of(0x03, 0x82)));
+  const source = sequence(oid('1.2.840.113549.1.1.9'), octetString(ascii('TCPA')));
+  const hash = explicit(0, sequence(oid('1.3.14.3.2.26'), derNull()));
+  for (const parameters of [sequence(explicit(2, source)), sequence(hash, explicit(2, source))]) {
+    const publicKey = sequence(sequence(oid('1.2.840.113549.1.1.7'), parameters), bits);
+    const certificate = parse({ editTbs: replaced(6, publicKey) });
+    expect(certificate.oddities).toContain('RSAES-OAEP-SPKI');
+    expect(certificate.publicKey?.equals(keyPair('rsa2048', 'ek').publicKey)).toBe(true);
+    expect(certificate.subjectPublicKeyInfo.plainDer).toEqual(new Uint8Array(plain));
+  }
+});
+
+const point = (...octets: number[]): Uint8Array =>
+  sequence(sequence(oid('1.2.840.10045.2.1'), oid('1.2.840.10045.3.1.7')), bitString(Uint8Array.from(octets)));
+
+test('a point off the curve and a key of another kind are no public key', () => {
+  expect(parse({ editTbs: replaced(6, point(4, ...Array<number>(64).fill(1))) }).publicKey).toBeUndefined();
+  const ed25519 = sequence(sequence(oid('1.3.101.112')), bitString(new Uint8Array(32)));
+  const { key } = parse({ editTbs: replaced(6, ed25519) }).subjectPublicKeyInfo;
+  expect(key).toEqual({ type: 'other', algorithm: '1.3.101.112' });
+});
+
+const malformed: readonly [string, string, CertificateRecipe][] = [
+  ['version 1', 'tbsCertificate', { editTbs: (elements) => elements.slice(1) }],
+  ['version 2', 'version', { editTbs: replaced(0, explicit(0, integer(1))) }],
+  ['an extension twice', 'occurs twice', { extraExtensions: [{ oid: '2.5.29.19', value: sequence() }] }],
+  [
+    'two subject alternative names',
+    'occurs twice',
+    { extraExtensions: [{ oid: '2.5.29.17', critical: true, value: sequence() }] },
+  ],
+  ['a field after the extensions', 'bytes too many', { editTbs: (elements) => [...elements, derNull()] }],
+  ['an empty list of extensions', 'empty list', { editTbs: replaced(7, explicit(3, sequence())) }],
+  ['an issuer without names', 'empty issuer', { issuer: [] }],
+  [
+    'a different algorithm inside',
+    'differs from signatureAlgorithm',
+    { innerAlgorithm: sequence(oid('1.2.840.10045.4.3.3')) },
+  ],
+  [
+    'the same algorithm spelt differently inside',
+    'differs from signatureAlgorithm',
+    { innerAlgorithm: sequence(oid('1.2.840.10045.4.3.2'), derNull()) },
+  ],
+  [
+    'RSA parameters that are not NULL',
+    'not NULL',
+    { signatureAlgorithm: sequence(oid('1.2.840.113549.1.1.11'), integer(1)) },
+  ],
+  ['a serial number of 22 bytes', '22 bytes', { serial: new Uint8Array(22).fill(1) }],
+  ['an empty serial number', '0 bytes', { serial: new Uint8Array() }],
+  [
+    'a criticality of TRUE written as 01',
+    '00 or ff',
+    { editTbs: withExtension(sequence(oid('1.2.3'), tlv(1, Uint8Array.of(1)), octetString())) },
+  ],
+  [
+    'something after an extension’s value',
+    'bytes too many',
+    { editTbs: withExtension(sequence(oid('1.2.3'), octetString(), derNull())) },
+  ],
+  ['a date that does not exist', 'does not exist', { notAfter: utc('270230000000Z') }],
+  ['an hour that does not exist', 'does not exist', { notAfter: utc('270228240000Z') }],
+  ['UTCTime without seconds', 'YYMMDDhhmmssZ', { notAfter: utc('2702280000Z') }],
+  ['UTCTime in another time zone', 'YYMMDDhhmmssZ', { notAfter: utc('270228000000+0100') }],
+  ['GeneralizedTime with fractions', 'YYYYMMDDhhmmssZ', { notAfter: generalized('20500101000000.5Z') }],
+  ['a time as text', 'neither', { notAfter: utf8String('270228000000Z') }],
+  [
+    'bytes after basicConstraints',
+    'too many',
+    withValue('basicConstraints', '2.5.29.19', Buffer.concat([sequence(), derNull()])),
+  ],
+  [
+    'a negative path length',
+    'negative',
+    withValue('basicConstraints', '2.5.29.19', sequence(tlv(1, Uint8Array.of(255)), tlv(2, Uint8Array.of(255)))),
+  ],
+  [
+    'key usage with unused bits set',
+    'unused bits',
+    withValue('keyUsage', '2.5.29.15', bitString(Uint8Array.of(0x21), 5)),
+  ],
+  [
+    'key usage with nine unused bits',
+    'unused bits',
+    withValue('keyUsage', '2.5.29.15', bitString(Uint8Array.of(0x20), 9)),
+  ],
+  ['an extended key usage without purposes', 'missing', withValue('extKeyUsage', '2.5.29.37', sequence())],
+  ['a compressed point', 'uncompressed', { editTbs: replaced(6, point(2, ...Array<number>(32).fill(1))) }],
+  ['a point that is cut off', 'uncompressed', { editTbs: replaced(6, point(4, ...Array<number>(63).fill(1))) }],
+  [
+    'a non-ASCII character in a PrintableString',
+    'outside ASCII',
+    { editTbs: replaced(5, sequence(set(sequence(oid('2.5.4.3'), tlv(0x13, Uint8Array.of(0xe4)))))) },
+  ],
+  [
+    'text that is not UTF-8',
+    'not valid utf-8',
+    { editTbs: replaced(5, sequence(set(sequence(oid('2.5.4.3'), tlv(0x0c, Uint8Array.of(0xff)))))) },
+  ],
+  ['a relative name without attributes', 'without attributes', { editTbs: replaced(5, sequence(set())) }],
+];
+
+test.each(malformed)('rejects %s', (_, reason, leaf) => {
+  const der = mint(leaf);
+  expect(() => parseCertificate(der)).toThrow(MalformedCertificateError);
+  expect(() => parseCertificate(der)).toThrow(reason);
+});
+
+test('rejects bytes after the certificate, which OpenSSL drops in silence', () => {
+  const der = Buffer.concat([mint({}), Uint8Array.of(0)]);
+  expect(new X509Certificate(der).raw.length).toBe(der.length - 1);
+  expect(() => parseCertificate(der)).toThrow('1 bytes too many');
+});
+
+test('rejects a TBSCertificate of indefinite length, which OpenSSL reads', () => {
+  const der = mint({});
+  const outer = Buffer.from(der).subarray(4);
+  const tbsLength = outer.readUInt16BE(2);
+  const tbs = Buffer.concat([Uint8Array.of(0x30, 0x80), outer.subarray(4, 4 + tbsLength), Uint8Array.of(0, 0)]);
+  const indefinite = sequence(tbs, outer.subarray(4 + tbsLength));
+  expect(() => new X509Certificate(indefinite)).not.toThrow();
+  expect(() => parseCertificate(indefinite)).toThrow('indefinite length');
+});
+
+test('rejects a hundred thousand extensions by the size of the certificate', () => {
+  const many = Array.from({ length: 100_000 }, (_, i) => ({ oid: `1.3.6.1.${i}`, value: derNull() }));
+  const der = mint({ editTbs: replaced(7, explicit(3, tlv(0x30, Buffer.concat(many.map(extension))))) });
+  expect(() => parseCertificate(der)).toThrow('16384 are read');
+});
+
+test('reads a certificate of the largest size, and none one byte larger', () => {
+  const sized = (filling: number): Uint8Array =>
+    mint({
+      serial: Uint8Array.of(1),
+      extraExtensions: [{ oid: '1.2.3', value: octetString(new Uint8Array(filling)) }],
+    });
+  const around = Array.from({ length: 24 }, (_, i) => sized(15_840 + i * 8)).map((der) => ({ der, size: der.length }));
+  for (const { der, size } of around) {
+    if (size <= 16_384) expect(() => parseCertificate(der)).not.toThrow();
+    else expect(() => parseCertificate(der)).toThrow('16384 are read');
+  }
+  expect(around.some(({ size }) => size <= 16_384) && around.some(({ size }) => size > 16_384)).toBe(true);
+});
+
+test('rejects a subject nested 300 deep', () => {
+  let value = derNull();
+  for (let i = 0; i < 300; i++) value = sequence(value);
+  const der = mint({ editTbs: replaced(5, sequence(set(sequence(oid('2.5.4.3'), value, value)))) });
+  expect(() => parseCertificate(der)).toThrow(MalformedCertificateError);
+});
+
+test('a Buffer as input leaves no Buffer in the certificate', () => {
+  const certificate = parseCertificate(Buffer.from(mint({ subject: commonName('x') })));
+  expect(
+    Buffer.isBuffer(certificate.der) || Buffer.isBuffer(certificate.tbs) || Buffer.isBuffer(certificate.serial),
+  ).toBe(false);
+});
+
+function attribute(type: string, text: string): Uint8Array {
+  return sequence(oid(type), tlv(0x13, ascii(text)));
+}
+
+/** Puts one more element into the list of extensions, as it is. */
+function withExtension(element: Uint8Array): NonNullable<CertificateRecipe['editTbs']> {
+  const sound = extension({ oid: '2.5.29.14', value: octetString(Uint8Array.of(1)) });
+  return replaced(7, explicit(3, sequence(sound, element)));
+}
+
+/** Replaces the value of one of the standard extensions. */
+function withValue(
+  field: 'basicConstraints' | 'keyUsage' | 'extKeyUsage',
+  type: string,
+  value: Uint8Array,
+): CertificateRecipe {
+  return { [field]: null, extraExtensions: [{ oid: type, critical: true, value }] };
+}

@@ -1,0 +1,180 @@
+import { expect, test } from 'vitest';
+import { checkEkProfile, type EkProfileVerdict } from '../../src/x509/ek-profile.ts';
+import { type CertificateRecipe, commonName, tpmName } from '../support/certificate-recipe.ts';
+import { bitString, integer, oid, sequence, set, tlv, utf8String } from '../support/der-writer.ts';
+import { EK_USAGE, type KeyAlgorithm, keyPair, mintEkChain, spkiOf } from '../support/pki.ts';
+
+const check = (leaf: CertificateRecipe, keyAlgorithm: KeyAlgorithm = 'p256'): EkProfileVerdict =>
+  checkEkProfile(
+    mintEkChain({ leaf: { publicKey: spkiOf(keyPair(keyAlgorithm, 'ek').publicKey), ...leaf } }).leaf.certificate,
+  );
+const codes = ({ problems }: EkProfileVerdict): string[] => problems.map(({ code }) => code);
+const san = (value: Uint8Array, critical = true): CertificateRecipe => ({
+  san: null,
+  extraExtensions: [{ oid: '2.5.29.17', critical, value }],
+});
+const directory = (...names: Uint8Array[]): Uint8Array => sequence(...names.map((name) => tlv(0xa4, name)));
+const attribute = (type: string, text: string): Uint8Array => set(sequence(oid(type), utf8String(text)));
+
+test('says what the certificate says of its TPM', () => {
+  const { facts, problems } = check({
+    san: { manufacturer: 'id:49465800', model: 'SLB 9670 TPM2.0', version: 'id:073f' },
+  });
+  expect(problems).toEqual([]);
+  expect(facts).toEqual({
+    manufacturer: { id: '49465800', name: 'Infineon' },
+    model: 'SLB 9670 TPM2.0',
+    version: '073F',
+    specification: { family: '2.0', level: 0, revision: 138 },
+    softwareTpm: false,
+    oddities: [],
+  });
+});
+
+const accepted: readonly [string, CertificateRecipe, KeyAlgorithm?][] = [
+  ['RSA with keyEncipherment', {}, 'rsa2048'],
+  ['RSA of 3072 bits', {}, 'rsa3072'],
+  ['P-384', {}, 'p384'],
+  ['P-521', {}, 'p521'],
+  ['ECC with keyEncipherment', { keyUsage: ['keyEncipherment'] }],
+  ['further key purposes beside the EK’s', { extKeyUsage: ['1.3.6.1.5.5.7.3.2', EK_USAGE] }],
+  [
+    'a critical extended key usage',
+    { extKeyUsage: null, extraExtensions: [{ oid: '2.5.29.37', critical: true, value: sequence(oid(EK_USAGE)) }] },
+  ],
+  ['the attributes in one relative name', san(tpmName({}, 'one'))],
+  ['the attributes as PrintableString', san(tpmName({}, 'three', 'printable'))],
+  ['lower-case hex', { san: { manufacturer: 'id:4e544300' } }],
+  ['a version of two digits', { san: { version: 'id:13' } }],
+  ['a vendor in no table', { san: { manufacturer: 'id:41424344' } }],
+  ['an alternative name that is not critical beside a subject', { subject: commonName('tpm'), sanCritical: false }],
+  ['no basicConstraints', { basicConstraints: null }],
+  ['no TPM specification', { family: null }],
+  ['other names beside the TPM’s', san(sequence(tlv(0x82, utf8String('host')), tlv(0xa4, tpmDirectory())))],
+];
+
+test.each(accepted)('accepts %s', (_, leaf, keyAlgorithm) => {
+  expect(codes(check(leaf, keyAlgorithm))).toEqual([]);
+});
+
+const rejected: readonly [string, string, CertificateRecipe, KeyAlgorithm?][] = [
+  ['an attestation key’s purpose', 'eku', { extKeyUsage: ['2.23.133.8.3'] }],
+  ['a platform certificate’s purpose', 'eku', { extKeyUsage: ['2.23.133.8.2'] }],
+  ['any purpose', 'eku', { extKeyUsage: ['2.5.29.37.0'] }],
+  ['no purpose', 'eku', { extKeyUsage: null }],
+  ['no key usage', 'key_usage', { keyUsage: null }],
+  ['an empty key usage', 'key_usage', { keyUsage: [] }],
+  ['RSA with keyAgreement only', 'key_usage', { keyUsage: ['keyAgreement'] }, 'rsa2048'],
+  ['a signing key with the EK purpose', 'key_usage', { keyUsage: ['digitalSignature'] }, 'rsa2048'],
+  ['a key that encrypts and signs', 'key_usage', { keyUsage: ['digitalSignature', 'keyEncipherment'] }, 'rsa2048'],
+  ['a key that signs certificates', 'key_usage', { keyUsage: ['keyAgreement', 'keyCertSign'] }],
+  ['a CA certificate', 'leaf_is_ca', { basicConstraints: { ca: true } }],
+  ['no alternative name', 'san_missing', { san: null }],
+  ['neither subject nor a critical alternative name', 'san_not_critical', { sanCritical: false }],
+  ['an alternative name that is not DER', 'san_malformed', san(integer(1))],
+  ['an alternative name without TPM attributes', 'tpm_attributes', san(sequence(tlv(0x82, utf8String('host'))))],
+  ['a manufacturer without id:', 'tpm_attributes', { san: { manufacturer: '49465800' } }],
+  ['a manufacturer of seven digits', 'tpm_attributes', { san: { manufacturer: 'id:4946580' } }],
+  ['a version that is no number', 'tpm_attributes', { san: { version: 'id:1.3' } }],
+  ['a version of nine digits', 'tpm_attributes', { san: { version: 'id:000000001' } }],
+  ['an empty model', 'tpm_attributes', { san: { model: '' } }],
+  [
+    'two manufacturers in one name',
+    'tpm_attributes',
+    san(directory(sequence(attribute('2.23.133.2.1', 'id:53544D20'), ...threeAttributes()))),
+  ],
+  [
+    'two names that disagree',
+    'tpm_attributes',
+    san(directory(sequence(...threeAttributes()), sequence(attribute('2.23.133.2.1', 'id:53544D20')))),
+  ],
+  ['TPM family 1.2', 'tpm_family', { family: '1.2' }],
+  ['the serial number zero', 'serial', { serial: Uint8Array.of(0) }],
+  ['a negative serial number', 'serial', { serial: Uint8Array.of(0x80) }],
+  ['RSA of 1024 bits', 'weak_key', {}, 'rsa1024'],
+  [
+    'a key of another kind',
+    'weak_key',
+    {
+      keyUsage: ['keyEncipherment'],
+      editTbs: (tbs) => tbs.with(6, sequence(sequence(oid('1.3.101.110')), bitString(new Uint8Array(32)))),
+    },
+  ],
+  ['a point off the curve', 'weak_key', { editTbs: (tbs) => tbs.with(6, offCurve()) }],
+];
+
+test.each(rejected)('rejects %s with %s', (_, code, leaf, keyAlgorithm) => {
+  expect(codes(check(leaf, keyAlgorithm))).toEqual([code]);
+});
+
+const rsa = (modulus: Uint8Array, exponent: number): CertificateRecipe => ({
+  keyUsage: ['keyEncipherment'],
+  editTbs: (tbs) =>
+    tbs.with(
+      6,
+      sequence(sequence(oid('1.2.840.113549.1.1.1'), tlv(5)), bitString(sequence(integer(modulus), integer(exponent)))),
+    ),
+});
+const modulus = (last: number): Uint8Array => Uint8Array.of(0, ...Array<number>(255).fill(0xc5), last);
+
+test.each([
+  ['an odd modulus and 65537', modulus(1), 65_537, []],
+  ['an odd modulus and another large odd exponent', modulus(1), 65_539, []],
+  ['an even modulus', modulus(2), 65_537, ['weak_key']],
+  ['the exponent 1', modulus(1), 1, ['weak_key']],
+  ['the exponent 3', modulus(1), 3, ['weak_key']],
+  ['an even exponent', modulus(1), 65_538, ['weak_key']],
+  ['an exponent of five bytes', modulus(1), 2 ** 32 + 1, ['weak_key']],
+])('RSA: %s', (_, n, e, expected) => {
+  expect(codes(check(rsa(n, e)))).toEqual(expected);
+});
+
+test.each([
+  ['swtpm', 'id:00001014'],
+  ['the TPM simulator', 'id:49424D20'],
+  ['the FIDO conformance tool', 'id:fffff1d0'],
+  ['a TCG example', 'id:54434700'],
+  ['another TCG example', 'id:54534730'],
+])('rejects %s unless software TPMs are allowed', (_, manufacturer) => {
+  const { certificate } = mintEkChain({ leaf: { san: { manufacturer } } }).leaf;
+  expect(codes(checkEkProfile(certificate))).toEqual(['software_tpm']);
+  const allowed = checkEkProfile(certificate, { allowSoftwareTpm: true });
+  expect(codes(allowed)).toEqual([]);
+  expect(allowed.facts?.softwareTpm).toBe(true);
+});
+
+test('IBM as a vendor of hardware is not the simulator', () => {
+  expect(check({ san: { manufacturer: 'id:49424D00' } }).facts).toMatchObject({
+    softwareTpm: false,
+    manufacturer: { name: 'IBM' },
+  });
+});
+
+test('directory attributes that cannot be read are named and do not count', () => {
+  const { facts, problems } = check({
+    family: null,
+    extraExtensions: [{ oid: '2.5.29.9', value: Uint8Array.of(0x30, 0x80, 0, 0) }],
+  });
+  expect(problems).toEqual([]);
+  expect(facts?.specification).toBeUndefined();
+  expect(facts?.oddities).toEqual(['TPM-specification-unreadable']);
+});
+
+function threeAttributes(): Uint8Array[] {
+  return [
+    attribute('2.23.133.2.1', 'id:49465800'),
+    attribute('2.23.133.2.2', 'SLB 9670'),
+    attribute('2.23.133.2.3', 'id:073F'),
+  ];
+}
+
+function tpmDirectory(): Uint8Array {
+  return sequence(...threeAttributes());
+}
+
+function offCurve(): Uint8Array {
+  return sequence(
+    sequence(oid('1.2.840.10045.2.1'), oid('1.2.840.10045.3.1.7')),
+    bitString(Uint8Array.of(4, ...Array<number>(64).fill(1))),
+  );
+}
