@@ -1,0 +1,75 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { addonFile, nativeChildren } from '../support/native-child.ts';
+import { startSwtpm } from '../support/swtpm.ts';
+
+const start = nativeChildren();
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'addon-'));
+});
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  vi.resetModules();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** What `Tpm.open` rejects with in a process that is to load `file`. */
+async function openWith(file: string): Promise<unknown> {
+  vi.stubEnv('TPM_ATTESTOR_ADDON', file);
+  vi.resetModules();
+  const { Tpm } = await import('../../src/tpm/tpm.ts');
+  return Tpm.open('swtpm:path=/nonexistent').catch((error: unknown) => error);
+}
+
+describe('the addon', () => {
+  test('that is not there is named, with how to build it', async () => {
+    const file = join(folder, 'absent.node');
+    expect(await openWith(file)).toMatchObject({
+      code: 'ERR_NATIVE_UNAVAILABLE',
+      sought: [file],
+      message: expect.stringMatching(/absent\.node.*npm run build:native.*libtss2-dev/s),
+    });
+  });
+
+  test('whose tpm2-tss is missing names the library and the package to install', async () => {
+    const file = join(folder, 'tpm_attestor.node');
+    const text = await readFile(addonFile, 'latin1');
+    await writeFile(file, text.replace('libtss2-esys.so.0', 'libtss2-none.so.0'), 'latin1');
+    expect(await openWith(file)).toMatchObject({
+      code: 'ERR_NATIVE_UNAVAILABLE',
+      message: expect.stringMatching(
+        /libtss2-none\.so\.0: cannot open shared object file.*apt-get install tpm2-tools/s,
+      ),
+    });
+  });
+
+  test('that is no addon says what the linker said', async () => {
+    const file = join(folder, 'tpm_attestor.node');
+    await writeFile(file, 'no shared object '.repeat(100));
+    expect(await openWith(file)).toMatchObject({ message: expect.stringContaining('invalid ELF header') });
+  });
+
+  test.skipIf(process.env['TPM_ATTESTOR_ADDON_FLAGS'] === 'default')(
+    'brings its own OpenSSL: no call of tpm2-tss lands in the one inside node (skipped where DEEPBIND is off)',
+    async () => {
+      const { tcti } = await startSwtpm();
+      const ending = await start('returns-with-handles', tcti, { env: { LD_DEBUG: 'bindings' } }).ended;
+      expect(ending.code).toBe(0);
+      const bindings = ending.stderr.matchAll(
+        /binding file \S*libtss2-esys\S* \[\d+\] to (\S+) .*`(EVP|RSA|EC|BN|HMAC)_/g,
+      );
+      const targets = new Set([...bindings].map(([, target]) => target?.replace(/.*\//, '').replace(/\.so.*/, '')));
+      expect([...targets]).toEqual(['libcrypto']);
+    },
+  );
+});
+
+test('importing the TPM module loads nothing and never throws', async () => {
+  vi.stubEnv('TPM_ATTESTOR_ADDON', join(folder, 'absent.node'));
+  vi.resetModules();
+  await expect(import('../../src/tpm/tpm.ts')).resolves.toHaveProperty('Tpm');
+});
