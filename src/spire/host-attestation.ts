@@ -13,7 +13,13 @@ export interface ServerAttestation {
   next(): Promise<AttestationChallenge | AgentAttributes>;
   /** Half-closes; SPIRE never does. */
   end(): void;
+  /** What SPIRE does when it has the attributes, or when the agent is gone. */
   cancel(): void;
+  /**
+   * Ends without a reset. nghttp2 closes a connection after about a thousand resets; grpc-go loses no call by that, a host
+   * on grpc-js does.
+   */
+  close(): Promise<void>;
 }
 
 /** An attestation as spire-agent drives it. */
@@ -23,7 +29,11 @@ export interface AgentAttestation {
   next(): Promise<Payload | ChallengeResponse>;
   end(): void;
   cancel(): void;
+  close(): Promise<void>;
 }
+
+/** How long a plugin may take to end its side after ours. */
+const CLOSE_TIMEOUT_MS = 1000;
 
 export function serverAttestation(call: ClientDuplexStream<AttestRequest, AttestResponse>): ServerAttestation {
   const responses = incoming(call);
@@ -47,6 +57,7 @@ export function serverAttestation(call: ClientDuplexStream<AttestRequest, Attest
     },
     end: () => call.end(),
     cancel: () => call.cancel(),
+    close: () => closed(call, responses),
   };
 }
 
@@ -70,7 +81,22 @@ export function agentAttestation(call: ClientDuplexStream<Challenge, PayloadOrCh
     },
     end: () => call.end(),
     cancel: () => call.cancel(),
+    close: () => closed(call, responses),
   };
+}
+
+async function closed<Request, Response>(
+  call: ClientDuplexStream<Request, Response>,
+  responses: () => Promise<Response | undefined>,
+): Promise<void> {
+  const timer = setTimeout(() => call.cancel(), CLOSE_TIMEOUT_MS);
+  call.end();
+  try {
+    while ((await responses()) !== undefined);
+  } catch {
+    // Ended as well.
+  }
+  clearTimeout(timer);
 }
 
 const CLOSED = 'plugin closed stream unexpectedly';

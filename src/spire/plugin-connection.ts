@@ -75,12 +75,17 @@ export class PluginConnection {
       );
     }
     const hostServices = new Server();
-    await new Promise<void>((resolve, reject) => {
-      hostServices.bindAsync(`unix:${path}`, ServerCredentials.createInsecure(), (error) => {
-        if (error === null) resolve();
-        else reject(error);
+    try {
+      await new Promise<void>((resolve, reject) => {
+        hostServices.bindAsync(`unix:${path}`, ServerCredentials.createInsecure(), (error) => {
+          if (error === null) resolve();
+          else reject(error);
+        });
       });
-    });
+    } catch (error) {
+      await rm(directory, { recursive: true });
+      throw error;
+    }
     const connection = new PluginConnection(socketPath, hostServices, directory);
     connection.#broker.write({ serviceId: HOST_SERVICES_ID, network: 'unix', address: path, knock: undefined });
     return connection;

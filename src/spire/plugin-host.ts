@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Metadata } from '@grpc/grpc-js';
 import type { PluginKind } from './attestation-stream.ts';
 import {
@@ -129,7 +130,8 @@ class RunningPlugin<Kind extends PluginKind> implements PluginHost<Kind> {
     await unary((done) => this.#connection.initClient.deinit({}, new Metadata(), deadline, done)).catch(() => {});
     this.#connection.closeBroker();
     const shutdown = unary((done) => this.#connection.controller.shutdown({}, done)).catch(() => {});
-    await Promise.race([shutdown, this.#child.exited]);
+    // go-plugin waits here without end; a stopped process would hold it for ever.
+    await Promise.race([shutdown, this.#child.exited, delay(EXIT_TIMEOUT_MS, undefined, { ref: false })]);
     let killed = false;
     const timer = setTimeout(() => {
       killed = true;

@@ -68,7 +68,10 @@ export async function relayAttestation(
     server.sendPayload(limited(payload));
     for (;;) {
       const answer = await facade(name, 'server', server.next());
-      if (answer.kind === 'agent_attributes') return accepted(name, answer);
+      if (answer.kind === 'agent_attributes') {
+        await Promise.all([agent.close(), server.close()]);
+        return accepted(name, answer);
+      }
       agent.sendChallenge(await changed(options.onChallenge, answer.bytes));
       server.sendChallengeResponse(limited(await changed(options.onResponse, await fromAgent('challenge_response'))));
     }

@@ -21,7 +21,10 @@ export function captureStrayOutput(logger: Logger): void {
     Object.defineProperty(console, name, {
       configurable: true,
       writable: true,
-      value: (...values: unknown[]) => current?.[level](format(...values)),
+      value: (...values: unknown[]) => {
+        if (name === 'assert' && values.shift()) return;
+        current?.[level](format(...values));
+      },
     });
   }
   replaceStream('stdout');
