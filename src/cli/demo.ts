@@ -1,0 +1,209 @@
+/** `demo`: a TPM attests from agent plugin to server plugin, honestly or not, and every step says what it proved. */
+import { Command, Option } from 'commander';
+import { decodeChallenge, decodePayload } from '../evidence/messages.ts';
+import { keyAlgorithmName } from '../tpm/public-key.ts';
+import { hashAlgorithm } from '../tpm/structures/algorithms.ts';
+import { decode } from '../tpm/structures/codec.ts';
+import { selectedPcrs, tpmlPcrSelection } from '../tpm/structures/pcr.ts';
+import { tpmtPublic } from '../tpm/structures/public.ts';
+import { ekTemplateOf } from '../tpm/templates.ts';
+import { commandsIn, type DemoDocument, findingsIn, keysIn } from './demo-report.ts';
+import { attestOnce, type Passing, type Round } from './demo-round.ts';
+import { type Actor, DemoScene, type KeyChoices, TRUST_DOMAIN } from './demo-scene.ts';
+import { EXIT, UsageError } from './failure.ts';
+import { type JsonOptions, jsonOption, nonEmpty, positiveInteger } from './options.ts';
+import { SOFTWARE_EK_TEMPLATES } from './software-tpm.ts';
+import { type Loot, TAMPERINGS, type Tampering, type TamperingName } from './tampering.ts';
+import { remark, say, sayJson } from './terminal.ts';
+
+interface DemoOptions extends JsonOptions {
+  readonly ek?: 'rsa' | 'ecc';
+  readonly ak: 'rsa' | 'ecc';
+  readonly tcti?: string;
+  readonly caPath?: string;
+  readonly repeat: number;
+  readonly tamper?: TamperingName;
+}
+
+export function demoCommand(): Command {
+  return new Command('demo')
+    .description('attest a software TPM made for the purpose, or a given TPM, through both plugins')
+    .addOption(
+      new Option('--ek <kind>', 'kind of the endorsement key (default: as the agent chooses)').choices(['rsa', 'ecc']),
+    )
+    .addOption(new Option('--ak <kind>', 'kind of the attestation key').choices(['rsa', 'ecc']).default('ecc'))
+    .addOption(new Option('--tcti <conf>', 'attest this TPM, which is not changed').argParser(nonEmpty))
+    .addOption(new Option('--ca-path <path>', "the CAs of that TPM's certificate").argParser(nonEmpty))
+    .addOption(new Option('--repeat <count>', 'attestations in a row').argParser(positiveInteger).default(1))
+    .addOption(new Option('--tamper <what>', 'attack, after an untampered control').choices(Object.keys(TAMPERINGS)))
+    .addOption(jsonOption())
+    .action(async (options: DemoOptions) => {
+      const document = await demonstrate(options);
+      if (options.json) sayJson(document);
+      else for (const line of conclusion(document)) say(line);
+      process.exitCode = document.verdict === 'trusted' ? EXIT.OK : EXIT.UNTRUSTED;
+    });
+}
+
+async function demonstrate(options: DemoOptions): Promise<DemoDocument> {
+  const { tcti, caPath } = options;
+  if ((tcti === undefined) !== (caPath === undefined))
+    throw new UsageError('--tcti and --ca-path are given together: a TPM is believed for the sake of its CAs');
+  const given = tcti === undefined || caPath === undefined ? undefined : { tcti, caPath };
+  const scene = await DemoScene.open(given);
+  try {
+    return await play(scene, options, options.json ? remark : say, given === undefined);
+  } finally {
+    await scene.close();
+  }
+}
+
+type Narrator = (line: string) => void;
+
+async function play(scene: DemoScene, options: DemoOptions, tell: Narrator, made: boolean): Promise<DemoDocument> {
+  const choices: KeyChoices = { ek: options.ek ?? 'auto', ak: options.ak };
+  tell(
+    made
+      ? 'TPM        a software TPM, and a CA of its manufacturer that certified its endorsement keys'
+      : `TPM        ${scene.tcti}`,
+  );
+  const server = await scene.startServer();
+  const honest = await scene.startAgent({ ...choices, tcti: scene.tcti });
+  const serverSha256 = scene.serverSha256();
+  tell(
+    `plugins    agent and server run as SPIRE runs them, trust domain ${TRUST_DOMAIN}; server ${serverSha256.slice(0, 16)}…`,
+  );
+
+  const first = await attestOnce(honest, server, {}, narration(tell));
+  tellOutcome(first, tell);
+  let agent = honest;
+  let rounds: readonly Round[];
+  if (options.tamper === undefined) rounds = await repeated(honest, server, first, options.repeat, tell);
+  else {
+    const tampering: Tampering = TAMPERINGS[options.tamper];
+    tell(`tampering  ${tampering.deed}`);
+    const tampered = await tamper(scene, { agent: honest, server, control: first }, choices, tampering, options.repeat);
+    ({ agent, rounds } = tampered);
+    for (const round of rounds) tellOutcome(round, tell);
+  }
+  await scene.stopPlugins();
+
+  const last = rounds.at(-1) ?? first;
+  const { outcome } = last;
+  const commands = commandsIn(agent.records).slice(agent === honest && options.tamper !== undefined ? 1 : 0);
+  const trusted = outcome.verdict === 'trusted' ? outcome.agent : undefined;
+  const refused = outcome.verdict === 'untrusted' ? outcome : undefined;
+  return {
+    verdict: outcome.verdict,
+    agent_id: trusted?.agentId ?? null,
+    selectors: trusted?.selectors ?? [],
+    can_reattest: trusted?.canReattest ?? false,
+    findings: refused === undefined ? [] : findingsIn(server.records, refused.correlationId),
+    peer_message: refused?.peerMessage ?? null,
+    correlation_id: refused?.correlationId ?? null,
+    ...keysIn(first.payload, honest.records),
+    server_sha256: serverSha256,
+    rounds: rounds.map(({ ms }, i) => ({ tpm_commands: commands[i] ?? { total: 0, by_command: {} }, ms })),
+    ...(options.tamper === undefined ? {} : { control: first.outcome.verdict }),
+  };
+}
+
+/** Up to `count` attestations, the first of which has been made; ends at the first that is refused. */
+async function repeated(
+  agent: Actor<'agent'>,
+  server: Actor<'server'>,
+  first: Round,
+  count: number,
+  tell: Narrator,
+): Promise<readonly Round[]> {
+  const rounds = [first];
+  while (rounds.length < count && rounds.at(-1)?.outcome.verdict === 'trusted') {
+    const round = await attestOnce(agent, server);
+    rounds.push(round);
+    tell(`again      ${round.outcome.verdict} in ${round.ms} ms`);
+  }
+  return rounds;
+}
+
+interface Cast {
+  readonly agent: Actor<'agent'>;
+  readonly server: Actor<'server'>;
+  readonly control: Round;
+}
+
+async function tamper(
+  scene: DemoScene,
+  { agent: honest, server, control }: Cast,
+  choices: KeyChoices,
+  tampering: Tampering,
+  count: number,
+): Promise<{ readonly agent: Actor<'agent'>; readonly rounds: readonly Round[] }> {
+  const { ak, trustDomain, relay } = tampering;
+  const agent =
+    ak === undefined && trustDomain === undefined
+      ? honest
+      : await scene.startAgent({ ...choices, tcti: scene.tcti, dishonestAk: ak, trustDomain });
+  const loot: Loot = {
+    recordedResponse: control.response,
+    otherPayload: () => scene.payloadOfOtherTpm(templateOf(control.payload), choices),
+  };
+  const hooks = (await relay?.(loot)) ?? {};
+  const rounds: Round[] = [];
+  do rounds.push(await attestOnce(agent, server, hooks));
+  while (rounds.length < count && rounds.at(-1)?.outcome.verdict === 'trusted');
+  return { agent, rounds };
+}
+
+function templateOf(payload: Uint8Array): (typeof SOFTWARE_EK_TEMPLATES)[number] {
+  const name = ekTemplateOf(decode(tpmtPublic, decodePayload(payload).ekPublic))?.name;
+  const template = SOFTWARE_EK_TEMPLATES.find((known) => known === name);
+  if (template === undefined)
+    throw new UsageError(`no software TPM has an endorsement key like this one's (${name ?? 'of no TCG template'})`);
+  return template;
+}
+
+function narration(tell: Narrator): Passing {
+  return {
+    payload: (bytes) => {
+      const { ekPublic, akPublic, ekCertificates } = decodePayload(bytes);
+      const ek = decode(tpmtPublic, ekPublic);
+      tell(
+        `payload    endorsement key ${keyAlgorithmName(ek)} (${ekTemplateOf(ek)?.name ?? 'no TCG template'}), ` +
+          `${ekCertificates.length} certificate(s), attestation key ${keyAlgorithmName(decode(tpmtPublic, akPublic))}; proves nothing yet`,
+      );
+    },
+    challenge: (bytes) => {
+      const [selection] = decode(tpmlPcrSelection, decodeChallenge(bytes).pcrSelection);
+      const bank = hashAlgorithm(selection?.hash ?? 0)?.name ?? '';
+      tell('           the certificate leads to a CA of ca_path: a TPM of that manufacturer has this endorsement key');
+      tell('           the attestation key, if a TPM holds it, never left that TPM and signs only what it made itself');
+      tell(
+        `challenge  a secret sealed to both keys, a nonce, and PCRs ${bank}:${selection === undefined ? '' : selectedPcrs(selection).join(',')}`,
+      );
+    },
+    response: () => tell('answer     the secret, a quote and the PCR values'),
+  };
+}
+
+function tellOutcome({ outcome, ms }: Round, tell: Narrator): void {
+  if (outcome.verdict === 'untrusted') {
+    tell(`refused    in ${ms} ms; the agent learns only: ${outcome.peerMessage}`);
+    return;
+  }
+  tell('           the secret was opened: one TPM holds both keys, so this machine is the one the certificate names');
+  tell('           the quote commits to this exchange and trust domain: these are the PCR values of that TPM, now');
+  tell(`trusted    in ${ms} ms`);
+}
+
+function conclusion(document: DemoDocument): readonly string[] {
+  const { agent_id, selectors, findings, rounds, control } = document;
+  const totals = rounds.map(({ tpm_commands }) => tpm_commands.total);
+  return [
+    `           ${totals.join(', ')} TPM commands`,
+    '',
+    ...(agent_id === null ? [] : [`agent ID   ${agent_id}`, ...selectors.map((selector) => `selector   ${selector}`)]),
+    ...findings.flatMap(({ code, message, remedy }) => [`finding    ${code}: ${message}`, `           ${remedy}`]),
+    ...(control === undefined ? [] : [`control    ${control} (the same set-up, untampered)`]),
+    `verdict    ${document.verdict}`,
+  ];
+}
