@@ -37,6 +37,11 @@ export interface AttestorOptions {
 /** Sends a payload to the server and answers its challenge. */
 export type Exchange = (payload: Uint8Array) => Promise<Uint8Array>;
 
+export interface AttestOptions {
+  readonly signal?: AbortSignal;
+  readonly onClosed?: (commands: ReadonlyMap<string, number>) => void;
+}
+
 export interface Attestation {
   /** ChallengeResponse, encoded. Holds the opened secret. */
   readonly response: Uint8Array;
@@ -82,7 +87,8 @@ export class Attestor {
   }
 
   /**
-   * Opens the TPM, and closes it again before it resolves. The TPM is held while `exchange` waits for the server.
+   * Opens the TPM, and closes it again before it resolves; `onClosed` is called then, also after a failure, with the
+   * commands sent, by name. The TPM is held while `exchange` waits for the server.
    *
    * When `signal` aborts, this rejects at once with its reason. Other attestations still wait until the TPM has answered
    * the command that was under way, has been freed of what was loaded, and is closed.
@@ -90,11 +96,11 @@ export class Attestor {
    * @throws TpmError, NativeUnavailableError, MalformedError for a challenge that cannot be read, EndorsementError,
    * PasswordError, PcrError, and what `exchange` throws
    */
-  attest(exchange: Exchange, options: { readonly signal?: AbortSignal } = {}): Promise<Attestation> {
-    return this.#queue.run((stop) => this.#attest(exchange, stop), options.signal);
+  attest(exchange: Exchange, options: AttestOptions = {}): Promise<Attestation> {
+    return this.#queue.run((stop) => this.#attest(exchange, stop, options.onClosed), options.signal);
   }
 
-  async #attest(exchange: Exchange, stop: AbortSignal): Promise<Attestation> {
+  async #attest(exchange: Exchange, stop: AbortSignal, onClosed: AttestOptions['onClosed']): Promise<Attestation> {
     const tpm = await Tpm.open(this.#options.tcti());
     let answer: Answer;
     try {
@@ -104,6 +110,7 @@ export class Attestor {
       throw error;
     } finally {
       await tpm.close();
+      onClosed?.(tpm.commandCounts());
     }
     return { ...answer, commands: tpm.commandCounts() };
   }

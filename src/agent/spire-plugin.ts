@@ -71,7 +71,10 @@ async function attest(stream: AttestationStream<'agent'>, attestor: Attestor, lo
     return challenge.bytes;
   };
   try {
-    const attestation = await attestor.attest(exchange, { signal: limit.signal });
+    const attestation = await attestor.attest(exchange, {
+      signal: limit.signal,
+      onClosed: (commands) => logCommands(logger, commands),
+    });
     logAttestation(logger, attestation);
     stream.send({ kind: 'challenge_response', bytes: attestation.response });
   } catch (error) {
@@ -81,7 +84,7 @@ async function attest(stream: AttestationStream<'agent'>, attestor: Attestor, lo
   }
 }
 
-function logAttestation(logger: Logger, { endorsement, akAlgorithm, warm, commands }: Attestation): void {
+function logAttestation(logger: Logger, { endorsement, akAlgorithm, warm }: Attestation): void {
   const { template, persistentHandle, certificates, notes } = endorsement;
   for (const note of notes) logger.warn(note);
   logger.info('answered the challenge', {
@@ -93,8 +96,14 @@ function logAttestation(logger: Logger, { endorsement, akAlgorithm, warm, comman
     ek_certificates: certificates.length,
     ak_algorithm: akAlgorithm,
     warm,
+  });
+}
+
+/** Once for each attestation, whatever came of it. Names are short because SPIRE's log takes 256 characters of a field. */
+function logCommands(logger: Logger, commands: ReadonlyMap<string, number>): void {
+  logger.debug('closed the TPM', {
     tpm_commands_total: [...commands.values()].reduce((sum, count) => sum + count, 0),
-    tpm_commands: JSON.stringify(Object.fromEntries(commands)),
+    tpm_commands: [...commands].map(([name, count]) => `${name.replace(/^TPM2_/, '')}:${count}`).join(','),
   });
 }
 
