@@ -1,0 +1,59 @@
+import { describe, expect, test } from 'vitest';
+import { readAgentConfig } from '../../src/agent/config.ts';
+import { isSoftwareTcti, tctiOrDevice } from '../../src/agent/tcti.ts';
+
+test('an empty configuration is the machine’s own TPM, any EK, an ECC AK', () => {
+  expect(readAgentConfig('')).toEqual({
+    ok: true,
+    config: { tcti: undefined, ek: 'auto', ak: 'ecc', endorsementAuthFile: undefined, ownerAuthFile: undefined },
+  });
+});
+
+test('every option is read', () => {
+  const hcl = `
+    tcti = "swtpm:path=/run/tpm.sock"
+    ek = "rsa"
+    ak = "auto"
+    endorsement_auth_file = "/run/credentials/endorsement"
+    owner_auth_file = "/run/credentials/owner"`;
+  expect(readAgentConfig(hcl)).toEqual({
+    ok: true,
+    config: {
+      tcti: 'swtpm:path=/run/tpm.sock',
+      ek: 'rsa',
+      ak: 'auto',
+      endorsementAuthFile: '/run/credentials/endorsement',
+      ownerAuthFile: '/run/credentials/owner',
+    },
+  });
+});
+
+test.each([
+  ['ek = "sm2"', 'line 1: "ek" must be one of "auto", "rsa", "ecc", not "sm2"'],
+  ['\nak = "RSA"', 'line 2: "ak" must be one of "auto", "rsa", "ecc", not "RSA"'],
+  ['tcti = ""', 'line 1: "tcti" must not be empty'],
+  ['\n\ntci = "x"', 'line 3: "tci" is not an option; did you mean "tcti"?'],
+])('%j is refused with its line', (hcl, problem) => {
+  expect(readAgentConfig(hcl)).toEqual({ ok: false, problems: [problem] });
+});
+
+describe('a TCTI', () => {
+  test.each(['swtpm:path=/x', 'mssim:port=1', 'swtpm', 'pcap:swtpm:path=/x', 'cmd:nc -U /x', 'libtpms', ''])(
+    '%j is a software TPM',
+    (tcti) => {
+      expect(isSoftwareTcti(tcti)).toBe(true);
+    },
+  );
+
+  test.each(['device:/dev/tpmrm0', 'device', 'pcap:device:/dev/tpm0', 'tabrmd', 'libtss2-tcti-device.so.0:/dev/tpm0'])(
+    '%j is none',
+    (tcti) => {
+      expect(isSoftwareTcti(tcti)).toBe(false);
+    },
+  );
+
+  test('that is configured is taken as it is; without one a device is named', () => {
+    expect(tctiOrDevice('swtpm')).toBe('swtpm');
+    expect(tctiOrDevice(undefined)).toMatch(/^device:\/dev\/tpm(rm)?0$/);
+  });
+});

@@ -1,0 +1,214 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import { Attestor } from '../../src/agent/attest.ts';
+import type { KeyChoice } from '../../src/agent/endorsement.ts';
+import { TPMA_OBJECT } from '../../src/tpm/structures/attributes.ts';
+import { encode } from '../../src/tpm/structures/codec.ts';
+import { tpmtPublic } from '../../src/tpm/structures/public.ts';
+import { EK_TEMPLATES, type EkTemplate, type EkTemplateName } from '../../src/tpm/templates.ts';
+import type { Policy } from '../../src/verifier/policy.ts';
+import { attestTo, type JudgedAttestation, policyFor, TRUST_DOMAIN } from '../support/agent-attestation.ts';
+import { type SoftwareTpm, startSwtpm } from '../support/swtpm.ts';
+
+let tpm: SoftwareTpm;
+
+afterEach(() => tpm.stop());
+
+/** By hash, as a key without certificate is admitted. */
+const LISTED: Partial<Policy> = { anchors: undefined, isListed: () => true };
+
+function attest(ek: KeyChoice = 'auto', policy: Partial<Policy> = {}): Promise<JudgedAttestation> {
+  const attestor = new Attestor({ trustDomain: TRUST_DOMAIN, tcti: () => tpm.tcti, ek });
+  return attestTo(attestor, policyFor(tpm, policy));
+}
+
+function template(name: EkTemplateName): EkTemplate {
+  const found = EK_TEMPLATES.find((candidate) => candidate.name === name);
+  if (found === undefined) throw new RangeError(name);
+  return found;
+}
+
+async function persistentHandles(): Promise<string> {
+  return (await tpm.tpm2('tpm2_getcap', ['handles-persistent'])).stdout;
+}
+
+/** An index as the platform's manufacturer defines it. */
+async function store(index: number, contents: Uint8Array): Promise<void> {
+  const nv = `0x${index.toString(16)}`;
+  await writeFile(join(tpm.folder, 'contents'), contents);
+  const attributes = 'ppwrite|ppread|ownerread|authread|no_da|platformcreate';
+  await tpm.tpm2('tpm2_nvdefine', [nv, '-C', 'p', '-s', `${contents.length}`, '-a', attributes]);
+  await tpm.tpm2('tpm2_nvwrite', [nv, '-C', 'p', '-i', 'contents']);
+}
+
+describe('auto', () => {
+  test.each([
+    [['L-2', 'H-1', 'H-6'], 'H-1'],
+    [['L-2', 'H-3'], 'L-2'],
+    [['H-3', 'H-4', 'H-2', 'H-6'], 'H-2'],
+    [['H-4', 'H-6'], 'H-4'],
+  ] as const)('of the certificates %o takes that of %s', async (templates, expected) => {
+    tpm = await startSwtpm({ templates });
+    expect((await attest()).endorsement.template.name).toBe(expected);
+  });
+
+  test('takes the first that can be made where there is no certificate', async () => {
+    tpm = await startSwtpm({ templates: [] });
+    const { endorsement, verdict } = await attest('auto', LISTED);
+    expect(endorsement).toMatchObject({ template: { name: 'L-1' }, certificates: [] });
+    expect(verdict).toMatchObject({ verdict: 'trusted', device: { ek: { admittedBy: 'hash' } } });
+  });
+});
+
+test.each([
+  ['rsa', 'L-1'],
+  ['ecc', 'H-3'],
+] as const)('%s takes %s of a TPM with both', async (choice, expected) => {
+  tpm = await startSwtpm();
+  expect((await attest(choice)).endorsement.template.name).toBe(expected);
+});
+
+describe('a certificate index', () => {
+  test.each([0x00, 0xff])('that was reserved and never filled (0x%i) holds no certificate', async (fill) => {
+    tpm = await startSwtpm({ templates: ['H-3'] });
+    await store(template('L-1').certificateNvIndex, new Uint8Array(1000).fill(fill));
+    expect((await attest()).endorsement.template.name).toBe('H-3');
+  });
+
+  test('that holds something else stops the attestation', async () => {
+    tpm = await startSwtpm({ templates: ['H-3'] });
+    await store(template('L-1').certificateNvIndex, new Uint8Array(1000).fill(0x42));
+    await expect(attest()).rejects.toMatchObject({ code: 'ERR_ENDORSEMENT', message: /0x01c00002/ });
+  });
+});
+
+describe('the chain', () => {
+  test('is read over several indices, ascending, and sent behind the certificate', async () => {
+    tpm = await startSwtpm({ templates: ['L-1'] });
+    const bare = await attest();
+    const [leaf = new Uint8Array()] = bare.endorsement.certificates;
+    // Any certificates do: the TPM keeps what it is given.
+    const blob = Buffer.concat([leaf, leaf]);
+    await store(0x01c00101, blob.subarray(700));
+    await store(0x01c00100, blob.subarray(0, 700));
+    const { endorsement, verdict } = await attest();
+    expect(endorsement.certificates).toEqual([leaf, leaf, leaf]);
+    expect(verdict.verdict).toBe('trusted');
+  });
+
+  test('that cannot be read is left out, with a note', async () => {
+    tpm = await startSwtpm({ templates: ['L-1'] });
+    await store(0x01c00100, Uint8Array.of(0x30, 0x82, 0x01, 0x00, 0x00));
+    const { endorsement, verdict } = await attest();
+    expect(endorsement.certificates).toHaveLength(1);
+    expect(endorsement.notes).toEqual([expect.stringContaining('chain')]);
+    expect(verdict.verdict).toBe('trusted');
+  });
+});
+
+describe('what the manufacturer stored about making the key', () => {
+  test('a template overrides the default: the same one gives the same key', async () => {
+    tpm = await startSwtpm({ templates: ['L-1'] });
+    const before = await attest();
+    await store(0x01c00004, encode(tpmtPublic, template('L-1').publicArea));
+    expect((await attest()).payload).toEqual(before.payload);
+  });
+
+  test('another template makes another key, and is still one of the TCG’s where only `unique` differs', async () => {
+    tpm = await startSwtpm({ templates: [] });
+    const byDefault = await attest('auto', LISTED);
+    const { publicArea } = template('L-1');
+    if (publicArea.type !== 'rsa') throw new TypeError('L-1 is RSA');
+    await store(0x01c00004, encode(tpmtPublic, { ...publicArea, unique: new Uint8Array(256).fill(1) }));
+    const stored = await attest('auto', LISTED);
+    expect(stored.verdict.verdict).toBe('trusted');
+    expect(stored.endorsement).toMatchObject({ template: { name: 'L-1' }, notes: [] });
+    expect(stored.endorsement.publicArea).not.toEqual(byDefault.endorsement.publicArea);
+  });
+
+  test('a template that is none of the TCG’s: the judge refuses the key', async () => {
+    tpm = await startSwtpm({ templates: [] });
+    const { publicArea } = template('L-1');
+    const objectAttributes = publicArea.objectAttributes | TPMA_OBJECT.noDA;
+    await store(0x01c00004, encode(tpmtPublic, { ...publicArea, objectAttributes }));
+    await expect(attest('auto', LISTED)).rejects.toThrow('ek.template');
+  });
+
+  test.each(['L-1', 'L-2'] as const)('a nonce makes another key of template %s', async (name) => {
+    tpm = await startSwtpm({ templates: [] });
+    const choice = template(name).algorithm;
+    const without = await attest(choice, LISTED);
+    await store(template(name).nonceNvIndex ?? 0, new Uint8Array(20).fill(9));
+    const nonced = await attest(choice, LISTED);
+    expect(nonced.verdict.verdict).toBe('trusted');
+    expect(nonced.endorsement.publicArea).not.toEqual(without.endorsement.publicArea);
+  });
+
+  test('a nonce that the certificate was not made for: the judge refuses the certificate', async () => {
+    tpm = await startSwtpm({ templates: ['L-1'] });
+    await store(0x01c00003, new Uint8Array(20).fill(9));
+    // The support throws what `begin` found.
+    await expect(attest()).rejects.toThrow('ek.key_mismatch');
+  });
+
+  test('bytes that are no template stop the attestation', async () => {
+    tpm = await startSwtpm({ templates: ['L-1'] });
+    await store(0x01c00004, Uint8Array.of(1, 2, 3));
+    await expect(attest()).rejects.toMatchObject({ code: 'ERR_ENDORSEMENT', message: /0x01c00004/ });
+  });
+});
+
+describe('a persistent handle', () => {
+  const ATTRIBUTES = 'fixedtpm|fixedparent|sensitivedataorigin|adminwithpolicy|restricted|decrypt';
+
+  /** A key with the public area of template L-1, at the handle where the EK is expected. */
+  async function keepForeignKey(hierarchy: 'o' | 'e'): Promise<void> {
+    const { authPolicy } = template('L-1').publicArea;
+    await writeFile(join(tpm.folder, 'policy'), authPolicy);
+    await writeFile(join(tpm.folder, 'unique'), Buffer.concat([Uint8Array.of(0, 1), new Uint8Array(256).fill(3)]));
+    const shape = ['-G', 'rsa2048:null:aes128cfb', '-g', 'sha256', '-a', ATTRIBUTES, '-L', 'policy', '-u', 'unique'];
+    await tpm.tpm2('tpm2_createprimary', ['-C', hierarchy, ...shape, '-c', 'foreign.ctx']);
+    await tpm.tpm2('tpm2_evictcontrol', ['-C', 'o', '-c', 'foreign.ctx', '0x81010001']);
+    await tpm.tpm2('tpm2_flushcontext', ['-t']);
+  }
+
+  test.each(['H-3', 'L-1'] as const)('with the key of the certificate (%s) is used as it is', async (name) => {
+    tpm = await startSwtpm({ templates: [name], persistentEks: true });
+    const { endorsement, verdict, commands } = await attest();
+    expect(endorsement.persistentHandle).toBe(name === 'L-1' ? 0x81010001 : 0x81010016);
+    // One for the AK.
+    expect(commands.get('TPM2_CreatePrimary')).toBe(1);
+    expect(verdict.verdict).toBe('trusted');
+  });
+
+  test.each(['o', 'e'] as const)(
+    'with another key than the certificate’s (made in hierarchy %s) is passed over and not evicted',
+    async (hierarchy) => {
+      tpm = await startSwtpm({ templates: ['L-1'] });
+      await keepForeignKey(hierarchy);
+      const before = await persistentHandles();
+      expect(before).toContain('0x81010001');
+      const { endorsement, verdict } = await attest();
+      expect(endorsement.persistentHandle).toBeUndefined();
+      expect(verdict.verdict).toBe('trusted');
+      expect(await persistentHandles()).toBe(before);
+    },
+  );
+
+  test('without certificate wins when it has the template and is of the endorsement hierarchy', async () => {
+    tpm = await startSwtpm({ templates: [] });
+    await tpm.tpm2('tpm2_createek', ['-G', 'rsa', '-c', '0x81000042']);
+    const { endorsement, verdict } = await attest('auto', LISTED);
+    expect(endorsement.persistentHandle).toBe(0x81000042);
+    expect(verdict.verdict).toBe('trusted');
+  });
+
+  test('without certificate is passed over when its key is of another hierarchy', async () => {
+    tpm = await startSwtpm({ templates: [] });
+    await keepForeignKey('o');
+    const { endorsement, verdict } = await attest('auto', LISTED);
+    expect(endorsement.persistentHandle).toBeUndefined();
+    expect(verdict.verdict).toBe('trusted');
+  });
+});
