@@ -345,16 +345,21 @@ def u32(value):
     return value.to_bytes(4, "big")
 
 
+def first_bits(block, size, bits):
+    """The first whole bytes that hold `bits`; the bits too many are the uppermost ones, and zero (Part 1, 11.4.10.2)."""
+    length = -(-bits // 8)
+    stream = b"".join(block(u32(i + 1)) for i in range(-(-length // size)))[:length]
+    return (int.from_bytes(stream, "big") & ((1 << bits) - 1)).to_bytes(length, "big")
+
+
 def kdfa(name, key, label, context_u, context_v, bits):
-    size, rounds = HASHES[name][1], range(1, -(-bits // (8 * HASHES[name][1])) + 1)
     fixed = label + b"\0" + context_u + context_v + u32(bits)
-    assert size * len(rounds) * 8 >= bits
-    return b"".join(hmac(name, key, u32(i) + fixed) for i in rounds)[: bits // 8]
+    return first_bits(lambda counter: hmac(name, key, counter + fixed), HASHES[name][1], bits)
 
 
 def kdfe(name, z, label, party_u, party_v, bits):
-    rounds = range(1, -(-bits // (8 * HASHES[name][1])) + 1)
-    return b"".join(HASHES[name][3](u32(i) + z + label + b"\0" + party_u + party_v) for i in rounds)[: bits // 8]
+    fixed = z + label + b"\0" + party_u + party_v
+    return first_bits(lambda counter: HASHES[name][3](counter + fixed), HASHES[name][1], bits)
 
 
 def make_credential(row, stream):
@@ -434,10 +439,29 @@ ROWS = [
     row("H-7", "RSA-4096", "sha384", "aes", 256, ak_hash="sha384", secret_bytes=48),
 ]
 
+def kdf_vector(name, hash_name, bits, stream):
+    """128 bits are part of a block, 521 no whole number of bytes, 1024 several blocks."""
+    key, u, v = stream.bytes(40), stream.bytes(34), stream.bytes(5)
+    derive = {"KDFa": kdfa, "KDFe": kdfe}[name]
+    return {
+        "kdf": name,
+        "hash": hash_name,
+        "bits": bits,
+        "key": key.hex(),
+        "label": "LABEL",
+        "contextU": u.hex(),
+        "contextV": v.hex(),
+        "derived": derive(hash_name, key, b"LABEL", u, v, bits).hex(),
+    }
+
+
+KDF_ROWS = [(kdf, name, bits) for kdf in ("KDFa", "KDFe") for name in HASHES for bits in (128, 256, 521, 1024)]
+
 document = {
     "source": "TPM 2.0 Library Part 1, 11.4.10, 24, B.10.3, C.6.3, computed by scripts/vectors/make-credential.py",
     "note": "entropy: what the computation drew. RSA: the OAEP seed is not part of it, the primes open the secret.",
     "vectors": [make_credential(each, Stream(f"tpm-attestor {i}")) for i, each in enumerate(ROWS)],
+    "kdf": [kdf_vector(*each, Stream("tpm-attestor kdf")) for each in KDF_ROWS],
 }
 default = Path(__file__).resolve().parents[2] / "test" / "vectors" / "make-credential.json"
 target = Path(sys.argv[1]) if len(sys.argv) > 1 else default
