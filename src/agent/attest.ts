@@ -211,7 +211,8 @@ async function reload(run: TpmCommands, { endorsement, ek: kept, akContext }: Fa
   }
 }
 
-async function allocatedBanks(run: TpmCommands): Promise<readonly number[]> {
+/** TPM_ALG_ID of each allocated PCR bank. */
+export async function allocatedBanks(run: TpmCommands): Promise<readonly number[]> {
   const query = { capability: TPM_CAP.PCRS, property: 0, propertyCount: 1 };
   const answer = decode(tpmsCapabilityData, (await run.getCapability(query)).capabilityData);
   // A bank that is not allocated is listed with no PCR.

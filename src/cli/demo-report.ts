@@ -30,7 +30,8 @@ export interface DemoDocument {
   readonly ek: { readonly algorithm: string; readonly source: string; readonly pub_hash: string };
   readonly ak: { readonly algorithm: string };
   readonly server_sha256: string;
-  readonly rounds: readonly { readonly tpm_commands: CommandCounts; readonly ms: number }[];
+  /** `tpm_commands` is null when the agent plugin did not say. */
+  readonly rounds: readonly { readonly tpm_commands: CommandCounts | null; readonly ms: number }[];
   readonly control?: Round['outcome']['verdict'];
 }
 
@@ -59,10 +60,8 @@ export function commandsIn(records: readonly HostedLogRecord[]): readonly Comman
 
 /** Reads `ContextLoad:1,Quote:1`. */
 function countsOf(text: string): Readonly<Record<string, number>> {
-  const pairs = text.matchAll(/([A-Za-z0-9_]+)"?:(\d+)/g);
-  return Object.fromEntries(
-    [...pairs].map(([, name = '', count = '0']) => [name.startsWith('TPM2_') ? name : `TPM2_${name}`, Number(count)]),
-  );
+  const pairs = text.matchAll(/(\w+):(\d+)/g);
+  return Object.fromEntries([...pairs].map(([, name, count]) => [`TPM2_${name}`, Number(count)]));
 }
 
 export interface Keys {

@@ -1,20 +1,22 @@
 /** `demo`: a TPM attests from agent plugin to server plugin, honestly or not, and every step says what it proved. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Command, Option } from 'commander';
-import { decodeChallenge, decodePayload } from '../evidence/messages.ts';
-import { keyAlgorithmName } from '../tpm/public-key.ts';
-import { hashAlgorithm } from '../tpm/structures/algorithms.ts';
+import { decodePayload } from '../evidence/messages.ts';
 import { decode } from '../tpm/structures/codec.ts';
-import { selectedPcrs, tpmlPcrSelection } from '../tpm/structures/pcr.ts';
 import { tpmtPublic } from '../tpm/structures/public.ts';
 import { ekTemplateOf } from '../tpm/templates.ts';
-import { commandsIn, type DemoDocument, findingsIn, keysIn } from './demo-report.ts';
-import { attestOnce, type Passing, type Round } from './demo-round.ts';
+import { conclusion, type Narrator, narration, tellOutcome } from './demo-narration.ts';
+import { type CommandCounts, commandsIn, type DemoDocument, findingsIn, keysIn } from './demo-report.ts';
+import { attestOnce, type Round } from './demo-round.ts';
 import { type Actor, DemoScene, type KeyChoices, TRUST_DOMAIN } from './demo-scene.ts';
 import { EXIT, UsageError } from './failure.ts';
 import { type JsonOptions, jsonOption, nonEmpty, positiveInteger } from './options.ts';
 import { SOFTWARE_EK_TEMPLATES } from './software-tpm.ts';
 import { type Loot, TAMPERINGS, type Tampering, type TamperingName } from './tampering.ts';
 import { remark, say, sayJson } from './terminal.ts';
+
+const CLOSING_MS = 3000;
+const CLOSING_POLL_MS = 10;
 
 interface DemoOptions extends JsonOptions {
   readonly ek?: 'rsa' | 'ecc';
@@ -58,8 +60,6 @@ async function demonstrate(options: DemoOptions): Promise<DemoDocument> {
   }
 }
 
-type Narrator = (line: string) => void;
-
 async function play(scene: DemoScene, options: DemoOptions, tell: Narrator, made: boolean): Promise<DemoDocument> {
   const choices: KeyChoices = { ek: options.ek ?? 'auto', ak: options.ak };
   tell(
@@ -76,21 +76,22 @@ async function play(scene: DemoScene, options: DemoOptions, tell: Narrator, made
 
   const first = await attestOnce(honest, server, {}, narration(tell));
   tellOutcome(first, tell);
+  // Where nothing is trusted a refusal shows nothing: then the control is all there is.
+  const tampering = first.outcome.verdict === 'trusted' && options.tamper !== undefined && TAMPERINGS[options.tamper];
   let agent = honest;
   let rounds: readonly Round[];
-  if (options.tamper === undefined) rounds = await repeated(honest, server, first, options.repeat, tell);
-  else {
-    const tampering: Tampering = TAMPERINGS[options.tamper];
+  if (tampering) {
     tell(`tampering  ${tampering.deed}`);
-    const tampered = await tamper(scene, { agent: honest, server, control: first }, choices, tampering, options.repeat);
-    ({ agent, rounds } = tampered);
+    const cast = { agent: honest, server, control: first };
+    ({ agent, rounds } = await tamper(scene, cast, choices, tampering, options.repeat));
     for (const round of rounds) tellOutcome(round, tell);
-  }
+  } else rounds = await repeated(honest, server, first, options.repeat, tell);
+  // The control is none of the rounds.
+  const before = tampering && agent === honest ? 1 : 0;
+  const commands = (await loggedCommands(agent, before + rounds.length)).slice(before);
   await scene.stopPlugins();
 
-  const last = rounds.at(-1) ?? first;
-  const { outcome } = last;
-  const commands = commandsIn(agent.records).slice(agent === honest && options.tamper !== undefined ? 1 : 0);
+  const { outcome } = rounds.at(-1) ?? first;
   const trusted = outcome.verdict === 'trusted' ? outcome.agent : undefined;
   const refused = outcome.verdict === 'untrusted' ? outcome : undefined;
   return {
@@ -103,7 +104,7 @@ async function play(scene: DemoScene, options: DemoOptions, tell: Narrator, made
     correlation_id: refused?.correlationId ?? null,
     ...keysIn(first.payload, honest.records),
     server_sha256: serverSha256,
-    rounds: rounds.map(({ ms }, i) => ({ tpm_commands: commands[i] ?? { total: 0, by_command: {} }, ms })),
+    rounds: rounds.map(({ ms }, i) => ({ tpm_commands: commands[i] ?? null, ms })),
     ...(options.tamper === undefined ? {} : { control: first.outcome.verdict }),
   };
 }
@@ -123,6 +124,13 @@ async function repeated(
     tell(`again      ${round.outcome.verdict} in ${round.ms} ms`);
   }
   return rounds;
+}
+
+/** A refused agent closes its TPM a little later than the refusal: this waits for it to say so. */
+async function loggedCommands(agent: Actor<'agent'>, attestations: number): Promise<readonly CommandCounts[]> {
+  const deadline = performance.now() + CLOSING_MS;
+  while (commandsIn(agent.records).length < attestations && performance.now() < deadline) await sleep(CLOSING_POLL_MS);
+  return commandsIn(agent.records);
 }
 
 interface Cast {
@@ -160,50 +168,4 @@ function templateOf(payload: Uint8Array): (typeof SOFTWARE_EK_TEMPLATES)[number]
   if (template === undefined)
     throw new UsageError(`no software TPM has an endorsement key like this one's (${name ?? 'of no TCG template'})`);
   return template;
-}
-
-function narration(tell: Narrator): Passing {
-  return {
-    payload: (bytes) => {
-      const { ekPublic, akPublic, ekCertificates } = decodePayload(bytes);
-      const ek = decode(tpmtPublic, ekPublic);
-      tell(
-        `payload    endorsement key ${keyAlgorithmName(ek)} (${ekTemplateOf(ek)?.name ?? 'no TCG template'}), ` +
-          `${ekCertificates.length} certificate(s), attestation key ${keyAlgorithmName(decode(tpmtPublic, akPublic))}; proves nothing yet`,
-      );
-    },
-    challenge: (bytes) => {
-      const [selection] = decode(tpmlPcrSelection, decodeChallenge(bytes).pcrSelection);
-      const bank = hashAlgorithm(selection?.hash ?? 0)?.name ?? '';
-      tell('           the certificate leads to a CA of ca_path: a TPM of that manufacturer has this endorsement key');
-      tell('           the attestation key, if a TPM holds it, never left that TPM and signs only what it made itself');
-      tell(
-        `challenge  a secret sealed to both keys, a nonce, and PCRs ${bank}:${selection === undefined ? '' : selectedPcrs(selection).join(',')}`,
-      );
-    },
-    response: () => tell('answer     the secret, a quote and the PCR values'),
-  };
-}
-
-function tellOutcome({ outcome, ms }: Round, tell: Narrator): void {
-  if (outcome.verdict === 'untrusted') {
-    tell(`refused    in ${ms} ms; the agent learns only: ${outcome.peerMessage}`);
-    return;
-  }
-  tell('           the secret was opened: one TPM holds both keys, so this machine is the one the certificate names');
-  tell('           the quote commits to this exchange and trust domain: these are the PCR values of that TPM, now');
-  tell(`trusted    in ${ms} ms`);
-}
-
-function conclusion(document: DemoDocument): readonly string[] {
-  const { agent_id, selectors, findings, rounds, control } = document;
-  const totals = rounds.map(({ tpm_commands }) => tpm_commands.total);
-  return [
-    `           ${totals.join(', ')} TPM commands`,
-    '',
-    ...(agent_id === null ? [] : [`agent ID   ${agent_id}`, ...selectors.map((selector) => `selector   ${selector}`)]),
-    ...findings.flatMap(({ code, message, remedy }) => [`finding    ${code}: ${message}`, `           ${remedy}`]),
-    ...(control === undefined ? [] : [`control    ${control} (the same set-up, untampered)`]),
-    `verdict    ${document.verdict}`,
-  ];
 }

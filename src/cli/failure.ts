@@ -2,8 +2,8 @@
 import { CommanderError } from 'commander';
 import { EndorsementError } from '../agent/endorsement.ts';
 import { PasswordError } from '../agent/hierarchy-passwords.ts';
+import { remedyFor } from '../agent/remedy.ts';
 import { PluginHostError } from '../spire/plugin-child.ts';
-import { TpmError } from '../tpm/errors.ts';
 
 export const EXIT = {
   /** Trusted, or done. */
@@ -39,13 +39,10 @@ export function failureOf(error: unknown): Failure {
 }
 
 function remedyOf(error: unknown): string {
-  if (error instanceof TpmError && error.layer === 'tcti')
-    return '; check --tcti, that the TPM is there, that no other program holds it, and that you may open it (group tss)';
-  if (error instanceof TpmError && error.name === 'TPM_RC_BAD_AUTH')
-    return '; give the hierarchy password with --endorsement-auth-file or --owner-auth-file';
   if (error instanceof EndorsementError) return '; see "tpm info" for the keys of this TPM';
   if (error instanceof PluginHostError) return '; build the plugins with "npm run build"';
-  return '';
+  const remedy = remedyFor(error);
+  return remedy === undefined ? '' : `; ${remedy}`;
 }
 
 /** One line, whatever the message was. */

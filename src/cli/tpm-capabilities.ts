@@ -1,11 +1,11 @@
 /** What a TPM says about itself (TPM2_GetCapability). */
+import { allocatedBanks } from '../agent/attest.ts';
 import { handlesIn } from '../agent/nv-index.ts';
 import type { TpmCommands } from '../tpm/commands.ts';
 import { hashAlgorithm } from '../tpm/structures/algorithms.ts';
 import { tpmsCapabilityData } from '../tpm/structures/capability.ts';
 import { decode } from '../tpm/structures/codec.ts';
 import { TPM_CAP, TPM_HT_FIRST, TPM_PT, TPMA_PERMANENT } from '../tpm/structures/constants.ts';
-import { selectedPcrs } from '../tpm/structures/pcr.ts';
 import { tpmVendor } from '../x509/vendors.ts';
 
 const PROPERTY_GROUP = 0x100;
@@ -65,15 +65,6 @@ export async function readTpmFacts(run: TpmCommands): Promise<TpmFacts> {
     },
     persistentHandles: await handlesIn(run, TPM_HT_FIRST.PERSISTENT, TPM_HT_FIRST.PERSISTENT + 0xffffff),
   };
-}
-
-/** TPM_ALG_ID of each allocated PCR bank. */
-export async function allocatedBanks(run: TpmCommands): Promise<readonly number[]> {
-  const query = { capability: TPM_CAP.PCRS, property: 0, propertyCount: 1 };
-  const answer = decode(tpmsCapabilityData, (await run.getCapability(query)).capabilityData);
-  // A bank that is not allocated is listed with no PCR.
-  const banks = answer.capability === 'pcrs' ? answer.data.filter((bank) => selectedPcrs(bank).length > 0) : [];
-  return banks.map(({ hash }) => hash);
 }
 
 /** The properties of one group, 0 where the TPM leaves one out. */

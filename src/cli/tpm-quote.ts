@@ -2,10 +2,11 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { Attestor } from '../agent/attest.ts';
+import { Attestor, allocatedBanks } from '../agent/attest.ts';
 import { type AkMaker, makePrimaryAk } from '../agent/attestation-key.ts';
 import { loadEndorsement } from '../agent/endorsement.ts';
 import { quotePcrs, signingHash } from '../agent/quote.ts';
+import { tctiOrDevice } from '../agent/tcti.ts';
 import { evidenceToJson } from '../evidence/json.ts';
 import {
   type ChallengeResponse,
@@ -33,8 +34,7 @@ import { writeOutput } from './files.ts';
 import { akOption, nonceOption, passwordsOf, pcrsOption, type TpmOptions, tpmOptions } from './options.ts';
 import { isTrustDomain } from './policy-file.ts';
 import { remark } from './terminal.ts';
-import { allocatedBanks } from './tpm-capabilities.ts';
-import { tctiOf, withTpm } from './tpm-device.ts';
+import { withTpm } from './tpm-device.ts';
 
 /** No trust domain has a slash: what is signed for a file is never what an agent signs for its server. */
 const PURPOSE = '/quote';
@@ -138,7 +138,7 @@ async function answerChallenge(options: QuoteOptions, challengePath: string, evi
   const ownAk: AkMaker = (run, request) => makePrimaryAk(run, { ...request, trustDomain: PURPOSE });
   const attestor = new Attestor({
     trustDomain: payload.trustDomain,
-    tcti: () => tctiOf(options),
+    tcti: () => tctiOrDevice(options.tcti),
     ek: decode(tpmtPublic, payload.ekPublic).type === 'rsa' ? 'rsa' : 'ecc',
     ak: kind === 'rsa' ? 'rsa' : 'ecc',
     passwords: passwordsOf(options),

@@ -1,0 +1,22 @@
+import { fileURLToPath } from 'node:url';
+import { type Execution, execute } from './execute.ts';
+
+const ROOT: string = fileURLToPath(new URL('../../', import.meta.url));
+
+/** The command as it ships. */
+export const CLI: string = fileURLToPath(new URL('../../dist/bin/tpm-attestor.cjs', import.meta.url));
+
+// Each test file judges the executables of the sources as they are; where they are current this does nothing.
+const bundled = await execute(process.execPath, ['scripts/bundle.mjs'], { cwd: ROOT });
+if (bundled.code !== 0) throw new Error(bundled.stderr);
+
+export interface CliOptions {
+  readonly cwd?: string;
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+/** Runs `tpm-attestor` in a process of its own. */
+export function cli(args: readonly string[], { cwd, env = {} }: CliOptions = {}): Promise<Execution> {
+  const environment = { ...process.env, TPM_ATTESTOR_TCTI: undefined, ...env };
+  return execute(process.execPath, [CLI, ...args], { ...(cwd === undefined ? {} : { cwd }), env: environment });
+}
