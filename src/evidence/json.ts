@@ -97,7 +97,11 @@ function fieldValue(path: string, kind: Field, value: unknown): unknown {
     throw new MalformedError(path, 0, 'is not an unsigned 32-bit number');
   }
   if (typeof value !== 'string') throw new MalformedError(path, 0, 'is not a string');
-  if (kind === 'string') return value;
+  if (kind === 'string') {
+    // An escape can spell half a character, which no message can carry.
+    if (Buffer.from(value).toString() !== value) throw new MalformedError(path, 0, 'is not Unicode text');
+    return value;
+  }
   const bytes = Buffer.from(value, 'base64');
   // Node skips what is no base64: only text that comes back the same was canonical.
   if (bytes.toString('base64') !== value) throw new MalformedError(path, 0, 'is not canonical base64');

@@ -1,0 +1,30 @@
+import fc, { type Arbitrary } from 'fast-check';
+import type { Challenge, ChallengeResponse, Payload } from '../../src/evidence/messages.ts';
+
+const bytes = (maxLength: number) => fc.uint8Array({ maxLength });
+const u32 = fc.integer({ min: 0, max: 0xffffffff });
+
+/** Messages within the limits; what is in them need not make sense. */
+export const payloads: Arbitrary<Payload> = fc.record({
+  versions: fc.array(u32, { maxLength: 16 }),
+  trustDomain: fc.string({ maxLength: 60, unit: 'binary' }),
+  ekPublic: bytes(400),
+  ekCertificates: fc.array(bytes(1500), { maxLength: 10 }),
+  akPublic: bytes(400),
+  pcrBanks: fc.array(u32, { maxLength: 16 }),
+});
+
+export const challenges: Arbitrary<Challenge> = fc.record({
+  version: u32,
+  nonce: bytes(64),
+  credentialBlob: bytes(256),
+  encryptedSecret: bytes(600),
+  pcrSelection: bytes(128),
+});
+
+export const responses: Arbitrary<ChallengeResponse> = fc.record({
+  secret: bytes(64),
+  quoted: bytes(600),
+  signature: bytes(600),
+  pcrValues: fc.array(bytes(64), { maxLength: 24 }),
+});
