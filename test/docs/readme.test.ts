@@ -1,0 +1,53 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+import { VERSION } from '../../src/spire/version.ts';
+
+const run = promisify(execFile);
+const readme: string = await readFile('README.md', 'utf8');
+const packageJson: { readonly version: string; readonly scripts: Readonly<Record<string, string>> } = JSON.parse(
+  await readFile('package.json', 'utf8'),
+);
+
+/** The block of README.md whose first line is `# <name>`. */
+function script(name: string): string {
+  const block = new RegExp(`\`\`\`bash\\n(# ${name}\\n[\\s\\S]*?)\`\`\``).exec(readme)?.[1];
+  if (block === undefined) throw new Error(`README.md has no block ${name}`);
+  return block;
+}
+
+async function underTpm(name: string): Promise<{ readonly verdict: string; readonly scope: string }> {
+  const folder = await mkdtemp(join(tmpdir(), 'readme-'));
+  try {
+    const file = join(folder, name);
+    await writeFile(file, script(name));
+    const { stdout } = await run('scripts/swtpm/run', ['--', 'bash', file]);
+    return JSON.parse(stdout.slice(stdout.lastIndexOf('\n{\n') + 1));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+test('every npm script the documents name exists', async () => {
+  const texts = await Promise.all(
+    ['README.md', 'CONTRIBUTING.md', 'docs/native.md'].map((file) => readFile(file, 'utf8')),
+  );
+  const named = texts.flatMap((text) => [...text.matchAll(/npm run (?:--silent )?([a-z:]+)/g)].map(([, name]) => name));
+  expect(named.length).toBeGreaterThan(3);
+  for (const name of named) expect(packageJson.scripts).toHaveProperty([name ?? '']);
+});
+
+test('the version the plugins state is the package’s', () => {
+  expect(VERSION).toBe(packageJson.version);
+});
+
+test('the README’s ci.sh ends in a trusted quote', async () => {
+  expect(await underTpm('ci.sh')).toMatchObject({ verdict: 'trusted', scope: 'quote', findings: [] });
+});
+
+test('the README’s tools.sh ends in a trusted quote', async () => {
+  expect(await underTpm('tools.sh')).toMatchObject({ verdict: 'trusted', scope: 'quote', findings: [] });
+});
