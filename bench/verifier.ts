@@ -48,8 +48,8 @@ function timed(action: () => void): number {
 /** What no verifier can do without for an RSA EK: certificate and CA signature, credential. */
 function rawBegin(
   leafDer: Uint8Array,
-  ekJwk: JsonWebKey,
-  akJwk: JsonWebKey,
+  ekJwk: object,
+  akJwk: object,
   issuer: ReturnType<typeof createPublicKey>,
 ) {
   const leaf = parseCertificate(leafDer);
