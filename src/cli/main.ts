@@ -1,6 +1,6 @@
 /** Executable: the `tpm-attestor` command. */
 import { exitProcess } from '../tpm/native.ts';
-import { failureOf } from './failure.ts';
+import { EXIT, failureOf } from './failure.ts';
 import { program } from './program.ts';
 import { remark } from './terminal.ts';
 
@@ -16,10 +16,16 @@ for (const [signal, code] of Object.entries(SIGNALS)) {
   });
 }
 
-program()
-  .parseAsync()
-  .catch((error: unknown) => {
-    const { exitCode, sentence } = failureOf(error);
-    if (sentence !== undefined) remark(`tpm-attestor: ${sentence}`);
-    process.exitCode = exitCode;
-  });
+function fail(error: unknown): void {
+  const { exitCode, sentence } = failureOf(error);
+  if (sentence !== undefined) remark(`tpm-attestor: ${sentence}`);
+  process.exitCode = exitCode;
+}
+
+// Node would end with 1, which says "untrusted".
+process.on('uncaughtException', (error) => {
+  fail(error);
+  exitProcess(EXIT.FAILED);
+});
+
+program().parseAsync().catch(fail);

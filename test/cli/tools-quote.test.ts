@@ -1,0 +1,164 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { judgeToolsQuote, type ToolsQuote } from '../../src/cli/tools-judgement.ts';
+import { fromHex } from '../../src/tpm/bytes.ts';
+import { parsePcrs } from '../../src/verifier/policy.ts';
+import { cli } from '../support/cli.ts';
+import { type SoftwareTpm, startSwtpm } from '../support/swtpm.ts';
+
+const NONCE = '00112233445566778899aabbccddeeff';
+const nonce = fromHex(NONCE) ?? new Uint8Array();
+
+const KEYS = [
+  { name: 'ecc-sha256', create: ['-G', 'ecc', '-g', 'sha256', '-s', 'ecdsa'], sign: [] },
+  { name: 'rsa-sha256', create: ['-G', 'rsa', '-g', 'sha256', '-s', 'rsassa'], sign: [] },
+  {
+    name: 'rsapss-sha384',
+    create: ['-G', 'rsa', '-g', 'sha384', '-s', 'rsapss'],
+    sign: ['-g', 'sha384', '--scheme', 'rsapss'],
+  },
+] as const;
+const QUOTES = [
+  { name: 'serialized', pcrs: 'sha256:0,1,2,7', form: 'serialized' },
+  { name: 'values', pcrs: 'sha256:0,1,2,7', form: 'values' },
+  { name: 'two-banks', pcrs: 'sha256:0,7+sha1:3', form: 'values' },
+  { name: 'eleven', pcrs: 'sha256:0,1,2,3,4,5,6,7,8,9,10', form: 'serialized' },
+] as const;
+
+let tpm: SoftwareTpm;
+const file = (name: string): string => join(tpm.folder, name);
+
+beforeAll(async () => {
+  tpm = await startSwtpm({ templates: ['L-1'], pcrBanks: ['sha1', 'sha256'] });
+  await tpm.tpm2('tpm2_pcrextend', [`7:sha256=${'5a'.repeat(32)}`]);
+  await tpm.tpm2('tpm2_createek', ['-c', 'ek.ctx', '-G', 'rsa', '-u', 'ek.pub']);
+  for (const { name, create, sign } of KEYS) {
+    await tpm.tpm2('tpm2_createak', ['-C', 'ek.ctx', '-c', `${name}.ctx`, ...create, '-u', `${name}.tss`, '-f', 'tss']);
+    await tpm.tpm2('tpm2_flushcontext', ['-t']);
+    for (const form of ['pem', 'tpmt']) {
+      await tpm.tpm2('tpm2_readpublic', ['-c', `${name}.ctx`, '-f', form, '-o', `${name}.${form}`]);
+      await tpm.tpm2('tpm2_flushcontext', ['-t']);
+    }
+    for (const quote of QUOTES) {
+      const to = ['-m', `${name}.${quote.name}.msg`, '-s', `${name}.${quote.name}.sig`];
+      const values = ['-o', `${name}.${quote.name}.pcrs`, '-F', quote.form];
+      await tpm.tpm2('tpm2_quote', ['-c', `${name}.ctx`, ...sign, '-l', quote.pcrs, '-q', NONCE, ...to, ...values]);
+      await tpm.tpm2('tpm2_flushcontext', ['-t']);
+    }
+  }
+});
+
+function filesOf(key: string, quote: string, ak = 'tss'): ToolsQuote {
+  const read = (name: string): Uint8Array => Uint8Array.from(readFileSync(file(name)));
+  const made = `${key}.${quote}`;
+  return {
+    message: read(`${made}.msg`),
+    signature: read(`${made}.sig`),
+    pcrValues: read(`${made}.pcrs`),
+    ak: read(`${key}.${ak}`),
+  };
+}
+
+function argumentsOf(key: string, quote: string, ak = 'tss'): string[] {
+  const made = file(`${key}.${quote}`);
+  const values = ['--message', `${made}.msg`, '--signature', `${made}.sig`, '--pcr-values', `${made}.pcrs`];
+  return ['verify', ...values, '--ak', file(`${key}.${ak}`), '--nonce', NONCE];
+}
+
+describe('a quote of tpm2_quote', () => {
+  const rows = KEYS.flatMap((key) => QUOTES.map((quote) => ({ key: key.name, quote: quote.name })));
+
+  test.each(rows)('by $key in form $quote is trusted, with its key in every form', async ({ key, quote }) => {
+    const pcrs = { serialized: 4, values: 4, 'two-banks': 3, eleven: 11 }[quote];
+    for (const ak of ['tss', 'tpmt', 'pem']) {
+      const judgement = judgeToolsQuote(filesOf(key, quote, ak), nonce, undefined);
+      expect(judgement.findings).toEqual([]);
+      expect(judgement).toMatchObject({ verdict: 'trusted', scope: 'quote' });
+      expect(judgement.pcrs).toHaveLength(pcrs);
+      expect(judgement.pcrs.find(({ index, bank }) => index === 7 && bank === 'sha256')?.value).not.toBe(
+        '0'.repeat(64),
+      );
+    }
+  });
+
+  test.each(KEYS)('by $name is refused with any one byte of message or signature changed', ({ name }) => {
+    const files = filesOf(name, 'values');
+    for (const part of ['message', 'signature'] as const) {
+      for (let offset = 0; offset < files[part].length; offset++) {
+        const bytes = files[part].slice();
+        bytes[offset] = (bytes[offset] ?? 0) ^ 1;
+        // Bare values of other PCRs than are quoted are no file to judge; everything else is a verdict.
+        try {
+          expect(judgeToolsQuote({ ...files, [part]: bytes }, nonce, undefined).verdict).toBe('untrusted');
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'ERR_USAGE' });
+        }
+      }
+    }
+  });
+
+  test.each(['serialized', 'values'])('is refused with one byte of a value changed in form %s', (form) => {
+    const files = filesOf('ecc-sha256', form);
+    // The first value begins at 142 in a serialized file.
+    const pcrValues = files.pcrValues.slice();
+    const offset = form === 'values' ? 5 : 147;
+    pcrValues[offset] = (pcrValues[offset] ?? 0) ^ 1;
+    const { findings } = judgeToolsQuote({ ...files, pcrValues }, nonce, undefined);
+    expect(findings.map(({ code }) => code)).toEqual(['quote.pcr_digest']);
+  });
+
+  test('is refused for another nonce, another key, other PCRs than required', () => {
+    const files = filesOf('ecc-sha256', 'values');
+    const codes = (...args: Parameters<typeof judgeToolsQuote>): readonly string[] =>
+      judgeToolsQuote(...args).findings.map(({ code }) => code);
+    const required = (text: string) => {
+      const pcrs = parsePcrs(text);
+      if (typeof pcrs === 'string') throw new Error(pcrs);
+      return pcrs;
+    };
+    expect(codes(files, nonce, required('sha256:0-2,7'))).toEqual([]);
+    expect(codes(files, nonce, required('sha256:0-3'))).toEqual(['quote.selection']);
+    expect(codes(files, nonce.subarray(1), undefined)).toEqual(['quote.commitment']);
+    const { ak } = filesOf('rsa-sha256', 'values');
+    expect(codes({ ...files, ak }, nonce, undefined)).toContain('quote.signature');
+  });
+
+  test('is refused when its key is not restricted, which a PEM does not say', async () => {
+    const made = ['-c', 'loose.ctx', '-C', 'o', '-G', 'ecc256:ecdsa-sha256:null', '-g', 'sha256'];
+    await tpm.tpm2('tpm2_createprimary', [...made, '-a', 'fixedtpm|fixedparent|sensitivedataorigin|userwithauth|sign']);
+    await tpm.tpm2('tpm2_flushcontext', ['-t']);
+    for (const [form, name] of [
+      ['tss', 'loose.tss'],
+      ['pem', 'loose.pem'],
+    ] as const) {
+      await tpm.tpm2('tpm2_readpublic', ['-c', 'loose.ctx', '-f', form, '-o', name]);
+      await tpm.tpm2('tpm2_flushcontext', ['-t']);
+    }
+    const to = ['-m', 'loose.values.msg', '-s', 'loose.values.sig', '-o', 'loose.values.pcrs', '-F', 'values'];
+    await tpm.tpm2('tpm2_quote', ['-c', 'loose.ctx', '-l', 'sha256:0', '-q', NONCE, '-g', 'sha256', ...to]);
+    await tpm.tpm2('tpm2_flushcontext', ['-t']);
+    const findings = judgeToolsQuote(filesOf('loose', 'values'), nonce, undefined).findings;
+    expect(findings.map(({ code }) => code)).toEqual(['ak.unrestricted']);
+    const bare = judgeToolsQuote(filesOf('loose', 'values', 'pem'), nonce, undefined);
+    expect(bare.verdict).toBe('trusted');
+    expect(bare.notes.join()).toContain('does not say whether the key is restricted');
+  });
+});
+
+describe('verify --message', () => {
+  test('says trusted with exit code 0, and untrusted with 1 for one changed byte', async () => {
+    const args = argumentsOf('ecc-sha256', 'serialized');
+    const trusted = await cli([...args, '--json']);
+    expect(trusted.code).toBe(0);
+    expect(JSON.parse(trusted.stdout)).toMatchObject({ verdict: 'trusted', scope: 'quote', findings: [] });
+    const changed = Uint8Array.from(readFileSync(file('ecc-sha256.serialized.msg')));
+    changed[60] = (changed[60] ?? 0) ^ 1;
+    writeFileSync(file('changed.msg'), changed);
+    const refused = await cli([...args.map((arg) => (arg.endsWith('.msg') ? file('changed.msg') : arg)), '--json']);
+    expect(refused.code).toBe(1);
+    const document = JSON.parse(refused.stdout);
+    expect(document).toMatchObject({ verdict: 'untrusted', pcrs: [], clock: null });
+    expect(document.findings.map(({ code }: { code: string }) => code)).toContain('quote.signature');
+  });
+});
