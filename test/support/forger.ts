@@ -1,0 +1,114 @@
+/** One side of the exchange, spoken by a software device: honest where a forgery says nothing. */
+import { commitment } from '../../src/evidence/binding.ts';
+import {
+  type ChallengeResponse,
+  decodeChallenge,
+  encodePayload,
+  encodeResponse,
+  type Payload,
+  PROTOCOL_VERSION,
+} from '../../src/evidence/messages.ts';
+import { concat } from '../../src/tpm/bytes.ts';
+import { hashAlgorithm } from '../../src/tpm/structures/algorithms.ts';
+import { type QuoteAttest, type TpmsAttest, tpmsAttest } from '../../src/tpm/structures/attest.ts';
+import { decode, encode } from '../../src/tpm/structures/codec.ts';
+import { TPM_ALG, TPM_RH } from '../../src/tpm/structures/constants.ts';
+import { handleName, objectName, qualifiedName } from '../../src/tpm/structures/name.ts';
+import { selectedPcrs, tpmlPcrSelection } from '../../src/tpm/structures/pcr.ts';
+import { tpmtPublic } from '../../src/tpm/structures/public.ts';
+import { type TpmtSignature, tpmtSignature } from '../../src/tpm/structures/signature.ts';
+import { openCredential } from './credential-opener.ts';
+import { digest, type SoftwareDevice, schemeOf, signed, TRUST_DOMAIN } from './software-device.ts';
+
+type Edit<T> = (honest: T) => T;
+
+/** What has been said so far. */
+export interface Conversation {
+  readonly payload: Uint8Array;
+  readonly challenge: Uint8Array;
+  readonly nonce: Uint8Array;
+}
+
+/** The points at which an answer may be altered, in the order of its making; each sees what an honest device has there. */
+export interface Forgery {
+  /** Before it is encoded. */
+  readonly payload?: Edit<Payload>;
+  readonly payloadBytes?: Edit<Uint8Array>;
+  readonly secret?: Edit<Uint8Array>;
+  /** The quote's qualifying data. */
+  readonly extraData?: (honest: Uint8Array, conversation: Conversation) => Uint8Array;
+  readonly values?: Edit<readonly Uint8Array[]>;
+  /** Before it is signed. Values are what the digest in it was made of. */
+  readonly attest?: (honest: QuoteAttest, values: readonly Uint8Array[]) => TpmsAttest;
+  /** TPMS_ATTEST, before it is signed. */
+  readonly quoted?: Edit<Uint8Array>;
+  /** Instead of the AK's signature over the bytes given. */
+  readonly sign?: (quoted: Uint8Array, honest: TpmtSignature) => TpmtSignature;
+  /** TPMT_SIGNATURE. */
+  readonly signature?: Edit<Uint8Array>;
+  /** Before it is encoded; nothing in it is signed again. */
+  readonly response?: Edit<ChallengeResponse>;
+  readonly responseBytes?: Edit<Uint8Array>;
+}
+
+export interface Forger {
+  readonly payload: Uint8Array;
+  answer(challenge: Uint8Array): Uint8Array;
+}
+
+const same = <T>(honest: T): T => honest;
+
+export function forger(device: SoftwareDevice, forgery: Forgery = {}): Forger {
+  const honest: Payload = {
+    versions: [PROTOCOL_VERSION],
+    trustDomain: TRUST_DOMAIN,
+    ekPublic: encode(tpmtPublic, device.ek.publicArea),
+    ekCertificates: [...device.certificates],
+    akPublic: encode(tpmtPublic, device.ak.publicArea),
+    pcrBanks: [TPM_ALG.SHA256],
+  };
+  const payload = (forgery.payloadBytes ?? same)(encodePayload((forgery.payload ?? same)(honest)));
+  return { payload, answer: (challenge) => answer(device, forgery, payload, challenge) };
+}
+
+function answer(device: SoftwareDevice, forgery: Forgery, payload: Uint8Array, challenge: Uint8Array): Uint8Array {
+  const { nonce, pcrSelection, ...credential } = decodeChallenge(challenge);
+  const { publicArea, privateKey } = device.ak;
+  const name = objectName(publicArea);
+  // Who cannot open it can still guess.
+  const secret = openCredential(device.ek, name, credential) ?? new Uint8Array(32);
+
+  const selection = decode(tpmlPcrSelection, pcrSelection);
+  const values = selection.flatMap((bank) => selectedPcrs(bank).map((index) => device.pcr(bank.hash, index)));
+  const scheme = schemeOf(publicArea);
+  const honestData = commitment(TRUST_DOMAIN, payload, challenge);
+  const honest: QuoteAttest = {
+    type: 'quote',
+    qualifiedSigner: qualifiedName(handleName(TPM_RH.ENDORSEMENT), name),
+    extraData: forgery.extraData?.(honestData, { payload, challenge, nonce }) ?? honestData,
+    clockInfo: { clock: 86_400_000n, resetCount: 7, restartCount: 0, safe: true },
+    firmwareVersion: 0x0007_0055_0011_1111n,
+    attested: { pcrSelect: selection, pcrDigest: digest(hashAlgorithm(scheme.hashAlg ?? 0)?.name ?? '', ...values) },
+  };
+  const attest = forgery.attest?.(honest, values) ?? honest;
+  const quoted = (forgery.quoted ?? same)(encode(tpmsAttest, attest));
+  const honestSignature = signed(privateKey, scheme, quoted);
+  const signature = encode(tpmtSignature, forgery.sign?.(quoted, honestSignature) ?? honestSignature);
+  const response: ChallengeResponse = {
+    secret: (forgery.secret ?? same)(secret),
+    quoted,
+    signature: (forgery.signature ?? same)(signature),
+    pcrValues: [...(forgery.values ?? same)(values)],
+  };
+  return (forgery.responseBytes ?? same)(encodeResponse((forgery.response ?? same)(response)));
+}
+
+/** A protobuf field of bytes as it stands on the wire. */
+export function protobufField(field: number, content: Uint8Array | string): Uint8Array {
+  const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : content;
+  return concat(varint((field << 3) | 2), varint(bytes.length), bytes);
+}
+
+function varint(value: number): Uint8Array {
+  return value < 0x80 ? Uint8Array.of(value) : concat(Uint8Array.of((value & 0x7f) | 0x80), varint(value >> 7));
+}

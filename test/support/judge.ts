@@ -1,0 +1,175 @@
+/** The server plugin's own executable as a process, and what it makes of evidence. */
+import { execFileSync } from 'node:child_process';
+import { appendFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect } from 'vitest';
+import type { HostedLogRecord } from '../../src/spire/hclog-reader.ts';
+import type { ServerAttestation } from '../../src/spire/host-attestation.ts';
+import { type PluginHost, startPlugin } from '../../src/spire/plugin-host.ts';
+import { STATUS, StatusError } from '../../src/spire/status.ts';
+import type { FindingCode } from '../../src/verifier/findings.ts';
+import { type Forger, type Forgery, forger } from './forger.ts';
+import { mintEkChain, pem } from './pki.ts';
+import { type SoftwareDevice, softwareDevice, TRUST_DOMAIN } from './software-device.ts';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const REFUSAL = /^attestation refused; the reasons are in the log of the SPIRE server \(attestation ([0-9a-f]{8})\)$/;
+
+export interface JudgeOptions {
+  /** Lines of `plugin_data` beside `ca_path`. */
+  readonly config?: string;
+  /** PEM file for `ca_path`. Default: the root of the test manufacturer, alone; null for none. */
+  readonly caPath?: string | null;
+  /** Loaded by the process before the executable: the machine it runs on, not the judge. */
+  readonly preload?: string;
+  /** Who must be admitted after each attack. Default: an honest software device. */
+  readonly control?: () => Promise<Forger> | Forger;
+}
+
+export type Judgement =
+  | { readonly outcome: 'admitted'; readonly agentId: string; readonly selectors: readonly string[] }
+  | { readonly outcome: 'refused'; readonly code: number; readonly message: string }
+  /** The attacker was asked what it could not answer. */
+  | { readonly outcome: 'gave up'; readonly error: unknown };
+
+/** The executable under test; TPM_ATTESTOR_SERVER names another one. */
+function executable(): string {
+  const given = process.env['TPM_ATTESTOR_SERVER'];
+  if (given !== undefined) return given;
+  execFileSync(process.execPath, [join(ROOT, 'scripts/bundle.mjs')], { stdio: ['ignore', 'ignore', 'pipe'] });
+  return join(ROOT, 'dist/bin/tpm-attestor-server.cjs');
+}
+
+/** One server process for the test file that calls this. */
+export function useJudge(options: JudgeOptions | (() => Promise<JudgeOptions>) = {}): Judge {
+  const judge = new Judge();
+  beforeAll(async () => judge.start(typeof options === 'function' ? await options() : options));
+  afterAll(() => judge.stop());
+  return judge;
+}
+
+export class Judge {
+  readonly #records: HostedLogRecord[] = [];
+  #host: PluginHost<'server'> | undefined;
+  #control: () => Promise<Forger> | Forger = () => forger(softwareDevice());
+  #folder = '';
+  #admitted = 0;
+
+  get host(): PluginHost<'server'> {
+    if (this.#host === undefined) throw new Error('the judge has not started');
+    return this.#host;
+  }
+
+  async start({ config = '', caPath, preload, control }: JudgeOptions): Promise<void> {
+    this.#folder = await mkdtemp(join(tmpdir(), 'judge-'));
+    const defaultCaPath = join(this.#folder, 'ca.pem');
+    await writeFile(defaultCaPath, pem(mintEkChain().root.der));
+    this.#host = await startPlugin({
+      kind: 'server',
+      command: process.execPath,
+      args: [...(preload === undefined ? [] : ['--require', preload]), executable()],
+      onLog: (record) => this.#records.push(record),
+    });
+    const ca = caPath === null ? '' : `ca_path = ${JSON.stringify(caPath ?? defaultCaPath)}\n`;
+    await this.#host.configure(`${ca}${config}`, TRUST_DOMAIN);
+    if (control !== undefined) this.#control = control;
+  }
+
+  async stop(): Promise<void> {
+    await this.#host?.stop();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  /** One attestation on a stream of its own. */
+  async judge({ payload, answer }: Forger): Promise<Judgement> {
+    const stream = this.host.openAttestation();
+    stream.sendPayload(payload);
+    try {
+      const challenge = await stream.next();
+      if (challenge.kind !== 'challenge') throw new Error('admitted without a challenge');
+      return await this.answered(stream, answer(challenge.bytes));
+    } catch (error) {
+      if (error instanceof StatusError) return { outcome: 'refused', code: error.code, message: error.message };
+      return { outcome: 'gave up', error };
+    } finally {
+      stream.cancel();
+    }
+  }
+
+  /** The end of an attestation whose challenge has come. */
+  async answered(stream: ServerAttestation, response: Uint8Array): Promise<Judgement> {
+    stream.sendChallengeResponse(response);
+    try {
+      const end = await stream.next();
+      if (end.kind !== 'agent_attributes') throw new Error('challenged twice');
+      this.#admitted += 1;
+      return { outcome: 'admitted', agentId: end.spiffeId, selectors: end.selectorValues };
+    } catch (error) {
+      if (error instanceof StatusError) return { outcome: 'refused', code: error.code, message: error.message };
+      throw error;
+    }
+  }
+
+  /** Claims that exactly these findings were logged, that the peer learnt none of them, and that an honest device passes. */
+  async refuses(
+    forgery: Forgery | { readonly device: SoftwareDevice; readonly forgery?: Forgery },
+    ...codes: readonly FindingCode[]
+  ): Promise<void> {
+    const [device, forged] = 'device' in forgery ? [forgery.device, forgery.forgery] : [softwareDevice(), forgery];
+    await this.refused(await this.judge(forger(device, forged)), ...codes);
+  }
+
+  /** The same of an attestation that has been judged already. */
+  async refused(judgement: Judgement, ...codes: readonly FindingCode[]): Promise<void> {
+    const control = await this.judge(await this.#control());
+    record('control', { admitted: control.outcome === 'admitted' });
+    expect(control, 'the untampered control').toMatchObject({ outcome: 'admitted' });
+    // Its record comes after those of the attack in the one pipe that both go through.
+    await this.until(() => this.#records.filter(({ message }) => message === 'node attested').length >= this.#admitted);
+    const findings = judgement.outcome === 'refused' ? this.#findingsOf(judgement.message) : [];
+    record('attack', { admitted: judgement.outcome === 'admitted', codes, findings });
+    expect({ outcome: judgement.outcome, findings: [...findings].sort() }).toEqual({
+      outcome: 'refused',
+      findings: [...codes].sort(),
+    });
+    const malformed = codes.some((code) => code === 'evidence.malformed' || code === 'response.malformed');
+    expect(judgement).toEqual({
+      outcome: 'refused',
+      code: malformed ? STATUS.INVALID_ARGUMENT : STATUS.PERMISSION_DENIED,
+      message: expect.stringMatching(REFUSAL),
+    });
+  }
+
+  /** Claims that the evidence, odd as it is, is admitted: the nearest neighbour of what is refused. */
+  async admits(device: SoftwareDevice, forgery: Forgery = {}): Promise<string> {
+    const judgement = await this.judge(forger(device, forgery));
+    expect(judgement).toMatchObject({ outcome: 'admitted' });
+    return judgement.outcome === 'admitted' ? judgement.agentId : '';
+  }
+
+  async until(condition: () => boolean): Promise<void> {
+    await expect.poll(condition, { timeout: 10_000, interval: 5 }).toBe(true);
+  }
+
+  get records(): readonly HostedLogRecord[] {
+    return this.#records;
+  }
+
+  #findingsOf(message: string): readonly string[] {
+    const id = REFUSAL.exec(message)?.[1];
+    return this.#records
+      .filter(({ fields }) => fields['attestation'] === id && fields['finding'] !== undefined)
+      .map(({ fields }) => String(fields['finding']));
+  }
+}
+
+/** For scripts/teeth.mjs, which compares what attacks met with and without a check. */
+function record(kind: 'attack' | 'control', facts: Readonly<Record<string, unknown>>): void {
+  const file = process.env['TPM_ATTESTOR_ATTACK_RECORD'];
+  if (file === undefined) return;
+  const { currentTestName: test, testPath } = expect.getState();
+  appendFileSync(file, `${JSON.stringify({ kind, test, file: testPath, ...facts })}\n`);
+}

@@ -1,0 +1,137 @@
+/** A machine whose endorsement and attestation key lie in this process: what no TPM would sign, this one does. */
+import { constants, createHash, createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto';
+import { publicAreaOf, spkiOf } from '../../src/tpm/public-key.ts';
+import { hashAlgorithm } from '../../src/tpm/structures/algorithms.ts';
+import { TPM_ALG, TPM_ECC } from '../../src/tpm/structures/constants.ts';
+import type { TpmtPublic } from '../../src/tpm/structures/public.ts';
+import type { Scheme } from '../../src/tpm/structures/scheme.ts';
+import { SIGNATURE_ALG, type TpmtSignature } from '../../src/tpm/structures/signature.ts';
+import { akTemplate, EK_TEMPLATES, type EkTemplateName } from '../../src/tpm/templates.ts';
+import type { EndorsementKey } from './credential-opener.ts';
+import { type EkChainRecipe, type KeyAlgorithm, type KeyPair, keyPair, mintEkChain } from './pki.ts';
+
+export const TRUST_DOMAIN = 'example.org';
+
+export interface AttestationKeyPair {
+  readonly publicArea: TpmtPublic;
+  readonly privateKey: KeyObject;
+}
+
+export interface SoftwareDevice {
+  readonly ek: EndorsementKey;
+  /** DER, the endorsement certificate first. */
+  readonly certificates: readonly Uint8Array[];
+  readonly ak: AttestationKeyPair;
+  /** Value of a PCR of the bank with this TPM_ALG_ID. */
+  readonly pcr: (bank: number, index: number) => Uint8Array;
+}
+
+export interface DeviceOptions {
+  /** Equal labels are equal keys. Default: the machine every server of a test knows. */
+  readonly label?: string;
+  readonly ek?: EkTemplateName;
+  readonly ak?: AttestationKeyPair;
+  /** How the chain differs from a sound one of a hardware manufacturer. */
+  readonly chain?: EkChainRecipe;
+}
+
+const RSA_EK: readonly EkTemplateName[] = ['L-1', 'H-1'];
+
+export function softwareDevice(options: DeviceOptions = {}): SoftwareDevice {
+  const label = options.label ?? 'machine';
+  const { ek, pair } = endorsementKey(options.ek ?? 'L-1', label);
+  const { leaf, intermediate } = mintEkChain({
+    ...options.chain,
+    leaf: { publicKey: spkiOf(pair.publicKey), ...options.chain?.leaf },
+  });
+  return {
+    ek,
+    certificates: [leaf.der, intermediate.der],
+    ak: options.ak ?? eccAk({ label }),
+    pcr: (bank, index) => digest(hashAlgorithm(bank)?.name ?? 'sha256', `${label} PCR ${index}`),
+  };
+}
+
+function endorsementKey(name: EkTemplateName, label: string): { readonly ek: EndorsementKey; readonly pair: KeyPair } {
+  const template = EK_TEMPLATES.find((candidate) => candidate.name === name);
+  if (template === undefined) throw new RangeError(`no template ${name}`);
+  const pair = keyPair(RSA_EK.includes(name) ? 'rsa2048' : 'p256', `${label} ${name}`);
+  return { ek: { publicArea: fitted(pair, template.publicArea), privateKey: pair.privateKey }, pair };
+}
+
+export interface AkOptions {
+  readonly label?: string;
+  readonly scheme?: Scheme;
+  readonly algorithm?: KeyAlgorithm;
+  /** Last look at the public area. */
+  readonly edit?: (publicArea: TpmtPublic) => TpmtPublic;
+}
+
+const ECDSA_SHA256: Scheme = { scheme: TPM_ALG.ECDSA, hashAlg: TPM_ALG.SHA256 };
+const RSASSA_SHA256: Scheme = { scheme: TPM_ALG.RSASSA, hashAlg: TPM_ALG.SHA256 };
+
+/** A key as our agent makes it, on P-256 unless `algorithm` says otherwise. */
+export function eccAk({
+  label = 'machine',
+  scheme = ECDSA_SHA256,
+  algorithm = 'p256',
+  edit,
+}: AkOptions = {}): AttestationKeyPair {
+  const template = akTemplate('ecc', TRUST_DOMAIN);
+  if (template.type !== 'ecc') throw new TypeError('the ECC template is none');
+  const curveId = algorithm === 'p384' ? TPM_ECC.NIST_P384 : TPM_ECC.NIST_P256;
+  const pair = keyPair(algorithm, `${label} AK`);
+  const publicArea = fitted(pair, { ...template, parameters: { ...template.parameters, scheme, curveId } });
+  return { publicArea: edit?.(publicArea) ?? publicArea, privateKey: pair.privateKey };
+}
+
+export function rsaAk({
+  label = 'machine',
+  scheme = RSASSA_SHA256,
+  algorithm = 'rsa2048',
+  edit,
+}: AkOptions = {}): AttestationKeyPair {
+  const template = akTemplate('rsa', TRUST_DOMAIN);
+  if (template.type !== 'rsa') throw new TypeError('the RSA template is none');
+  const keyBits = Number(algorithm.slice(3));
+  const pair = keyPair(algorithm, `${label} AK`);
+  const publicArea = fitted(pair, { ...template, parameters: { ...template.parameters, scheme, keyBits } });
+  return { publicArea: edit?.(publicArea) ?? publicArea, privateKey: pair.privateKey };
+}
+
+function fitted(pair: KeyPair, template: TpmtPublic): TpmtPublic {
+  const publicArea = publicAreaOf(pair.publicKey, template);
+  if (publicArea === undefined) throw new RangeError('the key does not fit its template');
+  return publicArea;
+}
+
+const SIG_ALG = new Map(Object.entries(SIGNATURE_ALG).map(([name, id]) => [id, name as TpmtSignature['sigAlg']]));
+
+/** A signature as a TPM makes it in the given form: RSASSA, RSAPSS or ECDSA. */
+export function signed(key: KeyObject, { scheme, hashAlg = TPM_ALG.SHA256 }: Scheme, data: Uint8Array): TpmtSignature {
+  const sigAlg = SIG_ALG.get(scheme);
+  const hash = hashAlgorithm(hashAlg)?.name ?? 'sha256';
+  if (sigAlg === 'ecdsa') {
+    const raw = Uint8Array.from(sign(hash, data, { key, dsaEncoding: 'ieee-p1363' }));
+    const half = raw.length / 2;
+    return { sigAlg, hash: hashAlg, signatureR: raw.slice(0, half), signatureS: raw.slice(half) };
+  }
+  if (sigAlg !== 'rsassa' && sigAlg !== 'rsapss') throw new RangeError(`cannot sign in form ${scheme}`);
+  const padding = sigAlg === 'rsassa' ? constants.RSA_PKCS1_PADDING : constants.RSA_PKCS1_PSS_PADDING;
+  return { sigAlg, hash: hashAlg, sig: Uint8Array.from(sign(hash, data, { key, padding })) };
+}
+
+export function schemeOf(publicArea: TpmtPublic): Scheme {
+  return publicArea.type === 'symCipher' ? { scheme: TPM_ALG.NULL } : publicArea.parameters.scheme;
+}
+
+export function digest(hash: string, ...parts: readonly (Uint8Array | string)[]): Uint8Array {
+  const state = createHash(hash);
+  for (const part of parts) state.update(part);
+  return Uint8Array.from(state.digest());
+}
+
+/** The public half of a private key. */
+export function publicHalf(key: KeyObject): KeyObject {
+  return createPublicKey(createPrivateKey(key.export({ format: 'pem', type: 'pkcs8' })));
+}
