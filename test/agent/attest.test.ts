@@ -2,7 +2,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Attestor } from '../../src/agent/attest.ts';
+import type { AkMaker } from '../../src/agent/attestation-key.ts';
 import { decodeChallenge } from '../../src/evidence/messages.ts';
+import { ESYS_TR } from '../../src/tpm/handles.ts';
+import { TPMA_OBJECT } from '../../src/tpm/structures/attributes.ts';
+import { encode } from '../../src/tpm/structures/codec.ts';
+import { tpmtPublic } from '../../src/tpm/structures/public.ts';
+import { akTemplate } from '../../src/tpm/templates.ts';
 import { attestTo, pcrs, policyFor, TRUST_DOMAIN } from '../support/agent-attestation.ts';
 import { commandsInPcap } from '../support/pcap.ts';
 import { type SoftwareEkTemplate, type SoftwareTpm, startSwtpm } from '../support/swtpm.ts';
@@ -204,6 +210,20 @@ describe('an attestation', () => {
     const verdicts = await Promise.all([1, 2, 3].map(() => attestTo(attestor, policyFor(tpm))));
     expect(verdicts.map(({ verdict }) => verdict.verdict)).toEqual(['trusted', 'trusted', 'trusted']);
     expect(verdicts.map(({ warm }) => warm)).toEqual([false, true, true]);
+  });
+
+  test('with an AK made another way is refused: whoever makes it stands outside the agent', async () => {
+    const makeAk: AkMaker = async (run, { trustDomain, passwords, saltKey }) => {
+      const restricted = akTemplate('ecc', trustDomain);
+      const objectAttributes = restricted.objectAttributes & ~TPMA_OBJECT.restricted;
+      const inPublic = encode(tpmtPublic, { ...restricted, objectAttributes });
+      const made = await passwords.authorize(run, 'endorsement', saltKey, (session) =>
+        run.createPrimary({ primaryHandle: ESYS_TR.RH_ENDORSEMENT, sessions: [session], inPublic }),
+      );
+      return { object: made.objectHandle, publicArea: made.outPublic };
+    };
+    await expect(attestTo(attestorFor({ makeAk }), policyFor(tpm))).rejects.toThrow('ak.unrestricted');
+    expect(await loadedHandles()).toBe('');
   });
 
   test('of another trust domain has another AK and the same EK', async () => {

@@ -79,7 +79,10 @@ describe('a certificate index', () => {
   test('that holds something else stops the attestation', async () => {
     tpm = await startSwtpm({ templates: ['H-3'] });
     await store(template('L-1').certificateNvIndex, new Uint8Array(1000).fill(0x42));
-    await expect(attest()).rejects.toMatchObject({ code: 'ERR_ENDORSEMENT', message: /0x01c00002/ });
+    await expect(attest()).rejects.toMatchObject({
+      code: 'ERR_ENDORSEMENT',
+      message: expect.stringMatching(/0x01c00002/),
+    });
   });
 });
 
@@ -155,7 +158,10 @@ describe('what the manufacturer stored about making the key', () => {
   test('bytes that are no template stop the attestation', async () => {
     tpm = await startSwtpm({ templates: ['L-1'] });
     await store(0x01c00004, Uint8Array.of(1, 2, 3));
-    await expect(attest()).rejects.toMatchObject({ code: 'ERR_ENDORSEMENT', message: /0x01c00004/ });
+    await expect(attest()).rejects.toMatchObject({
+      code: 'ERR_ENDORSEMENT',
+      message: expect.stringMatching(/0x01c00004/),
+    });
   });
 });
 

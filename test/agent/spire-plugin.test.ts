@@ -1,0 +1,205 @@
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { HostedLogRecord } from '../../src/spire/hclog-reader.ts';
+import { type PluginHost, startPlugin } from '../../src/spire/plugin-host.ts';
+import { STATUS } from '../../src/spire/status.ts';
+import { begin, finish, type Verdict } from '../../src/verifier/verify.ts';
+import { policyFor, TRUST_DOMAIN } from '../support/agent-attestation.ts';
+import { bundler } from '../support/bundle.ts';
+import { type SoftwareTpm, startSwtpm } from '../support/swtpm.ts';
+import { interpose, type TpmInterposer } from '../support/tpm-interposer.ts';
+
+let folder: string;
+let executable: string;
+let tpm: SoftwareTpm;
+let logs: HostedLogRecord[];
+let host: PluginHost<'agent'>;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'agent-'));
+  executable = join(folder, 'agent.cjs');
+  const agent = bundler.EXECUTABLES.find(({ entry }) => entry === 'src/agent/main.ts');
+  if (agent === undefined) throw new RangeError('no agent among the executables');
+  await writeFile(executable, await bundler.bundle(agent));
+  await chmod(executable, 0o755);
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+beforeEach(async () => {
+  logs = [];
+  tpm = await startSwtpm();
+  const addon = fileURLToPath(new URL('../../build/Release/tpm_attestor.node', import.meta.url));
+  const env = { PATH: process.env['PATH'], TMPDIR: folder, TPM_ATTESTOR_ADDON: addon };
+  host = await startPlugin({ kind: 'agent', command: executable, env, onLog: (record) => logs.push(record) });
+});
+afterEach(async () => {
+  await host.stop();
+  await tpm.stop();
+});
+
+/** One attestation as spire-agent drives it, judged here. */
+async function attest(): Promise<Verdict> {
+  const policy = policyFor(tpm);
+  const stream = host.openAttestation();
+  const payload = await stream.next();
+  const begun = begin(payload.bytes, policy, (bytes) => Uint8Array.from(randomBytes(bytes)), new Date());
+  if (begun.outcome === 'rejected') return begun.verdict;
+  stream.sendChallenge(begun.challenge);
+  const response = await stream.next();
+  await stream.close();
+  return finish(begun.pending, response.bytes, new Date());
+}
+
+/** The log comes by another way than the answers. */
+function logged(message: string, fields: Readonly<Record<string, unknown>> = {}): Promise<HostedLogRecord> {
+  return vi.waitFor(() => {
+    const found = logs.findLast((entry) => entry.message.startsWith(message));
+    expect(found).toBeDefined();
+    expect(found?.fields).toMatchObject(fields);
+    return found as HostedLogRecord;
+  });
+}
+
+const configure = (hcl = `tcti = "${tpm.tcti}"`): Promise<void> => host.configure(hcl, TRUST_DOMAIN);
+
+test('the plugin attests, says what it used and sent, and warns of a software TPM', async () => {
+  await configure();
+  expect(await logged('the TPM is a software TPM')).toMatchObject({ level: 'warn', fields: { tcti: tpm.tcti } });
+  expect((await attest()).verdict).toBe('trusted');
+  await logged('answered the challenge', {
+    ek_template: 'L-1',
+    ek_nv_index: '0x01c00002',
+    ek_source: 'created',
+    ek_certificates: 1,
+    ak_algorithm: 'ecc-P-256',
+    warm: 'false',
+  });
+
+  expect((await attest()).verdict).toBe('trusted');
+  await logged('answered the challenge', { warm: 'true' });
+  const sent = [
+    'ActivateCredential:1',
+    'ContextLoad:2',
+    'FlushContext:2',
+    'PolicySecret:1',
+    'Quote:1',
+    'StartAuthSession:1',
+  ];
+  const { fields } = await logged('closed the TPM', { tpm_commands_total: 8 });
+  expect(String(fields['tpm_commands']).split(',').sort()).toEqual(sent);
+});
+
+test('the commands of an attestation that came to nothing are counted, too', async () => {
+  await configure();
+  const stream = host.openAttestation();
+  await stream.next();
+  stream.sendChallenge(Uint8Array.of(1, 2, 3));
+  await expect(stream.next()).rejects.toMatchObject({ code: STATUS.INVALID_ARGUMENT });
+  const { fields } = await logged('closed the TPM', { tpm_commands_total: expect.any(Number) });
+  // AK, EK and session are flushed.
+  expect(fields['tpm_commands']).toMatch(/FlushContext:3/);
+});
+
+test('attestations at the same time are answered one after the other', async () => {
+  await configure();
+  const verdicts = await Promise.all([attest(), attest(), attest()]);
+  expect(verdicts.map(({ verdict }) => verdict)).toEqual(['trusted', 'trusted', 'trusted']);
+});
+
+describe('configuration', () => {
+  test('with a mistake is refused with its line, and the one before stays in force', async () => {
+    await configure();
+    const refused = configure('tcti = "swtpm"\nek = "dsa"');
+    await expect(refused).rejects.toMatchObject({
+      code: STATUS.INVALID_ARGUMENT,
+      message: expect.stringMatching(/line 2: "ek" must be/),
+    });
+    expect((await attest()).verdict).toBe('trusted');
+  });
+
+  test('is validated without touching the TPM', async () => {
+    expect(await host.validate('tcti = "swtpm:path=/nowhere"', TRUST_DOMAIN)).toEqual({ valid: true, notes: [] });
+    expect(await host.validate('tpm = "x"\nak = 3', TRUST_DOMAIN)).toMatchObject({
+      valid: false,
+      notes: [expect.stringContaining('line 1'), expect.stringContaining('line 2')],
+    });
+  });
+});
+
+test('a TPM that cannot be reached is UNAVAILABLE with a remedy, and the plugin goes on', async () => {
+  await configure('tcti = "swtpm:path=/nowhere/tpm.sock"');
+  await expect(attest()).rejects.toMatchObject({
+    code: STATUS.UNAVAILABLE,
+    message: expect.stringMatching(/group tss/),
+  });
+  await logged('attestation failed', {
+    tpm_error: expect.stringMatching(/^TSS2_/),
+    remedy: expect.stringContaining('group tss'),
+  });
+  await configure();
+  expect((await attest()).verdict).toBe('trusted');
+});
+
+test('a wrong password is told with its remedy and appears in no log record', async () => {
+  const secret = 'not-to-be-told';
+  await tpm.tpm2('tpm2_changeauth', ['-c', 'e', 'another']);
+  const file = join(tpm.folder, 'password');
+  await writeFile(file, secret);
+  await configure(`tcti = "${tpm.tcti}"\nendorsement_auth_file = "${file}"`);
+  await expect(attest()).rejects.toMatchObject({
+    code: STATUS.UNAVAILABLE,
+    message: expect.stringMatching(/endorsement_auth_file/),
+  });
+  await expect(attest()).rejects.toMatchObject({
+    code: STATUS.FAILED_PRECONDITION,
+    message: expect.stringMatching(/not tried again/),
+  });
+  await writeFile(file, 'another');
+  expect((await attest()).verdict).toBe('trusted');
+  await logged('answered the challenge');
+  expect(JSON.stringify(logs)).not.toContain(secret);
+});
+
+describe('while the TPM does not answer', () => {
+  let bus: TpmInterposer;
+  let asked: Promise<void>;
+
+  beforeEach(async () => {
+    let ask: () => void = () => {};
+    asked = new Promise((resolve) => {
+      ask = resolve;
+    });
+    bus = await interpose(tpm, () => {
+      ask();
+      return new Promise(() => {});
+    });
+    await configure(`tcti = "${bus.tcti}"`);
+    host
+      .openAttestation()
+      .next()
+      .catch(() => {});
+    await asked;
+  });
+  afterEach(() => bus.stop());
+
+  test('the plugin serves other calls, and an attestation may be cancelled', async () => {
+    expect(await host.validate('ek = "rsa"', TRUST_DOMAIN)).toEqual({ valid: true, notes: [] });
+    const cancelled = host.openAttestation();
+    const answer = cancelled.next();
+    cancelled.cancel();
+    await expect(answer).rejects.toMatchObject({ code: expect.any(Number) });
+  });
+
+  test('the plugin ends when its host stops it, without being killed', async () => {
+    expect(await host.stop()).toMatchObject({ graceful: true, code: 0 });
+  });
+
+  test('the plugin ends by SIGTERM', async () => {
+    process.kill(host.pid, 'SIGTERM');
+    expect(await host.exited).toEqual({ code: 0, signal: null });
+  });
+});
