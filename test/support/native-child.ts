@@ -11,6 +11,8 @@ const ADDON = fileURLToPath(new URL('../../build/Release/tpm_attestor.node', imp
 /** The addon under test: a sanitizer run names another. */
 export const addonFile: string = process.env['TPM_ATTESTOR_ADDON'] ?? ADDON;
 
+const preload = process.env['ADDON_PRELOAD'] === undefined ? {} : { LD_PRELOAD: process.env['ADDON_PRELOAD'] };
+
 export interface Ending {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -51,7 +53,7 @@ export function nativeChildren(): (scenario: string, tcti: string, options?: Chi
   return (scenario, tcti, { nodeOptions = [], env = {} } = {}) => {
     const child = spawn(process.execPath, [...nodeOptions, join(folder, 'child.cjs'), scenario, tcti], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, TPM_ATTESTOR_ADDON: addonFile, ...env },
+      env: { ...process.env, ...preload, TPM_ATTESTOR_ADDON: addonFile, ...env },
     });
     started.add(child);
     let stdout = '';
