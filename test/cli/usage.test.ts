@@ -1,8 +1,11 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { cli } from '../support/cli.ts';
+import { CLI, cli } from '../support/cli.ts';
 
 let folder: string;
 const EVIDENCE = { payload: {}, response: {} };
@@ -93,6 +96,21 @@ test('a TPM that is not there ends with exit code 3 and one line that says what 
   expect(stderr).toMatch(
     /^tpm-attestor: open swtpm:path=\S+: TSS2_TCTI_RC_IO_ERROR [^\n]*look whether the TPM[^\n]*\n$/,
   );
+});
+
+test('a TPM that never answers does not hold the command up at SIGTERM', async () => {
+  const socket = join(folder, 'silent.sock');
+  const silent = createServer(() => {}).listen(socket);
+  await once(silent, 'listening');
+  const child = spawn(process.execPath, [CLI, 'tpm', 'info', '--tcti', `swtpm:path=${socket}`], { stdio: 'ignore' });
+  try {
+    await once(silent, 'connection');
+    child.kill('SIGTERM');
+    expect(await once(child, 'exit')).toEqual([143, null]);
+  } finally {
+    child.kill('SIGKILL');
+    silent.close();
+  }
 });
 
 test('help goes to standard output with exit code 0 and names every command but the one of the demo', async () => {
