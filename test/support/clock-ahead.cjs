@@ -6,7 +6,7 @@ const HOUR_MS = 3_600_000;
 const RealDate = Date;
 let aheadMs = 0;
 
-globalThis.Date = class Date extends RealDate {
+globalThis.Date = class ClockAhead extends RealDate {
   constructor(...parts) {
     super(...(parts.length === 0 ? [RealDate.now() + aheadMs] : parts));
   }

@@ -1,0 +1,249 @@
+/** Endorsement certificates: issued for this key, for this purpose, under a CA that the operator chose. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { concat } from '../../src/tpm/bytes.ts';
+import { publicKeyHash, publicKeyOf } from '../../src/tpm/public-key.ts';
+import type { FindingCode } from '../../src/verifier/findings.ts';
+import { type CertificateRecipe, commonName, tpmName } from '../support/certificate-recipe.ts';
+import { oid, sequence } from '../support/der-writer.ts';
+import { useJudge } from '../support/judge.ts';
+import {
+  EK_USAGE,
+  type Issuer,
+  keyPair,
+  mintAuthority,
+  mintEkCertificate,
+  mintEkChain,
+  spkiOf,
+} from '../support/pki.ts';
+import { type SoftwareDevice, softwareDevice } from '../support/software-device.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'listed-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const machine = softwareDevice();
+const machineKey = publicKeyOf(machine.ek.publicArea);
+if (machineKey === undefined) throw new Error('the machine has no key');
+const publicKey = spkiOf(machineKey);
+writeFileSync(join(folder, publicKeyHash(machineKey)), '');
+
+const judge = useJudge();
+const lenient = useJudge({ config: 'allow_expired_ek = true\nallow_software_tpm = true' });
+const listing = useJudge({ caPath: null, config: `hash_path = ${JSON.stringify(folder)}` });
+
+const ROOT: Issuer = { issuer: 'Test TPM Root CA', key: keyPair('p256', 'root') };
+const INTERMEDIATE: Issuer = { issuer: 'Test TPM Intermediate CA', key: keyPair('p256', 'intermediate') };
+const PAST = { notBefore: new Date('2010-01-01T00:00:00Z'), notAfter: new Date('2015-01-01T00:00:00Z') };
+const FUTURE = { notBefore: new Date('2048-01-01T00:00:00Z') };
+
+const withCertificates = (...certificates: readonly Uint8Array[]): SoftwareDevice => ({ ...machine, certificates });
+const certified = (leaf: CertificateRecipe): SoftwareDevice => softwareDevice({ chain: { leaf } });
+const refusesLeaf = (leaf: CertificateRecipe, ...codes: readonly FindingCode[]): Promise<void> =>
+  judge.refuses({ device: certified(leaf) }, ...codes);
+const refusesCa = (intermediate: CertificateRecipe, ...codes: readonly FindingCode[]): Promise<void> =>
+  judge.refuses({ device: softwareDevice({ chain: { intermediate } }) }, ...codes);
+const leafBy = (issuer: Issuer, recipe: CertificateRecipe = {}): Uint8Array =>
+  mintEkCertificate(issuer, { publicKey, ...recipe }).der;
+
+test('A61 refuses a certificate that is for another purpose, or for none by name', async () => {
+  const [server, platform, aik, any] = ['1.3.6.1.5.5.7.3.1', '2.23.133.8.2', '2.23.133.8.3', '2.5.29.37.0'];
+  for (const usage of [[server], [platform], [aik], [any], [server, aik]])
+    await refusesLeaf({ extKeyUsage: usage }, 'ek.usage');
+  await refusesLeaf({ extKeyUsage: null }, 'ek.usage');
+});
+
+test('A61 refuses a certificate whose key signs or does not encrypt', async () => {
+  await refusesLeaf({ keyUsage: ['digitalSignature'] }, 'ek.usage');
+  await refusesLeaf({ keyUsage: ['keyEncipherment', 'digitalSignature'] }, 'ek.usage');
+  await refusesLeaf({ keyUsage: ['keyAgreement'] }, 'ek.usage');
+  await refusesLeaf({ keyUsage: null }, 'ek.usage');
+});
+
+test('A61 refuses a CA certificate as that of an endorsement key', () =>
+  refusesLeaf({ basicConstraints: { ca: true } }, 'ek.usage'));
+
+test('A61 refuses a CA that may issue for other purposes only', () =>
+  refusesCa({ extKeyUsage: ['1.3.6.1.5.5.7.3.1'] }, 'ek.usage'));
+
+test('A62 refuses a chain under a CA of the sender', async () => {
+  const key = keyPair('p256', 'foreign root');
+  const own: Issuer = { issuer: 'Foreign Root CA', key };
+  await judge.refuses({ device: withCertificates(leafBy(own)) }, 'ek.unknown_issuer');
+  const root = mintAuthority('Foreign Root CA', key, own).der;
+  await judge.refuses({ device: withCertificates(leafBy(own), root) }, 'ek.unknown_issuer');
+});
+
+test('A62 refuses a self-made root with the name of a trusted one', async () => {
+  const key = keyPair('p256', 'foreign root');
+  const namesake: Issuer = { issuer: ROOT.issuer, key };
+  const root = mintAuthority(ROOT.issuer, key, namesake).der;
+  await judge.refuses({ device: withCertificates(leafBy(namesake), root) }, 'ek.unknown_issuer');
+  const anonymous = { authorityKeyId: null, subjectKeyId: null };
+  const quietRoot = mintAuthority(ROOT.issuer, key, namesake, anonymous).der;
+  const device = withCertificates(leafBy(namesake, anonymous), quietRoot);
+  await judge.refuses({ device }, 'ek.chain');
+});
+
+test('A62 refuses a chain with its intermediate left out', () =>
+  judge.refuses({ device: withCertificates(...machine.certificates.slice(0, 1)) }, 'ek.unknown_issuer'));
+
+test('A62 refuses a certificate that its issuer did not sign', async () => {
+  const signer = keyPair('p256', 'foreign root').privateKey;
+  await refusesLeaf({ signer }, 'ek.chain');
+  await refusesCa({ signer }, 'ek.chain');
+});
+
+test('A62 refuses a key identifier that is not that of the issuer', () =>
+  refusesLeaf({ authorityKeyId: new Uint8Array(20) }, 'ek.unknown_issuer'));
+
+test('A62 refuses an issuer that is no CA', async () => {
+  await refusesCa({ basicConstraints: { ca: false } }, 'ek.chain');
+  await refusesCa({ basicConstraints: null }, 'ek.chain');
+});
+
+test('A62 refuses an issuer that may not sign certificates', () =>
+  refusesCa({ keyUsage: ['digitalSignature', 'cRLSign'] }, 'ek.chain'));
+
+test('A62 refuses a CA below one that allows none', async () => {
+  const key = keyPair('p256', 'sub');
+  const sub = mintAuthority('Sub CA', key, INTERMEDIATE).der;
+  const leaf = leafBy({ issuer: 'Sub CA', key });
+  const above = (pathLength: number): Uint8Array =>
+    mintEkChain({ intermediate: { basicConstraints: { ca: true, pathLength } } }).intermediate.der;
+  await judge.admits(withCertificates(leaf, sub, above(1)));
+  await judge.refuses({ device: withCertificates(leaf, sub, above(0)) }, 'ek.chain');
+});
+
+test('A62 refuses an endorsement key that issues certificates', async () => {
+  const ek = keyPair('p256', 'an endorsement key');
+  const issuing = mintEkCertificate(INTERMEDIATE, { publicKey: spkiOf(ek.publicKey), subject: commonName('EK') }).der;
+  const [, intermediate = new Uint8Array()] = machine.certificates;
+  const device = withCertificates(leafBy({ issuer: 'EK', key: ek }), issuing, intermediate);
+  await judge.refuses({ device }, 'ek.chain');
+});
+
+test('A62 refuses a chain without end and one that goes in a circle', async () => {
+  const key = (n: number) => keyPair('p256', `link ${n}`);
+  const link = (n: number, above: number): Uint8Array =>
+    mintAuthority(`Link ${n}`, key(n), { issuer: `Link ${above}`, key: key(above) }).der;
+  const leaf = leafBy({ issuer: 'Link 0', key: key(0) });
+  const last = mintAuthority('Link 8', key(8), ROOT).der;
+  const long = [0, 1, 2, 3, 4, 5, 6, 7].map((n) => link(n, n + 1));
+  await judge.refuses({ device: withCertificates(leaf, ...long, last) }, 'ek.chain');
+  await judge.refuses({ device: withCertificates(leaf, link(0, 1), link(1, 0)) }, 'ek.unknown_issuer');
+});
+
+test('A62 admits the right one of two intermediates with one name, whichever comes first', async () => {
+  const anonymous = { authorityKeyId: null, subjectKeyId: null };
+  const leaf = leafBy(INTERMEDIATE, anonymous);
+  const right = mintAuthority(INTERMEDIATE.issuer, INTERMEDIATE.key, ROOT, anonymous).der;
+  const namesake = mintAuthority(INTERMEDIATE.issuer, keyPair('p256', 'namesake'), ROOT, anonymous).der;
+  await judge.admits(withCertificates(leaf, right, namesake));
+  await judge.admits(withCertificates(leaf, namesake, right));
+  await judge.refuses({ device: withCertificates(leaf, namesake) }, 'ek.chain');
+});
+
+test('A63 refuses a certificate or a CA past its end', async () => {
+  await refusesLeaf(PAST, 'ek.expired');
+  await refusesCa(PAST, 'ek.expired');
+});
+
+test('A63 refuses a CA past its end where certificates past theirs are allowed', async () => {
+  await lenient.admits(certified(PAST));
+  await lenient.refuses({ device: softwareDevice({ chain: { intermediate: PAST } }) }, 'ek.expired');
+});
+
+test('A63 refuses a certificate or a CA before its time', async () => {
+  await refusesLeaf(FUTURE, 'ek.not_yet_valid');
+  await refusesCa(FUTURE, 'ek.not_yet_valid');
+  await lenient.refuses({ device: certified(FUTURE) }, 'ek.not_yet_valid');
+});
+
+test('A63 admits a certificate that has no end', () =>
+  judge.admits(certified({ notAfter: new Date('9999-12-31T23:59:59Z') })).then((id) => expect(id).not.toBe('')));
+
+test('A65 refuses a critical extension that nobody here knows', async () => {
+  const extraExtensions = [{ oid: '1.3.6.1.4.1.99999.1', critical: true, value: sequence() }];
+  await refusesLeaf({ extraExtensions }, 'ek.critical_extension');
+  await refusesCa({ extraExtensions }, 'ek.critical_extension');
+  await judge.admits(certified({ extraExtensions: extraExtensions.map((e) => ({ ...e, critical: false })) }));
+});
+
+test('A65 refuses an extension that is there twice', async () => {
+  const usage = { oid: '2.5.29.37', value: sequence(oid(EK_USAGE)) };
+  await refusesLeaf({ extraExtensions: [usage] }, 'ek.certificate_malformed');
+  const san = { oid: '2.5.29.17', critical: true, value: tpmName({}) };
+  await refusesLeaf({ extraExtensions: [san] }, 'ek.certificate_malformed');
+});
+
+test('A66 refuses a certificate with something behind it, cut short or written in another way', async () => {
+  const [leaf = new Uint8Array(), intermediate = new Uint8Array()] = machine.certificates;
+  const respelled = concat(leaf.slice(0, 1), Uint8Array.of(0x83, 0), leaf.slice(2));
+  const changed = [
+    concat(leaf, Uint8Array.of(0x41)),
+    concat(leaf, leaf),
+    leaf.slice(0, -1),
+    respelled,
+    new Uint8Array(9),
+  ];
+  for (const der of changed)
+    await judge.refuses({ device: withCertificates(der, intermediate) }, 'ek.certificate_malformed');
+});
+
+test('A66 refuses a serial number that is not positive', async () => {
+  await refusesLeaf({ serial: Uint8Array.of(0xff) }, 'ek.profile');
+  await refusesLeaf({ serial: Uint8Array.of(0) }, 'ek.profile');
+});
+
+test('A66 refuses a certificate that does not name its TPM, or names it twice', async () => {
+  const named = (value: Uint8Array): CertificateRecipe => ({
+    san: null,
+    extraExtensions: [{ oid: '2.5.29.17', critical: true, value }],
+  });
+  await refusesLeaf({ san: null }, 'ek.profile');
+  await refusesLeaf({ san: {}, sanCritical: false }, 'ek.profile');
+  await refusesLeaf(named(sequence()), 'ek.profile');
+  await refusesLeaf(named(Uint8Array.of(0x30, 5)), 'ek.profile');
+  const general = tpmName({}).slice(2);
+  await refusesLeaf(named(sequence(general, general)), 'ek.profile');
+  await refusesLeaf({ san: { manufacturer: 'Infineon' } }, 'ek.profile');
+});
+
+test('A66 refuses the certificate of a TPM 1.2', () => refusesLeaf({ family: '1.2' }, 'ek.profile'));
+
+test('A66 refuses certificates signed over SHA-1, or in no way that is known', async () => {
+  await refusesLeaf({ hash: 'sha1' }, 'ek.weak_signature');
+  await refusesCa({ hash: 'sha1' }, 'ek.weak_signature');
+  await refusesLeaf({ signatureAlgorithm: sequence(oid('1.2.3.4')) }, 'ek.weak_signature');
+});
+
+test('A66 refuses a CA with a weak key', () => {
+  const key = keyPair('rsa1024', 'weak CA');
+  const weak = mintAuthority('Weak CA', key, ROOT).der;
+  const device = withCertificates(leafBy({ issuer: 'Weak CA', key }), weak);
+  return judge.refuses({ device }, 'ek.weak_signature');
+});
+
+test('A67 refuses software TPMs and simulators, though their CA is trusted', async () => {
+  for (const manufacturer of ['id:00001014', 'id:49424D20', 'id:49424d20', 'id:54434700'])
+    await refusesLeaf({ san: { manufacturer, model: 'swtpm' } }, 'ek.software_tpm');
+  await lenient.admits(certified({ san: { manufacturer: 'id:00001014', model: 'swtpm' } }));
+});
+
+test('A69 refuses a machine without a certificate that nobody listed', () =>
+  judge.refuses({ device: withCertificates() }, 'ek.no_certificate'));
+
+test('A69 refuses an endorsement key that is not on the list, certificate or not', async () => {
+  const stranger = softwareDevice({ label: 'stranger' });
+  await listing.refuses({ device: stranger }, 'ek.not_listed');
+  await listing.refuses({ device: { ...stranger, certificates: [] } }, 'ek.not_listed');
+  await listing.admits({ ...machine, certificates: [] });
+});
+
+test('A69 refuses a listed key beside the certificate of another machine', () =>
+  listing.refuses(
+    { device: { ...machine, certificates: softwareDevice({ label: 'stranger' }).certificates } },
+    'ek.key_mismatch',
+  ));
