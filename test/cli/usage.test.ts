@@ -1,11 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CLI, cli } from '../support/cli.ts';
+import { until } from '../support/processes.ts';
+import { startSwtpm } from '../support/swtpm.ts';
+import { relayTo } from '../support/tpm-relay.ts';
 
 let folder: string;
 const EVIDENCE = { payload: {}, response: {} };
@@ -98,18 +100,17 @@ test('a TPM that is not there ends with exit code 3 and one line that says what 
   );
 });
 
-test('a TPM that never answers does not hold the command up at SIGTERM', async () => {
-  const socket = join(folder, 'silent.sock');
-  const silent = createServer(() => {}).listen(socket);
-  await once(silent, 'listening');
-  const child = spawn(process.execPath, [CLI, 'tpm', 'info', '--tcti', `swtpm:path=${socket}`], { stdio: 'ignore' });
+test('a TPM that does not answer does not hold the command up at SIGTERM', async () => {
+  const wire = await relayTo(await startSwtpm());
+  wire.hold();
+  const child = spawn(process.execPath, [CLI, 'tpm', 'info', '--tcti', wire.tcti], { stdio: 'ignore' });
   try {
-    await once(silent, 'connection');
+    await until(() => wire.commands > 0);
     child.kill('SIGTERM');
     expect(await once(child, 'exit')).toEqual([143, null]);
   } finally {
     child.kill('SIGKILL');
-    silent.close();
+    await wire.stop();
   }
 });
 
