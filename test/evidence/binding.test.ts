@@ -13,7 +13,6 @@ const sha256 = (...parts: readonly (Uint8Array | string)[]) => {
 const [PAYLOAD, CHALLENGE] = [unhex('0102'), unhex('0304')];
 
 test('the commitment is the one written down in docs/wire.md', () => {
-  // printf 'tpm-attestor/quote/1\0\013example.org<SHA-256 of 0102><SHA-256 of 0304>' | sha256sum
   const expected = sha256('tpm-attestor/quote/1', unhex('000b'), 'example.org', sha256(PAYLOAD), sha256(CHALLENGE));
   expect(hex(commitment('example.org', PAYLOAD, CHALLENGE))).toBe(expected.toString('hex'));
   expect(hex(commitment('example.org', PAYLOAD, CHALLENGE))).toBe(FIXED);
