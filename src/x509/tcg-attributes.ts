@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { Set as Asn1Set, fromBER, Integer, ObjectIdentifier, Sequence, Utf8String } from 'asn1js';
 import { assertDer, DerReader, TAG } from './der.ts';
+import { MalformedCertificateError } from './malformed-certificate.ts';
 import { type NameAttribute, readName } from './name.ts';
 import { TCG_ATTRIBUTE } from './object-identifiers.ts';
 
@@ -68,12 +69,12 @@ function isTcgAttribute(type: string): boolean {
  * of the shape that EK Credential Profile §3.1.1 gives it. Other attributes there are of no account: vendors fill
  * them in many ways, some with the wrong identifier.
  *
- * @throws {MalformedCertificateError} when the value is not DER.
+ * @throws {MalformedCertificateError} when the value is not DER, or an element's content not of its type.
  */
 export function readTpmSpecification(value: Uint8Array): TpmSpecification | undefined {
   // asn1js reads BER: what it is given has been found to be DER first.
   assertDer(value, 'subjectDirectoryAttributes');
-  const { result } = fromBER(Buffer.from(value), { maxDepth: 16, maxNodes: 1000 });
+  const result = decode(value);
   if (!(result instanceof Sequence)) return undefined;
   for (const attribute of result.valueBlock.value) {
     if (!(attribute instanceof Sequence)) continue;
@@ -82,6 +83,15 @@ export function readTpmSpecification(value: Uint8Array): TpmSpecification | unde
     return values instanceof Asn1Set ? readSpecification(values) : undefined;
   }
   return undefined;
+}
+
+function decode(value: Uint8Array): unknown {
+  try {
+    return fromBER(Buffer.from(value), { maxDepth: 16, maxNodes: 1000 }).result;
+  } catch (cause) {
+    // Thrown for content that is not of its type, such as a time that is none, and meant for whoever wrote it.
+    throw new MalformedCertificateError('subjectDirectoryAttributes', 0, 'not decodable', { cause });
+  }
 }
 
 function readSpecification(values: Asn1Set): TpmSpecification | undefined {

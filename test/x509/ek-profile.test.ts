@@ -150,6 +150,13 @@ test('IBM as a vendor of hardware is not the simulator', () => {
   });
 });
 
+test('a time that is none among the directory attributes, at which asn1js throws, is read past', () => {
+  const value = sequence(sequence(oid('1.2.3'), set(tlv(0x18, utf8String('no time')))));
+  const { facts, problems } = check({ family: null, extraExtensions: [{ oid: '2.5.29.9', value }] });
+  expect(problems).toEqual([]);
+  expect(facts?.oddities).toEqual(['TPM-specification-unreadable']);
+});
+
 test('directory attributes that cannot be read are named and do not count', () => {
   const { facts, problems } = check({
     family: null,

@@ -1,0 +1,138 @@
+/** Any bytes are a certificate or a MalformedCertificateError, and any certificate gets a verdict. */
+import { Buffer } from 'node:buffer';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { parseCertificate } from '../../src/x509/certificate.ts';
+import { checkEkProfile } from '../../src/x509/ek-profile.ts';
+import { takeCertificate, takeChain } from '../../src/x509/intake.ts';
+import { MalformedCertificateError } from '../../src/x509/malformed-certificate.ts';
+import { validatePath } from '../../src/x509/path.ts';
+import { readTcgSubject, readTpmSpecification } from '../../src/x509/tcg-attributes.ts';
+import { trustStoreFrom } from '../../src/x509/trust-store.ts';
+import { NOW, tpmName, tpmSpecification } from '../support/certificate-recipe.ts';
+import { mintEkChain, pem } from '../support/pki.ts';
+
+/** A few random changes of the kinds that break parsers: bits, lengths, cuts, repetitions. */
+const mutation = fc.record({
+  kind: fc.constantFrom('set', 'flip', 'insert', 'cut', 'copy'),
+  at: fc.nat({ max: 0xffff }),
+  from: fc.nat({ max: 0xffff }),
+  octet: fc.oneof(
+    fc.constantFrom(0x00, 0x01, 0x30, 0x7f, 0x80, 0x81, 0x82, 0x84, 0xff),
+    fc.integer({ min: 0, max: 255 }),
+  ),
+});
+type Mutation = typeof mutation extends fc.Arbitrary<infer T> ? T : never;
+
+function mutate(seed: Uint8Array, mutations: readonly Mutation[]): Uint8Array {
+  let bytes: Uint8Array = Uint8Array.from(seed);
+  for (const { kind, at, from, octet } of mutations) {
+    const position = at % Math.max(bytes.length, 1);
+    const source = from % Math.max(bytes.length, 1);
+    const before = bytes.subarray(0, position);
+    const after = bytes.subarray(position);
+    if (kind === 'set') bytes = bytes.length === 0 ? bytes : bytes.with(position, octet);
+    else if (kind === 'flip')
+      bytes = bytes.length === 0 ? bytes : bytes.with(position, (bytes[position] ?? 0) ^ (1 << (octet & 7)));
+    else if (kind === 'insert') bytes = Buffer.concat([before, Uint8Array.of(octet), after]);
+    else if (kind === 'cut') bytes = Buffer.concat([before, after.subarray(octet)]);
+    else bytes = Buffer.concat([before, bytes.subarray(source, source + octet), after]);
+  }
+  return bytes;
+}
+
+/** Half of them are of one changed octet, which keeps lengths and so gets past the first check. */
+const mutated = (...seeds: Uint8Array[]): fc.Arbitrary<Uint8Array> => {
+  const single = mutation.map((change): Mutation[] => [{ ...change, kind: change.octet < 128 ? 'flip' : 'set' }]);
+  const several = fc.array(mutation, { minLength: 1, maxLength: 4 });
+  return fc
+    .tuple(fc.constantFrom(...seeds), fc.oneof(single, several))
+    .map(([seed, mutations]) => mutate(seed, mutations));
+};
+
+/** Runs; undefined where the typed error was thrown, and nothing else may be. */
+function outcome<T>(action: () => T): T | undefined {
+  try {
+    return action();
+  } catch (error) {
+    if (!(error instanceof MalformedCertificateError)) throw error;
+    return undefined;
+  }
+}
+
+const ec = mintEkChain();
+const rsa = mintEkChain({ keyAlgorithm: 'rsa2048' });
+const seeds = [ec.leaf.der, ec.intermediate.der, rsa.leaf.der, rsa.root.der];
+
+test('a mutated certificate is read or refused, and what is read is judged', () => {
+  const trusted = new Set(seeds.map((der) => Buffer.from(der).toString('hex')));
+  fc.assert(
+    fc.property(mutated(...seeds), (bytes) => {
+      const certificate = outcome(() => parseCertificate(bytes));
+      if (certificate === undefined) return;
+      expect(Buffer.compare(certificate.der, bytes)).toBe(0);
+      checkEkProfile(certificate);
+      const { intermediate, anchors } =
+        certificate.issuer.canonical === ec.leaf.certificate.issuer.canonical ? ec : rsa;
+      const verdict = validatePath({ leaf: certificate, intermediates: [intermediate.certificate], anchors, now: NOW });
+      if (verdict.ok) expect(trusted).toContain(Buffer.from(bytes).toString('hex'));
+      else expect(verdict.problems.length).toBeGreaterThan(0);
+    }),
+    { numRuns: 5000 },
+  );
+});
+
+test('a mutated CA certificate among the intermediates gets a verdict as well', () => {
+  fc.assert(
+    fc.property(mutated(ec.intermediate.der), (bytes) => {
+      const certificate = outcome(() => parseCertificate(bytes));
+      if (certificate === undefined) return;
+      const verdict = validatePath({
+        leaf: ec.leaf.certificate,
+        intermediates: [certificate],
+        anchors: ec.anchors,
+        now: NOW,
+      });
+      expect(verdict.ok).toBe(Buffer.compare(bytes, ec.intermediate.der) === 0);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test('mutated TCG attributes are read or refused', () => {
+  fc.assert(
+    fc.property(mutated(tpmName({}), tpmName({}, 'one', 'printable')), (bytes) => {
+      outcome(() => readTcgSubject(bytes));
+    }),
+    { numRuns: 3000 },
+  );
+  fc.assert(
+    fc.property(mutated(tpmSpecification('2.0')), (bytes) => {
+      outcome(() => readTpmSpecification(bytes));
+    }),
+    { numRuns: 3000 },
+  );
+});
+
+test('any bytes from an NV index are taken or refused', () => {
+  const blob = new Uint8Array(Buffer.concat([ec.leaf.der, ec.intermediate.der, new Uint8Array(16).fill(0xff)]));
+  const header = new Uint8Array(Buffer.concat([Uint8Array.of(0x10, 1, 0, 0, 0), ec.leaf.der]));
+  fc.assert(
+    fc.property(fc.oneof(fc.uint8Array({ maxLength: 64 }), mutated(blob, header)), (bytes) => {
+      outcome(() => takeCertificate(bytes));
+      outcome(() => takeChain(bytes));
+    }),
+    { numRuns: 3000 },
+  );
+});
+
+test('any file of the trust store is read or reported', () => {
+  const bundle = Buffer.from(pem(ec.root.der, ec.intermediate.der));
+  fc.assert(
+    fc.property(fc.oneof(fc.uint8Array({ maxLength: 64 }), mutated(bundle, ec.root.der)), (bytes) => {
+      const { anchors, problems } = trustStoreFrom([{ name: 'file', bytes }]);
+      expect(anchors.certificates.length + problems.length).toBeLessThanOrEqual(8);
+    }),
+    { numRuns: 2000 },
+  );
+});
