@@ -1,5 +1,5 @@
 /** Input files, whose absence is the caller's to mend, and output files, which are whole or not there. */
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { UsageError } from './failure.ts';
 
 /** No evidence, key or policy is as large. */
@@ -40,6 +40,15 @@ export function writeOutput(path: string, contents: string | Uint8Array, mode = 
   } catch (cause) {
     rmSync(unfinished, { force: true });
     throw new UsageError(`${path} cannot be written: ${reasonOf(cause)}`, { cause });
+  }
+}
+
+/** With those above it; one that is there already is right, too. @throws UsageError */
+export function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (cause) {
+    throw new UsageError(`${path} cannot be made: ${reasonOf(cause)}`, { cause });
   }
 }
 

@@ -1,5 +1,4 @@
 /** `tpm quote`: a quote as an evidence file, for a nonce somebody chose or for a challenge. */
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { Attestor, allocatedBanks } from '../agent/attest.ts';
@@ -30,7 +29,7 @@ import { ekOption } from './ek-show.ts';
 import { readEvidence } from './evidence-file.ts';
 import { quotedSelection } from './evidence-judgement.ts';
 import { UsageError } from './failure.ts';
-import { writeOutput } from './files.ts';
+import { makeFolder, writeOutput } from './files.ts';
 import { akOption, nonceOption, passwordsOf, pcrsOption, type TpmOptions, tpmOptions } from './options.ts';
 import { isTrustDomain } from './policy-file.ts';
 import { remark } from './terminal.ts';
@@ -156,7 +155,7 @@ function exportForTools({ payload, response }: Answered, folder: string): void {
   const key = publicKeyOf(decode(tpmtPublic, payload.akPublic));
   const selection = quotedSelection(response.quoted);
   if (key === undefined || selection === undefined) throw new RangeError('the TPM answered no quote');
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   writeOutput(join(folder, 'quote.msg'), response.quoted);
   writeOutput(join(folder, 'quote.sig'), response.signature);
   writeOutput(join(folder, 'quote.pcrs'), writeToolsPcrValues(selection, response.pcrValues));
