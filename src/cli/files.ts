@@ -1,5 +1,15 @@
 /** Input files, whose absence is the caller's to mend, and output files, which are whole or not there. */
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { UsageError } from './failure.ts';
 
 /** No evidence, key or policy is as large. */

@@ -140,14 +140,14 @@ describe('an evidence file', () => {
     [
       'another signature',
       ['quote.signature'],
-      ({ response = {} }) => Object.assign(response, { signature: flip(response['signature']) }),
+      ({ response = {} }) => Object.assign(response, { signature: flip(response.signature) }),
     ],
     [
       'another PCR value',
       ['quote.pcr_digest'],
       ({ response = {} }) => {
-        const [first, ...rest] = response['pcrValues'] as string[];
-        response['pcrValues'] = [flip(first), ...rest];
+        const [first, ...rest] = response.pcrValues as string[];
+        response.pcrValues = [flip(first), ...rest];
       },
     ],
     ['no certificate', ['ek.no_certificate'], ({ payload = {} }) => Object.assign(payload, { ekCertificates: [] })],
