@@ -1,0 +1,174 @@
+// What scripts/teeth.mjs takes out of the server plugin, one check at a time. A stub lies over a copy of the sources:
+// it renames the file it replaces to *.real.ts and stands in its place, or changes one passage of it.
+
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/**
+ * @typedef {object} Stub
+ * @property {string} check what is taken out: a finding code, or a name
+ * @property {string} about for the table
+ * @property {(test: { test: string, codes: string[] }) => boolean} concerns whether an attack test has to do with it
+ * @property {(root: string) => void} apply changes the copy of the sources under `root`
+ */
+
+/** @param {string} file @param {(real: string) => string} source @returns {Stub['apply']} */
+const over = (file, source) => (root) => {
+  const path = join(root, file);
+  const real = path.replace(/\.ts$/, '.real.ts');
+  renameSync(path, real);
+  writeFileSync(path, source(`./${real.slice(real.lastIndexOf('/') + 1)}`));
+};
+
+/** @param {string} file @param {string} from @param {string} to @returns {Stub['apply']} */
+const instead = (file, from, to) => (root) => {
+  const path = join(root, file);
+  const text = readFileSync(path, 'utf8');
+  if (text.split(from).length !== 2) throw new Error(`${file} does not hold once: ${from}`);
+  writeFileSync(
+    path,
+    text.replace(from, () => to),
+  );
+};
+
+/** @param {string} code @returns {Stub} */
+const finding = (code) => ({
+  check: code,
+  about: 'the finding is not made',
+  concerns: ({ codes }) => codes.includes(code),
+  apply: over(
+    'src/verifier/verdict.ts',
+    (real) => `
+      export * from '${real}';
+      import { Findings as Real } from '${real}';
+      export class Findings extends Real {
+        add(code, message) { if (code !== '${code}') super.add(code, message); }
+      }`,
+  ),
+});
+
+/**
+ * Problems of certificates, of which several share a finding. Left out: `unknown_issuer`, without which there is no path
+ * to accept; the two bounds on the search; and the profile's `weak_key`, which the check of the public area precedes.
+ * @type {readonly (readonly [problem: string, finding: string])[]}
+ */
+const CERTIFICATE_PROBLEMS = [
+  ['bad_signature', 'ek.chain'],
+  ['not_a_ca', 'ek.chain'],
+  ['missing_key_cert_sign', 'ek.chain'],
+  ['path_length', 'ek.chain'],
+  ['expired', 'ek.expired'],
+  ['not_yet_valid', 'ek.not_yet_valid'],
+  ['weak_signature', 'ek.weak_signature'],
+  ['unsupported_signature', 'ek.weak_signature'],
+  ['weak_key', 'ek.weak_signature'],
+  ['unknown_critical_extension', 'ek.critical_extension'],
+  ['eku', 'ek.usage'],
+  ['key_usage', 'ek.usage'],
+  ['leaf_is_ca', 'ek.usage'],
+  ['serial', 'ek.profile'],
+  ['san_missing', 'ek.profile'],
+  ['san_malformed', 'ek.profile'],
+  ['san_not_critical', 'ek.profile'],
+  ['tpm_attributes', 'ek.profile'],
+  ['tpm_family', 'ek.profile'],
+  ['software_tpm', 'ek.software_tpm'],
+];
+
+const LIST_RULES = ['validityProblems', 'criticalExtensionProblems', 'leafUsageProblems', 'authorityProblems'];
+
+/** @param {string} problem @param {string} code @returns {Stub} */
+function certificateProblem(problem, code) {
+  const pathRules = over(
+    'src/x509/path-rules.ts',
+    (real) => `
+      export * from '${real}';
+      import * as real from '${real}';
+      const kept = (problem) => problem?.code !== '${problem}';
+      ${LIST_RULES.map((rule) => `export const ${rule} = (...given) => real.${rule}(...given).filter(kept);`).join('\n')}
+      export const signatureProblem = (...given) => {
+        const problem = real.signatureProblem(...given);
+        return kept(problem) ? problem : undefined;
+      };`,
+  );
+  const profile = over(
+    'src/x509/ek-profile.ts',
+    (real) => `
+      export * from '${real}';
+      import * as real from '${real}';
+      export const checkEkProfile = (...given) => {
+        const { facts, problems } = real.checkEkProfile(...given);
+        return { facts, problems: problems.filter(({ code }) => code !== '${problem}') };
+      };`,
+  );
+  return {
+    check: `${code} (${problem})`,
+    about: 'the problem is overlooked',
+    concerns: ({ codes }) => codes.includes(code),
+    apply: (root) => {
+      pathRules(root);
+      profile(root);
+    },
+  };
+}
+
+/** @type {Stub[]} */
+const BEHAVIOURS = [
+  {
+    check: 'one encoding of a message',
+    about: 'unknown, repeated and disordered fields pass',
+    concerns: ({ codes }) => codes.includes('evidence.malformed') || codes.includes('response.malformed'),
+    apply: instead(
+      'src/evidence/messages.ts',
+      'if (!equalBytes(message.encode(decoded).finish(), bytes))',
+      'if (false && !equalBytes(message.encode(decoded).finish(), bytes))',
+    ),
+  },
+  {
+    check: 'structures end where they end',
+    about: 'bytes left over are overlooked',
+    concerns: ({ test }) => test.startsWith('A10'),
+    apply: instead(
+      'src/tpm/structures/codec.ts',
+      'const value = codec.read(reader);\n  reader.end();',
+      'const value = codec.read(reader);',
+    ),
+  },
+  {
+    check: 'one answer to a challenge',
+    about: 'a wrong answer may be followed by another',
+    concerns: ({ test }) => test.startsWith('A03'),
+    apply: instead(
+      'src/server-plugin/attestation.ts',
+      'const verdict = finish(begun.pending, response.bytes, new Date());',
+      `let verdict = finish(begun.pending, response.bytes, new Date());
+      if (verdict.verdict === 'untrusted') {
+        const again = await stream.receive();
+        if (again?.kind === 'challenge_response') verdict = finish(begun.pending, again.bytes, new Date());
+      }`,
+    ),
+  },
+  {
+    check: 'a fresh challenge',
+    about: 'every nonce and secret is the same',
+    concerns: ({ test }) => test.startsWith('A01') || test.startsWith('A03'),
+    apply: instead(
+      'src/server-plugin/attestation.ts',
+      'policy, randomBytes,',
+      'policy, (count) => new Uint8Array(count).fill(1),',
+    ),
+  },
+];
+
+/** @param {string} root of the project @returns {Stub[]} */
+export function stubs(root) {
+  const text = readFileSync(join(root, 'src/verifier/findings.ts'), 'utf8');
+  const [, union = ''] = /export type FindingCode =([^;]*);/.exec(text) ?? [];
+  const codes = [...union.matchAll(/'([^']+)'/g)].map(([, code = '']) => code);
+  if (codes.length === 0) throw new Error('src/verifier/findings.ts lists no finding codes');
+  return [
+    ...codes.map(finding),
+    ...CERTIFICATE_PROBLEMS.map(([problem, code]) => certificateProblem(problem, code)),
+    ...BEHAVIOURS,
+  ];
+}
