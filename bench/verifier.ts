@@ -46,12 +46,7 @@ function timed(action: () => void): number {
 }
 
 /** What no verifier can do without for an RSA EK: certificate and CA signature, credential. */
-function rawBegin(
-  leafDer: Uint8Array,
-  ekJwk: object,
-  akJwk: object,
-  issuer: ReturnType<typeof createPublicKey>,
-) {
+function rawBegin(leafDer: Uint8Array, ekJwk: object, akJwk: object, issuer: ReturnType<typeof createPublicKey>) {
   const leaf = parseCertificate(leafDer);
   const { tbs, signature } = leaf;
   const seed = randomBytes(32);
