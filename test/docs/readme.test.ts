@@ -12,9 +12,9 @@ const packageJson: { readonly version: string; readonly scripts: Readonly<Record
   await readFile('package.json', 'utf8'),
 );
 
-/** The block of README.md whose first line is `# <name>`. */
+/** The block of README.md whose first line begins with `# <name>`. */
 function script(name: string): string {
-  const block = new RegExp(`\`\`\`bash\\n(# ${name}\\n[\\s\\S]*?)\`\`\``).exec(readme)?.[1];
+  const block = new RegExp(`\`\`\`bash\\n(# ${name}\\b[\\s\\S]*?)\`\`\``).exec(readme)?.[1];
   if (block === undefined) throw new Error(`README.md has no block ${name}`);
   return block;
 }
@@ -49,4 +49,8 @@ test('the README’s ci.sh ends in a trusted quote', async () => {
 
 test('the README’s tools.sh ends in a trusted quote', async () => {
   expect(await underTpm('tools.sh')).toMatchObject({ verdict: 'trusted', scope: 'quote', findings: [] });
+});
+
+test('the README’s challenge.sh ends in a trusted attestation', async () => {
+  expect(await underTpm('challenge.sh')).toMatchObject({ verdict: 'trusted', scope: 'attestation', findings: [] });
 });
