@@ -8,7 +8,7 @@ import { takeCertificate, takeChain } from '../../src/x509/intake.ts';
 import { MalformedCertificateError } from '../../src/x509/malformed-certificate.ts';
 import { validatePath } from '../../src/x509/path.ts';
 import { readTcgSubject, readTpmSpecification } from '../../src/x509/tcg-attributes.ts';
-import { trustStoreFrom } from '../../src/x509/trust-store.ts';
+import { anchorsOf, trustStoreFrom } from '../../src/x509/trust-store.ts';
 import { NOW, tpmName, tpmSpecification } from '../support/certificate-recipe.ts';
 import { mintEkChain, pem } from '../support/pki.ts';
 
@@ -63,6 +63,9 @@ function outcome<T>(action: () => T): T | undefined {
 const ec = mintEkChain();
 const rsa = mintEkChain({ keyAlgorithm: 'rsa2048' });
 const seeds = [ec.leaf.der, ec.intermediate.der, rsa.leaf.der, rsa.root.der];
+/** The CAs of both chains bear the same names, so either kind of leaf finds its own. */
+const anchors = anchorsOf([ec.root.certificate, rsa.root.certificate]);
+const intermediates = [ec.intermediate.certificate, rsa.intermediate.certificate];
 
 test('a mutated certificate is read or refused, and what is read is judged', () => {
   const trusted = new Set(seeds.map((der) => Buffer.from(der).toString('hex')));
@@ -72,9 +75,7 @@ test('a mutated certificate is read or refused, and what is read is judged', () 
       if (certificate === undefined) return;
       expect(Buffer.compare(certificate.der, bytes)).toBe(0);
       checkEkProfile(certificate);
-      const { intermediate, anchors } =
-        certificate.issuer.canonical === ec.leaf.certificate.issuer.canonical ? ec : rsa;
-      const verdict = validatePath({ leaf: certificate, intermediates: [intermediate.certificate], anchors, now: NOW });
+      const verdict = validatePath({ leaf: certificate, intermediates, anchors, now: NOW });
       if (verdict.ok) expect(trusted).toContain(Buffer.from(bytes).toString('hex'));
       else expect(verdict.problems.length).toBeGreaterThan(0);
     }),
