@@ -1,11 +1,17 @@
 /** What scripts/asan runs: everything that drives the addon. */
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
+import { nativeAddon } from '../../src/tpm/native.ts';
 import base from '../../vitest.config.ts';
+
+// Held by this process, the addon is not unloaded with the threads that used it: a leak could not be told to be its own.
+nativeAddon();
 
 const config: ViteUserConfig = defineConfig({
   test: {
     ...base.test,
-    include: ['test/native/*.test.ts', 'test/tpm/tpm.test.ts'],
+    // A forked process is killed when its tests are over, before leaks are looked for; threads end in order.
+    pool: 'threads',
+    include: ['test/native/*.test.ts', 'test/tpm/{commands,session,tpm}.test.ts'],
     setupFiles: ['test/native/asan.ts'],
   },
 });

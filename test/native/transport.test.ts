@@ -88,7 +88,7 @@ describe('an answer that is', () => {
     [0x902, 'TPM_RC_OBJECT_MEMORY', false],
     [0x101, 'TPM_RC_FAILURE', false],
     [0x923, 'TPM_RC_NV_UNAVAILABLE', true],
-  ])('code 0x%s is %s, and the connection goes on', async (rc, name, retryable) => {
+  ])('the code %i is %s, and the connection goes on', async (rc, name, retryable) => {
     const { relay, tpm } = await relayed();
     relay.forge(header(10, rc));
     await expect(random(tpm)).rejects.toMatchObject({ layer: 'tpm', rc, name, retryable });
