@@ -34,9 +34,7 @@ export const PCRS: Uint8Array = encode(tpmlPcrSelection, [pcrSelection(TPM_ALG.S
 export function ekTemplate(name: string): TpmtPublic {
   const template = EK_TEMPLATES.find((candidate) => candidate.name === name);
   if (template === undefined) throw new Error(`no template ${name}`);
-  // Which key of the template it is does not matter here.
-  const { publicArea } = template;
-  return publicArea.type === 'rsa' ? { ...publicArea, unique: new Uint8Array() } : publicArea;
+  return template.publicArea;
 }
 
 const opened: Tpm[] = [];
