@@ -58,10 +58,17 @@ export function isEmptyName(name: Name): boolean {
   return name.relativeNames.length === 0;
 }
 
+/**
+ * Longest attribute value read, in bytes. RFC 5280 appendix A.1 has 64 characters for most; Unicode normalisation,
+ * which comparing needs, takes the square of the length in the worst case.
+ */
+const MAX_ATTRIBUTE_BYTES = 1024;
+
 function readAttribute(pair: DerReader, attributes: NameAttribute[], forms: string[]): void {
   const type = objectIdentifier(pair.take(TAG.OBJECT_IDENTIFIER, 'type'));
   const value = pair.next('value');
   pair.finish();
+  if (value.der.length > MAX_ATTRIBUTE_BYTES) value.fail(`an attribute of ${value.der.length} bytes`);
   const text = readString(value);
   attributes.push({ type, tag: value.tag, text });
   // The length in front keeps two different names from running together into one form.

@@ -121,6 +121,12 @@ test('a Teletex, BMP or Universal string compares equal to the same text in UTF-
   expect(subject(octetString(ascii('Ä b')))).not.toBe(same);
 });
 
+test('reads an attribute of a kilobyte, and refuses one whose comparison could take long', () => {
+  const marks = (count: number): CertificateRecipe => ({ subject: commonName('\u0301\u0316'.repeat(count)) });
+  expect(() => parse(marks(255))).not.toThrow();
+  expect(() => parse(marks(256))).toThrow('an attribute of 1028 bytes');
+});
+
 test('names made of different attributes never have one canonical form', () => {
   const canonical = (subject: NonNullable<CertificateRecipe['subject']>): string =>
     parse({ subject }).subject.canonical;
