@@ -37,7 +37,14 @@ async function runTests(folder, { server, tests } = {}) {
   const [record, report] = [join(folder, 'attacks.jsonl'), join(folder, 'report.json')];
   const files = tests === undefined ? ['test/attacks'] : [...new Set(tests.map(({ file }) => file))];
   const named = tests?.map(({ name }) => name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('|');
-  const args = ['node_modules/vitest/vitest.mjs', 'run', ...files, '--reporter=json', `--outputFile=${report}`];
+  const args = [
+    'node_modules/vitest/vitest.mjs',
+    'run',
+    ...files,
+    '--reporter=json',
+    `--outputFile=${report}`,
+    '--testTimeout=30000',
+  ];
   const { text } = await execute(process.execPath, named === undefined ? args : [...args, '-t', `^(${named})$`], {
     ...process.env,
     TPM_ATTESTOR_ATTACK_RECORD: record,

@@ -5,7 +5,7 @@ import type { QuoteAttest, TpmsAttest } from '../../src/tpm/structures/attest.ts
 import { TPM_ALG } from '../../src/tpm/structures/constants.ts';
 import { type Forgery, protobufField } from '../support/forger.ts';
 import { useJudge } from '../support/judge.ts';
-import { eccAk, schemeOf, signed } from '../support/software-device.ts';
+import { eccAk, schemeOf, signed, softwareDevice } from '../support/software-device.ts';
 
 const judge = useJudge();
 const zeros = (count: number): Uint8Array => new Uint8Array(count);
@@ -132,6 +132,17 @@ test('A12 refuses a quote by another attestation key of the same machine', async
   const other = eccAk({ label: 'second AK' });
   const sign: Forgery['sign'] = (quoted) => signed(other.privateKey, schemeOf(other.publicArea), quoted);
   await judge.refuses({ sign }, 'quote.signature');
+});
+
+test('A79 refuses a payload with too many certificates, too large a field or too many bytes', async () => {
+  const certificates = (list: readonly Uint8Array[]): Forgery => ({
+    payload: (payload) => ({ ...payload, ekCertificates: [...payload.ekCertificates, ...list] }),
+  });
+  const junk = (count: number, bytes: number) => Array.from({ length: count }, () => zeros(bytes));
+  await judge.admits(softwareDevice(), certificates(junk(8, 16)));
+  await judge.refuses(certificates(junk(9, 16)), 'evidence.malformed');
+  await judge.refuses(certificates(junk(1, 16 * 1024 + 1)), 'evidence.malformed');
+  await judge.refuses(certificates(junk(8, 16 * 1024).concat(junk(1, 64 * 1024))), 'evidence.malformed');
 });
 
 test('refuses a payload that offers no version both sides speak', async () => {
