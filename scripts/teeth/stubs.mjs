@@ -115,6 +115,37 @@ function certificateProblem(problem, code) {
 /** @type {Stub[]} */
 const BEHAVIOURS = [
   {
+    check: 'ek.key_mismatch (comparison)',
+    about: 'the certificate may be for another key',
+    concerns: ({ codes }) => codes.includes('ek.key_mismatch'),
+    apply: instead('src/verifier/endorsement.ts', 'leaf !== undefined && !isFor(leaf, key)', 'false'),
+  },
+  {
+    check: 'ek.template (lookup)',
+    about: 'any public area counts as a template',
+    concerns: ({ codes }) => codes.includes('ek.template'),
+    apply: instead(
+      'src/verifier/endorsement.ts',
+      'const template = ekTemplateOf(publicArea);',
+      "const template = ekTemplateOf(publicArea) ?? { name: 'L-1', algorithm: publicArea.type };",
+    ),
+  },
+  {
+    check: 'ak.weak_key (weakness)',
+    about: 'any key that can be computed with will do',
+    concerns: ({ codes }) => codes.includes('ak.weak_key'),
+    apply: instead('src/verifier/weak-keys.ts', 'weakness ?? publicKeyOf(', 'publicKeyOf('),
+  },
+  {
+    check: 'quote.magic (comparison)',
+    about: 'signed bytes may begin in any way',
+    concerns: ({ codes }) => codes.includes('quote.magic'),
+    apply: (root) => {
+      instead('src/verifier/quote.ts', 'view.getUint32(0) !== TPM_GENERATED', 'false')(root);
+      instead('src/tpm/structures/attest.ts', 'magic !== TPM_GENERATED', 'false')(root);
+    },
+  },
+  {
     check: 'one encoding of a message',
     about: 'unknown, repeated and disordered fields pass',
     concerns: ({ codes }) => codes.includes('evidence.malformed') || codes.includes('response.malformed'),
