@@ -9,7 +9,7 @@ import { TPM_HT_FIRST, TPM_RH } from '../tpm/structures/constants.ts';
 import { MalformedError } from '../tpm/structures/malformed.ts';
 import { handleName, objectName, qualifiedName } from '../tpm/structures/name.ts';
 import { type TpmtPublic, tpmtPublic } from '../tpm/structures/public.ts';
-import { EK_TEMPLATES, type EkTemplate, type EkTemplateName, ekTemplateOf } from '../tpm/templates.ts';
+import { EK_TEMPLATES, type EkTemplate, type EkTemplateName, ekTemplateOf, sameButUnique } from '../tpm/templates.ts';
 import { parseCertificate } from '../x509/certificate.ts';
 import { MalformedCertificateError } from '../x509/malformed-certificate.ts';
 import { creationTemplate, EndorsementError, nvName, readCertificate, readChain } from './endorsement-certificate.ts';
@@ -191,16 +191,9 @@ function certifiedBy(certificate: Uint8Array, template: TpmtPublic): Recognition
 
 function madeFrom(template: TpmtPublic): Recognition {
   return ({ publicArea, qualifiedName: qualified }) => {
-    if (!equalBytes(withoutUnique(publicArea), withoutUnique(template))) return false;
+    if (!sameButUnique(publicArea, template)) return false;
     return equalBytes(qualified, qualifiedName(handleName(TPM_RH.ENDORSEMENT), objectName(publicArea)));
   };
-}
-
-function withoutUnique(publicArea: TpmtPublic): Uint8Array {
-  const none = new Uint8Array();
-  const bare: TpmtPublic =
-    publicArea.type === 'ecc' ? { ...publicArea, unique: { x: none, y: none } } : { ...publicArea, unique: none };
-  return encode(tpmtPublic, bare);
 }
 
 function hasKey(certificate: Uint8Array, publicArea: TpmtPublic): boolean {

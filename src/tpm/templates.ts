@@ -134,7 +134,8 @@ export function ekTemplateOf(publicArea: TpmtPublic): EkTemplate | undefined {
   return EK_TEMPLATES.find((template) => sameButUnique(template.publicArea, publicArea));
 }
 
-function sameButUnique(a: TpmtPublic, b: TpmtPublic): boolean {
+/** Whether two public areas differ in `unique` at most: keys of one template do. */
+export function sameButUnique(a: TpmtPublic, b: TpmtPublic): boolean {
   return equalBytes(encode(tpmtPublic, withoutUnique(a)), encode(tpmtPublic, withoutUnique(b)));
 }
 
