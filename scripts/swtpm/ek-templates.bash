@@ -13,7 +13,7 @@ zeros() { printf '%0*d' "$(($1 * 2))" 0; }
 sized() { printf '%04x%s' "$((${#1} / 2))" "$1"; }
 
 # ek_template NAME sets, for one row of the table:
-#   ek_nv, ek_handle            where the certificate lies; the persistent handle (0x81010000 + the low byte of the index)
+#   ek_nv, ek_handle            where the certificate lies; the persistent handle (0x81010000 + the low byte of the index; L-1: 0x81010001)
 #   ek_algorithm, ek_name_alg   in the words of tpm2_createprimary
 #   ek_attributes, ek_policy    likewise; the policy digest in hexadecimal
 #   ek_unique_file              the unique field as tpm2_createprimary -u reads it (tpm2-tss's own layout), or empty

@@ -5,12 +5,10 @@ import { ESYS_TR, type NvHandle } from '../tpm/handles.ts';
 import { TPMA_NV } from '../tpm/structures/attributes.ts';
 import { tpmsCapabilityData } from '../tpm/structures/capability.ts';
 import { decode } from '../tpm/structures/codec.ts';
-import { TPM_CAP } from '../tpm/structures/constants.ts';
+import { TPM_CAP, TPM_PT } from '../tpm/structures/constants.ts';
 import { type TpmsNvPublic, tpmsNvPublic } from '../tpm/structures/nv-public.ts';
 import type { HierarchyPasswords } from './hierarchy-passwords.ts';
 
-/** TPM_PT_NV_BUFFER_MAX (TPM 2.0 Library Part 2, 6.13). */
-const NV_BUFFER_MAX = 0x12c;
 /** For a TPM that does not say: every PC Client TPM reads so much at a time. */
 const USUAL_BUFFER_BYTES = 512;
 /** TPML_HANDLE holds no more. */
@@ -97,10 +95,10 @@ export class NvReader {
   }
 
   async #queryBuffer(): Promise<number> {
-    const query = { capability: TPM_CAP.TPM_PROPERTIES, property: NV_BUFFER_MAX, propertyCount: 1 };
+    const query = { capability: TPM_CAP.TPM_PROPERTIES, property: TPM_PT.NV_BUFFER_MAX, propertyCount: 1 };
     const answer = decode(tpmsCapabilityData, (await this.#run.getCapability(query)).capabilityData);
     const found =
-      answer.capability === 'properties' ? answer.data.find((p) => p.property === NV_BUFFER_MAX) : undefined;
+      answer.capability === 'properties' ? answer.data.find((p) => p.property === TPM_PT.NV_BUFFER_MAX) : undefined;
     return found === undefined || found.value === 0 ? USUAL_BUFFER_BYTES : found.value;
   }
 }

@@ -18,7 +18,7 @@ export interface ProvisionOptions {
   readonly templates?: readonly SoftwareEkTemplate[];
   /** PCR banks to allocate. Default sha256. */
   readonly pcrBanks?: readonly string[];
-  /** Leaves each EK at a persistent handle, 0x81010000 plus the low byte of its NV index. Default false. */
+  /** Leaves each EK at a persistent handle, as the TCG suggests: 0x81010001 for L-1, else 0x81010000 plus the low byte of its NV index. */
   readonly persistentEks?: boolean;
 }
 

@@ -52,7 +52,9 @@ export function verifyQuote(
     findings.add(
       'quote.selection',
       `the quote covers ${selectionText(attest.attested.pcrSelect)}, ${
-        pcrSelection === undefined ? 'no PCR twice and at least one was' : `${selectionText(pcrSelection)} was`
+        pcrSelection === undefined
+          ? 'at least one PCR of each bank, none twice, was'
+          : `${selectionText(pcrSelection)} was`
       } asked for`,
     );
   const pcrs = judgeValues(ak, attest, quote.pcrValues, findings);
@@ -134,11 +136,15 @@ function rawEcdsa(key: KeyObject, { signatureR, signatureS }: EccSignature): Uin
   return r === undefined || s === undefined ? undefined : concat(r, s);
 }
 
-/** Exactly what was asked for; where nothing was, at least one PCR and no bank twice. */
+/** Exactly what was asked for; where nothing was, at least one bank, none twice and none without a PCR. */
 function isSelection(actual: TpmlPcrSelection, expected: TpmlPcrSelection | undefined): boolean {
   if (expected === undefined) {
     const banks = new Set(actual.map((selection) => selection.hash));
-    return banks.size === actual.length && actual.some((selection) => selectedPcrs(selection).length > 0);
+    return (
+      actual.length > 0 &&
+      banks.size === actual.length &&
+      actual.every((selection) => selectedPcrs(selection).length > 0)
+    );
   }
   return (
     actual.length === expected.length &&

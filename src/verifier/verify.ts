@@ -54,6 +54,7 @@ export type Begun =
  * @param payload the agent's first message as received
  * @param entropy fresh random bytes
  * @param now when the payload is judged
+ * @throws RangeError when the entropy source gives other than it was asked for
  */
 export function begin(payload: Uint8Array, policy: Policy, entropy: Entropy, now: Date): Begun {
   const findings = new Findings();
@@ -67,12 +68,13 @@ export function begin(payload: Uint8Array, policy: Policy, entropy: Entropy, now
   if (!findings.none || ek === undefined || ak === undefined || requirement === undefined)
     return { outcome: 'rejected', verdict: untrusted(findings) };
 
-  const secret = entropy(NONCE_BYTES);
+  const random = exactly(entropy);
+  const secret = random(NONCE_BYTES);
   const selection = [pcrSelection(requirement.hash, requirement.indices)];
   const challenge: Challenge = {
     version: PROTOCOL_VERSION,
-    nonce: entropy(NONCE_BYTES),
-    ...makeCredential(ek.publicArea, ak.name, secret, entropy),
+    nonce: random(NONCE_BYTES),
+    ...makeCredential(ek.publicArea, ak.name, secret, random),
     pcrSelection: encode(tpmlPcrSelection, selection),
   };
   const encoded = encodeChallenge(challenge);
@@ -130,6 +132,15 @@ export function finish(pending: Pending, response: Uint8Array, now: Date): Verdi
     notes: ek.notes,
   };
   return trusted;
+}
+
+/** A source that gives less than asked for would make secrets that can be guessed. */
+function exactly(entropy: Entropy): Entropy {
+  return (bytes) => {
+    const drawn = entropy(bytes);
+    if (drawn.length !== bytes) throw new RangeError(`the entropy source gave ${drawn.length} of ${bytes} bytes`);
+    return drawn;
+  };
 }
 
 function untrusted(findings: Findings): Untrusted {

@@ -7,8 +7,8 @@ import { startSwtpm } from '../support/swtpm.ts';
 
 const ATTESTATIONS = 1000;
 const FIRST_LOOK = 100;
-/** What the collector may not have collected yet: after 3,000 attestations both are below where they are after 1,000. */
-const TOLERANCE_KIB = 32 * 1024;
+/** 5 to 8 MiB is what code compiled on the way and the collector's rhythm take; a leak of 16 KiB a time is found. */
+const TOLERANCE_KIB = 14 * 1024;
 
 function executable(name: string): string {
   return fileURLToPath(new URL(`../../dist/bin/${name}.cjs`, import.meta.url));

@@ -567,6 +567,7 @@ describe('A28 to A33: the signed selection', () => {
     test.each([
       { what: 'nothing', selection: [] },
       { what: 'a bank and no PCR of it', selection: [raw('000000')] },
+      { what: 'a second bank and no PCR of it', selection: [...ASKED, pcrSelection(SHA1, [])] },
       { what: 'two banks and no PCR of them', selection: [pcrSelection(SHA256, []), pcrSelection(SHA1, [])] },
       { what: 'the bank twice', selection: [...ASKED, ...ASKED] },
     ])('may not be $what', ({ selection }) => {

@@ -1,0 +1,37 @@
+import { randomBytes } from 'node:crypto';
+import { expect, test } from 'vitest';
+import { publicKeyHash, publicKeyOf } from '../../src/tpm/public-key.ts';
+import { parsePcrs } from '../../src/verifier/policy.ts';
+import { begin, type Policy } from '../../src/verifier/verify.ts';
+import { forger } from '../support/forger.ts';
+import { softwareDevice, TRUST_DOMAIN } from '../support/software-device.ts';
+
+const device = softwareDevice();
+const ek = publicKeyOf(device.ek.publicArea);
+const pcrs = parsePcrs('sha256:0-7');
+if (ek === undefined || typeof pcrs === 'string') throw new Error('the honest device is none');
+const pubHash = publicKeyHash(ek);
+
+const policy: Policy = {
+  trustDomain: TRUST_DOMAIN,
+  pluginName: 'tpm',
+  anchors: undefined,
+  isListed: (hash) => hash === pubHash,
+  pcrs: [pcrs],
+  ekAlgorithms: ['rsa'],
+  allowSoftwareTpm: false,
+  allowExpiredEk: false,
+  allowSha1Bank: false,
+  challengeTimeoutMs: 60_000,
+};
+const { payload } = forger(device);
+const now = new Date('2026-01-01T00:00:00Z');
+
+test('makes a challenge of as much entropy as it asked for', () => {
+  expect(begin(payload, policy, randomBytes, now).outcome).toBe('challenged');
+});
+
+test.each([-1, 1])('makes no challenge when the entropy source is off by %i byte', (difference) => {
+  const source = (bytes: number) => new Uint8Array(bytes + difference).fill(7);
+  expect(() => begin(payload, policy, source, now)).toThrow('the entropy source gave');
+});
