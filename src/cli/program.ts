@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { VERSION } from '../spire/version.ts';
 import { challengeCommand } from './challenge.ts';
 import { demoCommand } from './demo.ts';
+import { demoSpireCommand } from './demo-spire.ts';
 import { ekHashCommand, ekShowCommand } from './ek-show.ts';
 import { tamperingAgentCommand } from './tampering-agent.ts';
 import { tpmInfoCommand } from './tpm-info.ts';
@@ -18,7 +19,8 @@ export function program(): Command {
   tpm.addCommand(tpmQuoteCommand());
   const ek = new Command('ek').description('the endorsement key of this machine').addCommand(ekShowCommand());
   ek.addCommand(ekHashCommand());
-  for (const command of [demoCommand(), tpm, ek, challengeCommand(), verifyCommand()]) root.addCommand(command);
+  for (const command of [demoCommand(), demoSpireCommand(), tpm, ek, challengeCommand(), verifyCommand()])
+    root.addCommand(command);
   // The demo starts it by itself.
   root.addCommand(tamperingAgentCommand(), { hidden: true });
   return throwing(root);

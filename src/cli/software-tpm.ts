@@ -1,13 +1,13 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
-import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { cp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { makeScratchFolder, removeScratchFolder } from './scratch-folder.ts';
 
 /** The default EK templates swtpm can make (EK Credential Profile v2.6, annex B; it has neither SM2 nor RSA-4096). */
 export const SOFTWARE_EK_TEMPLATES = ['L-1', 'L-2', 'H-1', 'H-2', 'H-3', 'H-4', 'H-6'] as const;
@@ -70,12 +70,6 @@ const run = promisify(execFile);
 const SCRIPTS = fileURLToPath(new URL('../../scripts/swtpm/', import.meta.url));
 const START_DEADLINE_MS = 10_000;
 
-// Folders of TPMs not stopped: they hold seeds and CA keys. The kernel ends the TPMs themselves (see startSwtpm).
-const folders = new Set<string>();
-function removeFolders(): void {
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
-}
-
 /** Makes `folder/ca` and `folder/state`: a manufacturer CA and a TPM whose EKs it has certified. */
 export async function provisionSoftwareTpm(folder: string, options: ProvisionOptions = {}): Promise<void> {
   const ca = join(folder, 'ca');
@@ -89,13 +83,12 @@ export async function provisionSoftwareTpm(folder: string, options: ProvisionOpt
 
 /** Starts a TPM of its own on a unix socket of its own. It ends with this process, however that ends. */
 export async function startSoftwareTpm(options: SoftwareTpmOptions = {}): Promise<SoftwareTpm> {
-  const folder = await mkdtemp(join(socketRoot(), 'swtpm-'));
+  // It holds seeds and CA keys.
+  const folder = await makeScratchFolder('swtpm-');
   try {
     if (options.image === undefined) await provisionSoftwareTpm(folder, options);
     else await cp(options.image, folder, { recursive: true });
     let swtpm = await startSwtpm(folder);
-    if (folders.size === 0) process.on('exit', removeFolders);
-    folders.add(folder);
     const socketPath = join(folder, 'tpm.sock');
     const tcti = `swtpm:path=${socketPath}`;
     return {
@@ -117,9 +110,7 @@ export async function startSoftwareTpm(options: SoftwareTpmOptions = {}): Promis
       },
       async stop(): Promise<void> {
         await end(swtpm, 'SIGKILL');
-        await rm(folder, { recursive: true, force: true });
-        folders.delete(folder);
-        if (folders.size === 0) process.removeListener('exit', removeFolders);
+        await removeScratchFolder(folder);
       },
       async tpm2(tool, args = [], { cwd = folder, input } = {}): Promise<Tpm2Output> {
         const env = { ...process.env, TPM2TOOLS_TCTI: tcti, TSS2_LOG: 'all+NONE' };
@@ -130,14 +121,9 @@ export async function startSoftwareTpm(options: SoftwareTpmOptions = {}): Promis
       },
     };
   } catch (error) {
-    await rm(folder, { recursive: true, force: true });
+    await removeScratchFolder(folder);
     throw error;
   }
-}
-
-/** A unix socket path holds 107 bytes; a long TMPDIR gives way to /tmp. */
-function socketRoot(): string {
-  return Buffer.byteLength(tmpdir()) < 70 ? tmpdir() : '/tmp';
 }
 
 async function startSwtpm(folder: string): Promise<ChildProcess> {
