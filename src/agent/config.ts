@@ -1,6 +1,6 @@
 /** The agent plugin's configuration. */
 import { parseHcl } from '../spire/hcl.ts';
-import { describeProblem, type OptionSpec, optionTable, readOptions } from '../spire/options.ts';
+import { describeProblem, type OptionSpec, optionTable, readOptions, within } from '../spire/options.ts';
 import type { KeyChoice } from './endorsement.ts';
 
 export interface AgentConfig {
@@ -10,6 +10,8 @@ export interface AgentConfig {
   readonly ak: KeyChoice;
   readonly endorsementAuthFile: string | undefined;
   readonly ownerAuthFile: string | undefined;
+  /** For each of the two steps that are the TPM's. */
+  readonly tpmTimeoutMs: number;
 }
 
 const CHOICES: readonly string[] = ['auto', 'rsa', 'ecc'] satisfies KeyChoice[];
@@ -28,6 +30,8 @@ const TABLE = optionTable({
   ak: keyChoice('ecc'),
   endorsement_auth_file: { type: 'string' },
   owner_auth_file: { type: 'string' },
+  // Making RSA keys takes a slow chip most of a minute.
+  tpm_timeout: { type: 'duration', default: 120_000, check: within(1000, 600_000, ' ms') },
 });
 
 export type AgentConfigResult =
@@ -46,6 +50,7 @@ export function readAgentConfig(hcl: string): AgentConfigResult {
     ak: options.ak as KeyChoice,
     endorsementAuthFile: options.endorsement_auth_file as string | undefined,
     ownerAuthFile: options.owner_auth_file as string | undefined,
+    tpmTimeoutMs: options.tpm_timeout as number,
   };
   return { ok: true, config };
 }

@@ -14,13 +14,13 @@ import { remedyFor } from './remedy.ts';
 import { StepLimit } from './step-limit.ts';
 import { isSoftwareTcti, tctiOrDevice } from './tcti.ts';
 
-/** Milliseconds. Making RSA keys takes a slow chip most of a minute. */
-const STEPS = {
-  prepare: { name: 'looking for the keys in the TPM', limitMs: 120_000 },
-  challenge: { name: "the server's challenge", limitMs: 60_000 },
-  answer: { name: "the TPM's answer", limitMs: 60_000 },
-} as const;
-const ALL_STEPS_MS = STEPS.prepare.limitMs + STEPS.challenge.limitMs + STEPS.answer.limitMs;
+/** The server plugin's own limit is shorter, and what lies between takes its time as well. */
+const CHALLENGE_MS = 60_000;
+
+interface AgentPluginConfig {
+  readonly attestor: Attestor;
+  readonly tpmTimeoutMs: number;
+}
 
 export interface AgentPluginOptions {
   readonly version: string;
@@ -30,44 +30,49 @@ export interface AgentPluginOptions {
   readonly makeAk?: AkMaker;
 }
 
-export function agentPlugin(options: AgentPluginOptions): PluginDefinition<'agent', Attestor> {
+export function agentPlugin(options: AgentPluginOptions): PluginDefinition<'agent', AgentPluginConfig> {
   const { version, logger = createLogger(), makeAk } = options;
   return {
     kind: 'agent',
     version,
     logger,
     exit: exitProcess,
-    limits: () => ({ attestTimeoutMs: ALL_STEPS_MS }),
+    limits: ({ tpmTimeoutMs }) => ({ attestTimeoutMs: 2 * tpmTimeoutMs + CHALLENGE_MS }),
     config: {
       configure: async ({ trustDomain }, hcl) => {
         const read = readAgentConfig(hcl);
         if (!read.ok) throw new StatusError(STATUS.INVALID_ARGUMENT, read.problems.join('; '));
-        const { tcti, ek, ak, endorsementAuthFile, ownerAuthFile } = read.config;
+        const { tcti, ek, ak, endorsementAuthFile, ownerAuthFile, tpmTimeoutMs } = read.config;
         if (isSoftwareTcti(tctiOrDevice(tcti))) {
           logger.warn('the TPM is a software TPM: it proves nothing about this machine', { tcti: tctiOrDevice(tcti) });
         }
         const passwords = new HierarchyPasswords({ endorsement: endorsementAuthFile, owner: ownerAuthFile });
-        const attestor = { trustDomain, tcti: () => tctiOrDevice(tcti), ek, ak, passwords };
-        return new Attestor(makeAk === undefined ? attestor : { ...attestor, makeAk });
+        const options = { trustDomain, tcti: () => tctiOrDevice(tcti), ek, ak, passwords };
+        const attestor = new Attestor(makeAk === undefined ? options : { ...options, makeAk });
+        return { attestor, tpmTimeoutMs };
       },
       validate: async (_, hcl) => {
         const read = readAgentConfig(hcl);
         return read.ok ? [] : read.problems;
       },
     },
-    attest: (stream, attestor) => attest(stream, attestor, logger.with({ attestation: stream.id })),
+    attest: (stream, config) => attest(stream, config, logger.with({ attestation: stream.id })),
   };
 }
 
-async function attest(stream: AttestationStream<'agent'>, attestor: Attestor, logger: Logger): Promise<void> {
+async function attest(
+  stream: AttestationStream<'agent'>,
+  { attestor, tpmTimeoutMs }: AgentPluginConfig,
+  logger: Logger,
+): Promise<void> {
   const limit = new StepLimit(stream.signal);
-  limit.begin(STEPS.prepare);
+  limit.begin({ name: 'looking for the keys in the TPM', limitMs: tpmTimeoutMs });
   const exchange = async (payload: Uint8Array): Promise<Uint8Array> => {
-    limit.begin(STEPS.challenge);
+    limit.begin({ name: "waiting for the server's challenge", limitMs: CHALLENGE_MS });
     stream.send({ kind: 'payload', bytes: payload });
     const challenge = await stream.receive();
     if (challenge === undefined) throw new StatusError(STATUS.FAILED_PRECONDITION, 'the server sent no challenge');
-    limit.begin(STEPS.answer);
+    limit.begin({ name: "the TPM's answer", limitMs: tpmTimeoutMs });
     return challenge.bytes;
   };
   try {

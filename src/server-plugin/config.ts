@@ -2,7 +2,14 @@
 import { statSync } from 'node:fs';
 import { parseHcl } from '../spire/hcl.ts';
 import type { HclBody } from '../spire/hcl-body.ts';
-import { describeProblem, type OptionProblem, type Options, optionTable, readOptions } from '../spire/options.ts';
+import {
+  describeProblem,
+  type OptionProblem,
+  type Options,
+  optionTable,
+  readOptions,
+  within,
+} from '../spire/options.ts';
 import { STATUS, StatusError } from '../spire/status.ts';
 import { TPM_ALG } from '../tpm/structures/constants.ts';
 import { type PcrRequirement, type Policy, parsePcrs } from '../verifier/policy.ts';
@@ -34,7 +41,7 @@ const OPTIONS = optionTable({
   allow_expired_ek: { type: 'boolean', default: false },
   allow_sha1_bank: { type: 'boolean', default: false },
   max_concurrent: { type: 'integer', default: 256, check: within(1, 10_000) },
-  attest_timeout: { type: 'duration', default: 60_000, check: within(1000, MAX_TIMEOUT_MS) },
+  attest_timeout: { type: 'duration', default: 60_000, check: within(1000, MAX_TIMEOUT_MS, ' ms') },
   max_message_bytes: { type: 'integer', default: 256 * 1024, check: within(4096, 4 * 1024 * 1024) },
 });
 
@@ -158,8 +165,4 @@ function problemOf(result: readonly PcrRequirement[] | string): string | undefin
 
 function isEkAlgorithm(text: string): text is (typeof EK_ALGORITHMS)[number] {
   return (EK_ALGORITHMS as readonly string[]).includes(text);
-}
-
-function within(least: number, most: number): (value: number) => string | undefined {
-  return (value) => (value >= least && value <= most ? undefined : `must be ${least} to ${most}`);
 }

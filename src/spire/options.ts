@@ -53,6 +53,11 @@ export function optionTable<const Table extends OptionTable>(table: Table): Tabl
   return table;
 }
 
+/** A check: whole numbers, or milliseconds of a duration, from `least` to `most`. */
+export function within(least: number, most: number, unit = ''): (value: number) => string | undefined {
+  return (value) => (value >= least && value <= most ? undefined : `must be ${least}${unit} to ${most}${unit}`);
+}
+
 /**
  * Reads a body by a table. Every problem is found in one go, so that an operator corrects the file once.
  * Strings and list items may not be empty: an empty path is a variable that was not set.

@@ -5,7 +5,14 @@ import { isSoftwareTcti, tctiOrDevice } from '../../src/agent/tcti.ts';
 test('an empty configuration is the machine’s own TPM, any EK, an ECC AK', () => {
   expect(readAgentConfig('')).toEqual({
     ok: true,
-    config: { tcti: undefined, ek: 'auto', ak: 'ecc', endorsementAuthFile: undefined, ownerAuthFile: undefined },
+    config: {
+      tcti: undefined,
+      ek: 'auto',
+      ak: 'ecc',
+      endorsementAuthFile: undefined,
+      ownerAuthFile: undefined,
+      tpmTimeoutMs: 120_000,
+    },
   });
 });
 
@@ -15,7 +22,8 @@ test('every option is read', () => {
     ek = "rsa"
     ak = "auto"
     endorsement_auth_file = "/run/credentials/endorsement"
-    owner_auth_file = "/run/credentials/owner"`;
+    owner_auth_file = "/run/credentials/owner"
+    tpm_timeout = "30s"`;
   expect(readAgentConfig(hcl)).toEqual({
     ok: true,
     config: {
@@ -24,6 +32,7 @@ test('every option is read', () => {
       ak: 'auto',
       endorsementAuthFile: '/run/credentials/endorsement',
       ownerAuthFile: '/run/credentials/owner',
+      tpmTimeoutMs: 30_000,
     },
   });
 });
@@ -31,6 +40,7 @@ test('every option is read', () => {
 test.each([
   ['ek = "sm2"', 'line 1: "ek" must be one of "auto", "rsa", "ecc", not "sm2"'],
   ['\nak = "RSA"', 'line 2: "ak" must be one of "auto", "rsa", "ecc", not "RSA"'],
+  ['tpm_timeout = "900ms"', 'line 1: "tpm_timeout" must be 1000 ms to 600000 ms'],
   ['tcti = ""', 'line 1: "tcti" must not be empty'],
   ['\n\ntci = "x"', 'line 3: "tci" is not an option; did you mean "tcti"?'],
 ])('%j is refused with its line', (hcl, problem) => {
