@@ -56,10 +56,22 @@ export interface ServerConfig {
   readonly warnings: readonly string[];
 }
 
+/** Everything that is wrong with a configuration. */
+export class InvalidConfig extends StatusError {
+  override readonly name = 'InvalidConfig';
+  /** One sentence each. */
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(STATUS.INVALID_ARGUMENT, problems.join('; '));
+    this.problems = problems;
+  }
+}
+
 /**
  * Reads the text of `plugin_data` and the files it names. Writes, locks and opens nothing else.
  *
- * @throws HclError for a text that is no HCL; StatusError INVALID_ARGUMENT listing everything else that is wrong
+ * @throws HclError for a text that is no HCL; InvalidConfig listing everything else that is wrong
  */
 export function readServerConfig(trustDomain: string, hcl: string): ServerConfig {
   return serverConfigOf(trustDomain, parseHcl(hcl));
@@ -68,7 +80,7 @@ export function readServerConfig(trustDomain: string, hcl: string): ServerConfig
 /** The same, of a text that has been parsed. */
 export function serverConfigOf(trustDomain: string, body: HclBody): ServerConfig {
   const result = readOptions(OPTIONS, body);
-  if (!result.ok) throw invalid(result.problems.map(describeProblem));
+  if (!result.ok) throw new InvalidConfig(result.problems.map(describeProblem));
   const { options } = result;
   const problems: OptionProblem[] = [];
   const problem = (option: string, message: string): void => {
@@ -83,7 +95,7 @@ export function serverConfigOf(trustDomain: string, body: HclBody): ServerConfig
   const pcrs = pcrRequirements(options.pcrs);
   if (typeof pcrs !== 'string' && !options.allow_sha1_bank && pcrs.some(({ hash }) => hash === TPM_ALG.SHA1))
     problem('pcrs', 'names a SHA-1 bank, which needs allow_sha1_bank = true');
-  if (problems.length > 0 || typeof pcrs === 'string') throw invalid(problems.map(describeProblem));
+  if (problems.length > 0 || typeof pcrs === 'string') throw new InvalidConfig(problems.map(describeProblem));
 
   const policy: Policy = {
     trustDomain,
@@ -106,9 +118,6 @@ export function serverConfigOf(trustDomain: string, body: HclBody): ServerConfig
   };
 }
 
-function invalid(problems: readonly string[]): StatusError {
-  return new StatusError(STATUS.INVALID_ARGUMENT, problems.join('; '));
-}
 
 function attempt<T>(
   path: string | undefined,

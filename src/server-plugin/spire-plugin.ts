@@ -1,11 +1,9 @@
 /** The server plugin as SPIRE loads it. */
-import { HclError } from '../spire/hcl-body.ts';
 import type { Logger } from '../spire/logger.ts';
 import type { PluginDefinition } from '../spire/plugin-server.ts';
-import { StatusError } from '../spire/status.ts';
 import { VERSION } from '../spire/version.ts';
 import { attest } from './attestation.ts';
-import { readServerConfig, type ServerConfig } from './config.ts';
+import { InvalidConfig, readServerConfig, type ServerConfig } from './config.ts';
 
 export function serverPlugin(logger: Logger): PluginDefinition<'server', ServerConfig> {
   return {
@@ -31,7 +29,7 @@ export function serverPlugin(logger: Logger): PluginDefinition<'server', ServerC
           readServerConfig(trustDomain, hcl);
           return [];
         } catch (error) {
-          if (error instanceof HclError || error instanceof StatusError) return [error.message];
+          if (error instanceof InvalidConfig) return error.problems;
           throw error;
         }
       },
