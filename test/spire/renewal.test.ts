@@ -175,10 +175,7 @@ test('an agent that does not answer its challenge is let go of when attest_timeo
   // SPIRE waits for the silent agent without end; the plugin does not, and its one place is free again.
   await expect.poll(() => client.attest({ payload, answer }).catch(() => ''), { timeout: 10_000 }).toMatch(/^spiffe:/);
   answerLate(answer(question));
-  await expect(silent).rejects.toMatchObject({
-    code: STATUS.DEADLINE_EXCEEDED,
-    details: 'nodeattestor(tpm): attestation took longer than 1000 ms',
-  });
+  await expect(silent).rejects.toThrow(/nodeattestor\(tpm\)/);
   client.close();
 });
 
