@@ -1,11 +1,10 @@
 /** SPIRE's agent plugin: configuration in, one attestation per stream. */
 import type { AttestationStream } from '../spire/attestation-stream.ts';
-import { createLogger, errorFields, type Logger } from '../spire/logger.ts';
-import type { PluginDefinition } from '../spire/plugin-server.ts';
+import { errorFields, type Logger } from '../spire/logger.ts';
+import type { PluginDefinition } from '../spire/plugin-definition.ts';
 import { STATUS, StatusError } from '../spire/status.ts';
 import { hex } from '../tpm/bytes.ts';
 import { TpmError } from '../tpm/errors.ts';
-import { exitProcess } from '../tpm/native.ts';
 import { type Attestation, Attestor } from './attest.ts';
 import type { AkMaker } from './attestation-key.ts';
 import { readAgentConfig } from './config.ts';
@@ -22,21 +21,9 @@ interface AgentPluginConfig {
   readonly tpmTimeoutMs: number;
 }
 
-export interface AgentPluginOptions {
-  readonly version: string;
-  /** Default: hclog lines on standard error. */
-  readonly logger?: Logger;
-  /** Default: the primary key of the trust domain. */
-  readonly makeAk?: AkMaker;
-}
-
-export function agentPlugin(options: AgentPluginOptions): PluginDefinition<'agent', AgentPluginConfig> {
-  const { version, logger = createLogger(), makeAk } = options;
+/** @param makeAk default: the primary key of the trust domain */
+export function agentPlugin(logger: Logger, makeAk?: AkMaker): PluginDefinition<'agent', AgentPluginConfig> {
   return {
-    kind: 'agent',
-    version,
-    logger,
-    exit: exitProcess,
     limits: ({ tpmTimeoutMs }) => ({ attestTimeoutMs: 2 * tpmTimeoutMs + CHALLENGE_MS }),
     config: {
       configure: async ({ trustDomain }, hcl) => {

@@ -6,6 +6,7 @@ import { agentPlugin } from '../agent/spire-plugin.ts';
 import { servePlugin } from '../spire/plugin-server.ts';
 import { VERSION } from '../spire/version.ts';
 import { ESYS_TR } from '../tpm/handles.ts';
+import { exitProcess } from '../tpm/native.ts';
 import { publicAreaOf } from '../tpm/public-key.ts';
 import { TPMA_OBJECT } from '../tpm/structures/attributes.ts';
 import { encode } from '../tpm/structures/codec.ts';
@@ -51,5 +52,9 @@ export const TAMPERING_AGENT = 'tampering-agent';
 export function tamperingAgentCommand(): Command {
   return new Command(TAMPERING_AGENT)
     .addArgument(new Argument('<ak>').choices(Object.keys(MAKERS)))
-    .action((ak: keyof typeof MAKERS) => servePlugin(agentPlugin({ version: VERSION, makeAk: MAKERS[ak] })));
+    .action((ak: keyof typeof MAKERS) =>
+      servePlugin({ kind: 'agent', version: VERSION, exit: exitProcess }, async (logger) =>
+        agentPlugin(logger, MAKERS[ak]),
+      ),
+    );
 }

@@ -118,7 +118,6 @@ export function serverConfigOf(trustDomain: string, body: HclBody): ServerConfig
   };
 }
 
-
 function attempt<T>(
   path: string | undefined,
   read: (path: string) => T,

@@ -1,6 +1,8 @@
 /** Executable: the node attestor plugin of spire-server. */
-import { createLogger } from '../spire/logger.ts';
 import { servePlugin } from '../spire/plugin-server.ts';
-import { serverPlugin } from './spire-plugin.ts';
+import { VERSION } from '../spire/version.ts';
 
-void servePlugin(serverPlugin(createLogger()));
+void servePlugin({ kind: 'server', version: VERSION }, async (logger) => {
+  const { serverPlugin } = await import('./spire-plugin.ts');
+  return serverPlugin(logger);
+});

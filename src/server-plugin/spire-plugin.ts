@@ -1,15 +1,11 @@
 /** The server plugin as SPIRE loads it. */
 import type { Logger } from '../spire/logger.ts';
-import type { PluginDefinition } from '../spire/plugin-server.ts';
-import { VERSION } from '../spire/version.ts';
+import type { PluginDefinition } from '../spire/plugin-definition.ts';
 import { attest } from './attestation.ts';
 import { InvalidConfig, readServerConfig, type ServerConfig } from './config.ts';
 
 export function serverPlugin(logger: Logger): PluginDefinition<'server', ServerConfig> {
   return {
-    kind: 'server',
-    version: VERSION,
-    logger,
     config: {
       configure: async ({ trustDomain }, hcl) => {
         const config = readServerConfig(trustDomain, hcl);

@@ -1,13 +1,12 @@
+import { createServer, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Server, ServerCredentials } from '@grpc/grpc-js';
-import { type AttestationLimits, DEFAULT_LIMITS } from './attestation-call.ts';
-import { AttestationCalls } from './attestation-calls.ts';
-import type { AttestationStream, PluginKind } from './attestation-stream.ts';
+import { setFlagsFromString } from 'node:v8';
+import type { PluginKind } from './attestation-stream.ts';
 import { formatHandshake, hostObjection, startedByHost } from './handshake.ts';
 import { createLogger, errorFields, type Logger } from './logger.ts';
-import { PluginConfig, type PluginConfigDefinition } from './plugin-config.ts';
+import type { PluginDefinition } from './plugin-definition.ts';
 import { guardProcess } from './plugin-process.ts';
-import { addHostServices, addNodeAttestor, addSpireServices } from './plugin-services.ts';
+import type { PluginService } from './plugin-service.ts';
 import { type PluginSocket, preparePluginSocket, removeStaleSockets } from './plugin-socket.ts';
 import { writeStandardError, writeStandardOutput } from './standard-error.ts';
 import { STATUS, StatusError } from './status.ts';
@@ -21,19 +20,11 @@ const HANDLER_GRACE_MS = 1200;
 const SERVE_AFTER_SIGTERM_MS = 800;
 const GRACE_AFTER_SIGTERM_MS = 700;
 
-export interface PluginDefinition<Kind extends PluginKind, Config> {
+export interface PluginProcess<Kind extends PluginKind> {
   readonly kind: Kind;
   readonly version: string;
   /** Default: hclog lines on standard error. */
   readonly logger?: Logger;
-  readonly config: PluginConfigDefinition<Config>;
-  /**
-   * One attestation, called as soon as its stream opens, with the configuration then in force. A StatusError is the
-   * answer; any other error is logged, and answered with INTERNAL and a generic text. A server plugin has answered when
-   * it sent `agent_attributes`, an agent plugin when it sent `payload`.
-   */
-  attest(stream: AttestationStream<Kind>, config: Config): Promise<void>;
-  readonly limits?: (config: Config) => Partial<AttestationLimits>;
   /**
    * Ends the process at once. Default `process.exit`, which waits for a thread that is blocked in a TPM command; a plugin
    * with such threads gives another one.
@@ -41,22 +32,28 @@ export interface PluginDefinition<Kind extends PluginKind, Config> {
   readonly exit?: (code: number) => void;
 }
 
+/** What the plugin does, loaded when the host has its handshake line: until then nothing but a socket is needed. */
+export type LoadDefinition<Kind extends PluginKind, Config> = (
+  logger: Logger,
+) => Promise<PluginDefinition<Kind, Config>>;
+
 /**
  * Serves one SPIRE node attestor plugin from this process, as HashiCorp's go-plugin and SPIRE expect it. Resolves when the
- * handshake line is out; the process ends by Shutdown, SIGTERM or the end of its host. A failed start is one error record
+ * plugin answers calls; the process ends by Shutdown, SIGTERM or the end of its host. A failed start is one error record
  * and exit code 1.
  */
 export async function servePlugin<Kind extends PluginKind, Config>(
-  definition: PluginDefinition<Kind, Config>,
+  plugin: PluginProcess<Kind>,
+  load: LoadDefinition<Kind, Config>,
 ): Promise<void> {
-  const exit = definition.exit ?? ((code: number) => process.exit(code));
+  const exit = plugin.exit ?? ((code: number) => process.exit(code));
   if (!startedByHost(process.env)) {
-    writeStandardError(helpText(definition));
+    writeStandardError(helpText(plugin));
     exit(1);
     return;
   }
-  const logger = definition.logger ?? createLogger();
-  const life = new PluginLife(definition, logger, exit);
+  const logger = plugin.logger ?? createLogger();
+  const life = new PluginLife(plugin, load, logger, exit);
   captureStrayOutput(logger);
   guardProcess(logger, {
     onTerminate: () => void life.terminate(),
@@ -72,69 +69,77 @@ export async function servePlugin<Kind extends PluginKind, Config>(
 }
 
 class PluginLife<Kind extends PluginKind, Config> {
-  readonly #definition: PluginDefinition<Kind, Config>;
+  readonly #plugin: PluginProcess<Kind>;
+  readonly #load: LoadDefinition<Kind, Config>;
   readonly #logger: Logger;
   readonly #exit: (code: number) => void;
-  readonly #server: Server = new Server();
-  readonly #calls: AttestationCalls<Kind, Config>;
-  readonly #config: PluginConfig<Config>;
+  #service: PluginService | undefined;
   #socket: PluginSocket | undefined;
   #serving = false;
   #ended = false;
 
-  constructor(definition: PluginDefinition<Kind, Config>, logger: Logger, exit: (code: number) => void) {
-    this.#definition = definition;
+  constructor(
+    plugin: PluginProcess<Kind>,
+    load: LoadDefinition<Kind, Config>,
+    logger: Logger,
+    exit: (code: number) => void,
+  ) {
+    this.#plugin = plugin;
+    this.#load = load;
     this.#logger = logger;
     this.#exit = exit;
-    this.#config = new PluginConfig(definition.config);
-    this.#calls = new AttestationCalls({
-      kind: definition.kind,
-      logger,
-      config: () => this.#config.current(),
-      limits: (config) => ({ ...DEFAULT_LIMITS, ...definition.limits?.(config) }),
-      attest: (stream, config) => definition.attest(stream, config),
-    });
   }
 
   async start(): Promise<void> {
     const objection = hostObjection(process.env);
     if (objection !== undefined) throw new Error(objection);
-    const { kind, version } = this.#definition;
-    addHostServices(this.#server, this.#logger, () => void this.#shutdown());
-    addSpireServices(this.#server, this.#logger, kind, this.#config);
-    addNodeAttestor(this.#server, kind, this.#calls);
+    const { kind, version } = this.#plugin;
     const socket = await preparePluginSocket(process.env);
     this.#socket = socket;
     process.once('exit', () => socket.remove());
-    await new Promise<void>((resolve, reject) => {
-      this.#server.bindAsync(`unix:${socket.path}`, ServerCredentials.createInsecure(), (error) => {
-        if (error === null) resolve();
-        else reject(error);
-      });
+    // The host dials as soon as it has read the line; until gRPC is there its connections wait. The socket stays for the
+    // whole life: the host dials again after about a thousand cancelled streams, when Node's HTTP/2 answers with GOAWAY.
+    const early: Socket[] = [];
+    await listening(socket.path, (connection) => {
+      if (this.#service === undefined) early.push(connection);
+      else this.#service.serve(connection);
     });
     await socket.restrict();
-    // The host dials as soon as it has read the line. The socket stays for the whole life: the host dials again after
-    // about a thousand cancelled streams, when Node's HTTP/2 answers them with GOAWAY.
     writeStandardOutput(formatHandshake(socket.path));
+    // A plugin works for milliseconds and then waits for hours: memory counts and throughput does not. As arguments of
+    // Node these flags would make it compile its own modules anew, at 15 % of the whole start.
+    setFlagsFromString('--optimize-for-size');
+    setFlagsFromString('--semi-space-growth-factor=1');
+    const service = await this.#loadService();
+    for (const connection of early) service.serve(connection);
+    this.#service = service;
     this.#serving = true;
     this.#logger.debug('plugin is serving', { kind, version });
     const removed = await removeStaleSockets(process.env).catch(() => 0);
     if (removed > 0) this.#logger.debug('removed sockets left behind by earlier plugins', { removed });
   }
 
+  async #loadService(): Promise<PluginService> {
+    const [{ pluginService }, definition] = await Promise.all([
+      import('./plugin-service.ts'),
+      this.#load(this.#logger),
+    ]);
+    return pluginService(this.#plugin.kind, definition, this.#logger, () => void this.#shutdown());
+  }
+
   async #shutdown(): Promise<void> {
-    await Promise.all([this.#calls.stop(PLUGIN_ENDS, HANDLER_GRACE_MS), delay(SHUTDOWN_ANSWER_MS)]);
+    await Promise.all([this.#service?.stop(PLUGIN_ENDS, HANDLER_GRACE_MS), delay(SHUTDOWN_ANSWER_MS)]);
     this.end(0);
   }
 
   async terminate(): Promise<void> {
     this.#logger.info('SIGTERM: serving the host until it stops this plugin, for less than 2 s');
     await delay(SERVE_AFTER_SIGTERM_MS);
-    await this.#calls.stop(PLUGIN_ENDS, GRACE_AFTER_SIGTERM_MS);
+    await this.#service?.stop(PLUGIN_ENDS, GRACE_AFTER_SIGTERM_MS);
     this.end(0);
   }
 
-  /** Before the handshake the host waits for the line and reacts to nothing else; after it, serving goes on. */
+  /** Before it serves the host waits for it and reacts to nothing else; after that, serving goes on. */
   strayError(): void {
     if (!this.#serving) this.end(1);
   }
@@ -148,9 +153,17 @@ class PluginLife<Kind extends PluginKind, Config> {
   }
 }
 
+/** Connections are handed over unread. */
+async function listening(path: string, onConnection: (connection: Socket) => void): Promise<void> {
+  const listener = createServer(onConnection);
+  await new Promise<void>((resolve, reject) => {
+    listener.once('error', reject).listen(path, resolve);
+  });
+}
+
 const PLUGIN_ENDS = new StatusError(STATUS.UNAVAILABLE, 'plugin is shutting down');
 
-function helpText({ kind, version }: { readonly kind: PluginKind; readonly version: string }): string {
+function helpText({ kind, version }: Pick<PluginProcess<PluginKind>, 'kind' | 'version'>): string {
   return (
     `tpm-attestor-${kind} ${version} is a plugin of spire-${kind}, which starts it by itself.\n` +
     `Name it in the configuration of spire-${kind}: NodeAttestor "tpm" { plugin_cmd = "…" plugin_data { … } }\n`

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { rmdirSync, unlinkSync } from 'node:fs';
 import { chmod, chown, lstat, mkdtemp, readdir, readFile, rmdir, unlink } from 'node:fs/promises';
 import { connect } from 'node:net';
@@ -11,6 +10,8 @@ import type { PluginEnvironment } from './handshake.ts';
 export const MAX_SOCKET_PATH_BYTES = 107;
 
 const DIRECTORY_PREFIX = 'spire-plugin-';
+/** The directory is this plugin's alone, and its name is random. */
+const SOCKET_NAME = 'plugin.sock';
 /** A directory is empty for the moment between its making and the bind; older ones were left behind. */
 const EMPTY_DIRECTORY_MS = 3_600_000;
 
@@ -33,8 +34,7 @@ export async function preparePluginSocket(env: PluginEnvironment): Promise<Plugi
   const base = resolve(env['PLUGIN_UNIX_SOCKET_DIR'] || tmpdir());
   const group = env['PLUGIN_UNIX_SOCKET_GROUP'] || undefined;
   const gid = group === undefined ? undefined : await groupId(group);
-  const name = `${randomBytes(4).toString('hex')}.sock`;
-  const longest = join(base, `${DIRECTORY_PREFIX}XXXXXX`, name);
+  const longest = join(base, `${DIRECTORY_PREFIX}XXXXXX`, SOCKET_NAME);
   if (Buffer.byteLength(longest) > MAX_SOCKET_PATH_BYTES) {
     throw new RangeError(
       `socket path of ${Buffer.byteLength(longest)} bytes is longer than the ${MAX_SOCKET_PATH_BYTES} a Unix socket can have: ` +
@@ -43,7 +43,7 @@ export async function preparePluginSocket(env: PluginEnvironment): Promise<Plugi
   }
   if (/[|\n\r]/.test(base)) throw new RangeError(`socket directory must not contain | or a newline: ${base}`);
   const directory = await mkdtemp(join(base, DIRECTORY_PREFIX));
-  const path = join(directory, name);
+  const path = join(directory, SOCKET_NAME);
   return {
     path,
     async restrict() {

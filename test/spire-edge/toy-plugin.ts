@@ -120,9 +120,12 @@ async function agentAttest(stream: AttestationStream<'agent'>, config: ToyConfig
   }
 }
 
-const definition = {
+const plugin = {
   version: '1.2.3',
   logger,
+  ...(process.env['TOY_EXIT'] === 'kill' && { exit: () => process.kill(process.pid, 'SIGKILL') }),
+};
+const definition = {
   config: {
     configure: async (_core: unknown, hcl: string) => configure(hcl),
     validate: async (_core: unknown, hcl: string) => problemsOf(hcl),
@@ -132,9 +135,9 @@ const definition = {
     maxConcurrent: config.max_concurrent,
     attestTimeoutMs: config.attest_timeout,
   }),
-  ...(process.env['TOY_EXIT'] === 'kill' && { exit: () => process.kill(process.pid, 'SIGKILL') }),
 };
 if (process.env['TOY_EARLY_ERROR']) setTimeout(() => Promise.reject(new Error('before the handshake')), 0);
 if (process.env['TOY_BANNER']) process.stdout.write('welcome\n');
-if (process.argv[2] === 'agent') void servePlugin({ ...definition, kind: 'agent', attest: agentAttest });
-else void servePlugin({ ...definition, kind: 'server', attest: serverAttest });
+if (process.argv[2] === 'agent') {
+  void servePlugin({ ...plugin, kind: 'agent' }, async () => ({ ...definition, attest: agentAttest }));
+} else void servePlugin({ ...plugin, kind: 'server' }, async () => ({ ...definition, attest: serverAttest }));

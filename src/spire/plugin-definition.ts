@@ -1,0 +1,15 @@
+/** What makes one node attestor plugin different from another. */
+import type { AttestationLimits } from './attestation-call.ts';
+import type { AttestationStream, PluginKind } from './attestation-stream.ts';
+import type { PluginConfigDefinition } from './plugin-config.ts';
+
+export interface PluginDefinition<Kind extends PluginKind, Config> {
+  readonly config: PluginConfigDefinition<Config>;
+  /**
+   * One attestation, called as soon as its stream opens, with the configuration then in force. A StatusError is the
+   * answer; any other error is logged, and answered with INTERNAL and a generic text. A server plugin has answered when
+   * it sent `agent_attributes`, an agent plugin when it sent `payload`.
+   */
+  attest(stream: AttestationStream<Kind>, config: Config): Promise<void>;
+  readonly limits?: (config: Config) => Partial<AttestationLimits>;
+}
