@@ -1,6 +1,7 @@
 /** The agent plugin's configuration. */
 import { parseHcl } from '../spire/hcl.ts';
 import { describeProblem, type OptionSpec, optionTable, readOptions, within } from '../spire/options.ts';
+import type { AddonChoice } from '../tpm/native.ts';
 import type { KeyChoice } from './endorsement.ts';
 
 export interface AgentConfig {
@@ -12,6 +13,7 @@ export interface AgentConfig {
   readonly ownerAuthFile: string | undefined;
   /** For each of the two steps that are the TPM's. */
   readonly tpmTimeoutMs: number;
+  readonly addon: AddonChoice;
 }
 
 const CHOICES: readonly string[] = ['auto', 'rsa', 'ecc'] satisfies KeyChoice[];
@@ -30,6 +32,11 @@ const TABLE = optionTable({
   ak: keyChoice('ecc'),
   endorsement_auth_file: { type: 'string' },
   owner_auth_file: { type: 'string' },
+  addon_path: { type: 'string' },
+  addon_sha256: {
+    type: 'string',
+    check: (text) => (/^[0-9a-f]{64}$/.test(text) ? undefined : 'must be 64 lower-case hexadecimal digits'),
+  },
   // Making RSA keys takes a slow chip most of a minute.
   tpm_timeout: { type: 'duration', default: 120_000, check: within(1000, 600_000, ' ms') },
 });
@@ -51,6 +58,7 @@ export function readAgentConfig(hcl: string): AgentConfigResult {
     endorsementAuthFile: options.endorsement_auth_file as string | undefined,
     ownerAuthFile: options.owner_auth_file as string | undefined,
     tpmTimeoutMs: options.tpm_timeout as number,
+    addon: { path: options.addon_path as string | undefined, sha256: options.addon_sha256 as string | undefined },
   };
   return { ok: true, config };
 }

@@ -4,7 +4,8 @@ import { errorFields, type Logger } from '../spire/logger.ts';
 import type { PluginDefinition } from '../spire/plugin-definition.ts';
 import { STATUS, StatusError } from '../spire/status.ts';
 import { hex } from '../tpm/bytes.ts';
-import { TpmError } from '../tpm/errors.ts';
+import { NativeUnavailableError, TpmError } from '../tpm/errors.ts';
+import { type AddonChoice, exitProcess, nativeAddon } from '../tpm/native.ts';
 import { type Attestation, Attestor } from './attest.ts';
 import type { AkMaker } from './attestation-key.ts';
 import { readAgentConfig } from './config.ts';
@@ -24,12 +25,14 @@ interface AgentPluginConfig {
 /** @param makeAk default: the primary key of the trust domain */
 export function agentPlugin(logger: Logger, makeAk?: AkMaker): PluginDefinition<'agent', AgentPluginConfig> {
   return {
+    exit: exitProcess,
     limits: ({ tpmTimeoutMs }) => ({ attestTimeoutMs: 2 * tpmTimeoutMs + CHALLENGE_MS }),
     config: {
       configure: async ({ trustDomain }, hcl) => {
         const read = readAgentConfig(hcl);
         if (!read.ok) throw new StatusError(STATUS.INVALID_ARGUMENT, read.problems.join('; '));
-        const { tcti, ek, ak, endorsementAuthFile, ownerAuthFile, tpmTimeoutMs } = read.config;
+        const { tcti, ek, ak, endorsementAuthFile, ownerAuthFile, tpmTimeoutMs, addon } = read.config;
+        expectAddon(addon);
         if (isSoftwareTcti(tctiOrDevice(tcti))) {
           logger.warn('the TPM is a software TPM: it proves nothing about this machine', { tcti: tctiOrDevice(tcti) });
         }
@@ -45,6 +48,16 @@ export function agentPlugin(logger: Logger, makeAk?: AkMaker): PluginDefinition<
     },
     attest: (stream, config) => attest(stream, config, logger.with({ attestation: stream.id })),
   };
+}
+
+/** An addon that cannot be loaded, or is not the one asked for, shows when SPIRE starts and not hours later. */
+function expectAddon(addon: AddonChoice): void {
+  try {
+    nativeAddon(addon);
+  } catch (error) {
+    if (error instanceof NativeUnavailableError) throw new StatusError(STATUS.FAILED_PRECONDITION, error.message);
+    throw error;
+  }
 }
 
 async function attest(

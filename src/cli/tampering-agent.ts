@@ -6,7 +6,6 @@ import { agentPlugin } from '../agent/spire-plugin.ts';
 import { servePlugin } from '../spire/plugin-server.ts';
 import { VERSION } from '../spire/version.ts';
 import { ESYS_TR } from '../tpm/handles.ts';
-import { exitProcess } from '../tpm/native.ts';
 import { publicAreaOf } from '../tpm/public-key.ts';
 import { TPMA_OBJECT } from '../tpm/structures/attributes.ts';
 import { encode } from '../tpm/structures/codec.ts';
@@ -53,8 +52,6 @@ export function tamperingAgentCommand(): Command {
   return new Command(TAMPERING_AGENT)
     .addArgument(new Argument('<ak>').choices(Object.keys(MAKERS)))
     .action((ak: keyof typeof MAKERS) =>
-      servePlugin({ kind: 'agent', version: VERSION, exit: exitProcess }, async (logger) =>
-        agentPlugin(logger, MAKERS[ak]),
-      ),
+      servePlugin({ kind: 'agent', version: VERSION }, async (logger) => agentPlugin(logger, MAKERS[ak])),
     );
 }

@@ -45,6 +45,10 @@ const OPTIONS = optionTable({
   max_message_bytes: { type: 'integer', default: 256 * 1024, check: within(4096, 4 * 1024 * 1024) },
 });
 
+const EVERY_TPM =
+  'ca_path admits every TPM that its CAs ever certified, not only machines of yours; hash_path without ca_path admits ' +
+  'those alone that you list';
+
 type ServerOptions = Options<typeof OPTIONS>;
 
 export interface ServerConfig {
@@ -92,6 +96,7 @@ export function serverConfigOf(trustDomain: string, body: HclBody): ServerConfig
   const warnings: string[] = [...relaxations(options)];
   const anchors = attempt(options.ca_path, (path) => readAnchors(path, warnings), 'ca_path', problem);
   const isListed = attempt(options.hash_path, readHashFolder, 'hash_path', problem);
+  if (anchors !== undefined) warnings.push(EVERY_TPM);
   const pcrs = pcrRequirements(options.pcrs);
   if (typeof pcrs !== 'string' && !options.allow_sha1_bank && pcrs.some(({ hash }) => hash === TPM_ALG.SHA1))
     problem('pcrs', 'names a SHA-1 bank, which needs allow_sha1_bank = true');

@@ -22,7 +22,8 @@ export function serverPlugin(logger: Logger): PluginDefinition<'server', ServerC
       },
       validate: async ({ trustDomain }, hcl) => {
         try {
-          readServerConfig(trustDomain, hcl);
+          // Not as notes: SPIRE takes every note for a mistake.
+          for (const warning of readServerConfig(trustDomain, hcl).warnings) logger.warn(warning);
           return [];
         } catch (error) {
           if (error instanceof InvalidConfig) return error.problems;

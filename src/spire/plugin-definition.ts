@@ -12,4 +12,9 @@ export interface PluginDefinition<Kind extends PluginKind, Config> {
    */
   attest(stream: AttestationStream<Kind>, config: Config): Promise<void>;
   readonly limits?: (config: Config) => Partial<AttestationLimits>;
+  /**
+   * Ends the process at once. Default `process.exit`, which waits for a thread that is blocked in a TPM command; a plugin
+   * with such threads gives another one.
+   */
+  readonly exit?: (code: number) => void;
 }

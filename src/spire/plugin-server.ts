@@ -25,11 +25,6 @@ export interface PluginProcess<Kind extends PluginKind> {
   readonly version: string;
   /** Default: hclog lines on standard error. */
   readonly logger?: Logger;
-  /**
-   * Ends the process at once. Default `process.exit`, which waits for a thread that is blocked in a TPM command; a plugin
-   * with such threads gives another one.
-   */
-  readonly exit?: (code: number) => void;
 }
 
 /** What the plugin does, loaded when the host has its handshake line: until then nothing but a socket is needed. */
@@ -46,14 +41,12 @@ export async function servePlugin<Kind extends PluginKind, Config>(
   plugin: PluginProcess<Kind>,
   load: LoadDefinition<Kind, Config>,
 ): Promise<void> {
-  const exit = plugin.exit ?? ((code: number) => process.exit(code));
   if (!startedByHost(process.env)) {
     writeStandardError(helpText(plugin));
-    exit(1);
-    return;
+    process.exit(1);
   }
   const logger = plugin.logger ?? createLogger();
-  const life = new PluginLife(plugin, load, logger, exit);
+  const life = new PluginLife(plugin, load, logger);
   captureStrayOutput(logger);
   guardProcess(logger, {
     onTerminate: () => void life.terminate(),
@@ -72,22 +65,16 @@ class PluginLife<Kind extends PluginKind, Config> {
   readonly #plugin: PluginProcess<Kind>;
   readonly #load: LoadDefinition<Kind, Config>;
   readonly #logger: Logger;
-  readonly #exit: (code: number) => void;
+  #exit: (code: number) => void = (code) => process.exit(code);
   #service: PluginService | undefined;
   #socket: PluginSocket | undefined;
   #serving = false;
   #ended = false;
 
-  constructor(
-    plugin: PluginProcess<Kind>,
-    load: LoadDefinition<Kind, Config>,
-    logger: Logger,
-    exit: (code: number) => void,
-  ) {
+  constructor(plugin: PluginProcess<Kind>, load: LoadDefinition<Kind, Config>, logger: Logger) {
     this.#plugin = plugin;
     this.#load = load;
     this.#logger = logger;
-    this.#exit = exit;
   }
 
   async start(): Promise<void> {
@@ -124,6 +111,7 @@ class PluginLife<Kind extends PluginKind, Config> {
       import('./plugin-service.ts'),
       this.#load(this.#logger),
     ]);
+    this.#exit = definition.exit ?? this.#exit;
     return pluginService(this.#plugin.kind, definition, this.#logger, () => void this.#shutdown());
   }
 

@@ -1,5 +1,6 @@
 /** Finds and loads the addon, once, when a TPM is first opened. Importing this file loads nothing. */
-import { existsSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { NativeUnavailableError } from './errors.ts';
@@ -7,12 +8,35 @@ import type { NativeAddon } from './native-context.ts';
 
 const FILE = 'tpm_attestor.node';
 
-let loaded: NativeAddon | undefined;
+/** Which addon it has to be. What is not said is open. */
+export interface AddonChoice {
+  /** Instead of the one found by itself. */
+  readonly path?: string | undefined;
+  /** Of the file, lower-case hexadecimal. */
+  readonly sha256?: string | undefined;
+}
 
-/** @throws NativeUnavailableError naming the files sought, what the linker said, and what to install. */
-export function nativeAddon(): NativeAddon {
-  loaded ??= load();
-  return loaded;
+interface LoadedAddon {
+  readonly addon: NativeAddon;
+  readonly file: string;
+  readonly sha256: string;
+}
+
+let loaded: LoadedAddon | undefined;
+
+/**
+ * A process loads one addon, once; a later choice can only agree with it.
+ *
+ * @throws NativeUnavailableError naming the files sought, what the linker said, and what to install
+ */
+export function nativeAddon(choice: AddonChoice = {}): NativeAddon {
+  loaded ??= load(choice);
+  const { addon, file, sha256 } = loaded;
+  if ((choice.path ?? file) !== file || (choice.sha256 ?? sha256) !== sha256) {
+    const message = `this process has loaded the TPM addon ${file} (SHA-256 ${sha256}) already: another is loaded after a restart`;
+    throw new NativeUnavailableError(message, [file]);
+  }
+  return addon;
 }
 
 /**
@@ -21,7 +45,7 @@ export function nativeAddon(): NativeAddon {
  */
 export function exitProcess(code: number): never {
   // Without the addon no thread can be in a TPM.
-  return loaded === undefined ? process.exit(code) : loaded.exitProcess(code);
+  return loaded === undefined ? process.exit(code) : loaded.addon.exitProcess(code);
 }
 
 /** `TPM_ATTESTOR_ADDON` alone when set; else beside the running bundle; else where `npm run build:native` puts it. */
@@ -42,8 +66,8 @@ function dlopenFlags(): number {
   return RTLD_NOW | deep;
 }
 
-function load(): NativeAddon {
-  const sought = candidates();
+function load({ path, sha256: wanted }: AddonChoice): LoadedAddon {
+  const sought = path === undefined ? candidates() : [path];
   const file = sought.find((candidate) => existsSync(candidate));
   if (file === undefined) {
     throw new NativeUnavailableError(
@@ -53,9 +77,19 @@ function load(): NativeAddon {
     );
   }
   const module: { exports: unknown } = { exports: {} };
+  let sha256: string;
   try {
+    // Whoever may write there can exchange the file between hash and load: the folder must be root's.
+    sha256 = createHash('sha256').update(readFileSync(file)).digest('hex');
+    if (wanted !== undefined && sha256 !== wanted) {
+      throw new NativeUnavailableError(
+        `the TPM addon ${file} has the SHA-256 ${sha256}, ${wanted} was asked for: install the addon that belongs to this release`,
+        sought,
+      );
+    }
     process.dlopen(module, file, dlopenFlags());
   } catch (cause) {
+    if (cause instanceof NativeUnavailableError) throw cause;
     throw new NativeUnavailableError(
       `the TPM addon ${file} cannot be loaded: ${cause instanceof Error ? cause.message.trim() : String(cause)}. ` +
         'It needs tpm2-tss 3.2 or newer; on Debian or Ubuntu: apt-get install tpm2-tools (or libtss2-dev).',
@@ -64,5 +98,5 @@ function load(): NativeAddon {
     );
   }
   // The one cast of the boundary; test/native/surface.test.ts holds both sides to the same keys.
-  return module.exports as NativeAddon;
+  return { addon: module.exports as NativeAddon, file, sha256 };
 }

@@ -12,6 +12,7 @@ test('an empty configuration is the machine’s own TPM, any EK, an ECC AK', () 
       endorsementAuthFile: undefined,
       ownerAuthFile: undefined,
       tpmTimeoutMs: 120_000,
+      addon: {},
     },
   });
 });
@@ -23,7 +24,9 @@ test('every option is read', () => {
     ak = "auto"
     endorsement_auth_file = "/run/credentials/endorsement"
     owner_auth_file = "/run/credentials/owner"
-    tpm_timeout = "30s"`;
+    tpm_timeout = "30s"
+    addon_path = "/opt/tpm_attestor.node"
+    addon_sha256 = "${'0a'.repeat(32)}"`;
   expect(readAgentConfig(hcl)).toEqual({
     ok: true,
     config: {
@@ -33,6 +36,7 @@ test('every option is read', () => {
       endorsementAuthFile: '/run/credentials/endorsement',
       ownerAuthFile: '/run/credentials/owner',
       tpmTimeoutMs: 30_000,
+      addon: { path: '/opt/tpm_attestor.node', sha256: '0a'.repeat(32) },
     },
   });
 });
@@ -41,6 +45,7 @@ test.each([
   ['ek = "sm2"', 'line 1: "ek" must be one of "auto", "rsa", "ecc", not "sm2"'],
   ['\nak = "RSA"', 'line 2: "ak" must be one of "auto", "rsa", "ecc", not "RSA"'],
   ['tpm_timeout = "900ms"', 'line 1: "tpm_timeout" must be 1000 ms to 600000 ms'],
+  ['addon_sha256 = "0A"', 'line 1: "addon_sha256" must be 64 lower-case hexadecimal digits'],
   ['tcti = ""', 'line 1: "tcti" must not be empty'],
   ['\n\ntci = "x"', 'line 3: "tci" is not an option; did you mean "tcti"?'],
 ])('%j is refused with its line', (hcl, problem) => {

@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto';
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createHash, randomBytes } from 'node:crypto';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,6 +12,8 @@ import { policyFor, TRUST_DOMAIN } from '../support/agent-attestation.ts';
 import { bundler } from '../support/bundle.ts';
 import { type SoftwareTpm, startSwtpm } from '../support/swtpm.ts';
 import { interpose, type TpmInterposer } from '../support/tpm-interposer.ts';
+
+const ADDON = fileURLToPath(new URL('../../build/Release/tpm_attestor.node', import.meta.url));
 
 let folder: string;
 let executable: string;
@@ -32,8 +34,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 beforeEach(async () => {
   logs = [];
   tpm = await startSwtpm();
-  const addon = fileURLToPath(new URL('../../build/Release/tpm_attestor.node', import.meta.url));
-  const env = { PATH: process.env['PATH'], TMPDIR: folder, TPM_ATTESTOR_ADDON: addon };
+  const env = { PATH: process.env['PATH'], TMPDIR: folder, TPM_ATTESTOR_ADDON: ADDON };
   host = await startPlugin({ kind: 'agent', command: executable, env, onLog: (record) => logs.push(record) });
 });
 afterEach(async () => {
@@ -117,6 +118,20 @@ describe('configuration', () => {
     await expect(refused).rejects.toMatchObject({
       code: STATUS.INVALID_ARGUMENT,
       message: expect.stringMatching(/line 2: "ek" must be/),
+    });
+    expect((await attest()).verdict).toBe('trusted');
+  });
+
+  test('pins the addon: with its own SHA-256 it is taken, with another the start fails with both', async () => {
+    const sha256 = createHash('sha256')
+      .update(await readFile(ADDON))
+      .digest('hex');
+    await configure(`tcti = "${tpm.tcti}"\naddon_sha256 = "${sha256}"`);
+    expect((await attest()).verdict).toBe('trusted');
+    const other = 'ab'.repeat(32);
+    await expect(configure(`tcti = "${tpm.tcti}"\naddon_sha256 = "${other}"`)).rejects.toMatchObject({
+      code: STATUS.FAILED_PRECONDITION,
+      message: expect.stringContaining(sha256),
     });
     expect((await attest()).verdict).toBe('trusted');
   });

@@ -21,7 +21,7 @@ describe.each(existing)('$outfile', (executable) => {
     const file = join(ROOT, executable.outfile);
     expect(statSync(file).mode & 0o111).toBe(0o111);
     const text = readFileSync(file, 'utf8');
-    expect(text.startsWith('#!/usr/bin/env -S node ')).toBe(true);
+    expect(text.startsWith('#!/usr/bin/env -S MALLOC_ARENA_MAX=1 node\n')).toBe(true);
     expect(text.includes(ROOT)).toBe(false);
     expect(text.includes('sourceMappingURL=data:')).toBe(false);
   });

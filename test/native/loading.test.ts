@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -45,6 +46,23 @@ describe('the addon', () => {
         /libtss2-none\.so\.0: cannot open shared object file.*apt-get install tpm2-tools/s,
       ),
     });
+  });
+
+  test('is taken by its SHA-256, and another one is refused with both', async () => {
+    const sha256 = createHash('sha256')
+      .update(await readFile(addonFile))
+      .digest('hex');
+    vi.resetModules();
+    const { nativeAddon } = await import('../../src/tpm/native.ts');
+    const other = 'ab'.repeat(32);
+    expect(() => nativeAddon({ path: addonFile, sha256: other })).toThrow(
+      `the TPM addon ${addonFile} has the SHA-256 ${sha256}, ${other} was asked for`,
+    );
+    expect(nativeAddon({ path: addonFile, sha256 })).toHaveProperty('open');
+    // One process, one addon: what is asked for later can only agree.
+    expect(nativeAddon({ sha256 })).toBe(nativeAddon());
+    expect(() => nativeAddon({ sha256: other })).toThrow('another is loaded after a restart');
+    expect(() => nativeAddon({ path: join(folder, 'other.node') })).toThrow('another is loaded after a restart');
   });
 
   test('that is no addon says what the linker said', async () => {

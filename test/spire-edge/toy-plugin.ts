@@ -123,9 +123,9 @@ async function agentAttest(stream: AttestationStream<'agent'>, config: ToyConfig
 const plugin = {
   version: '1.2.3',
   logger,
-  ...(process.env['TOY_EXIT'] === 'kill' && { exit: () => process.kill(process.pid, 'SIGKILL') }),
 };
 const definition = {
+  ...(process.env['TOY_EXIT'] === 'kill' && { exit: () => process.kill(process.pid, 'SIGKILL') }),
   config: {
     configure: async (_core: unknown, hcl: string) => configure(hcl),
     validate: async (_core: unknown, hcl: string) => problemsOf(hcl),
