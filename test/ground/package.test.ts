@@ -1,0 +1,85 @@
+import { mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startPlugin } from '../../src/spire/plugin-host.ts';
+import { relayAttestation } from '../../src/spire/relay.ts';
+import { type Execution, execute } from '../support/execute.ts';
+import { startSwtpm } from '../support/swtpm.ts';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+
+let folder: string;
+let installation: Execution;
+/** Of a machine that has Node and nothing to build with. */
+let env: NodeJS.ProcessEnv;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'package-'));
+  const packed = await execute('npm', ['pack', '--silent', '--pack-destination', folder], { cwd: ROOT });
+  expect(packed).toMatchObject({ code: 0 });
+  const tools = join(folder, 'tools');
+  await mkdir(tools);
+  // npm runs with the shell's own programs; no compiler, no make, no python.
+  for (const name of ['node', 'npm', 'sh', 'env']) await symlink(await which(name), join(tools, name));
+  env = { HOME: folder, PATH: tools, ...registry() };
+  const application = join(folder, 'application');
+  await mkdir(application);
+  const tarball = join(folder, packed.stdout.trim().split('\n').at(-1) ?? '');
+  installation = await execute('npm', ['install', '--no-audit', '--no-fund', tarball], { cwd: application, env });
+}, 300_000);
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+describe('the packed tarball, installed where there is no compiler', () => {
+  test('installs without running or warning of install scripts', () => {
+    expect(installation).toMatchObject({ code: 0 });
+    expect(installation.stderr + installation.stdout).not.toMatch(/script|gyp|warn/i);
+  });
+
+  test('holds the executables, the addon, documents and declarations, and no sources or tests', async () => {
+    const home = join(folder, 'application/node_modules/tpm-attestor');
+    expect((await readdir(home)).sort()).toEqual([
+      ...['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'dist', 'docs', 'package.json'],
+    ]);
+    expect((await readdir(join(home, 'dist/bin'))).sort()).toEqual([
+      ...['tpm-attestor-agent.cjs', 'tpm-attestor-server.cjs', 'tpm-attestor.cjs', 'tpm_attestor.node'],
+    ]);
+  });
+
+  test('attests from its agent plugin to its server plugin', async () => {
+    const tpm = await startSwtpm({ templates: ['L-1'], persistentEks: true });
+    const bin = join(folder, 'application/node_modules/.bin');
+    const agent = await startPlugin({ kind: 'agent', command: join(bin, 'tpm-attestor-agent'), env });
+    const server = await startPlugin({ kind: 'server', command: join(bin, 'tpm-attestor-server'), env });
+    try {
+      await agent.configure(`tcti = "${tpm.tcti}"`, 'example.org');
+      await server.configure(`ca_path = "${tpm.caPath}"\nallow_software_tpm = true`, 'example.org');
+      expect((await relayAttestation(agent, server)).agentId).toMatch(/^spiffe:\/\/example.org\/spire\/agent\/tpm\//);
+    } finally {
+      await agent.stop();
+      await server.stop();
+    }
+  });
+
+  test('judges evidence as a library, without the addon', async () => {
+    const script =
+      "import('tpm-attestor/verifier').then((verifier) => console.log(Object.keys(verifier).sort().join()))";
+    const cwd = join(folder, 'application');
+    expect(await execute('node', ['-e', script], { cwd, env })).toMatchObject({ code: 0, stdout: 'begin,finish\n' });
+  });
+});
+
+async function which(name: string): Promise<string> {
+  const { stdout } = await execute('sh', ['-c', `command -v ${name}`]);
+  const path = stdout.trim();
+  return path === '' ? join(dirname(process.execPath), name) : path;
+}
+
+/** How npm reaches its registry here. */
+function registry(): NodeJS.ProcessEnv {
+  const names = Object.keys(process.env).filter((name) =>
+    /^(npm_config_|https?_proxy|no_proxy|ssl_|node_extra)/i.test(name),
+  );
+  return Object.fromEntries(names.map((name) => [name, process.env[name]]));
+}
