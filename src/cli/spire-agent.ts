@@ -13,6 +13,8 @@ export interface SpireAgentOptions {
   readonly trustBundle: string;
   readonly nodeAttestor: NodeAttestorBlock;
   readonly joinToken?: string;
+  /** Runs under this command, which in the end becomes spire-agent. */
+  readonly under?: readonly string[];
   /** Runs as this user, with these groups beside nothing else. */
   readonly user?: { readonly uid: number; readonly gid: number; readonly groups: readonly number[] };
 }
@@ -42,7 +44,7 @@ export class SpireAgent {
       user === undefined
         ? []
         : ['--reuid', `${user.uid}`, '--regid', `${user.gid}`, '--groups', [user.gid, ...user.groups].join(',')];
-    return new SpireAgent(folder, file, new SpireProcess(file, ['run', '-config', config], as));
+    return new SpireAgent(folder, file, new SpireProcess(file, ['run', '-config', config], as, options.under));
   }
 
   /** The agent's SPIFFE ID, once it serves workloads. Rejects with the end of the log when it does not come to that. */

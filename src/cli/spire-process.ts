@@ -58,9 +58,10 @@ export class SpireProcess {
    * In a process group of its own, so that a signal to the group is what Ctrl-C sends; the kernel ends it with this process.
    *
    * @param as arguments of setpriv that change the user it runs as
+   * @param under a command that in the end becomes the one it is given
    */
-  constructor(file: string, args: readonly string[], as: readonly string[] = []) {
-    const child = spawn('setpriv', [...as, '--pdeathsig', 'KILL', '--', file, ...args], {
+  constructor(file: string, args: readonly string[], as: readonly string[] = [], under: readonly string[] = []) {
+    const child = spawn('setpriv', [...as, '--pdeathsig', 'KILL', '--', ...under, file, ...args], {
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
