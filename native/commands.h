@@ -15,7 +15,7 @@ using Command = Napi::Value(Context& context, const Napi::CallbackInfo& info);
 Command StartAuthSession;                                                           // session.cc
 Command ActivateCredential, Create, CreatePrimary, Load, LoadExternal, ReadPublic;  // object.cc
 Command GetRandom, GetCapability;                                                   // capability.cc
-Command Quote;                                                                      // attestation.cc
+Command CertifyCreation, Quote;                                                     // attestation.cc
 Command PcrRead;                                                                    // integrity.cc
 Command PolicyGetDigest, PolicyOr, PolicySecret;                                    // policy.cc
 Command ContextLoad, ContextSave, FlushContext;                                     // management.cc

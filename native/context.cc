@@ -48,6 +48,7 @@ Napi::Function Context::DefineClass(Napi::Env env) {
   Napi::Function context_class = ObjectWrap::DefineClass(env, "NativeContext", {});
   Napi::Object prototype = context_class.Get("prototype").As<Napi::Object>();
   Method<ActivateCredential>(prototype, "activateCredential");
+  Method<CertifyCreation>(prototype, "certifyCreation");
   Method<tpm_attestor::Close>(prototype, "close");
   Method<CommandCounts>(prototype, "commandCounts");
   Method<ContextLoad>(prototype, "contextLoad");

@@ -69,6 +69,7 @@ struct Mu<TPMT_TK_AUTH> {
 template <>
 struct Mu<TPMT_TK_CREATION> {
   static constexpr auto kMarshal = Tss2_MU_TPMT_TK_CREATION_Marshal;
+  static constexpr auto kUnmarshal = Tss2_MU_TPMT_TK_CREATION_Unmarshal;
 };
 
 /// Fills `structure` from exactly `size` bytes; bytes left over are an error.

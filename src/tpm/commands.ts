@@ -9,6 +9,8 @@ import { type EntityHandle, ESYS_TR, type KeyHandle, type NvHandle, type Session
 import type {
   ActivateCredentialInput,
   ActivateCredentialOutput,
+  CertifyCreationInput,
+  CertifyCreationOutput,
   CreateInput,
   CreateOutput,
   CreatePrimaryInput,
@@ -186,6 +188,14 @@ export class TpmCommands {
   /** Default scheme: the key's own. */
   quote(input: Defaulted<QuoteInput, 'inScheme'>): Promise<QuoteOutput> {
     return this.#run.send((native) => native.quote({ inScheme: KEY_SCHEME, ...input }), { sessions: input.sessions });
+  }
+
+  /** That `objectHandle` was made by this TPM, as its creation data say. Default: the key's own scheme, no data. */
+  certifyCreation(
+    input: Defaulted<CertifyCreationInput, 'inScheme' | 'qualifyingData'>,
+  ): Promise<CertifyCreationOutput> {
+    const defaults = { inScheme: KEY_SCHEME, qualifyingData: NOTHING };
+    return this.#run.send((native) => native.certifyCreation({ ...defaults, ...input }), { sessions: input.sessions });
   }
 
   /** At most eight PCRs are answered; `pcrSelectionOut` says which. */

@@ -136,6 +136,25 @@ export interface QuoteOutput {
   readonly signature: Uint8Array;
 }
 
+export interface CertifyCreationInput extends WithSessions {
+  readonly signHandle: KeyHandle;
+  /** The object whose creation is certified; it needs no authorization. */
+  readonly objectHandle: KeyHandle;
+  readonly qualifyingData: Uint8Array;
+  readonly creationHash: Uint8Array;
+  /** TPMT_SIG_SCHEME. */
+  readonly inScheme: Uint8Array;
+  /** TPMT_TK_CREATION. */
+  readonly creationTicket: Uint8Array;
+}
+
+export interface CertifyCreationOutput {
+  /** TPMS_ATTEST: exactly the signed bytes. */
+  readonly certifyInfo: Uint8Array;
+  /** TPMT_SIGNATURE. */
+  readonly signature: Uint8Array;
+}
+
 export interface PcrReadInput extends WithSessions {
   /** TPML_PCR_SELECTION. */
   readonly pcrSelectionIn: Uint8Array;
@@ -199,6 +218,7 @@ export type Resource = EntityHandle | SessionHandle;
 
 export interface NativeContext {
   activateCredential(input: ActivateCredentialInput): Promise<ActivateCredentialOutput>;
+  certifyCreation(input: CertifyCreationInput): Promise<CertifyCreationOutput>;
   contextLoad(input: { readonly context: Uint8Array }): Promise<{ readonly loadedHandle: KeyHandle }>;
   /** `context` is a TPMS_CONTEXT whose blob ESYS has wrapped with what it knows about the object. */
   contextSave(input: { readonly saveHandle: KeyHandle }): Promise<{ readonly context: Uint8Array }>;

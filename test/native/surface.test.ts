@@ -7,6 +7,7 @@ const ADDON = ['exitProcess', 'open'] as const satisfies readonly (keyof NativeA
 
 const CONTEXT = [
   'activateCredential',
+  'certifyCreation',
   'close',
   'commandCounts',
   'contextLoad',

@@ -1,11 +1,15 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { TpmError } from '../../src/tpm/errors.ts';
 import { ESYS_TR } from '../../src/tpm/handles.ts';
 import { withContext, withPrimary } from '../../src/tpm/scope.ts';
 import { tpmsAttest } from '../../src/tpm/structures/attest.ts';
 import { decode, encode } from '../../src/tpm/structures/codec.ts';
+import { TPM_ALG } from '../../src/tpm/structures/constants.ts';
+import { objectName } from '../../src/tpm/structures/name.ts';
 import { type TpmtPublic, tpmtPublic } from '../../src/tpm/structures/public.ts';
+import { tpmtSignature } from '../../src/tpm/structures/signature.ts';
+import { akTemplate } from '../../src/tpm/templates.ts';
 import { AK, EK, ekTemplate, leftInTpm, openTpm, PASSWORD, PCRS, withEkPolicy } from '../support/open-tpm.ts';
 import { startSwtpm } from '../support/swtpm.ts';
 
@@ -70,6 +74,66 @@ describe('commands', () => {
       command: 'TPM2_Quote',
       argument: { kind: 'handle', index: 1 },
     });
+  });
+
+  test('a key certifies its own creation, and not with the ticket or the hash of another', async () => {
+    const software = await startSwtpm();
+    const tpm = await openTpm(software);
+    const other = { ...AK, inPublic: encode(tpmtPublic, akTemplate('ecc', 'other')) };
+    const foreign = await tpm.exclusive((run) => withPrimary(run, other, async (made) => made));
+    await tpm.exclusive((run) =>
+      withPrimary(run, AK, async ({ objectHandle, outPublic, creationData, creationHash, creationTicket }) => {
+        const keys = { signHandle: objectHandle, objectHandle, sessions: PASSWORD };
+        const qualifyingData = randomBytes(32);
+        const { certifyInfo, signature } = await run.certifyCreation({
+          ...keys,
+          qualifyingData,
+          creationHash,
+          creationTicket,
+        });
+        const attest = decode(tpmsAttest, certifyInfo);
+        expect(attest).toMatchObject({
+          type: 'creation',
+          extraData: Uint8Array.from(qualifyingData),
+          attested: {
+            objectName: objectName(decode(tpmtPublic, outPublic)),
+            creationHash: Uint8Array.from(createHash('sha256').update(creationData).digest()),
+          },
+        });
+        expect(decode(tpmtSignature, signature)).toMatchObject({ sigAlg: 'ecdsa', hash: TPM_ALG.SHA256 });
+        const silent = await run.certifyCreation({ ...keys, creationHash, creationTicket });
+        expect(decode(tpmsAttest, silent.certifyInfo).extraData).toEqual(new Uint8Array());
+
+        for (const wrong of [{ creationTicket: foreign.creationTicket }, { creationHash: new Uint8Array(32) }])
+          await expect(run.certifyCreation({ ...keys, creationHash, creationTicket, ...wrong })).rejects.toMatchObject({
+            name: 'TPM_RC_TICKET',
+            command: 'TPM2_CertifyCreation',
+          });
+      }),
+    );
+    expect(tpm.commandCounts().get('TPM2_CertifyCreation')).toBe(4);
+    await tpm.close();
+    expect(await leftInTpm(software)).toEqual([]);
+  });
+
+  test('what no creation certificate can be asked with is refused before it reaches the TPM', async () => {
+    const tpm = await openTpm(await startSwtpm());
+    await tpm.exclusive((run) =>
+      withPrimary(run, AK, async ({ objectHandle, creationHash, creationTicket }) => {
+        const input = { signHandle: objectHandle, objectHandle, sessions: PASSWORD, creationHash, creationTicket };
+        const longer = new Uint8Array([...creationTicket, 0]);
+        for (const ticket of [new Uint8Array(), creationTicket.subarray(0, -1), longer])
+          await expect(run.certifyCreation({ ...input, creationTicket: ticket })).rejects.toMatchObject({
+            command: 'TPM2_CertifyCreation',
+            message: expect.stringContaining('creationTicket'),
+          });
+        for (const field of ['creationHash', 'qualifyingData'])
+          await expect(run.certifyCreation({ ...input, [field]: new Uint8Array(67) })).rejects.toThrow(
+            new RegExp(`TPM2_CertifyCreation: ${field} has 67 bytes`),
+          );
+      }),
+    );
+    expect(tpm.commandCounts().has('TPM2_CertifyCreation')).toBe(false);
   });
 
   test('a child key is created under a primary, loaded, saved, flushed, loaded from its context', async () => {

@@ -3,6 +3,7 @@ export const TPM_CC = {
   PolicySecret: 0x151,
   CreatePrimary: 0x131,
   ActivateCredential: 0x147,
+  CertifyCreation: 0x14a,
   NV_Read: 0x14e,
   Create: 0x153,
   Load: 0x157,
