@@ -141,7 +141,7 @@ const BEHAVIOURS = [
     about: 'signed bytes may begin in any way',
     concerns: ({ codes }) => codes.includes('quote.magic'),
     apply: (root) => {
-      instead('src/verifier/quote.ts', 'view.getUint32(0) !== TPM_GENERATED', 'false')(root);
+      instead('src/verifier/signed-structure.ts', 'view.getUint32(0) !== TPM_GENERATED', 'false')(root);
       instead('src/tpm/structures/attest.ts', 'magic !== TPM_GENERATED', 'false')(root);
     },
   },

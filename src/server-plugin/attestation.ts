@@ -1,16 +1,29 @@
 /** One attestation on the server: payload, challenge, answer, verdict. All it remembers is in local variables. */
 import { randomBytes } from 'node:crypto';
+import { type Wire, wireOf } from '../evidence/wires.ts';
 import type { AttestationStream } from '../spire/attestation-stream.ts';
 import type { Logger } from '../spire/logger.ts';
 import { STATUS, StatusError } from '../spire/status.ts';
+import type { Entropy } from '../tpm/make-credential.ts';
+import type { BegunExchange } from '../verifier/exchange.ts';
 import type { Finding, FindingCode } from '../verifier/findings.ts';
-import type { Trusted, Untrusted } from '../verifier/verdict.ts';
-import { begin, finish } from '../verifier/verify.ts';
+import type { Policy } from '../verifier/policy.ts';
+import * as spireTpmPlugin from '../verifier/spire-tpm-plugin.ts';
+import type { ProvedKeys, Trusted, TrustedDevice, Untrusted } from '../verifier/verdict.ts';
+import * as own from '../verifier/verify.ts';
 import type { ServerConfig } from './config.ts';
 
 /** All the peer ever learns, with the id under which the log has the reasons. */
 const REFUSAL = 'attestation refused; the reasons are in the log of the SPIRE server';
-const MALFORMED: readonly FindingCode[] = ['evidence.malformed', 'response.malformed'];
+const MALFORMED: readonly FindingCode[] = ['evidence.malformed', 'evidence.wire', 'response.malformed'];
+
+/** One judge for each wire. */
+interface Judge<Pending> {
+  readonly begin: (payload: Uint8Array, policy: Policy, entropy: Entropy, now: Date) => BegunExchange<Pending>;
+  readonly finish: (pending: Pending, response: Uint8Array, now: Date) => Trusted<Proved> | Untrusted;
+}
+/** What a quote adds is there on our own wire alone. */
+type Proved = ProvedKeys & Partial<TrustedDevice>;
 
 export async function attest(
   stream: AttestationStream<'server'>,
@@ -20,7 +33,26 @@ export async function attest(
   const log = logger.with({ attestation: stream.id });
   const payload = await stream.receive();
   if (payload?.kind !== 'payload') throw new StatusError(STATUS.INVALID_ARGUMENT, 'the first message is no payload');
-  const begun = begin(payload.bytes, policy, randomBytes, new Date());
+  const wire = wireOf(payload.bytes);
+  const judged =
+    wire === 'spire-tpm-plugin'
+      ? await judge(spireTpmPlugin, stream, payload.bytes, policy, log)
+      : await judge(own, stream, payload.bytes, policy, log);
+
+  logTrusted(judged, wire, log);
+  const { agentId, selectors } = judged.device;
+  // Re-attestation is cheap and looks at the boot state anew, so every SVID rotation is one.
+  stream.send({ kind: 'agent_attributes', spiffeId: agentId, selectorValues: selectors, canReattest: true });
+}
+
+async function judge<Pending>(
+  { begin, finish }: Judge<Pending>,
+  stream: AttestationStream<'server'>,
+  payload: Uint8Array,
+  policy: Policy,
+  log: Logger,
+): Promise<Trusted<Proved>> {
+  const begun = begin(payload, policy, randomBytes, new Date());
   if (begun.outcome === 'rejected') throw refusal(begun.verdict, stream, log);
 
   stream.send({ kind: 'challenge', bytes: begun.challenge });
@@ -29,11 +61,7 @@ export async function attest(
     throw new StatusError(STATUS.INVALID_ARGUMENT, 'the challenge was not answered');
   const verdict = finish(begun.pending, response.bytes, new Date());
   if (verdict.verdict === 'untrusted') throw refusal(verdict, stream, log);
-
-  logTrusted(verdict, log);
-  const { agentId, selectors } = verdict.device;
-  // Re-attestation is cheap and looks at the boot state anew, so every SVID rotation is one.
-  stream.send({ kind: 'agent_attributes', spiffeId: agentId, selectorValues: selectors, canReattest: true });
+  return verdict;
 }
 
 /** Logs every finding and makes the one sentence for the peer. */
@@ -48,17 +76,22 @@ function statusOf(findings: readonly Finding[]): StatusError['code'] {
   return findings.some(({ code }) => MALFORMED.includes(code)) ? STATUS.INVALID_ARGUMENT : STATUS.PERMISSION_DENIED;
 }
 
-function logTrusted({ device, notes }: Trusted, log: Logger): void {
+function logTrusted({ device, notes }: Trusted<Proved>, wire: Wire, log: Logger): void {
   for (const note of notes) log.warn(`relaxed policy: ${note}`, { agent_id: device.agentId });
   log.info('node attested', {
     agent_id: device.agentId,
+    wire,
     ek: device.ek.algorithm,
     ek_template: device.ek.template,
     admitted_by: device.ek.admittedBy,
     ak: device.ak.algorithm,
     ak_name: device.ak.name,
-    reset_count: device.clockInfo.resetCount,
-    restart_count: device.clockInfo.restartCount,
-    clock_safe: device.clockInfo.safe,
+    ...(device.clockInfo === undefined
+      ? {}
+      : {
+          reset_count: device.clockInfo.resetCount,
+          restart_count: device.clockInfo.restartCount,
+          clock_safe: device.clockInfo.safe,
+        }),
   });
 }

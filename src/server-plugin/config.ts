@@ -1,5 +1,6 @@
 /** The server plugin's options, and the policy they make. */
 import { statSync } from 'node:fs';
+import { isWire, WIRES } from '../evidence/wires.ts';
 import { parseHcl } from '../spire/hcl.ts';
 import type { HclBody } from '../spire/hcl-body.ts';
 import {
@@ -40,6 +41,11 @@ const OPTIONS = optionTable({
   allow_software_tpm: { type: 'boolean', default: false },
   allow_expired_ek: { type: 'boolean', default: false },
   allow_sha1_bank: { type: 'boolean', default: false },
+  wire: {
+    type: 'string',
+    default: 'tpm-attestor',
+    check: (name) => (isWire(name) ? undefined : `must be one of ${WIRES.map((wire) => `"${wire}"`).join(', ')}`),
+  },
   max_concurrent: { type: 'integer', default: 256, check: within(1, 10_000) },
   attest_timeout: { type: 'duration', default: 60_000, check: within(1000, MAX_TIMEOUT_MS, ' ms') },
   max_message_bytes: { type: 'integer', default: 256 * 1024, check: within(4096, 4 * 1024 * 1024) },
@@ -48,6 +54,8 @@ const OPTIONS = optionTable({
 const EVERY_TPM =
   'ca_path admits every TPM that its CAs ever certified, not only machines of yours; hash_path without ca_path admits ' +
   'those alone that you list';
+const OTHER_WIRE =
+  'agents may speak that of spire-tpm-plugin, which proves nothing of what a machine booted and lets whoever can relay a challenge to such a machine attest as it';
 
 type ServerOptions = Options<typeof OPTIONS>;
 
@@ -93,6 +101,9 @@ export function serverConfigOf(trustDomain: string, body: HclBody): ServerConfig
   if (options.ca_path === undefined && options.hash_path === undefined)
     problem('ca_path', 'is required, or hash_path, or both: without either no TPM could be told from another');
 
+  if (options.wire === 'spire-tpm-plugin' && !options.ek_algorithms.includes('rsa'))
+    problem('wire', 'is "spire-tpm-plugin", whose endorsement keys are RSA, which ek_algorithms does not list');
+
   const warnings: string[] = [...relaxations(options)];
   const anchors = attempt(options.ca_path, (path) => readAnchors(path, warnings), 'ca_path', problem);
   const isListed = attempt(options.hash_path, readHashFolder, 'hash_path', problem);
@@ -112,6 +123,7 @@ export function serverConfigOf(trustDomain: string, body: HclBody): ServerConfig
     allowSoftwareTpm: options.allow_software_tpm,
     allowExpiredEk: options.allow_expired_ek,
     allowSha1Bank: options.allow_sha1_bank,
+    wire: isWire(options.wire) ? options.wire : 'tpm-attestor',
     challengeTimeoutMs: options.attest_timeout,
   };
   return {
@@ -156,9 +168,10 @@ function relaxations(options: ServerOptions): readonly string[] {
     allow_expired_ek: 'endorsement certificates past their end are admitted',
     allow_sha1_bank: 'SHA-1 PCR banks may be quoted',
   } as const;
-  return (Object.keys(sentences) as (keyof typeof sentences)[])
+  const allowed = (Object.keys(sentences) as (keyof typeof sentences)[])
     .filter((name) => options[name])
     .map((name) => `${name}: ${sentences[name]}`);
+  return options.wire === 'tpm-attestor' ? allowed : [...allowed, `wire: ${OTHER_WIRE}`];
 }
 
 /** One bank, or several in order of preference with blanks between: `sha384:0-7 sha256:0-7`. */

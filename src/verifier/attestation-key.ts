@@ -1,7 +1,7 @@
 /** The attestation key: a restricted signing key that its own TPM made and that can never leave it. Pure. */
 import type { KeyObject } from 'node:crypto';
 import { keyAlgorithmName } from '../tpm/public-key.ts';
-import { algorithmName, hashAlgorithm } from '../tpm/structures/algorithms.ts';
+import { algorithmName, type HashAlgorithm, hashAlgorithm } from '../tpm/structures/algorithms.ts';
 import { hasReservedBits, type ObjectAttribute, TPMA_OBJECT } from '../tpm/structures/attributes.ts';
 import { decode } from '../tpm/structures/codec.ts';
 import { TPM_ALG } from '../tpm/structures/constants.ts';
@@ -23,6 +23,7 @@ export interface AttestationKey {
 export interface AcceptableAk extends AttestationKey {
   /** Recomputed here, never taken from the evidence. */
   readonly name: Uint8Array;
+  readonly nameAlg: HashAlgorithm;
 }
 
 /** Together with credential activation these prove that the key was made in the TPM and cannot leave it. */
@@ -64,8 +65,9 @@ export function judgeAttestationKey(publicBytes: Uint8Array, findings: Findings)
     findings.add('ak.weak_key', `the attestation key is not usable: ${key}`);
     return undefined;
   }
-  if (hashAlgorithm(publicArea.nameAlg) === undefined) return undefined;
-  return { key, scheme, algorithm: keyAlgorithmName(publicArea), name: objectName(publicArea) };
+  const nameAlg = hashAlgorithm(publicArea.nameAlg);
+  if (nameAlg === undefined) return undefined;
+  return { key, scheme, algorithm: keyAlgorithmName(publicArea), name: objectName(publicArea), nameAlg };
 }
 
 /** The worst only: a key that may live outside the TPM need not be asked what it signs. */

@@ -62,7 +62,7 @@ const PROFILE_FINDINGS: Readonly<Record<EkProblemCode, FindingCode>> = {
 };
 
 export function judgeEndorsement(
-  evidence: Payload,
+  evidence: Pick<Payload, 'ekPublic' | 'ekCertificates'>,
   policy: Policy,
   now: Date,
   findings: Findings,

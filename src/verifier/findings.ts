@@ -4,6 +4,7 @@ const NODE = 'Distrust this node until it is explained';
 
 export type FindingCode =
   | 'evidence.malformed'
+  | 'evidence.wire'
   | 'evidence.version'
   | 'evidence.trust_domain'
   | 'ek.malformed'
@@ -30,6 +31,13 @@ export type FindingCode =
   | 'ak.scheme'
   | 'ak.name_algorithm'
   | 'ak.weak_key'
+  | 'creation.malformed'
+  | 'creation.magic'
+  | 'creation.type'
+  | 'creation.scheme'
+  | 'creation.signature'
+  | 'creation.name'
+  | 'creation.data'
   | 'pcr.bank'
   | 'response.malformed'
   | 'response.late'
@@ -48,6 +56,8 @@ export type FindingCode =
 
 export const REMEDIES: Readonly<Record<FindingCode, string>> = {
   'evidence.malformed': 'Run the same release of tpm-attestor on agent and server.',
+  'evidence.wire':
+    'Run the agent plugin of tpm-attestor on this node; until then, set wire = "spire-tpm-plugin" on the server.',
   'evidence.version': 'Upgrade the older of agent and server.',
   'evidence.trust_domain': 'Set the same trust_domain in the SPIRE configuration of agent and server.',
 
@@ -78,6 +88,14 @@ export const REMEDIES: Readonly<Record<FindingCode, string>> = {
   'ak.scheme': 'Use ECDSA, RSASSA or RSAPSS with SHA-256, SHA-384 or SHA-512.',
   'ak.name_algorithm': 'Use a Name algorithm of SHA-256, SHA-384 or SHA-512.',
   'ak.weak_key': 'Use an attestation key of at least RSA-2048 or on P-256, P-384, P-521.',
+
+  'creation.malformed': `${NODE}: no TPM made this creation certificate.`,
+  'creation.magic': `${NODE}: no TPM made these bytes.`,
+  'creation.type': `${NODE}: another signed structure was passed off as a creation certificate.`,
+  'creation.scheme': `${NODE}: its key signs in one fixed form only.`,
+  'creation.signature': `${NODE}: the creation certificate was altered or made by another key.`,
+  'creation.name': `${NODE}: the creation certificate is that of another key.`,
+  'creation.data': `${NODE}: the creation data are not those that the TPM certified.`,
 
   'pcr.bank': "Allocate an accepted PCR bank in the firmware's settings, or add one that is allocated to pcrs.",
 

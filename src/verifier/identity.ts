@@ -9,7 +9,12 @@ export function agentId(trustDomain: string, pluginName: string, ek: TrustedEk):
   return `spiffe://${trustDomain}/spire/agent/${pluginName}/${ek.pubHash}`;
 }
 
-/** Selector values; SPIRE puts the plugin name in front. Digests and configured values only, never text from evidence. */
-export function selectors(ek: TrustedEk): readonly string[] {
-  return [`pub_hash:${ek.pubHash}`];
+/**
+ * Selector values; SPIRE puts the plugin name in front. Digests and configured values only, never text from evidence.
+ *
+ * @param proof what there was less than the whole proof, where there was less
+ */
+export function selectors(ek: TrustedEk, proof?: 'credential-only'): readonly string[] {
+  const values = [`pub_hash:${ek.pubHash}`];
+  return proof === undefined ? values : [...values, `proof:${proof}`];
 }

@@ -1,4 +1,5 @@
 /** What the operator asks of a machine; everything a verification depends on besides the evidence and the time. Pure. */
+import type { Wire } from '../evidence/wires.ts';
 import { hashAlgorithmByName } from '../tpm/structures/algorithms.ts';
 import { PCR_COUNT } from '../tpm/structures/pcr.ts';
 import type { AnchorSet } from '../x509/trust-store.ts';
@@ -26,6 +27,8 @@ export interface Policy {
   readonly allowSoftwareTpm: boolean;
   readonly allowExpiredEk: boolean;
   readonly allowSha1Bank: boolean;
+  /** `spire-tpm-plugin` admits that wire beside our own. */
+  readonly wire: Wire;
   /** Milliseconds a challenge may be answered. */
   readonly challengeTimeoutMs: number;
 }

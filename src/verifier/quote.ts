@@ -1,14 +1,11 @@
 /** A quote: what the TPM says its PCRs were, and whether that is the answer to our question. Pure. */
-import { constants, createHash, type KeyObject, verify } from 'node:crypto';
-import { bigEndian, concat, equalBytes, hex, padStart } from '../tpm/bytes.ts';
-import { curveByJwk, hashAlgorithm } from '../tpm/structures/algorithms.ts';
-import { type QuoteAttest, tpmsAttest } from '../tpm/structures/attest.ts';
-import { decode } from '../tpm/structures/codec.ts';
-import { TPM_GENERATED, TPM_ST } from '../tpm/structures/constants.ts';
-import { MalformedError } from '../tpm/structures/malformed.ts';
+import { createHash } from 'node:crypto';
+import { concat, equalBytes, hex } from '../tpm/bytes.ts';
+import { hashAlgorithm } from '../tpm/structures/algorithms.ts';
+import type { QuoteAttest } from '../tpm/structures/attest.ts';
 import { selectedPcrs, type TpmlPcrSelection } from '../tpm/structures/pcr.ts';
-import { type EccSignature, SIGNATURE_ALG, type TpmtSignature, tpmtSignature } from '../tpm/structures/signature.ts';
-import { type AttestationKey, schemeName } from './attestation-key.ts';
+import type { AttestationKey } from './attestation-key.ts';
+import { readSigned, verifySignature } from './signed-structure.ts';
 import { Findings, type PcrValue } from './verdict.ts';
 
 export interface SignedQuote {
@@ -40,8 +37,8 @@ export function verifyQuote(
   findings: Findings,
 ): VerifiedQuote | undefined {
   const before = findings.list.length;
-  verifySignature(ak, quote, findings);
-  const attest = readAttest(quote.quoted, findings);
+  verifySignature('quote', ak, quote.quoted, quote.signature, findings);
+  const attest = readSigned('quote', quote.quoted, findings);
   if (attest === undefined) return undefined;
   const { extraData, pcrSelection, qualifiedSigner } = expected;
   if (extraData !== undefined && !equalBytes(attest.extraData, extraData))
@@ -61,79 +58,9 @@ export function verifyQuote(
   return findings.list.length === before ? { attest, pcrs } : undefined;
 }
 
-function readAttest(quoted: Uint8Array, findings: Findings): QuoteAttest | undefined {
-  if (quoted.length >= 6) {
-    const view = new DataView(quoted.buffer, quoted.byteOffset, quoted.byteLength);
-    // Looked at before decoding, so that the two classic forgeries get names of their own.
-    if (view.getUint32(0) !== TPM_GENERATED) {
-      findings.add('quote.magic', 'the signed bytes do not begin as every structure made by a TPM does');
-      return undefined;
-    }
-    if (view.getUint16(4) !== TPM_ST.ATTEST_QUOTE) {
-      findings.add('quote.type', `the signed structure has type 0x${view.getUint16(4).toString(16)}, not a quote's`);
-      return undefined;
-    }
-  }
-  try {
-    return decode(tpmsAttest, quoted) as QuoteAttest;
-  } catch (error) {
-    if (!(error instanceof MalformedError)) throw error;
-    findings.add('quote.malformed', `the quote is no TPMS_ATTEST: ${error.message}`);
-    return undefined;
-  }
-}
-
 /** The qualifying data the quote claims to have, before anything about it is verified. */
 export function quotedExtraData(quoted: Uint8Array): Uint8Array | undefined {
-  return readAttest(quoted, new Findings())?.extraData;
-}
-
-function verifySignature(ak: AttestationKey, { quoted, signature }: SignedQuote, findings: Findings): void {
-  let decoded: TpmtSignature;
-  try {
-    decoded = decode(tpmtSignature, signature);
-  } catch (error) {
-    if (!(error instanceof MalformedError)) throw error;
-    findings.add('quote.malformed', `the signature is no TPMT_SIGNATURE: ${error.message}`);
-    return;
-  }
-  const form = { scheme: SIGNATURE_ALG[decoded.sigAlg], ...('hash' in decoded ? { hashAlg: decoded.hash } : {}) };
-  if (form.scheme !== ak.scheme.scheme || form.hashAlg !== ak.scheme.hashAlg)
-    findings.add('quote.scheme', `the signature is ${schemeName(form)}, the key signs with ${schemeName(ak.scheme)}`);
-  if (!isValid(ak.key, quoted, decoded))
-    findings.add('quote.signature', 'the attestation key did not make this signature');
-}
-
-/** Whether `signature` verifies in the form it claims to have. */
-function isValid(key: KeyObject, data: Uint8Array, signature: TpmtSignature): boolean {
-  const hash = 'hash' in signature ? hashAlgorithm(signature.hash)?.name : undefined;
-  if (hash === undefined) return false;
-  const type = key.asymmetricKeyType;
-  switch (signature.sigAlg) {
-    case 'rsassa':
-      return type === 'rsa' && verify(hash, data, { key, padding: constants.RSA_PKCS1_PADDING }, signature.sig);
-    case 'rsapss': {
-      // TPMs differ in salt length (Part 1, B.7): any length, but the hash of the scheme.
-      const { RSA_PKCS1_PSS_PADDING: padding, RSA_PSS_SALTLEN_AUTO: saltLength } = constants;
-      return type === 'rsa' && verify(hash, data, { key, padding, saltLength }, signature.sig);
-    }
-    case 'ecdsa': {
-      const raw = rawEcdsa(key, signature);
-      return raw !== undefined && verify(hash, data, { key, dsaEncoding: 'ieee-p1363' }, raw);
-    }
-    default:
-      return false;
-  }
-}
-
-/** r ‖ s at field width; undefined when one is zero or longer than the field. */
-function rawEcdsa(key: KeyObject, { signatureR, signatureS }: EccSignature): Uint8Array | undefined {
-  const width =
-    key.asymmetricKeyType === 'ec' ? curveByJwk(key.export({ format: 'jwk' }).crv ?? '')?.coordinateBytes : undefined;
-  if (width === undefined || signatureR.length > width || signatureS.length > width) return undefined;
-  if (bigEndian(signatureR) === 0n || bigEndian(signatureS) === 0n) return undefined;
-  const [r, s] = [padStart(signatureR, width), padStart(signatureS, width)];
-  return r === undefined || s === undefined ? undefined : concat(r, s);
+  return readSigned('quote', quoted, new Findings())?.extraData;
 }
 
 /** Exactly what was asked for; where nothing was, at least one bank, none twice and none without a PCR. */

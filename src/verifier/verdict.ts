@@ -11,7 +11,8 @@ export interface PcrValue {
   readonly value: string;
 }
 
-export interface TrustedDevice {
+/** What every trusted verdict says: which TPM, and which key in it. */
+export interface ProvedKeys {
   /** `spiffe://<trust domain>/spire/agent/<plugin name>/<pub_hash>` */
   readonly agentId: string;
   /** Without the plugin name that SPIRE puts in front. */
@@ -28,15 +29,19 @@ export interface TrustedDevice {
     /** Hexadecimal Name. */
     readonly name: string;
   };
+}
+
+/** And what a quote says beside it. */
+export interface TrustedDevice extends ProvedKeys {
   readonly pcrs: readonly PcrValue[];
   /** True values: the quote's signer is proved to lie in the endorsement hierarchy. */
   readonly clockInfo: TpmsClockInfo;
   readonly firmwareVersion: bigint;
 }
 
-export interface Trusted {
+export interface Trusted<Device extends ProvedKeys = TrustedDevice> {
   readonly verdict: 'trusted';
-  readonly device: TrustedDevice;
+  readonly device: Device;
   /** Relaxations of the policy that this verdict leaned on; for the log. */
   readonly notes: readonly string[];
 }

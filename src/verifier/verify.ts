@@ -4,7 +4,6 @@
  *
  * The order follows the proof: EK certificate or list → EK public area → AK attributes → secret → quote.
  */
-import { timingSafeEqual } from 'node:crypto';
 import { commitment } from '../evidence/binding.ts';
 import {
   type Challenge,
@@ -16,39 +15,42 @@ import {
   type Payload,
   PROTOCOL_VERSION,
 } from '../evidence/messages.ts';
-import { equalBytes, hex } from '../tpm/bytes.ts';
+import { equalBytes } from '../tpm/bytes.ts';
 import { type Entropy, makeCredential } from '../tpm/make-credential.ts';
 import { encode } from '../tpm/structures/codec.ts';
 import { TPM_ALG, TPM_RH } from '../tpm/structures/constants.ts';
-import { MalformedError } from '../tpm/structures/malformed.ts';
 import { handleName, qualifiedName } from '../tpm/structures/name.ts';
 import { pcrSelection, type TpmlPcrSelection, tpmlPcrSelection } from '../tpm/structures/pcr.ts';
-import { type AcceptableAk, judgeAttestationKey } from './attestation-key.ts';
-import { judgeEndorsement, type TrustedEk } from './endorsement.ts';
-import { agentId, selectors } from './identity.ts';
+import { judgeAttestationKey } from './attestation-key.ts';
+import { judgeEndorsement } from './endorsement.ts';
+import {
+  type BegunExchange,
+  exactly,
+  isSecret,
+  judgeTime,
+  type PendingCredential,
+  provedKeys,
+  readMessage,
+  rejected,
+  untrusted,
+} from './exchange.ts';
+import { selectors } from './identity.ts';
 import type { PcrRequirement, Policy } from './policy.ts';
 import { quotedExtraData, verifyQuote } from './quote.ts';
-import { Findings, type Trusted, type Untrusted, type Verdict } from './verdict.ts';
+import { Findings, type Trusted, type Verdict } from './verdict.ts';
 
 export type { Entropy } from '../tpm/make-credential.ts';
 export type { Policy } from './policy.ts';
 export type { Verdict } from './verdict.ts';
 
 /** What the server must remember between challenge and answer: for one stream, for one answer. */
-export interface Pending {
-  readonly policy: Policy;
-  readonly secret: Uint8Array;
+export interface Pending extends PendingCredential {
   /** The quote's qualifying data for this payload and this challenge. */
   readonly commitment: Uint8Array;
   readonly pcrSelection: TpmlPcrSelection;
-  readonly ek: TrustedEk;
-  readonly ak: AcceptableAk;
-  readonly issuedAt: Date;
 }
 
-export type Begun =
-  | { readonly outcome: 'challenged'; readonly challenge: Uint8Array; readonly pending: Pending }
-  | { readonly outcome: 'rejected'; readonly verdict: Untrusted };
+export type Begun = BegunExchange<Pending>;
 
 /**
  * @param payload the agent's first message as received
@@ -59,14 +61,13 @@ export type Begun =
 export function begin(payload: Uint8Array, policy: Policy, entropy: Entropy, now: Date): Begun {
   const findings = new Findings();
   const evidence = readMessage(() => decodePayload(payload), 'evidence.malformed', findings);
-  if (evidence === undefined) return { outcome: 'rejected', verdict: untrusted(findings) };
+  if (evidence === undefined) return rejected(findings);
 
   judgeEnvelope(evidence, policy, findings);
   const ek = judgeEndorsement(evidence, policy, now, findings);
   const ak = judgeAttestationKey(evidence.akPublic, findings);
   const requirement = choosePcrs(evidence.pcrBanks, policy, findings);
-  if (!findings.none || ek === undefined || ak === undefined || requirement === undefined)
-    return { outcome: 'rejected', verdict: untrusted(findings) };
+  if (!findings.none || ek === undefined || ak === undefined || requirement === undefined) return rejected(findings);
 
   const random = exactly(entropy);
   const secret = random(NONCE_BYTES);
@@ -97,13 +98,11 @@ export function begin(payload: Uint8Array, policy: Policy, entropy: Entropy, now
  */
 export function finish(pending: Pending, response: Uint8Array, now: Date): Verdict {
   const findings = new Findings();
-  const { policy, ek, ak } = pending;
+  const { ek, ak } = pending;
   const answer = readMessage(() => decodeResponse(response), 'response.malformed', findings);
   if (answer === undefined) return untrusted(findings);
 
-  const elapsedMs = now.getTime() - pending.issuedAt.getTime();
-  if (elapsedMs > policy.challengeTimeoutMs)
-    findings.add('response.late', `the answer took ${elapsedMs} ms, ${policy.challengeTimeoutMs} ms are allowed`);
+  judgeTime(pending, now, findings);
   const replayed = judgeSecret(pending, answer, findings);
   const expectation = {
     extraData: replayed ? undefined : pending.commitment,
@@ -116,15 +115,7 @@ export function finish(pending: Pending, response: Uint8Array, now: Date): Verdi
   const trusted: Trusted = {
     verdict: 'trusted',
     device: {
-      agentId: agentId(policy.trustDomain, policy.pluginName, ek),
-      selectors: selectors(ek),
-      ek: {
-        algorithm: ek.algorithm,
-        template: ek.template.name,
-        pubHash: ek.pubHash,
-        admittedBy: ek.admittedBy,
-      },
-      ak: { algorithm: ak.algorithm, name: hex(ak.name) },
+      ...provedKeys(pending, selectors(ek)),
       pcrs: quote.pcrs,
       clockInfo: quote.attest.clockInfo,
       firmwareVersion: quote.attest.firmwareVersion,
@@ -132,33 +123,6 @@ export function finish(pending: Pending, response: Uint8Array, now: Date): Verdi
     notes: ek.notes,
   };
   return trusted;
-}
-
-/** A source that gives less than asked for would make secrets that can be guessed. */
-function exactly(entropy: Entropy): Entropy {
-  return (bytes) => {
-    const drawn = entropy(bytes);
-    if (drawn.length !== bytes) throw new RangeError(`the entropy source gave ${drawn.length} of ${bytes} bytes`);
-    return drawn;
-  };
-}
-
-function untrusted(findings: Findings): Untrusted {
-  return { verdict: 'untrusted', findings: findings.list };
-}
-
-function readMessage<T>(
-  read: () => T,
-  code: 'evidence.malformed' | 'response.malformed',
-  findings: Findings,
-): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (!(error instanceof MalformedError)) throw error;
-    findings.add(code, `the message cannot be read: ${error.message}`);
-    return undefined;
-  }
 }
 
 function judgeEnvelope(evidence: Payload, policy: Policy, findings: Findings): void {
@@ -181,9 +145,7 @@ function choosePcrs(banks: readonly number[], policy: Policy, findings: Findings
 
 /** Whether the answer is one to another challenge altogether, which is one finding and not two. */
 function judgeSecret(pending: Pending, answer: ChallengeResponse, findings: Findings): boolean {
-  const { secret } = pending;
-  // timingSafeEqual throws on unequal lengths, and an unequal length is no secret.
-  if (answer.secret.length === secret.length && timingSafeEqual(answer.secret, secret)) return false;
+  if (isSecret(pending, answer.secret)) return false;
   const extraData = quotedExtraData(answer.quoted);
   const replayed = extraData !== undefined && !equalBytes(extraData, pending.commitment);
   if (replayed) findings.add('response.other_exchange', 'neither its secret nor its quote answer this challenge');

@@ -28,6 +28,7 @@ export function policyFor(tpm: Pick<SoftwareTpm, 'caPath'>, changes: Partial<Pol
     allowSoftwareTpm: true,
     allowExpiredEk: false,
     allowSha1Bank: false,
+    wire: 'tpm-attestor',
     challengeTimeoutMs: 60_000,
     ...changes,
   };

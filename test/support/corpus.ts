@@ -14,6 +14,11 @@ export function readCorpus<T>(path: string): T {
   return JSON.parse(readFileSync(join(DIRECTORY, path), 'utf8'));
 }
 
+/** The bytes of a file of the corpus; only where `hasCorpus`. */
+export function readCorpusBytes(path: string): Uint8Array {
+  return Uint8Array.from(readFileSync(join(DIRECTORY, path)));
+}
+
 /** Rows of a corpus file, or none: a table may be built before its suite is skipped. */
 export function corpusRows<K extends string, T>(path: string, key: K): readonly T[] {
   return hasCorpus ? readCorpus<Record<K, readonly T[]>>(path)[key] : [];

@@ -22,6 +22,7 @@ const policy: Policy = {
   allowSoftwareTpm: false,
   allowExpiredEk: false,
   allowSha1Bank: false,
+  wire: 'tpm-attestor',
   challengeTimeoutMs: 60_000,
 };
 const { payload } = forger(device);

@@ -1,0 +1,56 @@
+/** The PEM text by which spire-tpm-plugin names an endorsement key. Pure. */
+import { MalformedError } from '../tpm/structures/malformed.ts';
+
+export interface EkPem {
+  /** SubjectPublicKeyInfo, DER. */
+  readonly publicKey: Uint8Array;
+  /** DER; undefined where the TPM has none. */
+  readonly certificate: Uint8Array | undefined;
+}
+
+type Label = 'CERTIFICATE' | 'PUBLIC KEY';
+
+/** Bytes of DER: 16 KiB is the largest certificate read anywhere here, 1 KiB more than any key of a template. */
+const BLOCK_BYTES: Readonly<Record<Label, number>> = { CERTIFICATE: 16 * 1024, 'PUBLIC KEY': 1024 };
+const LINE_CHARACTERS = 64;
+const BLOCK = /-----BEGIN (CERTIFICATE|PUBLIC KEY)-----\n([A-Za-z0-9+/=\n]*)-----END \1-----\n/y;
+
+/** The certificate first, as that project's agent has it. */
+export function encodeEkPem({ publicKey, certificate }: EkPem): Uint8Array {
+  const text = `${certificate === undefined ? '' : block('CERTIFICATE', certificate)}${block('PUBLIC KEY', publicKey)}`;
+  return Uint8Array.from(Buffer.from(text, 'latin1'));
+}
+
+/**
+ * One PUBLIC KEY block and at most one CERTIFICATE block, in any order, written as `encodeEkPem` writes them, and nothing
+ * around them: so no two readers can take different blocks out of one text.
+ *
+ * @throws MalformedError
+ */
+export function decodeEkPem(bytes: Uint8Array): EkPem {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+  const found = new Map<Label, Uint8Array>();
+  const fail = (offset: number, reason: string): MalformedError => new MalformedError('EK.PEM', offset, reason);
+  for (let offset = 0; offset < text.length; ) {
+    BLOCK.lastIndex = offset;
+    const [whole = '', label, base64 = ''] = BLOCK.exec(text) ?? [];
+    if (label !== 'CERTIFICATE' && label !== 'PUBLIC KEY')
+      throw fail(offset, 'neither a CERTIFICATE nor a PUBLIC KEY block');
+    if (found.has(label)) throw fail(offset, `a second ${label} block`);
+    const der = Uint8Array.from(Buffer.from(base64, 'base64'));
+    if (der.length > BLOCK_BYTES[label]) throw fail(offset, `a ${label} block over ${BLOCK_BYTES[label]} bytes`);
+    if (block(label, der) !== whole) throw fail(offset, `a ${label} block in another spelling than its one`);
+    found.set(label, der);
+    offset += whole.length;
+  }
+  const publicKey = found.get('PUBLIC KEY');
+  if (publicKey === undefined) throw fail(0, 'no PUBLIC KEY block');
+  return { publicKey, certificate: found.get('CERTIFICATE') };
+}
+
+/** RFC 7468, 3: lines of 64 characters. */
+function block(label: Label, der: Uint8Array): string {
+  const base64 = Buffer.from(der.buffer, der.byteOffset, der.byteLength).toString('base64');
+  const lines = base64.match(new RegExp(`.{1,${LINE_CHARACTERS}}`, 'g')) ?? [];
+  return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`, ''].join('\n');
+}

@@ -1,0 +1,84 @@
+/** JSON documents in the one form that Go's encoder gives a struct of byte strings. Pure. */
+import { equalBytes } from '../tpm/bytes.ts';
+import { MalformedError } from '../tpm/structures/malformed.ts';
+
+/** The most bytes of a string in base64; a flag that must be false; or an object with exactly these names, in order. */
+export type Form = number | false | { readonly [name: string]: Form };
+
+/** The value that a form describes. */
+export type ValueOf<F extends Form> = F extends number
+  ? Uint8Array
+  : F extends false
+    ? false
+    : { readonly [K in keyof F]: F[K] extends Form ? ValueOf<F[K]> : never };
+
+type Value = Uint8Array | false | { readonly [name: string]: Value };
+
+export class GoDocument<F extends { readonly [name: string]: Form }> {
+  readonly #name: string;
+  readonly #form: F;
+  readonly #maxBytes: number;
+
+  /** @param maxBytes of the whole document */
+  constructor(name: string, form: F, maxBytes: number) {
+    this.#name = name;
+    this.#form = form;
+    this.#maxBytes = maxBytes;
+  }
+
+  encode(value: ValueOf<F>): Uint8Array {
+    return Uint8Array.from(Buffer.from(JSON.stringify(written(this.#form, value as Value))));
+  }
+
+  /** Decodes, encodes what it understood, and compares: nothing unknown, repeated or written otherwise passes. */
+  decode(bytes: Uint8Array): ValueOf<F> {
+    const [name, maxBytes] = [this.#name, this.#maxBytes];
+    if (bytes.length > maxBytes) throw new MalformedError(name, maxBytes, `${bytes.length} bytes are over ${maxBytes}`);
+    let parsed: unknown;
+    try {
+      parsed = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString());
+    } catch {
+      // What JSON.parse says quotes the text, which a stranger wrote.
+      throw new MalformedError(name, 0, 'not JSON');
+    }
+    const value = read(name, this.#form, parsed) as ValueOf<F>;
+    if (!equalBytes(this.encode(value), bytes))
+      throw new MalformedError(name, 0, 'not in its one accepted form (white space, a repeated name, another order)');
+    return value;
+  }
+}
+
+/** What JSON.stringify takes, names in the order of the form. */
+function written(form: Form, value: Value): unknown {
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
+  if (value === false || typeof form !== 'object') return false;
+  return Object.fromEntries(Object.entries(form).map(([name, inner]) => [name, written(inner, value[name] ?? false)]));
+}
+
+function read(path: string, form: Form, value: unknown): Value {
+  if (typeof form === 'number') return readBytes(path, form, value);
+  if (form === false) {
+    if (value !== false) throw new MalformedError(path, 0, 'is not false');
+    return false;
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new MalformedError(path, 0, 'is not an object');
+  const unknown = Object.keys(value).find((name) => !Object.hasOwn(form, name));
+  if (unknown !== undefined)
+    throw new MalformedError(path, 0, `has the unknown name ${JSON.stringify(unknown.slice(0, 64))}`);
+  const members: Readonly<Record<string, unknown>> = { ...value };
+  const entries = Object.entries(form).map(([name, inner]): [string, Value] => {
+    if (!Object.hasOwn(members, name)) throw new MalformedError(`${path}.${name}`, 0, 'is missing');
+    return [name, read(`${path}.${name}`, inner, members[name])];
+  });
+  return Object.fromEntries(entries);
+}
+
+function readBytes(path: string, maxBytes: number, value: unknown): Uint8Array {
+  if (typeof value !== 'string') throw new MalformedError(path, 0, 'is not a string');
+  const bytes = Uint8Array.from(Buffer.from(value, 'base64'));
+  // Node skips what is no base64: only text that comes back the same was canonical.
+  if (Buffer.from(bytes).toString('base64') !== value) throw new MalformedError(path, 0, 'is not canonical base64');
+  if (bytes.length > maxBytes) throw new MalformedError(path, 0, `${bytes.length} bytes are over ${maxBytes}`);
+  return bytes;
+}

@@ -1,0 +1,70 @@
+/** The three documents of spire-tpm-plugin, under the names that project gives their parts. Pure. */
+import { type Codec, decode, encode, tpm2b } from '../tpm/structures/codec.ts';
+import { tpm2bIdObject, tpmsIdObject } from '../tpm/structures/credential.ts';
+import { GoDocument, type ValueOf } from './go-json.ts';
+
+/**
+ * `EK` is PEM (see ek-pem.ts). The parts of `AK` are structures as marshalled, without the size of a TPM2B: TPMT_PUBLIC,
+ * TPMS_CREATION_DATA, the TPMS_ATTEST of TPM2_CertifyCreation, and the TPMT_SIGNATURE that the key itself made over it.
+ * `UseTCSDActivationFormat` would be true for a TPM 1.2.
+ */
+const PAYLOAD = {
+  EK: 32_768,
+  AK: {
+    Public: 1024,
+    UseTCSDActivationFormat: false,
+    CreateData: 1024,
+    CreateAttestation: 1024,
+    CreateSignature: 1024,
+  },
+} as const;
+const CHALLENGE = { EC: { Credential: 256, Secret: 1024 } } as const;
+const RESPONSE = { Secret: 64 } as const;
+
+export type PluginPayload = ValueOf<typeof PAYLOAD>;
+export type PluginResponse = ValueOf<typeof RESPONSE>;
+
+/** As our own challenge has them: the insides of the TPM2Bs that travel here. */
+export interface PluginChallenge {
+  /** TPMS_ID_OBJECT. */
+  readonly credentialBlob: Uint8Array;
+  readonly encryptedSecret: Uint8Array;
+}
+
+const payloadDocument = new GoDocument('Payload', PAYLOAD, 64 * 1024);
+const challengeDocument = new GoDocument('Challenge', CHALLENGE, 4 * 1024);
+const responseDocument = new GoDocument('ChallengeResponse', RESPONSE, 256);
+
+const tpm2bEncryptedSecret: Codec<Uint8Array> = tpm2b('TPM2B_ENCRYPTED_SECRET', CHALLENGE.EC.Secret);
+
+export function encodePluginPayload(payload: PluginPayload): Uint8Array {
+  return payloadDocument.encode(payload);
+}
+
+/** @throws MalformedError naming the part */
+export function decodePluginPayload(bytes: Uint8Array): PluginPayload {
+  return payloadDocument.decode(bytes);
+}
+
+export function encodePluginChallenge({ credentialBlob, encryptedSecret }: PluginChallenge): Uint8Array {
+  const Credential = encode(tpm2bIdObject, decode(tpmsIdObject, credentialBlob));
+  return challengeDocument.encode({ EC: { Credential, Secret: encode(tpm2bEncryptedSecret, encryptedSecret) } });
+}
+
+/** @throws MalformedError naming the part, or the structure in it */
+export function decodePluginChallenge(bytes: Uint8Array): PluginChallenge {
+  const { Credential, Secret } = challengeDocument.decode(bytes).EC;
+  return {
+    credentialBlob: encode(tpmsIdObject, decode(tpm2bIdObject, Credential)),
+    encryptedSecret: decode(tpm2bEncryptedSecret, Secret),
+  };
+}
+
+export function encodePluginResponse(response: PluginResponse): Uint8Array {
+  return responseDocument.encode(response);
+}
+
+/** @throws MalformedError */
+export function decodePluginResponse(bytes: Uint8Array): PluginResponse {
+  return responseDocument.decode(bytes);
+}

@@ -1,0 +1,20 @@
+/** The forms of exchange that agent and server know, told apart by the first message. Pure. */
+
+/** Our own, and that of spire-tpm-plugin, which has no quote. */
+export type Wire = 'tpm-attestor' | 'spire-tpm-plugin';
+
+export const WIRES: readonly Wire[] = ['tpm-attestor', 'spire-tpm-plugin'];
+
+export function isWire(text: string): text is Wire {
+  return (WIRES as readonly string[]).includes(text);
+}
+
+const OPENING_BRACE = 0x7b;
+
+/**
+ * The wire an agent speaks, by the first byte it sends: JSON begins with a brace, which as a Protocol Buffers key would
+ * be a group of field 15, and no message of ours has either.
+ */
+export function wireOf(payload: Uint8Array): Wire {
+  return payload[0] === OPENING_BRACE ? 'spire-tpm-plugin' : 'tpm-attestor';
+}

@@ -1,0 +1,49 @@
+/** A creation certificate: the AK's own word, under its TPM's rules, on how it came to be. Pure. */
+import { createHash } from 'node:crypto';
+import { equalBytes, hex } from '../tpm/bytes.ts';
+import { decode } from '../tpm/structures/codec.ts';
+import { tpmsCreationData } from '../tpm/structures/creation-data.ts';
+import { MalformedError } from '../tpm/structures/malformed.ts';
+import type { AcceptableAk } from './attestation-key.ts';
+import { readSigned, verifySignature } from './signed-structure.ts';
+import type { Findings } from './verdict.ts';
+
+export interface CreationEvidence {
+  /** TPMS_CREATION_DATA. */
+  readonly creationData: Uint8Array;
+  /** TPMS_ATTEST as signed: what TPM2_CertifyCreation answers. */
+  readonly certifyInfo: Uint8Array;
+  /** TPMT_SIGNATURE. */
+  readonly signature: Uint8Array;
+}
+
+/**
+ * Whether the AK certified its own creation (TPM 2.0 Library Part 3, 18.3). It adds nothing to what credential activation
+ * proves of a key with the attributes of one; but evidence that is sent is either right or a reason to refuse.
+ */
+export function judgeCreation(
+  ak: AcceptableAk,
+  { creationData, certifyInfo, signature }: CreationEvidence,
+  findings: Findings,
+): void {
+  verifySignature('creation', ak, certifyInfo, signature, findings);
+  judgeCreationData(creationData, findings);
+  const attest = readSigned('creation', certifyInfo, findings);
+  if (attest === undefined) return;
+  const { objectName, creationHash } = attest.attested;
+  // By the nameAlg of what was created (Part 3, 12.1).
+  const hash = createHash(ak.nameAlg.name).update(creationData).digest();
+  if (!equalBytes(objectName, ak.name))
+    findings.add('creation.name', `what was created is ${hex(objectName)}, not the attestation key`);
+  if (!equalBytes(creationHash, hash))
+    findings.add('creation.data', 'the creation data do not have the hash that was signed');
+}
+
+function judgeCreationData(creationData: Uint8Array, findings: Findings): void {
+  try {
+    decode(tpmsCreationData, creationData);
+  } catch (error) {
+    if (!(error instanceof MalformedError)) throw error;
+    findings.add('creation.malformed', `the creation data are no TPMS_CREATION_DATA: ${error.message}`);
+  }
+}

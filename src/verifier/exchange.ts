@@ -1,0 +1,76 @@
+/** What every exchange has in common, whatever its wire: one payload, one credential, one answer in time. Pure. */
+import { timingSafeEqual } from 'node:crypto';
+import { hex } from '../tpm/bytes.ts';
+import type { Entropy } from '../tpm/make-credential.ts';
+import { MalformedError } from '../tpm/structures/malformed.ts';
+import type { AcceptableAk } from './attestation-key.ts';
+import type { TrustedEk } from './endorsement.ts';
+import { agentId } from './identity.ts';
+import type { Policy } from './policy.ts';
+import type { Findings, ProvedKeys, Untrusted } from './verdict.ts';
+
+/** What is remembered of a credential until its answer. */
+export interface PendingCredential {
+  readonly policy: Policy;
+  readonly secret: Uint8Array;
+  readonly ek: TrustedEk;
+  readonly ak: AcceptableAk;
+  readonly issuedAt: Date;
+}
+
+export type BegunExchange<Pending> =
+  | { readonly outcome: 'challenged'; readonly challenge: Uint8Array; readonly pending: Pending }
+  | { readonly outcome: 'rejected'; readonly verdict: Untrusted };
+
+export function untrusted(findings: Findings): Untrusted {
+  return { verdict: 'untrusted', findings: findings.list };
+}
+
+export function rejected(findings: Findings): BegunExchange<never> {
+  return { outcome: 'rejected', verdict: untrusted(findings) };
+}
+
+/** What `read` gives; undefined, with a finding, for a message that cannot be read. */
+export function readMessage<T>(
+  read: () => T,
+  code: 'evidence.malformed' | 'response.malformed',
+  findings: Findings,
+): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof MalformedError)) throw error;
+    findings.add(code, `the message cannot be read: ${error.message}`);
+    return undefined;
+  }
+}
+
+/** A source that gives less than asked for would make secrets that can be guessed. */
+export function exactly(entropy: Entropy): Entropy {
+  return (bytes) => {
+    const drawn = entropy(bytes);
+    if (drawn.length !== bytes) throw new RangeError(`the entropy source gave ${drawn.length} of ${bytes} bytes`);
+    return drawn;
+  };
+}
+
+export function judgeTime({ policy, issuedAt }: PendingCredential, now: Date, findings: Findings): void {
+  const elapsedMs = now.getTime() - issuedAt.getTime();
+  if (elapsedMs > policy.challengeTimeoutMs)
+    findings.add('response.late', `the answer took ${elapsedMs} ms, ${policy.challengeTimeoutMs} ms are allowed`);
+}
+
+export function isSecret({ secret }: PendingCredential, answer: Uint8Array): boolean {
+  // timingSafeEqual throws on unequal lengths, and an unequal length is no secret.
+  return answer.length === secret.length && timingSafeEqual(answer, secret);
+}
+
+/** What an opened credential proves of the two keys. */
+export function provedKeys({ policy, ek, ak }: PendingCredential, selectors: readonly string[]): ProvedKeys {
+  return {
+    agentId: agentId(policy.trustDomain, policy.pluginName, ek),
+    selectors,
+    ek: { algorithm: ek.algorithm, template: ek.template.name, pubHash: ek.pubHash, admittedBy: ek.admittedBy },
+    ak: { algorithm: ak.algorithm, name: hex(ak.name) },
+  };
+}

@@ -1,0 +1,115 @@
+/**
+ * The judge of spire-tpm-plugin's wire, shaped as that of our own (verify.ts) and as strict about both keys. There is no
+ * quote: nothing is learnt of what was booted, and nothing binds the secret to this server or its trust domain. Pure.
+ */
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { decodeEkPem, type EkPem } from '../evidence/ek-pem.ts';
+import { NONCE_BYTES } from '../evidence/messages.ts';
+import {
+  decodePluginPayload,
+  decodePluginResponse,
+  encodePluginChallenge,
+  type PluginPayload,
+} from '../evidence/spire-tpm-plugin.ts';
+import { type Entropy, makeCredential } from '../tpm/make-credential.ts';
+import { publicAreaOf } from '../tpm/public-key.ts';
+import { encode } from '../tpm/structures/codec.ts';
+import { tpmtPublic } from '../tpm/structures/public.ts';
+import { EK_TEMPLATES } from '../tpm/templates.ts';
+import { judgeAttestationKey } from './attestation-key.ts';
+import { judgeCreation } from './creation.ts';
+import { judgeEndorsement, type TrustedEk } from './endorsement.ts';
+import {
+  type BegunExchange,
+  exactly,
+  isSecret,
+  judgeTime,
+  type PendingCredential,
+  provedKeys,
+  readMessage,
+  rejected,
+  untrusted,
+} from './exchange.ts';
+import { selectors } from './identity.ts';
+import type { Policy } from './policy.ts';
+import { Findings, type ProvedKeys, type Trusted, type Untrusted } from './verdict.ts';
+
+/** The EK that this wire can name: a public key says nothing of attributes and policy, the template the rest. */
+const EK_TEMPLATE = 'L-1';
+const NOTE =
+  'wire: the agent speaks that of spire-tpm-plugin: no quote, so nothing is proved of what this machine booted';
+
+/** @see begin of verify.ts */
+export function begin(
+  payload: Uint8Array,
+  policy: Policy,
+  entropy: Entropy,
+  now: Date,
+): BegunExchange<PendingCredential> {
+  const findings = new Findings();
+  if (policy.wire !== 'spire-tpm-plugin') {
+    findings.add('evidence.wire', 'the agent speaks the wire of spire-tpm-plugin, which is not admitted here');
+    return rejected(findings);
+  }
+  const evidence = readMessage(() => readPayload(payload), 'evidence.malformed', findings);
+  if (evidence === undefined) return rejected(findings);
+
+  const ek = judgeEk(evidence.ek, policy, now, findings);
+  const { Public, CreateData, CreateAttestation, CreateSignature } = evidence.ak;
+  const ak = judgeAttestationKey(Public, findings);
+  const creation = { creationData: CreateData, certifyInfo: CreateAttestation, signature: CreateSignature };
+  if (ak !== undefined) judgeCreation(ak, creation, findings);
+  if (!findings.none || ek === undefined || ak === undefined) return rejected(findings);
+
+  const random = exactly(entropy);
+  const secret = random(NONCE_BYTES);
+  const challenge = encodePluginChallenge(makeCredential(ek.publicArea, ak.name, secret, random));
+  return { outcome: 'challenged', challenge, pending: { policy, secret, ek, ak, issuedAt: now } };
+}
+
+/** @see finish of verify.ts */
+export function finish(pending: PendingCredential, response: Uint8Array, now: Date): Trusted<ProvedKeys> | Untrusted {
+  const findings = new Findings();
+  const answer = readMessage(() => decodePluginResponse(response), 'response.malformed', findings);
+  if (answer === undefined) return untrusted(findings);
+  judgeTime(pending, now, findings);
+  if (!isSecret(pending, answer.Secret))
+    findings.add('credential.secret', 'the credential was not opened: no TPM holds both keys');
+  if (!findings.none) return untrusted(findings);
+  const device = provedKeys(pending, selectors(pending.ek, 'credential-only'));
+  return { verdict: 'trusted', device, notes: [...pending.ek.notes, NOTE] };
+}
+
+/** @throws MalformedError */
+function readPayload(payload: Uint8Array): { readonly ek: EkPem; readonly ak: PluginPayload['AK'] } {
+  const { EK, AK } = decodePluginPayload(payload);
+  return { ek: decodeEkPem(EK), ak: AK };
+}
+
+/** The whole public area is the template's with this key; a credential for any other the TPM will not open. */
+function judgeEk(
+  { publicKey, certificate }: EkPem,
+  policy: Policy,
+  now: Date,
+  findings: Findings,
+): TrustedEk | undefined {
+  const template = EK_TEMPLATES.find(({ name }) => name === EK_TEMPLATE);
+  const key = readKey(publicKey);
+  const publicArea = template === undefined || key === undefined ? undefined : publicAreaOf(key, template.publicArea);
+  if (publicArea === undefined) {
+    findings.add('ek.template', `the endorsement key is none of template ${EK_TEMPLATE}, all that this wire can name`);
+    return undefined;
+  }
+  const ekCertificates = certificate === undefined ? [] : [certificate];
+  return judgeEndorsement({ ekPublic: encode(tpmtPublic, publicArea), ekCertificates }, policy, now, findings);
+}
+
+function readKey(spki: Uint8Array): KeyObject | undefined {
+  try {
+    const key = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
+    return key.asymmetricKeyType === 'rsa' ? key : undefined;
+  } catch {
+    // OpenSSL says in no form that is stable what it does not like about the bytes.
+    return undefined;
+  }
+}
