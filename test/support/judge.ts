@@ -18,6 +18,8 @@ import { type SoftwareDevice, softwareDevice, TRUST_DOMAIN } from './software-de
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const REFUSAL = /^attestation refused; the reasons are in the log of the SPIRE server \(attestation ([0-9a-f]{8})\)$/;
 
+const UNREADABLE: readonly FindingCode[] = ['evidence.malformed', 'evidence.wire', 'response.malformed'];
+
 export interface JudgeOptions {
   /** Lines of `plugin_data` beside `ca_path`. */
   readonly config?: string;
@@ -135,7 +137,7 @@ export class Judge {
       outcome: 'refused',
       findings: [...codes].sort(),
     });
-    const malformed = codes.some((code) => code === 'evidence.malformed' || code === 'response.malformed');
+    const malformed = codes.some((code) => UNREADABLE.includes(code));
     expect(judgement).toEqual({
       outcome: 'refused',
       code: malformed ? STATUS.INVALID_ARGUMENT : STATUS.PERMISSION_DENIED,

@@ -1,0 +1,278 @@
+/** spire-tpm-plugin's wire: whoever speaks it is held to the same of both keys as on our own. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import type { PluginPayload } from '../../src/evidence/spire-tpm-plugin.ts';
+import { concat } from '../../src/tpm/bytes.ts';
+import { TPMA_OBJECT } from '../../src/tpm/structures/attributes.ts';
+import { TPM_ALG } from '../../src/tpm/structures/constants.ts';
+import { objectName } from '../../src/tpm/structures/name.ts';
+import { pcrSelection } from '../../src/tpm/structures/pcr.ts';
+import type { TpmtPublic } from '../../src/tpm/structures/public.ts';
+import type { FindingCode } from '../../src/verifier/findings.ts';
+import { forger } from '../support/forger.ts';
+import { useJudge } from '../support/judge.ts';
+import { keyPair, mintEkChain, pem, spkiOf } from '../support/pki.ts';
+import { type PluginForgery, pluginForger } from '../support/plugin-forger.ts';
+import { digest, eccAk, rsaAk, type SoftwareDevice, signed, softwareDevice } from '../support/software-device.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'attack-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** This wire carries the endorsement certificate alone: the CA above it must be an anchor. */
+const caPath = join(folder, 'ca.pem');
+const { root, intermediate } = mintEkChain();
+writeFileSync(caPath, pem(root.der, intermediate.der));
+
+// Its control speaks our own wire: one server takes both.
+const judge = useJudge({ caPath, config: 'wire = "spire-tpm-plugin"' });
+const strict = useJudge({ caPath });
+
+const zeros = (count: number): Uint8Array => new Uint8Array(count);
+const ECDSA = { scheme: TPM_ALG.ECDSA, hashAlg: TPM_ALG.SHA256 };
+
+async function refuses(
+  forgery: PluginForgery | { readonly device: SoftwareDevice; readonly forgery?: PluginForgery },
+  ...codes: readonly FindingCode[]
+): Promise<void> {
+  const [device, forged] = 'device' in forgery ? [forgery.device, forgery.forgery] : [softwareDevice(), forgery];
+  await judge.refused(await judge.judge(pluginForger(device, forged)), ...codes);
+}
+
+const ofAk =
+  (part: 'Public' | 'CreateData' | 'CreateAttestation' | 'CreateSignature', edit: (bytes: Uint8Array) => Uint8Array) =>
+  (payload: PluginPayload): PluginPayload => ({ ...payload, AK: { ...payload.AK, [part]: edit(payload.AK[part]) } });
+const longer = (bytes: Uint8Array): Uint8Array => concat(bytes, zeros(1));
+const shorter = (bytes: Uint8Array): Uint8Array => bytes.slice(0, -1);
+const without =
+  (bit: number) =>
+  (area: TpmtPublic): TpmtPublic => ({ ...area, objectAttributes: area.objectAttributes & ~bit });
+
+test('refuses the wire of spire-tpm-plugin where it is not turned on', async () => {
+  await strict.refused(await strict.judge(pluginForger(softwareDevice())), 'evidence.wire');
+  const { records } = strict;
+  expect(records.find(({ fields }) => fields['finding'] === 'evidence.wire')?.fields['remedy']).toContain(
+    'wire = "spire-tpm-plugin"',
+  );
+});
+
+test('admits on both wires under one ID, and says which of them proved less', async () => {
+  for (const ak of [eccAk(), rsaAk()]) {
+    const device = softwareDevice({ ak });
+    const own = await judge.judge(forger(device));
+    const other = await judge.judge(pluginForger(device));
+    if (own.outcome !== 'admitted' || other.outcome !== 'admitted') throw new Error('not admitted');
+    expect(other).toEqual({ ...own, selectors: [...own.selectors, 'proof:credential-only'] });
+  }
+  await judge.until(() => judge.records.some(({ message }) => /^relaxed policy: wire: .* no quote/.test(message)));
+  expect(judge.records.find(({ message }) => /^wire: .*relay/.test(message))?.level).toBe('warn');
+});
+
+test('A08 refuses a creation certificate whose magic is not TPM_GENERATED', async () => {
+  await refuses({ certifyInfo: (bytes) => bytes.with(0, 0xfe) }, 'creation.magic');
+  await refuses({ certifyInfo: (bytes) => bytes.with(3, 0x46) }, 'creation.magic');
+});
+
+test('A09 refuses a quote, or another structure a TPM signs, in the place of a creation certificate', async () => {
+  const name = objectName(softwareDevice().ak.publicArea);
+  const pcrs = { pcrSelect: [pcrSelection(TPM_ALG.SHA256, [0])], pcrDigest: digest('sha256') };
+  await refuses({ attest: (honest) => ({ ...honest, type: 'quote', attested: pcrs }) }, 'creation.type');
+  const certified = { name, qualifiedName: name };
+  await refuses({ attest: (honest) => ({ ...honest, type: 'certify', attested: certified }) }, 'creation.type');
+});
+
+test('A10 refuses a creation certificate, its data or its signature with a byte more or less', async () => {
+  for (const edit of [longer, shorter]) {
+    await refuses({ certifyInfo: edit }, 'creation.malformed');
+    await refuses({ payload: ofAk('CreateData', edit) }, 'creation.data', 'creation.malformed');
+    await refuses({ payload: ofAk('CreateSignature', edit) }, 'creation.malformed');
+    await refuses({ payload: ofAk('Public', edit) }, 'ak.malformed');
+  }
+});
+
+test('A11 refuses JSON with a name more, a name twice, in another order or in another spelling', async () => {
+  const edits: readonly ((text: string) => string)[] = [
+    (text) => text.replace('{"EK"', '{"Name":"","EK"'),
+    (text) => text.replace('{"EK"', '{"EK":"","EK"'),
+    (text) => text.replace('{"EK"', '{ "EK"'),
+    (text) => text.replace('"Public"', '"public"'),
+    (text) => text.replace('"Public"', '"\\u0050ublic"'),
+    (text) => text.replace('false', 'true'),
+    (text) => text.replace('false', 'null'),
+    (text) => text.slice(0, -1),
+    (text) => `${text}{}`,
+    () => '{}',
+    () => '{',
+  ];
+  for (const edit of edits) {
+    const payloadBytes = (bytes: Uint8Array) => Uint8Array.from(Buffer.from(edit(Buffer.from(bytes).toString())));
+    await refuses({ payloadBytes }, 'evidence.malformed');
+  }
+});
+
+test('A10 refuses JSON that cannot be read in the place of an answer, and an answer of the other wire', async () => {
+  await refuses({ responseBytes: () => Uint8Array.from(Buffer.from('{"Secret":null}')) }, 'response.malformed');
+  await refuses({ responseBytes: longer }, 'response.malformed');
+  await refuses({ responseBytes: () => zeros(0) }, 'response.malformed');
+});
+
+test('A12 refuses a creation certificate that another key signed', async () => {
+  const { privateKey } = eccAk({ label: 'other machine' });
+  await refuses({ sign: (bytes) => signed(privateKey, ECDSA, bytes) }, 'creation.signature');
+  await refuses({ payload: ofAk('CreateAttestation', (bytes) => bytes.with(30, 0xff)) }, 'creation.signature');
+});
+
+test('A13 refuses on that wire an attestation key that is not restricted', async () => {
+  const device = softwareDevice({ ak: eccAk({ edit: without(TPMA_OBJECT.restricted) }) });
+  await refuses({ device }, 'ak.unrestricted');
+});
+
+test('A14 refuses on that wire an attestation key from outside, which has no creation certificate', async () => {
+  const { fixedTPM, fixedParent, sensitiveDataOrigin } = TPMA_OBJECT;
+  const nothing = (payload: PluginPayload): PluginPayload => ({
+    ...payload,
+    AK: { ...payload.AK, CreateData: zeros(0), CreateAttestation: zeros(0), CreateSignature: zeros(0) },
+  });
+  const outside = softwareDevice({ ak: eccAk({ edit: without(fixedTPM | fixedParent | sensitiveDataOrigin) }) });
+  await refuses({ device: outside }, 'ak.not_resident');
+  await refuses({ device: outside, forgery: { payload: nothing } }, 'ak.not_resident', 'creation.malformed');
+  await refuses({ payload: nothing }, 'creation.malformed');
+});
+
+test('A14 refuses the creation certificate of another key', async () => {
+  const other = objectName(eccAk({ label: 'other machine' }).publicArea);
+  await refuses(
+    {
+      attest: (honest) =>
+        honest.type === 'creation' ? { ...honest, attested: { ...honest.attested, objectName: other } } : honest,
+    },
+    'creation.name',
+  );
+  // Of the same machine: with everything that belongs to it, but another key in front.
+  const { publicArea } = rsaAk();
+  await refuses(
+    { device: softwareDevice({ ak: { ...rsaAk({ label: 'second' }), publicArea } }) },
+    'creation.signature',
+  );
+});
+
+test('A14 refuses creation data that are not those certified', async () => {
+  await refuses({ creationData: (bytes) => bytes.with(40, 0x77) }, 'creation.data');
+  await refuses(
+    {
+      attest: (honest) =>
+        honest.type === 'creation' ? { ...honest, attested: { ...honest.attested, creationHash: zeros(0) } } : honest,
+    },
+    'creation.data',
+  );
+  // By SHA-256, though the key's Name is by SHA-384.
+  const ak = eccAk({ edit: (area) => ({ ...area, nameAlg: TPM_ALG.SHA384 }) });
+  let data = zeros(0);
+  const forgery: PluginForgery = {
+    payload: (payload) => {
+      data = payload.AK.CreateData;
+      return payload;
+    },
+  };
+  expect(await judge.judge(pluginForger(softwareDevice({ ak }), forgery))).toMatchObject({ outcome: 'admitted' });
+  const shorterHash: PluginForgery['attest'] = (honest) =>
+    honest.type === 'creation'
+      ? { ...honest, attested: { ...honest.attested, creationHash: digest('sha256', data) } }
+      : honest;
+  await refuses({ device: softwareDevice({ ak }), forgery: { attest: shorterHash } }, 'creation.data');
+});
+
+test('A14 refuses on that wire the attestation key of another machine', () => {
+  const device = softwareDevice({ ak: eccAk({ label: 'other machine' }) });
+  return refuses({ device, forgery: { secret: () => zeros(32) } }, 'credential.secret');
+});
+
+test('A18 refuses on that wire a certificate of another machine beside a key of the sender', async () => {
+  const [genuine, impostor] = [softwareDevice(), softwareDevice({ label: 'impostor' })];
+  const device = { ...impostor, certificates: genuine.certificates };
+  await refuses({ device }, 'ek.key_mismatch');
+  const swapped = (ek: Uint8Array): Uint8Array => {
+    const [certificate = '', key = ''] = Buffer.from(ek)
+      .toString()
+      .split(/(?=-----BEGIN PUBLIC)/);
+    return Uint8Array.from(Buffer.from(key + certificate));
+  };
+  await refuses({ device, forgery: { ek: swapped } }, 'ek.key_mismatch');
+  expect(await judge.judge(pluginForger(genuine, { ek: swapped }))).toMatchObject({ outcome: 'admitted' });
+});
+
+test('A18 refuses on that wire a second block of either kind, and whatever else PEM can hold', async () => {
+  const blocks = (edit: (certificate: string, key: string) => string): PluginForgery => ({
+    ek: (ek) => {
+      const [certificate = '', key = ''] = Buffer.from(ek)
+        .toString()
+        .split(/(?=-----BEGIN PUBLIC)/);
+      return Uint8Array.from(Buffer.from(edit(certificate, key)));
+    },
+  });
+  const impostor = Buffer.from(spkiOf(keyPair('rsa2048', 'impostor L-1').publicKey)).toString('base64');
+  const second = `-----BEGIN PUBLIC KEY-----\n${impostor.replace(/.{64}/g, '$&\n')}\n-----END PUBLIC KEY-----\n`;
+  await refuses(
+    blocks((certificate, key) => certificate + key + second),
+    'evidence.malformed',
+  );
+  await refuses(
+    blocks((certificate, key) => second + certificate + key),
+    'evidence.malformed',
+  );
+  await refuses(
+    blocks((certificate, key) => certificate + certificate + key),
+    'evidence.malformed',
+  );
+  await refuses(
+    blocks((certificate) => certificate),
+    'evidence.malformed',
+  );
+  await refuses(
+    blocks((certificate, key) => `Subject: x\n${certificate}${key}`),
+    'evidence.malformed',
+  );
+});
+
+test('A20 refuses on that wire a secret that is too long, too short or was right for an earlier challenge', async () => {
+  let earlier = zeros(32);
+  const honest = pluginForger(softwareDevice(), {
+    secret: (secret) => {
+      earlier = secret;
+      return secret;
+    },
+  });
+  expect(await judge.judge(honest)).toMatchObject({ outcome: 'admitted' });
+  await refuses({ secret: () => earlier }, 'credential.secret');
+  await refuses({ secret: longer }, 'credential.secret');
+  await refuses({ secret: shorter }, 'credential.secret');
+  await refuses({ secret: () => zeros(0) }, 'credential.secret');
+});
+
+test('A21 refuses on that wire an endorsement key that is not RSA-2048', async () => {
+  for (const algorithm of ['rsa3072', 'rsa1024', 'p256'] as const) {
+    const publicKey = spkiOf(keyPair(algorithm, 'odd').publicKey);
+    await refuses({ pem: (pem) => ({ ...pem, publicKey }) }, 'ek.template');
+  }
+  await refuses({ pem: (pem) => ({ ...pem, publicKey: zeros(0) }) }, 'ek.template');
+  await refuses({ device: softwareDevice({ ek: 'L-2' }) }, 'ek.template');
+});
+
+test('A22 refuses a creation certificate signed in another form than the key has', async () => {
+  const { privateKey } = rsaAk();
+  const pss = { scheme: TPM_ALG.RSAPSS, hashAlg: TPM_ALG.SHA256 };
+  const device = softwareDevice({ ak: rsaAk() });
+  await refuses({ device, forgery: { sign: (bytes) => signed(privateKey, pss, bytes) } }, 'creation.scheme');
+  const sha1 = { scheme: TPM_ALG.RSASSA, hashAlg: TPM_ALG.SHA1 };
+  await refuses({ device, forgery: { sign: (bytes) => signed(privateKey, sha1, bytes) } }, 'creation.scheme');
+});
+
+test('A69 refuses on that wire a machine without a certificate that nobody listed', () =>
+  refuses({ pem: ({ publicKey }) => ({ publicKey, certificate: undefined }) }, 'ek.no_certificate'));
+
+test('A79 refuses on that wire a message or a part that is too large', async () => {
+  await refuses({ payload: ofAk('CreateAttestation', () => zeros(1025)) }, 'evidence.malformed');
+  await refuses({ pem: (pem) => ({ ...pem, certificate: zeros(16 * 1024 + 1) }) }, 'evidence.malformed');
+  await refuses({ payloadBytes: (bytes) => concat(bytes, zeros(64 * 1024)) }, 'evidence.malformed');
+});
