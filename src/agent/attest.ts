@@ -1,24 +1,20 @@
 /** Answers a server's challenge with what the TPM says. */
-import { commitment } from '../evidence/binding.ts';
-import { decodeChallenge, encodePayload, encodeResponse, PROTOCOL_VERSION } from '../evidence/messages.ts';
-import { hex } from '../tpm/bytes.ts';
+import type { Wire } from '../evidence/wires.ts';
 import type { TpmCommands } from '../tpm/commands.ts';
 import { TpmError } from '../tpm/errors.ts';
 import type { KeyHandle, SessionHandle } from '../tpm/handles.ts';
 import { keyAlgorithmName } from '../tpm/public-key.ts';
 import { Queue } from '../tpm/queue.ts';
-import { tpmsCapabilityData } from '../tpm/structures/capability.ts';
 import { decode } from '../tpm/structures/codec.ts';
-import { TPM_CAP } from '../tpm/structures/constants.ts';
-import { MalformedError } from '../tpm/structures/malformed.ts';
-import { PCR_COUNT, selectedPcrs, type TpmsPcrSelection, tpmlPcrSelection } from '../tpm/structures/pcr.ts';
 import { tpmtPublic } from '../tpm/structures/public.ts';
 import { Tpm } from '../tpm/tpm.ts';
 import { type AkMaker, makePrimaryAk } from './attestation-key.ts';
 import { type Endorsement, EndorsementError, type KeyChoice, loadEndorsement } from './endorsement.ts';
 import { HierarchyPasswords } from './hierarchy-passwords.ts';
-import { quotePcrs, signingHash } from './quote.ts';
+import { QuotingWire } from './quoting-wire.ts';
 import { activate, startEkSession } from './session.ts';
+import { pluginWire } from './spire-tpm-plugin.ts';
+import type { AgentWire } from './wire.ts';
 
 export interface AttestorOptions {
   /** The agent's own, by its configuration; never the one a challenge names. */
@@ -30,6 +26,8 @@ export interface AttestorOptions {
   /** Default `ecc`. */
   readonly ak?: KeyChoice;
   readonly passwords?: HierarchyPasswords;
+  /** Default `tpm-attestor`. */
+  readonly wire?: Wire;
   /** Default: the primary key of the trust domain. */
   readonly makeAk?: AkMaker;
 }
@@ -43,8 +41,9 @@ export interface AttestOptions {
 }
 
 export interface Attestation {
-  /** ChallengeResponse, encoded. Holds the opened secret. */
+  /** The answer as the wire has it. Holds the opened secret. */
   readonly response: Uint8Array;
+  readonly wire: Wire;
   readonly endorsement: Endorsement;
   /** `ecc-P-256` */
   readonly akAlgorithm: string;
@@ -60,9 +59,8 @@ interface Facts {
   /** A persistent key as ESYS knows it, or the context of one that was created. */
   readonly ek: { readonly serialized: Uint8Array } | { readonly context: Uint8Array };
   readonly akContext: Uint8Array;
-  readonly akAlgorithm: string;
-  /** TPM_ALG_ID. */
-  readonly akHash: number;
+  /** TPMT_PUBLIC. */
+  readonly akPublic: Uint8Array;
   readonly payload: Uint8Array;
 }
 
@@ -76,14 +74,14 @@ type Answer = Omit<Attestation, 'commands'>;
 
 /** Attests one machine to one trust domain, one attestation after another. */
 export class Attestor {
-  readonly #options: Required<AttestorOptions>;
+  readonly #options: Required<Omit<AttestorOptions, 'wire'>>;
   readonly #queue: Queue = new Queue();
+  readonly #wire: AgentWire;
   #facts: Facts | undefined;
-  /** Values by PCR selection, as last quoted. */
-  readonly #pcrValues: Map<string, readonly Uint8Array[]> = new Map();
 
-  constructor(options: AttestorOptions) {
+  constructor({ wire = 'tpm-attestor', ...options }: AttestorOptions) {
     this.#options = { ek: 'auto', ak: 'ecc', passwords: new HierarchyPasswords(), makeAk: makePrimaryAk, ...options };
+    this.#wire = wire === 'tpm-attestor' ? new QuotingWire(options.trustDomain) : pluginWire(options.trustDomain);
   }
 
   /**
@@ -106,7 +104,7 @@ export class Attestor {
     try {
       answer = await tpm.exclusive((run) => this.#operate(run, exchange), { signal: stop });
     } catch (error) {
-      if (error instanceof TpmError || error instanceof EndorsementError) this.#forget();
+      if (error instanceof TpmError || error instanceof EndorsementError) this.#facts = undefined;
       throw error;
     } finally {
       await tpm.close();
@@ -119,73 +117,54 @@ export class Attestor {
     const known = this.#facts;
     const reloaded = known === undefined ? undefined : await reload(run, known);
     if (known !== undefined && reloaded !== undefined) return this.#answer(run, known, reloaded, true, exchange);
-    this.#forget();
+    this.#facts = undefined;
     const { facts, loaded } = await this.#discover(run);
     this.#facts = facts;
     return this.#answer(run, facts, loaded, false, exchange);
   }
 
   async #discover(run: TpmCommands): Promise<{ readonly facts: Facts; readonly loaded: Loaded }> {
-    const { trustDomain, ek: ekChoice, ak: choice, passwords, makeAk } = this.#options;
-    const { endorsement, object: ek } = await loadEndorsement(run, ekChoice, passwords);
-    const ak = await makeAk(run, { choice, trustDomain, passwords, saltKey: ek });
-    const payload = encodePayload({
-      versions: [PROTOCOL_VERSION],
-      trustDomain,
-      ekPublic: endorsement.publicArea,
-      ekCertificates: endorsement.certificates,
-      akPublic: ak.publicArea,
-      pcrBanks: await allocatedBanks(run),
-    });
+    const { ek: ekChoice, ak: choice, passwords, makeAk } = this.#options;
+    const { endorsement, object: ek } = await loadEndorsement(run, ekChoice, passwords, this.#wire.ekTemplates);
+    const ak = await makeAk(run, { choice, purpose: this.#wire.akPurpose, passwords, saltKey: ek });
+    const payload = await this.#wire.payload(run, endorsement, ak);
     const facts: Facts = {
       endorsement,
       ek:
         endorsement.persistentHandle === undefined
           ? { context: (await run.contextSave({ saveHandle: ek })).context }
           : { serialized: await run.trSerialize({ object: ek }) },
-      akContext: (await run.contextSave({ saveHandle: ak.object })).context,
-      akAlgorithm: keyAlgorithmName(decode(tpmtPublic, ak.publicArea)),
-      akHash: signingHash(ak.publicArea),
+      akContext: (await run.contextSave({ saveHandle: ak.objectHandle })).context,
+      akPublic: ak.outPublic,
       payload,
     };
-    return { facts, loaded: { ek, ak: ak.object, session: await startEkSession(run, ek, endorsement) } };
+    return { facts, loaded: { ek, ak: ak.objectHandle, session: await startEkSession(run, ek, endorsement) } };
   }
 
   /** On failure `exclusive` flushes what is still loaded. */
   async #answer(
     run: TpmCommands,
-    { endorsement, akAlgorithm, akHash, payload }: Facts,
+    { endorsement, akPublic, payload }: Facts,
     { ek, ak, session }: Loaded,
     warm: boolean,
     exchange: Exchange,
   ): Promise<Answer> {
     // A copy: who exchanges must not be able to change what later attestations send.
-    const challengeBytes = await exchange(payload.slice());
-    const { credentialBlob, encryptedSecret, selection } = readChallenge(challengeBytes);
+    const question = this.#wire.read(await exchange(payload.slice()));
 
+    const { credentialBlob, encryptedSecret } = question;
     const activation = { session, ek, endorsement, ak, credentialBlob, encryptedSecret };
     const secret = await activate(run, activation, this.#options.passwords);
     try {
-      // Before the quote: the TPM has few slots. A persistent key has none, and nothing is sent.
+      // Before the answer: the TPM has few slots. A persistent key has none, and nothing is sent.
       await run.release(ek);
-      const qualifyingData = commitment(this.#options.trustDomain, payload, challengeBytes);
-      const key = `${selection.hash}:${hex(selection.pcrSelect)}`;
-      const request = { ak, hash: akHash, qualifyingData, selection };
-      const { quoted, signature, values } = await quotePcrs(run, request, this.#pcrValues.get(key));
+      const response = await question.answer(run, { secret, ak, akPublic, payload });
       await run.release(ak);
-      // One selection is all a server asks for in practice.
-      this.#pcrValues.clear();
-      this.#pcrValues.set(key, values);
-      const response = encodeResponse({ secret, quoted, signature, pcrValues: values });
-      return { response, endorsement, akAlgorithm, warm };
+      const akAlgorithm = keyAlgorithmName(decode(tpmtPublic, akPublic));
+      return { response, wire: this.#wire.name, endorsement, akAlgorithm, warm };
     } finally {
       secret.fill(0);
     }
-  }
-
-  #forget(): void {
-    this.#facts = undefined;
-    this.#pcrValues.clear();
   }
 }
 
@@ -209,33 +188,4 @@ async function reload(run: TpmCommands, { endorsement, ek: kept, akContext }: Fa
     for (const handle of loaded) await run.release(handle);
     return undefined;
   }
-}
-
-/** TPM_ALG_ID of each allocated PCR bank. */
-export async function allocatedBanks(run: TpmCommands): Promise<readonly number[]> {
-  const query = { capability: TPM_CAP.PCRS, property: 0, propertyCount: 1 };
-  const answer = decode(tpmsCapabilityData, (await run.getCapability(query)).capabilityData);
-  // A bank that is not allocated is listed with no PCR.
-  return answer.capability === 'pcrs'
-    ? answer.data.filter((bank) => selectedPcrs(bank).length > 0).map((b) => b.hash)
-    : [];
-}
-
-interface ReadChallenge {
-  readonly credentialBlob: Uint8Array;
-  readonly encryptedSecret: Uint8Array;
-  readonly selection: TpmsPcrSelection;
-}
-
-/** @throws MalformedError */
-function readChallenge(bytes: Uint8Array): ReadChallenge {
-  const { version, credentialBlob, encryptedSecret, pcrSelection } = decodeChallenge(bytes);
-  if (version !== PROTOCOL_VERSION) throw new MalformedError('Challenge.version', 0, `${version} is not offered`);
-  const banks = decode(tpmlPcrSelection, pcrSelection);
-  const [selection] = banks;
-  const indices = selection === undefined ? [] : selectedPcrs(selection);
-  if (selection === undefined || banks.length > 1 || indices.length === 0 || indices.some((i) => i >= PCR_COUNT)) {
-    throw new MalformedError('Challenge.pcrSelection', 0, `not PCRs 0 to ${PCR_COUNT - 1} of one bank`);
-  }
-  return { credentialBlob, encryptedSecret, selection };
 }

@@ -1,31 +1,27 @@
 /** The attestation key: made anew from the TPM's own seed, so that nothing of it lies on a disk. */
 import type { TpmCommands } from '../tpm/commands.ts';
 import { ESYS_TR, type KeyHandle } from '../tpm/handles.ts';
+import type { CreatePrimaryOutput } from '../tpm/native-context.ts';
 import { encode } from '../tpm/structures/codec.ts';
 import { tpmtPublic } from '../tpm/structures/public.ts';
 import { type AkAlgorithm, akTemplate } from '../tpm/templates.ts';
 import { isUnsupported, type KeyChoice } from './endorsement.ts';
 import type { HierarchyPasswords } from './hierarchy-passwords.ts';
 
-export interface LoadedAk {
-  readonly object: KeyHandle;
-  /** TPMT_PUBLIC. */
-  readonly publicArea: Uint8Array;
-}
-
 export interface AkRequest {
   readonly choice: KeyChoice;
-  readonly trustDomain: string;
+  /** Sets keys apart: a trust domain for our own wire, which has no slash, and for everything else something that has. */
+  readonly purpose: string;
   readonly passwords: HierarchyPasswords;
   /** The endorsement key, to salt sessions to. */
   readonly saltKey: KeyHandle;
 }
 
-/** Loads an attestation key and leaves it loaded. */
-export type AkMaker = (run: TpmCommands, request: AkRequest) => Promise<LoadedAk>;
+/** Makes an attestation key and leaves it loaded. */
+export type AkMaker = (run: TpmCommands, request: AkRequest) => Promise<CreatePrimaryOutput>;
 
 /**
- * A restricted signing key, primary of the endorsement hierarchy: the same key each time for the same trust domain, and
+ * A restricted signing key, primary of the endorsement hierarchy: the same key each time for the same purpose, and
  * counters in its quotes are true values. `auto` falls back to RSA where the TPM has no P-256.
  */
 export const makePrimaryAk: AkMaker = async (run, request) => {
@@ -38,14 +34,13 @@ export const makePrimaryAk: AkMaker = async (run, request) => {
   }
 };
 
-async function createAk(
+function createAk(
   run: TpmCommands,
-  { trustDomain, passwords, saltKey }: AkRequest,
+  { purpose, passwords, saltKey }: AkRequest,
   algorithm: AkAlgorithm,
-): Promise<LoadedAk> {
-  const inPublic = encode(tpmtPublic, akTemplate(algorithm, trustDomain));
-  const { objectHandle, outPublic } = await passwords.authorize(run, 'endorsement', saltKey, (session) =>
+): Promise<CreatePrimaryOutput> {
+  const inPublic = encode(tpmtPublic, akTemplate(algorithm, purpose));
+  return passwords.authorize(run, 'endorsement', saltKey, (session) =>
     run.createPrimary({ primaryHandle: ESYS_TR.RH_ENDORSEMENT, sessions: [session], inPublic }),
   );
-  return { object: objectHandle, publicArea: outPublic };
 }

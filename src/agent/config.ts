@@ -1,4 +1,5 @@
 /** The agent plugin's configuration. */
+import { type Wire, wireProblem } from '../evidence/wires.ts';
 import { parseHcl } from '../spire/hcl.ts';
 import { describeProblem, type OptionSpec, optionTable, readOptions, within } from '../spire/options.ts';
 import type { AddonChoice } from '../tpm/native.ts';
@@ -14,6 +15,7 @@ export interface AgentConfig {
   /** For each of the two steps that are the TPM's. */
   readonly tpmTimeoutMs: number;
   readonly addon: AddonChoice;
+  readonly wire: Wire;
 }
 
 const CHOICES: readonly string[] = ['auto', 'rsa', 'ecc'] satisfies KeyChoice[];
@@ -39,6 +41,7 @@ const TABLE = optionTable({
   },
   // Making RSA keys takes a slow chip most of a minute.
   tpm_timeout: { type: 'duration', default: 120_000, check: within(1000, 600_000, ' ms') },
+  wire: { type: 'string', default: 'tpm-attestor', check: wireProblem },
 });
 
 export type AgentConfigResult =
@@ -51,6 +54,8 @@ export function readAgentConfig(hcl: string): AgentConfigResult {
   const result = readOptions(TABLE, parseHcl(hcl));
   if (!result.ok) return { ok: false, problems: result.problems.map(describeProblem) };
   const { options } = result;
+  if (options.wire === 'spire-tpm-plugin' && options.ek === 'ecc')
+    return { ok: false, problems: ['"wire" is "spire-tpm-plugin", whose endorsement key is RSA, and "ek" is "ecc"'] };
   const config: AgentConfig = {
     tcti: options.tcti as string | undefined,
     ek: options.ek as KeyChoice,
@@ -59,6 +64,7 @@ export function readAgentConfig(hcl: string): AgentConfigResult {
     ownerAuthFile: options.owner_auth_file as string | undefined,
     tpmTimeoutMs: options.tpm_timeout as number,
     addon: { path: options.addon_path as string | undefined, sha256: options.addon_sha256 as string | undefined },
+    wire: options.wire as Wire,
   };
   return { ok: true, config };
 }

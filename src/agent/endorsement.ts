@@ -58,16 +58,18 @@ export function isUnsupported(error: unknown): boolean {
 /**
  * The first key of the order that has a certificate, else the first that can be made.
  *
+ * @param names the templates to look for, in order
  * @throws EndorsementError when there is none, or when ESYS and we do not see the same key
  */
 export async function loadEndorsement(
   run: TpmCommands,
   choice: KeyChoice,
   passwords: HierarchyPasswords,
+  names: readonly EkTemplateName[] = ORDER,
 ): Promise<LoadedEndorsement> {
-  const templates = ORDER.flatMap((name) => EK_TEMPLATES.filter((template) => template.name === name)).filter(
-    ({ algorithm }) => choice === 'auto' || algorithm === choice,
-  );
+  const templates = names
+    .flatMap((name) => EK_TEMPLATES.filter((template) => template.name === name))
+    .filter(({ algorithm }) => choice === 'auto' || algorithm === choice);
   const nv = new NvReader(run, passwords);
   for (const template of templates) {
     const certificate = await readCertificate(nv, template);

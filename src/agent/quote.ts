@@ -5,8 +5,9 @@ import type { TpmCommands } from '../tpm/commands.ts';
 import { ESYS_TR, type KeyHandle } from '../tpm/handles.ts';
 import { hashAlgorithm } from '../tpm/structures/algorithms.ts';
 import { tpmsAttest } from '../tpm/structures/attest.ts';
+import { tpmsCapabilityData } from '../tpm/structures/capability.ts';
 import { decode, encode } from '../tpm/structures/codec.ts';
-import { TPM_ALG } from '../tpm/structures/constants.ts';
+import { TPM_ALG, TPM_CAP } from '../tpm/structures/constants.ts';
 import { pcrSelection, selectedPcrs, type TpmsPcrSelection, tpmlPcrSelection } from '../tpm/structures/pcr.ts';
 import { tpmtPublic } from '../tpm/structures/public.ts';
 
@@ -61,6 +62,16 @@ export async function quotePcrs(
     if (equalBytes(digestOf(request.hash, values), digest)) return { quoted, signature, values };
   }
   throw new PcrError(`the PCRs changed during each of ${MAX_QUOTES} quotes`);
+}
+
+/** TPM_ALG_ID of each allocated PCR bank. */
+export async function allocatedBanks(run: TpmCommands): Promise<readonly number[]> {
+  const query = { capability: TPM_CAP.PCRS, property: 0, propertyCount: 1 };
+  const answer = decode(tpmsCapabilityData, (await run.getCapability(query)).capabilityData);
+  // A bank that is not allocated is listed with no PCR.
+  return answer.capability === 'pcrs'
+    ? answer.data.filter((bank) => selectedPcrs(bank).length > 0).map((b) => b.hash)
+    : [];
 }
 
 /** The hash of an AK's signature scheme, which is also that of the PCR digest (TPM 2.0 Library Part 3, 18.4). */

@@ -22,6 +22,9 @@ interface AgentPluginConfig {
   readonly tpmTimeoutMs: number;
 }
 
+const WITHOUT_QUOTE =
+  'the wire of spire-tpm-plugin has no quote: the server learns nothing of what this machine booted, and whoever relays a challenge to this agent is taken for this machine';
+
 /** @param makeAk default: the primary key of the trust domain */
 export function agentPlugin(logger: Logger, makeAk?: AkMaker): PluginDefinition<'agent', AgentPluginConfig> {
   return {
@@ -31,13 +34,14 @@ export function agentPlugin(logger: Logger, makeAk?: AkMaker): PluginDefinition<
       configure: async ({ trustDomain }, hcl) => {
         const read = readAgentConfig(hcl);
         if (!read.ok) throw new StatusError(STATUS.INVALID_ARGUMENT, read.problems.join('; '));
-        const { tcti, ek, ak, endorsementAuthFile, ownerAuthFile, tpmTimeoutMs, addon } = read.config;
+        const { tcti, ek, ak, endorsementAuthFile, ownerAuthFile, tpmTimeoutMs, addon, wire } = read.config;
         expectAddon(addon);
         if (isSoftwareTcti(tctiOrDevice(tcti))) {
           logger.warn('the TPM is a software TPM: it proves nothing about this machine', { tcti: tctiOrDevice(tcti) });
         }
+        if (wire !== 'tpm-attestor') logger.warn(WITHOUT_QUOTE, { wire });
         const passwords = new HierarchyPasswords({ endorsement: endorsementAuthFile, owner: ownerAuthFile });
-        const options = { trustDomain, tcti: () => tctiOrDevice(tcti), ek, ak, passwords };
+        const options = { trustDomain, tcti: () => tctiOrDevice(tcti), ek, ak, passwords, wire };
         const attestor = new Attestor(makeAk === undefined ? options : { ...options, makeAk });
         return { attestor, tpmTimeoutMs };
       },
@@ -89,10 +93,11 @@ async function attest(
   }
 }
 
-function logAttestation(logger: Logger, { endorsement, akAlgorithm, warm }: Attestation): void {
+function logAttestation(logger: Logger, { wire, endorsement, akAlgorithm, warm }: Attestation): void {
   const { template, persistentHandle, certificates, notes } = endorsement;
   for (const note of notes) logger.warn(note);
   logger.info('answered the challenge', {
+    wire,
     ek_template: template.name,
     ek_algorithm: template.algorithm,
     ek_nv_index: handleText(template.certificateNvIndex),

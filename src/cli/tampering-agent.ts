@@ -14,13 +14,12 @@ import { type AkAlgorithm, akTemplate } from '../tpm/templates.ts';
 
 const MAKERS: Readonly<Record<'unrestricted' | 'software', AkMaker>> = {
   /** Bound to its TPM, but it signs forged quotes. */
-  unrestricted: async (run, { choice, trustDomain, passwords, saltKey }) => {
-    const template = akTemplate(algorithmOf(choice), trustDomain);
+  unrestricted: (run, { choice, purpose, passwords, saltKey }) => {
+    const template = akTemplate(algorithmOf(choice), purpose);
     const inPublic = withAttributes(template, template.objectAttributes & ~TPMA_OBJECT.restricted);
-    const { objectHandle, outPublic } = await passwords.authorize(run, 'endorsement', saltKey, (session) =>
+    return passwords.authorize(run, 'endorsement', saltKey, (session) =>
       run.createPrimary({ primaryHandle: ESYS_TR.RH_ENDORSEMENT, sessions: [session], inPublic }),
     );
-    return { object: objectHandle, publicArea: outPublic };
   },
   /** Its private part lies outside, where anybody may sign with it. */
   software: async (run, { choice }) => {
@@ -29,7 +28,8 @@ const MAKERS: Readonly<Record<'unrestricted' | 'software', AkMaker>> = {
     if (area === undefined) throw new RangeError('the key does not fit the template');
     const inPublic = withAttributes(area, TPMA_OBJECT.userWithAuth | TPMA_OBJECT.sign);
     const { objectHandle } = await run.loadExternal({ hierarchy: ESYS_TR.RH_NULL, inPublic });
-    return { object: objectHandle, publicArea: inPublic };
+    const none = new Uint8Array();
+    return { objectHandle, outPublic: inPublic, creationData: none, creationHash: none, creationTicket: none };
   },
 };
 

@@ -1,6 +1,7 @@
 /** What a TPM says about itself (TPM2_GetCapability). */
-import { allocatedBanks } from '../agent/attest.ts';
+
 import { handlesIn } from '../agent/nv-index.ts';
+import { allocatedBanks } from '../agent/quote.ts';
 import type { TpmCommands } from '../tpm/commands.ts';
 import { hashAlgorithm } from '../tpm/structures/algorithms.ts';
 import { tpmsCapabilityData } from '../tpm/structures/capability.ts';

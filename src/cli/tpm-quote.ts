@@ -1,10 +1,10 @@
 /** `tpm quote`: a quote as an evidence file, for a nonce somebody chose or for a challenge. */
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { Attestor, allocatedBanks } from '../agent/attest.ts';
+import { Attestor } from '../agent/attest.ts';
 import { type AkMaker, makePrimaryAk } from '../agent/attestation-key.ts';
 import { loadEndorsement } from '../agent/endorsement.ts';
-import { quotePcrs, signingHash } from '../agent/quote.ts';
+import { allocatedBanks, quotePcrs, signingHash } from '../agent/quote.ts';
 import { tctiOrDevice } from '../agent/tcti.ts';
 import { evidenceToJson } from '../evidence/json.ts';
 import {
@@ -104,23 +104,23 @@ async function quoteForNonce(
     throw new UsageError(`the TPM has no PCR bank ${bank}; see "tpm info" for those it has`);
   const { endorsement, object: ek } = await loadEndorsement(run, options.ek, passwords);
   for (const note of endorsement.notes) remark(note);
-  const ak = await makePrimaryAk(run, { choice: options.ak, trustDomain: PURPOSE, passwords, saltKey: ek });
+  const ak = await makePrimaryAk(run, { choice: options.ak, purpose: PURPOSE, passwords, saltKey: ek });
   await run.release(ek);
   const request = {
-    ak: ak.object,
-    hash: signingHash(ak.publicArea),
+    ak: ak.objectHandle,
+    hash: signingHash(ak.outPublic),
     qualifyingData: nonce,
     selection: pcrSelection(hash, indices),
   };
   const { quoted, signature, values } = await quotePcrs(run, request, undefined);
-  await run.release(ak.object);
+  await run.release(ak.objectHandle);
   return {
     payload: {
       versions: [PROTOCOL_VERSION],
       trustDomain,
       ekPublic: endorsement.publicArea,
       ekCertificates: [...endorsement.certificates],
-      akPublic: ak.publicArea,
+      akPublic: ak.outPublic,
       pcrBanks: [...pcrBanks],
     },
     challenge: undefined,
@@ -134,7 +134,7 @@ async function answerChallenge(options: QuoteOptions, challengePath: string, evi
   const { payload } = readEvidence(evidencePath, 'payload');
   const sent = encodePayload(payload);
   const kind = decode(tpmtPublic, payload.akPublic).type;
-  const ownAk: AkMaker = (run, request) => makePrimaryAk(run, { ...request, trustDomain: PURPOSE });
+  const ownAk: AkMaker = (run, request) => makePrimaryAk(run, { ...request, purpose: PURPOSE });
   const attestor = new Attestor({
     trustDomain: payload.trustDomain,
     tcti: () => tctiOrDevice(options.tcti),

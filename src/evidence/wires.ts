@@ -9,6 +9,11 @@ export function isWire(text: string): text is Wire {
   return (WIRES as readonly string[]).includes(text);
 }
 
+/** What is wrong with the name of a wire, as the end of a sentence; undefined for the name of one. */
+export function wireProblem(text: string): string | undefined {
+  return isWire(text) ? undefined : `must be "${WIRES.join('" or "')}", not ${JSON.stringify(text.slice(0, 64))}`;
+}
+
 const OPENING_BRACE = 0x7b;
 
 /**

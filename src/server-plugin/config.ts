@@ -1,6 +1,6 @@
 /** The server plugin's options, and the policy they make. */
 import { statSync } from 'node:fs';
-import { isWire, WIRES } from '../evidence/wires.ts';
+import { isWire, wireProblem } from '../evidence/wires.ts';
 import { parseHcl } from '../spire/hcl.ts';
 import type { HclBody } from '../spire/hcl-body.ts';
 import {
@@ -41,11 +41,7 @@ const OPTIONS = optionTable({
   allow_software_tpm: { type: 'boolean', default: false },
   allow_expired_ek: { type: 'boolean', default: false },
   allow_sha1_bank: { type: 'boolean', default: false },
-  wire: {
-    type: 'string',
-    default: 'tpm-attestor',
-    check: (name) => (isWire(name) ? undefined : `must be one of ${WIRES.map((wire) => `"${wire}"`).join(', ')}`),
-  },
+  wire: { type: 'string', default: 'tpm-attestor', check: wireProblem },
   max_concurrent: { type: 'integer', default: 256, check: within(1, 10_000) },
   attest_timeout: { type: 'duration', default: 60_000, check: within(1000, MAX_TIMEOUT_MS, ' ms') },
   max_message_bytes: { type: 'integer', default: 256 * 1024, check: within(4096, 4 * 1024 * 1024) },

@@ -213,14 +213,13 @@ describe('an attestation', () => {
   });
 
   test('with an AK made another way is refused: whoever makes it stands outside the agent', async () => {
-    const makeAk: AkMaker = async (run, { trustDomain, passwords, saltKey }) => {
-      const restricted = akTemplate('ecc', trustDomain);
+    const makeAk: AkMaker = (run, { purpose, passwords, saltKey }) => {
+      const restricted = akTemplate('ecc', purpose);
       const objectAttributes = restricted.objectAttributes & ~TPMA_OBJECT.restricted;
       const inPublic = encode(tpmtPublic, { ...restricted, objectAttributes });
-      const made = await passwords.authorize(run, 'endorsement', saltKey, (session) =>
+      return passwords.authorize(run, 'endorsement', saltKey, (session) =>
         run.createPrimary({ primaryHandle: ESYS_TR.RH_ENDORSEMENT, sessions: [session], inPublic }),
       );
-      return { object: made.objectHandle, publicArea: made.outPublic };
     };
     await expect(attestTo(attestorFor({ makeAk }), policyFor(tpm))).rejects.toThrow('ak.unrestricted');
     expect(await loadedHandles()).toBe('');

@@ -13,6 +13,7 @@ test('an empty configuration is the machine’s own TPM, any EK, an ECC AK', () 
       ownerAuthFile: undefined,
       tpmTimeoutMs: 120_000,
       addon: {},
+      wire: 'tpm-attestor',
     },
   });
 });
@@ -26,7 +27,8 @@ test('every option is read', () => {
     owner_auth_file = "/run/credentials/owner"
     tpm_timeout = "30s"
     addon_path = "/opt/tpm_attestor.node"
-    addon_sha256 = "${'0a'.repeat(32)}"`;
+    addon_sha256 = "${'0a'.repeat(32)}"
+    wire = "spire-tpm-plugin"`;
   expect(readAgentConfig(hcl)).toEqual({
     ok: true,
     config: {
@@ -37,6 +39,7 @@ test('every option is read', () => {
       ownerAuthFile: '/run/credentials/owner',
       tpmTimeoutMs: 30_000,
       addon: { path: '/opt/tpm_attestor.node', sha256: '0a'.repeat(32) },
+      wire: 'spire-tpm-plugin',
     },
   });
 });
@@ -46,6 +49,11 @@ test.each([
   ['\nak = "RSA"', 'line 2: "ak" must be one of "auto", "rsa", "ecc", not "RSA"'],
   ['tpm_timeout = "900ms"', 'line 1: "tpm_timeout" must be 1000 ms to 600000 ms'],
   ['addon_sha256 = "0A"', 'line 1: "addon_sha256" must be 64 lower-case hexadecimal digits'],
+  ['wire = "tpm"', 'line 1: "wire" must be "tpm-attestor" or "spire-tpm-plugin", not "tpm"'],
+  [
+    'wire = "spire-tpm-plugin"\nek = "ecc"',
+    '"wire" is "spire-tpm-plugin", whose endorsement key is RSA, and "ek" is "ecc"',
+  ],
   ['tcti = ""', 'line 1: "tcti" must not be empty'],
   ['\n\ntci = "x"', 'line 3: "tci" is not an option; did you mean "tcti"?'],
 ])('%j is refused with its line', (hcl, problem) => {
