@@ -201,7 +201,7 @@ async function main() {
 function attackTests({ passed, attacks }) {
   const known = new Map();
   for (const { name: test, file } of passed) {
-    if (!file.endsWith('/tpm.test.ts')) known.set(`${file}\0${test}`, { test, file, codes: [] });
+    if (!file.endsWith('tpm.test.ts')) known.set(`${file}\0${test}`, { test, file, codes: [] });
   }
   for (const { test, file, codes = [] } of attacks) known.get(`${file}\0${test}`)?.codes.push(...codes);
   return known;

@@ -1,4 +1,5 @@
 /** spire-tpm-plugin's wire: whoever speaks it is held to the same of both keys as on our own. */
+import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -255,7 +256,9 @@ test('A21 refuses on that wire an endorsement key that is not RSA-2048', async (
     const publicKey = spkiOf(keyPair(algorithm, 'odd').publicKey);
     await refuses({ pem: (pem) => ({ ...pem, publicKey }) }, 'ek.template');
   }
-  await refuses({ pem: (pem) => ({ ...pem, publicKey: zeros(0) }) }, 'ek.template');
+  const odd = [generateKeyPairSync('rsa-pss', { modulusLength: 2048 }), generateKeyPairSync('ed25519')];
+  for (const publicKey of [...odd.map((pair) => spkiOf(pair.publicKey)), zeros(0), zeros(300)])
+    await refuses({ pem: (honest) => ({ ...honest, publicKey }) }, 'ek.template');
   await refuses({ device: softwareDevice({ ek: 'L-2' }) }, 'ek.template');
 });
 
