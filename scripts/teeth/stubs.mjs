@@ -146,6 +146,52 @@ const BEHAVIOURS = [
     },
   },
   {
+    check: 'evidence.wire (option)',
+    about: 'the wire of spire-tpm-plugin is always on',
+    concerns: ({ codes }) => codes.includes('evidence.wire'),
+    apply: instead('src/verifier/spire-tpm-plugin.ts', "policy.wire !== 'spire-tpm-plugin'", 'false'),
+  },
+  {
+    check: 'creation.name (comparison)',
+    about: 'the creation of any key will do',
+    concerns: ({ codes }) => codes.includes('creation.name'),
+    apply: instead('src/verifier/creation.ts', '!equalBytes(objectName, ak.name)', 'false'),
+  },
+  {
+    check: 'creation.data (comparison)',
+    about: 'any creation data will do',
+    concerns: ({ codes }) => codes.includes('creation.data'),
+    apply: instead('src/verifier/creation.ts', '!equalBytes(creationHash, hash)', 'false'),
+  },
+  {
+    check: 'creation data by the Name algorithm',
+    about: 'creation data may be hashed with SHA-256 whatever the Name is by',
+    concerns: ({ codes }) => codes.includes('creation.data'),
+    apply: instead('src/verifier/creation.ts', 'createHash(ak.nameAlg.name)', "createHash('sha256')"),
+  },
+  {
+    check: 'credential.secret (comparison)',
+    about: 'any secret will do, on either wire',
+    concerns: ({ codes }) => codes.includes('credential.secret'),
+    apply: instead(
+      'src/verifier/exchange.ts',
+      'answer.length === secret.length && timingSafeEqual(answer, secret)',
+      'true',
+    ),
+  },
+  {
+    check: 'one form of a JSON document',
+    about: 'repeated names, white space and another order pass',
+    concerns: ({ test }) => test.startsWith('A11 refuses JSON'),
+    apply: instead('src/evidence/go-json.ts', '!equalBytes(this.encode(value), bytes)', 'false'),
+  },
+  {
+    check: 'one block of each kind in PEM',
+    about: 'the last of several blocks counts',
+    concerns: ({ test }) => test.startsWith('A18 refuses on that wire a second block'),
+    apply: instead('src/evidence/ek-pem.ts', 'found.has(label)', 'false'),
+  },
+  {
     check: 'one encoding of a message',
     about: 'unknown, repeated and disordered fields pass',
     concerns: ({ codes }) => codes.includes('evidence.malformed') || codes.includes('response.malformed'),

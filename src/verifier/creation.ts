@@ -18,8 +18,9 @@ export interface CreationEvidence {
 }
 
 /**
- * Whether the AK certified its own creation (TPM 2.0 Library Part 3, 18.3). It adds nothing to what credential activation
- * proves of a key with the attributes of one; but evidence that is sent is either right or a reason to refuse.
+ * Whether the AK certified its own creation (TPM 2.0 Library Part 3, 18.3). Of where the key lives this says no more than
+ * its attributes and an opened credential. But only who means to speak a wire with creation certificates has one made: the
+ * AK of an agent that does not cannot be presented there, even if somebody gets that agent to open a credential for it.
  */
 export function judgeCreation(
   ak: AcceptableAk,

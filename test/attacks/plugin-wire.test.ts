@@ -271,6 +271,23 @@ test('A22 refuses a creation certificate signed in another form than the key has
   await refuses({ device, forgery: { sign: (bytes) => signed(privateKey, sha1, bytes) } }, 'creation.scheme');
 });
 
+test('A57 refuses the attestation key of an agent on our own wire, brought here with the quotes it made there', async () => {
+  const honest = pluginForger(softwareDevice());
+  expect(await judge.judge(honest)).toMatchObject({ outcome: 'admitted' });
+  // All that such an agent ever signs is quotes. It would open the credential for whoever has one made for this key.
+  const quote: PluginForgery['attest'] = (creation) => ({
+    ...creation,
+    type: 'quote',
+    extraData: digest('sha256', 'the commitment of some challenge'),
+    attested: {
+      pcrSelect: [pcrSelection(TPM_ALG.SHA256, [0, 1, 2, 3, 4, 5, 6, 7])],
+      pcrDigest: digest('sha256', 'PCRs'),
+    },
+  });
+  await refuses({ attest: quote }, 'creation.type');
+  await refuses({ payload: ofAk('CreateAttestation', () => zeros(0)) }, 'creation.signature', 'creation.malformed');
+});
+
 test('A69 refuses on that wire a machine without a certificate that nobody listed', () =>
   refuses({ pem: ({ publicKey }) => ({ publicKey, certificate: undefined }) }, 'ek.no_certificate'));
 

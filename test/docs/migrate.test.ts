@@ -1,0 +1,119 @@
+/** docs/migrate-from-spire-tpm-plugin.md: its commands and configurations, run as they are written. */
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { type PluginHost, startPlugin } from '../../src/spire/plugin-host.ts';
+import { type AttestedAgent, relayAttestation } from '../../src/spire/relay.ts';
+import { CLI } from '../support/cli.ts';
+import { type Execution, execute } from '../support/execute.ts';
+import { type SoftwareTpm, startSwtpm } from '../support/swtpm.ts';
+
+const document: string = await readFile('docs/migrate-from-spire-tpm-plugin.md', 'utf8');
+
+/** The block whose first line begins with `# <name>`. */
+function block(language: 'bash' | 'hcl', name: string): string {
+  const found = new RegExp(`\`\`\`${language}\\n(# ${name.replace('.', '\\.')}\\b[\\s\\S]*?)\`\`\``).exec(
+    document,
+  )?.[1];
+  if (found === undefined) throw new Error(`the document has no block ${name}`);
+  return found;
+}
+
+/** What SPIRE hands to the plugin of a configuration. */
+function pluginData(name: string): string {
+  const data = /plugin_data \{\n([\s\S]*?)\n {2}\}/.exec(block('hcl', name))?.[1];
+  if (data === undefined) throw new Error(`${name} has no plugin_data`);
+  return data;
+}
+
+let tpm: SoftwareTpm;
+let folder: string;
+let environment: NodeJS.ProcessEnv;
+const hosts: PluginHost<'agent' | 'server'>[] = [];
+
+beforeAll(async () => {
+  tpm = await startSwtpm({ templates: ['L-1', 'L-2'] });
+  folder = await mkdtemp(join(tmpdir(), 'migrate-'));
+  const [bin, hashes] = [join(folder, 'bin'), join(folder, 'hashes')];
+  await mkdir(bin);
+  await mkdir(hashes);
+  await writeFile(join(bin, 'tpm-attestor'), `#!/bin/sh\nexec '${process.execPath}' '${CLI}' "$@"\n`);
+  await chmod(join(bin, 'tpm-attestor'), 0o755);
+  environment = {
+    ...process.env,
+    PATH: `${bin}:${process.env['PATH']}`,
+    TPM_ATTESTOR_TCTI: tpm.tcti,
+    CA_PATH: tpm.caPath,
+    HASH_PATH: hashes,
+  };
+});
+afterEach(async () => {
+  await Promise.all(hosts.splice(0).map((host) => host.stop()));
+});
+afterAll(async () => {
+  await tpm.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function run(name: string): Promise<Execution> {
+  await writeFile(join(folder, name), block('bash', name));
+  return execute('bash', [name], { cwd: folder, env: environment });
+}
+
+test('a node says who it is, its judge why it would be refused, and the list is the way out', async () => {
+  const node = await run('node.sh');
+  expect(node).toMatchObject({ code: 0, stdout: expect.stringMatching(/^template +L-1 \(rsa-2048\)$/m) });
+  const hash = node.stdout.trim().split('\n').at(-1) ?? '';
+  expect(hash).toMatch(/^[0-9a-f]{64}$/);
+  expect(node.stdout).toMatch(new RegExp(`^pub_hash +${hash}$`, 'm'));
+
+  // The software TPM's certificate is one of those that are refused, as are some of hardware.
+  const refused = await run('judge.sh');
+  expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('ek.software_tpm') });
+
+  expect(await run('list.sh')).toMatchObject({ code: 0 });
+  expect(await readdir(join(folder, 'hashes'))).toEqual([hash]);
+  expect(await run('judge.sh')).toMatchObject({ code: 0 });
+});
+
+/** Starts a side with the configuration of the document, its folders replaced by those of this machine. */
+async function started<K extends 'agent' | 'server'>(kind: K, ...names: readonly string[]) {
+  const command = fileURLToPath(new URL(`../../dist/bin/tpm-attestor-${kind}.cjs`, import.meta.url));
+  const host = await startPlugin({ kind, command });
+  hosts.push(host as PluginHost<'agent' | 'server'>);
+  const configure = async (name: string, edit: (data: string) => string = (data) => data): Promise<void> => {
+    const data = pluginData(name)
+      .replace('/opt/spire/.data/certs', tpm.caPath)
+      .replace('/opt/spire/.data/hashes', join(folder, 'hashes'));
+    const machine = kind === 'agent' ? `\ntcti = "${tpm.tcti}"` : '\nallow_software_tpm = true';
+    await host.configure(`${edit(data)}${machine}`, 'example.org');
+  };
+  for (const name of names) await configure(name);
+  return { host, configure };
+}
+
+test('each step of the way leaves every kind of agent with its ID, and the last refuses the old wire', async () => {
+  const server = await started('server', 'server.conf');
+  const old = await started('agent', 'agent-first.conf');
+  const moved = await started('agent', 'agent.conf');
+  const attest = (agent: { readonly host: PluginHost<'agent'> }): Promise<AttestedAgent> =>
+    relayAttestation(agent.host, server.host);
+
+  const before = await attest(old);
+  const { agentId, selectors } = await attest(moved);
+  expect(before).toMatchObject({ agentId, selectors: [...selectors, 'tpm:proof:credential-only'] });
+  expect(selectors).toEqual([`tpm:pub_hash:${agentId.split('/').at(-1)}`]);
+  // What `spire-server agent list` is asked for in step 4.
+  expect(document).toContain('-selector tpm:proof:credential-only ');
+
+  const off = (data: string): string => data.replace(/^ *wire .*$/m, '');
+  expect(off(pluginData('server.conf'))).not.toBe(pluginData('server.conf'));
+  await server.configure('server.conf', off);
+  expect(await attest(moved)).toMatchObject({ agentId });
+  await expect(attest(old)).rejects.toMatchObject({ side: 'server' });
+  // And back.
+  await server.configure('server.conf');
+  expect(await attest(old)).toEqual(before);
+});
