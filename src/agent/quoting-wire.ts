@@ -14,19 +14,21 @@ import type { AgentWire, Opened, Question } from './wire.ts';
 export class QuotingWire implements AgentWire {
   readonly name = 'tpm-attestor';
   readonly ekTemplates = undefined;
-  /** The agent's own trust domain, never the one a challenge names. */
   readonly akPurpose: string;
+  readonly #trustDomain: string;
   /** Values by PCR selection, as last quoted. */
   readonly #pcrValues: Map<string, readonly Uint8Array[]> = new Map();
 
+  /** @param trustDomain the agent's own, never the one a challenge names */
   constructor(trustDomain: string) {
     this.akPurpose = trustDomain;
+    this.#trustDomain = trustDomain;
   }
 
   async payload(run: TpmCommands, endorsement: Endorsement, { outPublic }: CreatePrimaryOutput): Promise<Uint8Array> {
     return encodePayload({
       versions: [PROTOCOL_VERSION],
-      trustDomain: this.akPurpose,
+      trustDomain: this.#trustDomain,
       ekPublic: endorsement.publicArea,
       ekCertificates: [...endorsement.certificates],
       akPublic: outPublic,
@@ -51,7 +53,7 @@ export class QuotingWire implements AgentWire {
     challenge: Uint8Array,
     selection: TpmsPcrSelection,
   ): Promise<Uint8Array> {
-    const qualifyingData = commitment(this.akPurpose, payload, challenge);
+    const qualifyingData = commitment(this.#trustDomain, payload, challenge);
     const key = `${selection.hash}:${hex(selection.pcrSelect)}`;
     const request = { ak, hash: signingHash(akPublic), qualifyingData, selection };
     const { quoted, signature, values } = await quotePcrs(run, request, this.#pcrValues.get(key));
