@@ -75,7 +75,13 @@ const CERTIFICATE_PROBLEMS = [
   ['software_tpm', 'ek.software_tpm'],
 ];
 
-const LIST_RULES = ['validityProblems', 'criticalExtensionProblems', 'leafUsageProblems', 'authorityProblems'];
+const LIST_RULES = [
+  'validityProblems',
+  'criticalExtensionProblems',
+  'leafUsageProblems',
+  'authorityProblems',
+  'pathLengthProblems',
+];
 
 /** @param {string} problem @param {string} code @returns {Stub} */
 function certificateProblem(problem, code) {

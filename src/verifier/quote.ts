@@ -36,7 +36,7 @@ export function verifyQuote(
   expected: QuoteExpectation,
   findings: Findings,
 ): VerifiedQuote | undefined {
-  const before = findings.list.length;
+  const before = findings.count;
   verifySignature('quote', ak, quote.quoted, quote.signature, findings);
   const attest = readSigned('quote', quote.quoted, findings);
   if (attest === undefined) return undefined;
@@ -55,7 +55,7 @@ export function verifyQuote(
       } asked for`,
     );
   const pcrs = judgeValues(ak, attest, quote.pcrValues, findings);
-  return findings.list.length === before ? { attest, pcrs } : undefined;
+  return findings.count === before ? { attest, pcrs } : undefined;
 }
 
 /** The qualifying data the quote claims to have, before anything about it is verified. */

@@ -54,23 +54,39 @@ export interface Untrusted {
 
 export type Verdict = Trusted | Untrusted;
 
+/** Most findings of one verdict, and most characters of one: what a stranger can make a server write into its log. */
+const MAX_FINDINGS = 16;
+const MAX_MESSAGE_CHARS = 600;
+
 /** Collects what speaks against the evidence. Every check reports here and the next one goes on where it can. */
 export class Findings {
   readonly #list: Finding[] = [];
+  #count = 0;
 
   add(code: FindingCode, message: string): void {
-    this.#list.push({ code, message, remedy: REMEDIES[code] });
+    this.#count += 1;
+    const shown = message.length > MAX_MESSAGE_CHARS ? `${message.slice(0, MAX_MESSAGE_CHARS)}…` : message;
+    if (this.#list.length <= MAX_FINDINGS) this.#list.push({ code, message: shown, remedy: REMEDIES[code] });
   }
 
   has(code: FindingCode): boolean {
     return this.#list.some((finding) => finding.code === code);
   }
 
+  /** All of them, or the first ones and one that says how many more there are, with the code of the first of those. */
   get list(): readonly Finding[] {
-    return this.#list;
+    const more = this.#count - MAX_FINDINGS;
+    const last = this.#list[MAX_FINDINGS];
+    if (last === undefined || more < 2) return this.#list;
+    return this.#list.with(MAX_FINDINGS, { ...last, message: `and ${more} more findings, first: ${last.message}` });
+  }
+
+  /** However many of them are told. */
+  get count(): number {
+    return this.#count;
   }
 
   get none(): boolean {
-    return this.#list.length === 0;
+    return this.#count === 0;
   }
 }

@@ -38,11 +38,15 @@ export type ExtensionOddity =
 
 export type NoteOddity = (oddity: ExtensionOddity) => void;
 
+/** Most extensions read. Certificates in the field have up to nine. */
+const MAX_EXTENSIONS = 32;
+
 /** Reads Extensions ::= SEQUENCE SIZE (1..MAX) OF Extension, of which none may occur twice. */
 export function readExtensions(reader: DerReader, noteOddity: NoteOddity): ReadonlyMap<string, Extension> {
   const extensions = new Map<string, Extension>();
   if (reader.atEnd) reader.fail('an empty list of extensions');
   for (let i = 0; !reader.atEnd; i++) {
+    if (i === MAX_EXTENSIONS) reader.fail(`more than ${MAX_EXTENSIONS} extensions`);
     const extension = reader.enter(TAG.SEQUENCE, `[${i}]`);
     const oid = extension.objectIdentifier('extnID');
     // Two readers that each take another of the two would read two different certificates.

@@ -34,7 +34,9 @@ export function readName(element: DerElement, noteOddity: (oddity: NameOddity) =
   const relativeNames: NameAttribute[][] = [];
   const canonical: string[] = [];
   const names = element.enter();
+  if (element.content.length > MAX_NAME_BYTES) element.fail(`a name of ${element.content.length} bytes`);
   while (!names.atEnd) {
+    if (relativeNames.length === MAX_RELATIVE_NAMES) names.fail(`more than ${MAX_RELATIVE_NAMES} relative names`);
     const set = names.enter(TAG.SET, `rdn[${relativeNames.length}]`);
     if (set.atEnd) set.fail('a relative name without attributes');
     const attributes: NameAttribute[] = [];
@@ -58,6 +60,10 @@ export function isEmptyName(name: Name): boolean {
   return name.relativeNames.length === 0;
 }
 
+/** Longest name read, in content bytes, and most relative names in one. Names in the field have up to 190, and seven. */
+const MAX_NAME_BYTES = 2048;
+const MAX_RELATIVE_NAMES = 32;
+
 /**
  * Longest attribute value read, in bytes. RFC 5280 appendix A.1 has 64 characters for most; Unicode normalisation,
  * which comparing needs, takes the square of the length in the worst case.
@@ -71,9 +77,9 @@ function readAttribute(pair: DerReader, attributes: NameAttribute[], forms: stri
   if (value.der.length > MAX_ATTRIBUTE_BYTES) value.fail(`an attribute of ${value.der.length} bytes`);
   const text = readString(value);
   attributes.push({ type, tag: value.tag, text });
-  // The length in front keeps two different names from running together into one form.
-  const form = text === undefined ? `#${Buffer.from(value.der).toString('hex')}` : comparable(text);
-  forms.push(`${type}=${form.length}:${form}`);
+  // The length in front keeps two different names from running together into one form, its sign a text from binary.
+  const form = text === undefined ? Buffer.from(value.der).toString('hex') : comparable(text);
+  forms.push(`${type}${text === undefined ? '#' : '='}${form.length}:${form}`);
 }
 
 /** Text of any of the string types that directory names use; undefined for another type. */
@@ -146,14 +152,30 @@ const SHORT_NAMES: Readonly<Record<string, string>> = {
   '2.5.4.11': 'OU',
 };
 
-/** For people: `C=DE, O=Infineon Technologies AG, CN=…`, with nothing in it that could forge a log line. */
+/** Most characters of a name that people are shown. */
+const MAX_FORMATTED_CHARS = 200;
+
+/**
+ * For people: `C=DE, O=Infineon Technologies AG, CN=…`, with nothing in it that could forge a log line. A name that is
+ * longer than all in the field is cut off, and ends in `…`.
+ */
 export function formatName(name: Name): string {
   if (isEmptyName(name)) return '(empty name)';
-  return name.relativeNames.map((attributes) => attributes.map(formatAttribute).join('+')).join(', ');
+  let text = '';
+  for (const attributes of name.relativeNames) {
+    text += `${text === '' ? '' : ', '}${attributes.map(formatAttribute).join('+')}`;
+    if (text.length > MAX_FORMATTED_CHARS) return `${beginning(text)}…`;
+  }
+  return text;
 }
 
 function formatAttribute({ type, text }: NameAttribute): string {
-  return `${SHORT_NAMES[type] ?? type}=${text === undefined ? '(binary)' : printable(text)}`;
+  return `${SHORT_NAMES[type] ?? type}=${text === undefined ? '(binary)' : printable(beginning(text))}`;
+}
+
+/** No half of a character at the end. */
+function beginning(text: string): string {
+  return text.slice(0, MAX_FORMATTED_CHARS).replace(/[\ud800-\udbff]$/, '');
 }
 
 /** Escapes what separates names, and whatever a terminal or log would act on. */

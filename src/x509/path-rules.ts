@@ -40,12 +40,12 @@ const PROCESSED: ReadonlySet<string> = new Set([
 ]);
 
 export function criticalExtensionProblems(certificate: Certificate): PathProblem[] {
-  return [...certificate.extensions.values()]
+  const unknown = [...certificate.extensions.values()]
     .filter(({ oid, critical }) => critical && !PROCESSED.has(oid))
-    .map(({ oid }) => ({
-      code: 'unknown_critical_extension',
-      message: `${describe(certificate)} has the critical extension ${oid}, which is not processed here`,
-    }));
+    .map(({ oid }) => oid);
+  if (unknown.length === 0) return [];
+  const message = `${describe(certificate)} has critical extensions that are not processed here: ${listed(unknown)}`;
+  return [{ code: 'unknown_critical_extension', message }];
 }
 
 export function validityProblems(certificate: Certificate, now: Date, allowExpired = false): PathProblem[] {
@@ -63,7 +63,7 @@ export function validityProblems(certificate: Certificate, now: Date, allowExpir
 /** The end of the path must be certified for the purpose, by name: a certificate for anything says nothing of a TPM. */
 export function leafUsageProblems(leaf: Certificate, purpose: string): PathProblem[] {
   if (leaf.extKeyUsage?.includes(purpose)) return [];
-  const has = leaf.extKeyUsage === undefined ? 'names no key purpose' : `is for ${leaf.extKeyUsage.join(', ')}`;
+  const has = leaf.extKeyUsage === undefined ? 'names no key purpose' : `is for ${listed(leaf.extKeyUsage)}`;
   return [{ code: 'eku', message: `${describe(leaf)} ${has}, not for ${purpose}` }];
 }
 
@@ -71,16 +71,15 @@ export function leafUsageProblems(leaf: Certificate, purpose: string): PathProbl
 function caUsageProblems(ca: Certificate, purpose: string): PathProblem[] {
   const purposes = ca.extKeyUsage;
   if (purposes === undefined || purposes.includes(purpose) || purposes.includes(KEY_PURPOSE.any)) return [];
-  return [{ code: 'eku', message: `${describe(ca)} may issue for ${purposes.join(', ')} only, not for ${purpose}` }];
+  return [{ code: 'eku', message: `${describe(ca)} may issue for ${listed(purposes)} only, not for ${purpose}` }];
 }
 
 /**
- * What keeps a certificate from standing above `below`, the path up to it with the leaf first (RFC 5280 §6.1.4).
- * An anchor is held to the same: it was configured as a certificate, with the limits in it.
+ * What keeps a certificate from being a CA in any path (RFC 5280 §6.1.4). An anchor is held to the same: it was
+ * configured as a certificate, with the limits in it.
  */
 export function authorityProblems(
   ca: Certificate,
-  below: readonly Certificate[],
   rules: { readonly now: Date; readonly requireEku?: string | undefined },
 ): PathProblem[] {
   const problems = [...validityProblems(ca, rules.now), ...criticalExtensionProblems(ca)];
@@ -90,14 +89,18 @@ export function authorityProblems(
   if (ca.keyUsage?.has('keyCertSign') === false) {
     problems.push({ code: 'missing_key_cert_sign', message: `${describe(ca)} may not sign certificates` });
   }
-  const limit = ca.basicConstraints?.pathLength;
-  const authoritiesBelow = below.slice(1).filter((certificate) => !isSelfIssued(certificate)).length;
-  if (limit !== undefined && authoritiesBelow > limit) {
-    const message = `${describe(ca)} allows ${limit} CAs below it, the path has ${authoritiesBelow}`;
-    problems.push({ code: 'path_length', message });
-  }
   if (rules.requireEku !== undefined) problems.push(...caUsageProblems(ca, rules.requireEku));
   return problems;
+}
+
+/** What keeps a CA from standing above `below`, the path up to it with the leaf first. */
+export function pathLengthProblems(ca: Certificate, below: readonly Certificate[]): PathProblem[] {
+  const limit = ca.basicConstraints?.pathLength;
+  if (limit === undefined) return [];
+  const authoritiesBelow = below.slice(1).filter((certificate) => !isSelfIssued(certificate)).length;
+  if (authoritiesBelow <= limit) return [];
+  const message = `${describe(ca)} allows ${limit} CAs below it, the path has ${authoritiesBelow}`;
+  return [{ code: 'path_length', message }];
 }
 
 /** Whether `issuer` made the signature on `subject`; key and algorithm are looked at before they are trusted to say. */
@@ -120,7 +123,15 @@ function isSelfIssued(certificate: Certificate): boolean {
   return certificate.subject.canonical === certificate.issuer.canonical;
 }
 
-/** For people: the subject, or for an endorsement certificate without one its serial and issuer. */
+/** Most object identifiers that a message names. */
+const MAX_LISTED = 4;
+
+function listed(oids: readonly string[]): string {
+  const more = oids.length - MAX_LISTED;
+  return more > 0 ? `${oids.slice(0, MAX_LISTED).join(', ')} and ${more} more` : oids.join(', ');
+}
+
+/** For people: the subject, or for an endorsement certificate without one its serial and issuer. Up to 270 characters. */
 export function describe(certificate: Certificate): string {
   if (certificate.subject.relativeNames.length > 0) return `"${formatName(certificate.subject)}"`;
   const serial = Array.from(certificate.serial, (octet) => octet.toString(16).padStart(2, '0')).join('');

@@ -9,6 +9,7 @@ import {
   describe,
   leafUsageProblems,
   type PathProblem,
+  pathLengthProblems,
   signatureProblem,
   validityProblems,
 } from './path-rules.ts';
@@ -91,6 +92,8 @@ class PathSearch {
   furthest: Failure = { progress: [-1, -1, -1], problems: [] };
   readonly #question: PathQuestion;
   readonly #intermediates: ReadonlyMap<string, readonly Certificate[]>;
+  /** Of each CA that was reached: other branches lead to it again. */
+  readonly #authorityProblems: Map<Certificate, readonly PathProblem[]> = new Map();
   #candidatesLeft = MAX_CANDIDATES;
 
   constructor(question: PathQuestion) {
@@ -121,7 +124,7 @@ class PathSearch {
         continue;
       }
       const extended = [...path, issuer];
-      const problems = authorityProblems(issuer, path, this.#question);
+      const problems = [...this.#problemsOf(issuer), ...pathLengthProblems(issuer, path)];
       if (problems.length > 0) {
         this.#note(extended, 1, problems, isAnchor);
         continue;
@@ -153,7 +156,16 @@ class PathSearch {
       .sort((a, b) => a.rank - b.rank);
   }
 
+  #problemsOf(ca: Certificate): readonly PathProblem[] {
+    const known = this.#authorityProblems.get(ca);
+    if (known !== undefined) return known;
+    const problems = authorityProblems(ca, this.#question);
+    this.#authorityProblems.set(ca, problems);
+    return problems;
+  }
+
   #noteMissing(subject: Certificate, path: readonly Certificate[]): void {
+    if (!this.#isFurther([0, path.length, 0])) return;
     const name = formatName(subject.issuer);
     const keyId = subject.authorityKeyId;
     const key = keyId === undefined ? '' : ` with key id ${Buffer.from(keyId).toString('hex')}`;
@@ -173,8 +185,12 @@ class PathSearch {
     missingIssuer?: MissingIssuer,
   ): void {
     const progress = [reachedAnchor ? 1 : 0, path.length, weight] as const;
-    if (compare(progress, this.furthest.progress) <= 0) return;
+    if (!this.#isFurther(progress)) return;
     this.furthest = { progress, problems, ...(missingIssuer === undefined ? {} : { missingIssuer }) };
+  }
+
+  #isFurther(progress: Failure['progress']): boolean {
+    return compare(progress, this.furthest.progress) > 0;
   }
 }
 

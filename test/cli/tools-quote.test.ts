@@ -121,7 +121,11 @@ describe('a quote of tpm2_quote', () => {
     expect(codes(files, nonce, required('sha256:0-3'))).toEqual(['quote.selection']);
     expect(codes(files, nonce.subarray(1), undefined)).toEqual(['quote.commitment']);
     const { ak } = filesOf('rsa-sha256', 'values');
-    expect(codes({ ...files, ak }, nonce, undefined)).toContain('quote.signature');
+    expect(codes({ ...files, ak }, nonce, undefined)).toContain('quote.scheme');
+    const rsa = filesOf('rsa-sha256', 'values', 'pem');
+    // The hash of a TPMT_SIGNATURE in octets 2 and 3: SM3, at which OpenSSL throws.
+    const signature = rsa.signature.with(3, 0x12);
+    expect(codes({ ...rsa, signature }, nonce, undefined)).toContain('quote.signature');
   });
 
   test('is refused when its key is not restricted, which a PEM does not say', async () => {

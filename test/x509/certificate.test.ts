@@ -127,6 +127,35 @@ test('reads an attribute of a kilobyte, and refuses one whose comparison could t
   expect(() => parse(marks(256))).toThrow('an attribute of 1028 bytes');
 });
 
+test('reads names of up to 32 relative names and two kilobytes, and no larger ones', () => {
+  const names = (count: number, text: string) => ({
+    subject: Array.from({ length: count }, () => ({ type: '2.5.4.11', text })),
+  });
+  expect(parse(names(32, 'OU')).subject.relativeNames).toHaveLength(32);
+  expect(() => parse(names(33, 'OU'))).toThrow('subject: more than 32 relative names');
+  // Each text has 14 bytes of types and lengths around it.
+  expect(parse(names(8, 'O'.repeat(242))).subject.relativeNames).toHaveLength(8);
+  expect(() => parse(names(8, 'O'.repeat(243)))).toThrow('subject: a name of 2056 bytes');
+});
+
+test('shows the beginning of a long name, in whole characters', () => {
+  const shown = (text: string): string => formatName(parse({ subject: [{ type: '2.5.4.3', text }] }).subject);
+  expect(shown('x'.repeat(197))).toBe(`CN=${'x'.repeat(197)}`);
+  expect(shown('x'.repeat(198))).toBe(`CN=${'x'.repeat(197)}…`);
+  expect(shown(`${'x'.repeat(196)}\u{1f511}`)).toBe(`CN=${'x'.repeat(196)}…`);
+  expect(shown(','.repeat(1000))).toBe(`CN=${'\\,'.repeat(98)}\\…`);
+});
+
+test('reads 32 extensions, and no more', () => {
+  // A sound certificate has some of its own.
+  const own = parse({}).extensions.size;
+  const more = (count: number): CertificateRecipe => ({
+    extraExtensions: Array.from({ length: count }, (_, i) => ({ oid: `1.3.6.1.4.1.99999.${i}`, value: sequence() })),
+  });
+  expect(parse(more(32 - own)).extensions.size).toBe(32);
+  expect(() => parse(more(33 - own))).toThrow('more than 32 extensions');
+});
+
 test('names made of different attributes never have one canonical form', () => {
   const canonical = (subject: NonNullable<CertificateRecipe['subject']>): string =>
     parse({ subject }).subject.canonical;
@@ -153,6 +182,13 @@ test('names made of different attributes never have one canonical form', () => {
     ]),
   ];
   expect(new Set(forms).size).toBe(forms.length);
+});
+
+test('a text that spells a binary value does not compare equal to it', () => {
+  const canonical = (value: Uint8Array): string =>
+    parse({ editTbs: replaced(5, sequence(set(sequence(oid('2.5.4.3'), value)))) }).subject.canonical;
+  const binary = canonical(octetString(ascii('a')));
+  for (const text of ['#040161', '040161']) expect(canonical(utf8String(text))).not.toBe(binary);
 });
 
 test('an RSAES-OAEP key is read as the RSA key it is, under either form of its parameters', () => {

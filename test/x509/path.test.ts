@@ -9,6 +9,7 @@ import {
   EK_USAGE,
   type EkChain,
   type EkChainRecipe,
+  type KeyPair,
   keyIdOf,
   keyPair,
   type Minted,
@@ -325,6 +326,44 @@ test('the key id puts the right CA before any crowd under its name', () => {
   const other = keyPair('p256', 'other').publicKey;
   const crowd = Array.from({ length: 200 }, (_, i) => lookAlike(chain, other, 'X', Uint8Array.of(1, i)).certificate);
   expect(codes(judge(chain, { intermediates: [...crowd, chain.intermediate.certificate] }))).toEqual(['ok']);
+});
+
+test('names the first of many critical extensions in one problem, and how many there are', () => {
+  const extraExtensions = (count: number): ExtensionRecipe[] =>
+    Array.from({ length: count }, (_, i) => critical(`1.3.6.1.4.1.99999.${i}`));
+  const messages = (count: number): string[] => {
+    const verdict = judge(mintEkChain({ intermediate: { extraExtensions: extraExtensions(count) } }));
+    return verdict.ok ? [] : verdict.problems.map(({ message }) => message);
+  };
+  const first = [0, 1, 2, 3].map((i) => `1.3.6.1.4.1.99999.${i}`).join(', ');
+  expect(messages(4)).toEqual([expect.stringMatching(new RegExp(`: ${first}$`))]);
+  expect(messages(24)).toEqual([expect.stringMatching(new RegExp(`: ${first} and 20 more$`))]);
+});
+
+test.each([1, 2, 3])('looks once at each of %i namesakes per level, however many branches lead to it', (width) => {
+  const keys = [1, 2, 3].map((level) => keyPair('p256', `level ${level}`));
+  const [key1, key2, key3] = keys as [KeyPair, KeyPair, KeyPair];
+  let looks = 0;
+  const watched = (ca: Minted): Certificate =>
+    Object.create(ca.certificate, {
+      extensions: {
+        get: () => {
+          looks += 1;
+          return ca.certificate.extensions;
+        },
+      },
+    });
+  const intermediates = Array.from({ length: width }, (_, i) => [
+    mintAuthority('L1', key1, { issuer: 'L2', key: key2 }, { serial: Uint8Array.of(1, i) }),
+    mintAuthority('L2', key2, { issuer: 'L3', key: key3 }, { serial: Uint8Array.of(2, i) }),
+    mintAuthority('L3', key3, { issuer: 'X', key: key3 }, { serial: Uint8Array.of(3, i) }),
+  ])
+    .flat()
+    .map(watched);
+  const leaf = mintEkCertificate({ issuer: 'L1', key: key1 }, { publicKey: ek() }).certificate;
+  expect(codes(judge(mintEkChain(), { leaf, intermediates }))).toEqual(['unknown_issuer']);
+  // One look for its own problems, and one in all for the addresses of the issuer that is missing.
+  expect(looks).toBe(3 * width + 1);
 });
 
 test('reports the leaf’s own faults beside those of the path', () => {
