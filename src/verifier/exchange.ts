@@ -54,9 +54,20 @@ export function exactly(entropy: Entropy): Entropy {
   };
 }
 
+/**
+ * Every comparison with such a date is false, which would let any answer pass as one in time.
+ *
+ * @throws TypeError
+ */
+export function requireMoment(now: Date): void {
+  if (Number.isNaN(now.getTime())) throw new TypeError('now is an invalid date');
+}
+
 export function judgeTime({ policy, issuedAt }: PendingCredential, now: Date, findings: Findings): void {
   const elapsedMs = now.getTime() - issuedAt.getTime();
-  if (elapsedMs > policy.challengeTimeoutMs)
+  if (elapsedMs < 0)
+    findings.add('response.late', `the answer came ${-elapsedMs} ms before its challenge: the clock was set back`);
+  else if (elapsedMs > policy.challengeTimeoutMs)
     findings.add('response.late', `the answer took ${elapsedMs} ms, ${policy.challengeTimeoutMs} ms are allowed`);
 }
 

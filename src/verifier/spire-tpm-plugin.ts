@@ -28,6 +28,7 @@ import {
   provedKeys,
   readMessage,
   rejected,
+  requireMoment,
   untrusted,
 } from './exchange.ts';
 import { selectors } from './identity.ts';
@@ -46,6 +47,7 @@ export function begin(
   entropy: Entropy,
   now: Date,
 ): BegunExchange<PendingCredential> {
+  requireMoment(now);
   const findings = new Findings();
   if (policy.wire !== 'spire-tpm-plugin') {
     findings.add('evidence.wire', 'the agent speaks the wire of spire-tpm-plugin, which is not admitted here');
@@ -69,6 +71,7 @@ export function begin(
 
 /** @see finish of verify.ts */
 export function finish(pending: PendingCredential, response: Uint8Array, now: Date): Trusted<ProvedKeys> | Untrusted {
+  requireMoment(now);
   const findings = new Findings();
   const answer = readMessage(() => decodePluginResponse(response), 'response.malformed', findings);
   if (answer === undefined) return untrusted(findings);

@@ -32,6 +32,7 @@ import {
   provedKeys,
   readMessage,
   rejected,
+  requireMoment,
   untrusted,
 } from './exchange.ts';
 import { selectors } from './identity.ts';
@@ -56,9 +57,10 @@ export type Begun = BegunExchange<Pending>;
  * @param payload the agent's first message as received
  * @param entropy fresh random bytes
  * @param now when the payload is judged
- * @throws RangeError when the entropy source gives other than it was asked for
+ * @throws RangeError when the entropy source gives other than it was asked for, TypeError when `now` is no moment
  */
 export function begin(payload: Uint8Array, policy: Policy, entropy: Entropy, now: Date): Begun {
+  requireMoment(now);
   const findings = new Findings();
   const evidence = readMessage(() => decodePayload(payload), 'evidence.malformed', findings);
   if (evidence === undefined) return rejected(findings);
@@ -94,9 +96,11 @@ export function begin(payload: Uint8Array, policy: Policy, entropy: Entropy, now
 /**
  * @param pending of this stream's `begin`; one answer only, a second needs a new challenge
  * @param response the agent's answer as received
- * @param now when the answer arrived
+ * @param now when the answer arrived, by the clock of `begin`
+ * @throws TypeError when `now` is no moment
  */
 export function finish(pending: Pending, response: Uint8Array, now: Date): Verdict {
+  requireMoment(now);
   const findings = new Findings();
   const { ek, ak } = pending;
   const answer = readMessage(() => decodeResponse(response), 'response.malformed', findings);

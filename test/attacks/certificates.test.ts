@@ -171,6 +171,34 @@ test('A65 refuses a critical extension that nobody here knows', async () => {
   await judge.admits(certified({ extraExtensions: extraExtensions.map((e) => ({ ...e, critical: false })) }));
 });
 
+const unknown = (count: number, critical: boolean) =>
+  Array.from({ length: count }, (_, i) => ({ oid: `1.3.6.1.4.1.99999.${i}`, critical, value: sequence() }));
+
+test('refuses a certificate, and overlooks a CA, with more in it than any real one has', async () => {
+  const commas = (count: number) => ({
+    subject: Array.from({ length: count }, () => commonName(','.repeat(240))).flat(),
+  });
+  await judge.admits(certified({ extraExtensions: unknown(16, false), ...commas(8) }));
+  await refusesLeaf({ extraExtensions: unknown(32, false) }, 'ek.certificate_malformed');
+  await refusesLeaf(commas(9), 'ek.certificate_malformed');
+  await refusesCa({ extraExtensions: unknown(32, false) }, 'ek.unknown_issuer');
+});
+
+test('says little of a certificate that has much to be said against', async () => {
+  const before = judge.records.length;
+  const subject = Array.from({ length: 8 }, () => commonName(','.repeat(240))).flat();
+  const extKeyUsage = Array.from({ length: 500 }, (_, i) => `1.3.6.1.4.1.99999.${i}`);
+  await refusesLeaf(
+    { subject, extKeyUsage, extraExtensions: unknown(20, true), ...PAST },
+    'ek.critical_extension',
+    'ek.expired',
+    'ek.usage',
+  );
+  const findings = judge.records.slice(before).filter(({ fields }) => fields['finding'] !== undefined);
+  expect(findings.length).toBe(3);
+  expect(JSON.stringify(findings).length).toBeLessThan(4000);
+});
+
 test('A65 refuses an extension that is there twice', async () => {
   const usage = { oid: '2.5.29.37', value: sequence(oid(EK_USAGE)) };
   await refusesLeaf({ extraExtensions: [usage] }, 'ek.certificate_malformed');

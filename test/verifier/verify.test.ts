@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { publicKeyHash, publicKeyOf } from '../../src/tpm/public-key.ts';
 import { parsePcrs } from '../../src/verifier/policy.ts';
-import { begin, type Policy } from '../../src/verifier/verify.ts';
+import { begin, finish, type Pending, type Policy } from '../../src/verifier/verify.ts';
 import { forger } from '../support/forger.ts';
 import { softwareDevice, TRUST_DOMAIN } from '../support/software-device.ts';
 
@@ -35,4 +35,31 @@ test('makes a challenge of as much entropy as it asked for', () => {
 test.each([-1, 1])('makes no challenge when the entropy source is off by %i byte', (difference) => {
   const source = (bytes: number) => new Uint8Array(bytes + difference).fill(7);
   expect(() => begin(payload, policy, source, now)).toThrow('the entropy source gave');
+});
+
+function challenged(): { readonly pending: Pending; readonly response: Uint8Array } {
+  const machine = forger(device);
+  const begun = begin(machine.payload, policy, randomBytes, now);
+  if (begun.outcome !== 'challenged') throw new Error('the honest device is not challenged');
+  return { pending: begun.pending, response: machine.answer(begun.challenge) };
+}
+
+test.each([
+  [0, 'trusted'],
+  [60_000, 'trusted'],
+  [60_001, 'untrusted'],
+  [-1, 'untrusted'],
+  [-now.getTime(), 'untrusted'],
+])('an answer %i ms after its challenge is %s', (elapsedMs, verdict) => {
+  const { pending, response } = challenged();
+  const judged = finish(pending, response, new Date(now.getTime() + elapsedMs));
+  expect(judged.verdict).toBe(verdict);
+  if (judged.verdict === 'untrusted') expect(judged.findings.map(({ code }) => code)).toEqual(['response.late']);
+});
+
+test('a date that is none is the caller’s mistake', () => {
+  const { pending, response } = challenged();
+  const never = new Date(Number.NaN);
+  expect(() => begin(payload, policy, randomBytes, never)).toThrow(TypeError);
+  expect(() => finish(pending, response, never)).toThrow(TypeError);
 });
