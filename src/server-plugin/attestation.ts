@@ -1,17 +1,18 @@
-/** One attestation on the server: payload, challenge, answer, verdict. All it remembers is in local variables. */
+/** One attestation on the server: payload, challenge, answer, verdict. What it knows of the machine is in local variables. */
 import { randomBytes } from 'node:crypto';
 import { type Wire, wireOf } from '../evidence/wires.ts';
 import type { AttestationStream } from '../spire/attestation-stream.ts';
 import type { Logger } from '../spire/logger.ts';
-import { STATUS, StatusError } from '../spire/status.ts';
+import { PeerError, STATUS, StatusError } from '../spire/status.ts';
 import type { Entropy } from '../tpm/make-credential.ts';
-import type { BegunExchange } from '../verifier/exchange.ts';
+import type { BegunExchange, PendingCredential } from '../verifier/exchange.ts';
 import type { Finding, FindingCode } from '../verifier/findings.ts';
 import type { Policy } from '../verifier/policy.ts';
 import * as spireTpmPlugin from '../verifier/spire-tpm-plugin.ts';
 import type { ProvedKeys, Trusted, TrustedDevice, Untrusted } from '../verifier/verdict.ts';
 import * as own from '../verifier/verify.ts';
 import type { ServerConfig } from './config.ts';
+import type { OpenChallenges } from './open-challenges.ts';
 
 /** All the peer ever learns, with the id under which the log has the reasons. */
 const REFUSAL = 'attestation refused; the reasons are in the log of the SPIRE server';
@@ -29,15 +30,17 @@ export async function attest(
   stream: AttestationStream<'server'>,
   { policy }: ServerConfig,
   logger: Logger,
+  challenges: OpenChallenges,
 ): Promise<void> {
   const log = logger.with({ attestation: stream.id });
   const payload = await stream.receive();
-  if (payload?.kind !== 'payload') throw new StatusError(STATUS.INVALID_ARGUMENT, 'the first message is no payload');
+  if (payload?.kind !== 'payload')
+    throw new PeerError(STATUS.INVALID_ARGUMENT, REFUSAL, 'the first message is no payload');
   const wire = wireOf(payload.bytes);
   const judged =
     wire === 'spire-tpm-plugin'
-      ? await judge(spireTpmPlugin, stream, payload.bytes, policy, log)
-      : await judge(own, stream, payload.bytes, policy, log);
+      ? await judge(spireTpmPlugin, stream, payload.bytes, policy, challenges, log)
+      : await judge(own, stream, payload.bytes, policy, challenges, log);
 
   logTrusted(judged, wire, log);
   const { agentId, selectors } = judged.device;
@@ -45,20 +48,21 @@ export async function attest(
   stream.send({ kind: 'agent_attributes', spiffeId: agentId, selectorValues: selectors, canReattest: true });
 }
 
-async function judge<Pending>(
+async function judge<Pending extends PendingCredential>(
   { begin, finish }: Judge<Pending>,
   stream: AttestationStream<'server'>,
   payload: Uint8Array,
   policy: Policy,
+  challenges: OpenChallenges,
   log: Logger,
 ): Promise<Trusted<Proved>> {
   const begun = begin(payload, policy, randomBytes, new Date());
   if (begun.outcome === 'rejected') throw refusal(begun.verdict, stream, log);
 
   stream.send({ kind: 'challenge', bytes: begun.challenge });
-  const response = await stream.receive();
+  const response = await challenges.wait(begun.pending.ek.pubHash, () => stream.receive());
   if (response?.kind !== 'challenge_response')
-    throw new StatusError(STATUS.INVALID_ARGUMENT, 'the challenge was not answered');
+    throw new PeerError(STATUS.INVALID_ARGUMENT, REFUSAL, 'the challenge was not answered');
   const verdict = finish(begun.pending, response.bytes, new Date());
   if (verdict.verdict === 'untrusted') throw refusal(verdict, stream, log);
   return verdict;

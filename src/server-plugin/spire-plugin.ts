@@ -3,8 +3,10 @@ import type { Logger } from '../spire/logger.ts';
 import type { PluginDefinition } from '../spire/plugin-definition.ts';
 import { attest } from './attestation.ts';
 import { InvalidConfig, readServerConfig, type ServerConfig } from './config.ts';
+import { OpenChallenges } from './open-challenges.ts';
 
 export function serverPlugin(logger: Logger): PluginDefinition<'server', ServerConfig> {
+  const challenges = new OpenChallenges();
   return {
     config: {
       configure: async ({ trustDomain }, hcl) => {
@@ -36,6 +38,6 @@ export function serverPlugin(logger: Logger): PluginDefinition<'server', ServerC
       attestTimeoutMs,
       maxMessageBytes,
     }),
-    attest: (stream, config) => attest(stream, config, logger),
+    attest: (stream, config) => attest(stream, config, logger, challenges),
   };
 }

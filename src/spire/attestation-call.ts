@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Metadata, ServerDuplexStream } from '@grpc/grpc-js';
 import type { AttestationMessages, AttestationStream, MessageTranslation, PluginKind } from './attestation-stream.ts';
 import type { Logger } from './logger.ts';
-import { STATUS, StatusError, wireStatus } from './status.ts';
+import { PeerError, STATUS, StatusError, wireStatus } from './status.ts';
 
 export interface AttestationLimits {
   /** Of one message in, in bytes; gRPC itself refuses more than 4 MiB. */
@@ -49,13 +49,13 @@ export class AttestationCall<Kind extends PluginKind> implements AttestationStre
     return this.#controller.signal;
   }
 
-  start(limits: AttestationLimits): void {
+  /** @param onTimeout ends the call by `fail` */
+  start(limits: AttestationLimits, onTimeout: (error: PeerError) => void): void {
     this.#limits = limits;
     this.#timer = setTimeout(
       () => {
-        this.fail(
-          new StatusError(STATUS.DEADLINE_EXCEEDED, `attestation took longer than ${limits.attestTimeoutMs} ms`),
-        );
+        const reason = `attestation took longer than ${limits.attestTimeoutMs} ms`;
+        onTimeout(new PeerError(STATUS.DEADLINE_EXCEEDED, 'attestation took too long', reason));
       },
       Math.min(limits.attestTimeoutMs, MAX_TIMER_MS),
     );
@@ -77,12 +77,13 @@ export class AttestationCall<Kind extends PluginKind> implements AttestationStre
       const request = this.#received.shift();
       if (request !== undefined) {
         const message = this.#translation.read(request);
-        if (message === undefined) throw new StatusError(STATUS.INVALID_ARGUMENT, 'message without content');
-        if (message.bytes.length > this.#limits.maxMessageBytes) {
-          throw new StatusError(
-            STATUS.RESOURCE_EXHAUSTED,
-            `${message.kind} of ${message.bytes.length} bytes is larger than ${this.#limits.maxMessageBytes}`,
-          );
+        if (message === undefined) {
+          throw new PeerError(STATUS.INVALID_ARGUMENT, 'message is malformed', 'a message without content');
+        }
+        const { kind, bytes } = message;
+        if (bytes.length > this.#limits.maxMessageBytes) {
+          const reason = `${kind} of ${bytes.length} bytes is larger than ${this.#limits.maxMessageBytes}`;
+          throw new PeerError(STATUS.RESOURCE_EXHAUSTED, 'message is too large', reason);
         }
         return message;
       }

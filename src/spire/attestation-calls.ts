@@ -1,8 +1,12 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { AttestationCall, type AttestationLimits } from './attestation-call.ts';
 import { type AttestationStream, type PluginKind, TRANSLATION } from './attestation-stream.ts';
+import { CountedWarning } from './counted-warning.ts';
 import { errorFields, type Logger } from './logger.ts';
-import { STATUS, StatusError } from './status.ts';
+import { PeerError, STATUS, StatusError } from './status.ts';
+
+const TOO_MANY = 'too many attestations under way';
+const TOO_MANY_INTERVAL_MS = 5000;
 
 export interface AttestationCallsOptions<Kind extends PluginKind, Config> {
   readonly kind: Kind;
@@ -20,6 +24,7 @@ export class AttestationCalls<Kind extends PluginKind, Config> {
   readonly #open: Set<AttestationCall<Kind>> = new Set();
   /** Handlers still running; a cancelled one may have a TPM object to flush. */
   readonly #running: Set<Promise<void>> = new Set();
+  readonly #tooMany: CountedWarning = new CountedWarning(`attestation refused: ${TOO_MANY}`, TOO_MANY_INTERVAL_MS);
 
   constructor(options: AttestationCallsOptions<Kind, Config>) {
     this.#options = options;
@@ -28,29 +33,33 @@ export class AttestationCalls<Kind extends PluginKind, Config> {
   handle(grpcCall: ServerDuplexStream<unknown, unknown>): void {
     const { logger, attest } = this.#options;
     const call = new AttestationCall<Kind>(grpcCall, TRANSLATION[this.#options.kind]);
-    const log = logger.with({ attestation: call.id });
+    const address = call.metadata.get('x-forwarded-client-ip');
+    const log = logger.with({ attestation: call.id, ...(address === undefined ? {} : { client_ip: address }) });
+    const fail = (error: unknown): void => call.fail(answerTo(error, log, call.id));
     let limits: AttestationLimits;
     let config: Config;
     try {
       config = this.#options.config();
       limits = this.#options.limits(config);
       if (this.#open.size >= limits.maxConcurrent) {
-        throw new StatusError(STATUS.RESOURCE_EXHAUSTED, 'too many attestations under way, try again later');
+        this.#tooMany.warn(log, { max_concurrent: limits.maxConcurrent });
+        const message = `${TOO_MANY}, try again later (attestation ${call.id})`;
+        throw new StatusError(STATUS.RESOURCE_EXHAUSTED, message);
       }
     } catch (error) {
-      call.fail(answerTo(error, log, call.id));
+      fail(error);
       return;
     }
     this.#open.add(call);
     call.onEnd = () => this.#open.delete(call);
-    call.start(limits);
+    call.start(limits, fail);
     const running = Promise.resolve()
       .then(() => attest(call, config))
       .then(
         () => call.succeed(log),
         (error) => {
           if (call.ended) log.debug('attestation ended after its answer', errorFields(error));
-          else call.fail(answerTo(error, log, call.id));
+          else fail(error);
         },
       )
       .catch((error) => log.error('attestation could not be answered', errorFields(error)))
@@ -72,10 +81,15 @@ export class AttestationCalls<Kind extends PluginKind, Config> {
 
 /** The status a failed handler answers with. What was not meant for the caller's eyes is logged here instead. */
 export function answerTo(error: unknown, logger: Logger, id?: string): StatusError {
+  const suffix = id === undefined ? '' : ` (attestation ${id})`;
+  if (error instanceof PeerError) {
+    logger.warn(`attestation refused: ${error.reason}`);
+    return new StatusError(error.code, `${error.message}${suffix}`);
+  }
   if (error instanceof StatusError) {
     if (error.cause !== undefined) logger.error(error.message, errorFields(error.cause));
     return error;
   }
   logger.error('unexpected error', errorFields(error));
-  return new StatusError(STATUS.INTERNAL, id === undefined ? 'internal error' : `internal error (attestation ${id})`);
+  return new StatusError(STATUS.INTERNAL, `internal error${suffix}`);
 }

@@ -33,7 +33,7 @@ export interface AttestationStream<Kind extends PluginKind> {
   /**
    * The next message, or undefined when the host ended its side.
    *
-   * @throws StatusError RESOURCE_EXHAUSTED for a message above the limit, INVALID_ARGUMENT for one without content,
+   * @throws PeerError RESOURCE_EXHAUSTED for a message above the limit, INVALID_ARGUMENT for one without content,
    * and the signal's reason once it has aborted
    */
   receive(): Promise<AttestationMessages[Kind]['in'] | undefined>;

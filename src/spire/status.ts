@@ -35,6 +35,20 @@ export class StatusError extends Error {
   }
 }
 
+/**
+ * A failure of one attestation by its peer's doing. The peer gets the message, in which nothing is configured or measured,
+ * and the attestation's id; the reason is for the log.
+ */
+export class PeerError extends StatusError {
+  override readonly name: string = 'PeerError';
+  readonly reason: string;
+
+  constructor(code: StatusCode, message: string, reason: string) {
+    super(code, message);
+    this.reason = reason;
+  }
+}
+
 /** `PERMISSION_DENIED` for 7. */
 export function statusName(code: number): string {
   return Object.entries(STATUS).find(([, value]) => value === code)?.[0] ?? `code ${code}`;

@@ -14,9 +14,11 @@ beforeAll(async () => {
 afterEach(() => toy.stopAll());
 afterAll(() => toy.remove());
 
+const CLIENT_IP = '192.0.2.8';
+
 /** What the first answer to a payload is, or the status. */
 async function answer(host: PluginHost<'server'>, payload: string): Promise<unknown> {
-  const call = host.openAttestation();
+  const call = host.openAttestation({ 'x-forwarded-client-ip': CLIENT_IP });
   try {
     call.sendPayload(utf8(payload));
     return await call.next();
@@ -26,6 +28,16 @@ async function answer(host: PluginHost<'server'>, payload: string): Promise<unkn
   } finally {
     call.cancel();
   }
+}
+
+/** The answer without the attestation's id, and the warning that the log has under this id. */
+async function refusal(host: PluginHost<'server'>, payload: string): Promise<unknown> {
+  const { code, message } = (await answer(host, payload)) as { readonly code: number; readonly message: string };
+  const [, text, id] = /^(.*) \(attestation ([0-9a-f]{8})\)$/.exec(message) ?? [];
+  const warning = () => toy.logs.find(({ level, fields }) => level === 'warn' && fields['attestation'] === id);
+  await until(() => warning() !== undefined);
+  expect(warning()?.fields['client_ip']).toBe(CLIENT_IP);
+  return { code, message: text, logged: warning()?.message };
 }
 
 async function wholeAttestation(host: PluginHost<'server'>, name: string): Promise<readonly string[]> {
@@ -165,9 +177,10 @@ describe('a server plugin', () => {
 describe('limits', () => {
   it('refuses a message above its own limit, and takes one at the limit', async () => {
     const host = await toy.configured('server', 'max_message_bytes = 1000');
-    expect(await answer(host, 'x'.repeat(1001))).toEqual({
+    expect(await refusal(host, 'x'.repeat(1001))).toEqual({
       code: STATUS.RESOURCE_EXHAUSTED,
-      message: 'payload of 1001 bytes is larger than 1000',
+      message: 'message is too large',
+      logged: 'attestation refused: payload of 1001 bytes is larger than 1000',
     });
     expect(await answer(host, 'x'.repeat(1000))).toMatchObject({ kind: 'challenge' });
   });
@@ -180,9 +193,10 @@ describe('limits', () => {
 
   it('ends an attestation whose handler hangs', async () => {
     const host = await toy.configured('server', 'attest_timeout = "100ms"');
-    expect(await answer(host, 'hang')).toEqual({
+    expect(await refusal(host, 'hang')).toEqual({
       code: STATUS.DEADLINE_EXCEEDED,
-      message: 'attestation took longer than 100 ms',
+      message: 'attestation took too long',
+      logged: 'attestation refused: attestation took longer than 100 ms',
     });
   });
 
@@ -201,7 +215,11 @@ describe('limits', () => {
       call.sendPayload(utf8('a'));
       await call.next();
     }
-    expect(await answer(host, 'a')).toMatchObject({ code: STATUS.RESOURCE_EXHAUSTED });
+    expect(await refusal(host, 'a')).toEqual({
+      code: STATUS.RESOURCE_EXHAUSTED,
+      message: 'too many attestations under way, try again later',
+      logged: 'attestation refused: too many attestations under way',
+    });
     held[0]?.cancel();
     await until(async () => ((await answer(host, 'a')) as { kind?: string }).kind === 'challenge');
     held[1]?.cancel();

@@ -16,6 +16,7 @@ import { mintEkChain, pem } from './pki.ts';
 import { type SoftwareDevice, softwareDevice, TRUST_DOMAIN } from './software-device.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const CLIENT_IP = '192.0.2.9';
 const REFUSAL = /^attestation refused; the reasons are in the log of the SPIRE server \(attestation ([0-9a-f]{8})\)$/;
 
 const UNREADABLE: readonly FindingCode[] = ['evidence.malformed', 'evidence.wire', 'response.malformed'];
@@ -143,6 +144,29 @@ export class Judge {
       code: malformed ? STATUS.INVALID_ARGUMENT : STATUS.PERMISSION_DENIED,
       message: expect.stringMatching(REFUSAL),
     });
+  }
+
+  /**
+   * Claims that an attestation ended with this status for a reason that the log alone has, under the id that the peer
+   * got; that the peer learnt no number; and that an honest device passes.
+   */
+  async turnedAway(end: Promise<unknown>, code: number, reason: string): Promise<void> {
+    const error = await end.then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    );
+    expect(error).toMatchObject({ code, message: expect.stringMatching(/^[a-zA-Z;, ]+ \(attestation [0-9a-f]{8}\)$/) });
+    const id = /([0-9a-f]{8})\)$/.exec(String(error))?.[1];
+    const warnings = () =>
+      this.#records.filter(({ level, fields }) => level === 'warn' && fields['attestation'] === id);
+    await this.until(() => warnings().length > 0);
+    expect(warnings()).toMatchObject([{ message: `attestation refused: ${reason}`, fields: { client_ip: CLIENT_IP } }]);
+    expect(await this.judge(await this.#control()), 'the untampered control').toMatchObject({ outcome: 'admitted' });
+  }
+
+  /** With an address of the peer, as SPIRE gives it. */
+  open(): ServerAttestation {
+    return this.host.openAttestation({ 'x-forwarded-client-ip': CLIENT_IP });
   }
 
   /** Claims that the evidence, odd as it is, is admitted: the nearest neighbour of what is refused. */
