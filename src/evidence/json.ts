@@ -93,7 +93,9 @@ function fieldValue(path: string, kind: Field, value: unknown): unknown {
     return value.map((element, i) => fieldValue(`${path}[${i}]`, kind.slice(0, -2) as Field, element));
   }
   if (kind === 'u32') {
-    if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 0xffffffff) return value;
+    // JSON has a negative zero, which no message can carry.
+    const isWhole = typeof value === 'number' && Number.isInteger(value) && !Object.is(value, -0);
+    if (isWhole && value >= 0 && value <= 0xffffffff) return value;
     throw new MalformedError(path, 0, 'is not an unsigned 32-bit number');
   }
   if (typeof value !== 'string') throw new MalformedError(path, 0, 'is not a string');

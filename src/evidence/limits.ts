@@ -14,7 +14,10 @@ interface Limit {
   readonly count?: number;
 }
 
-/** DNS limits a trust domain to 255 bytes (SPIFFE ID 2.1); 24 PCRs is all a PC Client TPM has. */
+/**
+ * DNS limits a trust domain to 255 bytes (SPIFFE ID 2.1); 24 PCRs is all a PC Client TPM has. A challenge goes to the TPM
+ * in TPM2B_ID_OBJECT, of two SHA-512 digests at most, and TPM2B_ENCRYPTED_SECRET, of RSA-4096 (Part 2, 12.4 and 11.4).
+ */
 export const FIELD_LIMITS: Readonly<Record<string, Limit>> = {
   'Payload.versions': { count: 16 },
   'Payload.trustDomain': { bytes: 255 },
@@ -23,8 +26,8 @@ export const FIELD_LIMITS: Readonly<Record<string, Limit>> = {
   'Payload.akPublic': { bytes: 1024 },
   'Payload.pcrBanks': { count: 16 },
   'Challenge.nonce': { bytes: 64 },
-  'Challenge.credentialBlob': { bytes: 256 },
-  'Challenge.encryptedSecret': { bytes: 1024 },
+  'Challenge.credentialBlob': { bytes: 132 },
+  'Challenge.encryptedSecret': { bytes: 512 },
   'Challenge.pcrSelection': { bytes: 128 },
   'ChallengeResponse.secret': { bytes: 64 },
   'ChallengeResponse.quoted': { bytes: 2048 },

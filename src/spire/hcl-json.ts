@@ -18,7 +18,7 @@ export function parseHclJson(text: string): HclBody {
 class JsonReader {
   readonly #text: string;
   #at = 0;
-  /** Where #line and #lineStart were last brought up to date; newlines are counted once each. */
+  /** Where #line and #lineStart were last brought up to date; each character is looked at once. */
   #counted = 0;
   #line = 1;
   #lineStart = 0;
@@ -37,12 +37,10 @@ class JsonReader {
   }
 
   #place(): { line: number; column: number } {
-    for (;;) {
-      const newline = this.#text.indexOf('\n', this.#counted);
-      if (newline < 0 || newline >= this.#at) break;
+    for (; this.#counted < this.#at; this.#counted++) {
+      if (this.#text[this.#counted] !== '\n') continue;
       this.#line += 1;
-      this.#counted = newline + 1;
-      this.#lineStart = this.#counted;
+      this.#lineStart = this.#counted + 1;
     }
     return { line: this.#line, column: this.#at - this.#lineStart + 1 };
   }

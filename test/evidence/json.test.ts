@@ -135,6 +135,7 @@ describe('evidence is malformed', () => {
       error: 'Evidence.payload.pcrBanks[0] at byte 0: is not an',
     },
     { what: 'with a number below zero', change: swap('11', '-1'), error: 'is not an unsigned 32-bit number' },
+    { what: 'with a negative zero', change: swap('11', '-0'), error: 'is not an unsigned 32-bit number' },
     { what: 'with a number of 33 bits', change: swap('11', '4294967296'), error: 'is not an unsigned 32-bit number' },
     { what: 'with a fraction', change: swap('11', '1.5'), error: 'is not an unsigned 32-bit number' },
     { what: 'with a single value for a list', change: swap('[\n      1\n    ]', '1'), error: 'is not a list' },

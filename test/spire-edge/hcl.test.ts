@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { parseHcl } from '../../src/spire/hcl.ts';
 import { HCL_MAX_CHARS, HCL_MAX_DEPTH, type HclBody, type HclError, type HclValue } from '../../src/spire/hcl-body.ts';
 
@@ -285,6 +285,18 @@ describe('limits', () => {
       expect((error as HclError).code).toBe('ERR_HCL');
     }
   });
+});
+
+it('searches a line of JSON for its end no more than once, however many values are on it', () => {
+  const search = vi.spyOn(String.prototype, 'indexOf');
+  const text = `{"a":[${'1,'.repeat(1000)}1]}`;
+  parseHcl(text);
+  const searched = search.mock.calls.map(([, from = 0], i) => {
+    const { value } = search.mock.results[i] ?? {};
+    return (value < 0 ? text.length : value) - from;
+  });
+  search.mockRestore();
+  expect(searched.reduce((sum, chars) => sum + chars, 0)).toBeLessThan(2 * text.length);
 });
 
 // Printed bodies: what SPIRE's printer and people write.

@@ -17,8 +17,8 @@ export const payloads: Arbitrary<Payload> = fc.record({
 export const challenges: Arbitrary<Challenge> = fc.record({
   version: u32,
   nonce: bytes(64),
-  credentialBlob: bytes(256),
-  encryptedSecret: bytes(600),
+  credentialBlob: bytes(132),
+  encryptedSecret: bytes(512),
   pcrSelection: bytes(128),
 });
 
