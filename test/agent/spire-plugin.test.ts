@@ -4,9 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { encodeChallenge } from '../../src/evidence/messages.ts';
 import type { HostedLogRecord } from '../../src/spire/hclog-reader.ts';
 import { type PluginHost, startPlugin } from '../../src/spire/plugin-host.ts';
 import { STATUS } from '../../src/spire/status.ts';
+import { encode } from '../../src/tpm/structures/codec.ts';
+import { TPM_ALG } from '../../src/tpm/structures/constants.ts';
+import { pcrSelection, tpmlPcrSelection } from '../../src/tpm/structures/pcr.ts';
 import { begin, finish, type Verdict } from '../../src/verifier/verify.ts';
 import { policyFor, TRUST_DOMAIN } from '../support/agent-attestation.ts';
 import { bundler } from '../support/bundle.ts';
@@ -103,6 +107,52 @@ test('the commands of an attestation that came to nothing are counted, too', asy
   const { fields } = await logged('closed the TPM', { tpm_commands_total: expect.any(Number) });
   // AK, EK and session are flushed.
   expect(fields['tpm_commands']).toMatch(/FlushContext:3/);
+});
+
+describe('a challenge', () => {
+  const pcrs = encode(tpmlPcrSelection, [pcrSelection(TPM_ALG.SHA256, [0])]);
+  const random = (credentialBytes: number, secretBytes: number): Uint8Array =>
+    encodeChallenge({
+      version: 1,
+      nonce: randomBytes(32),
+      credentialBlob: randomBytes(credentialBytes),
+      encryptedSecret: randomBytes(secretBytes),
+      pcrSelection: pcrs,
+    });
+  const answerTo = async (challenge: Uint8Array): Promise<unknown> => {
+    const stream = host.openAttestation();
+    await stream.next();
+    stream.sendChallenge(challenge);
+    return stream.next();
+  };
+  beforeEach(() => configure());
+
+  test.each([
+    ['credential', random(133, 512)],
+    ['secret', random(132, 513)],
+  ])('with a larger %s than goes to a TPM is malformed', async (_, challenge) => {
+    await expect(answerTo(challenge)).rejects.toMatchObject({ code: STATUS.INVALID_ARGUMENT });
+    await logged('attestation failed', { code: 'ERR_MALFORMED' });
+  });
+
+  // Lengths that this TPM unmarshals, in digests of SHA-256 and a key of RSA-2048, and others.
+  test.each([
+    [68, 256],
+    [132, 512],
+    [68, 255],
+    [0, 0],
+  ])('of random bytes, %i and %i, was not made for these keys, and the TPM is not to blame', async (blob, secret) => {
+    const remedy = /the challenge was not made for this TPM's keys; nothing is wrong with the TPM/;
+    await expect(answerTo(random(blob, secret))).rejects.toMatchObject({
+      code: STATUS.UNAVAILABLE,
+      message: expect.stringMatching(remedy),
+    });
+    await logged('attestation failed', {
+      tpm_command: 'TPM2_ActivateCredential',
+      remedy: expect.stringMatching(remedy),
+    });
+    expect((await attest()).verdict).toBe('trusted');
+  });
 });
 
 test('attestations at the same time are answered one after the other', async () => {
