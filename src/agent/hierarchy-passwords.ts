@@ -1,6 +1,5 @@
 /** The passwords of the TPM's hierarchies: how they are read, and the only way they are used. */
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { equalBytes } from '../tpm/bytes.ts';
 import type { TpmCommands } from '../tpm/commands.ts';
 import { TpmError } from '../tpm/errors.ts';
@@ -10,6 +9,7 @@ import { TPMA_OBJECT, TPMA_SESSION } from '../tpm/structures/attributes.ts';
 import { encode } from '../tpm/structures/codec.ts';
 import { TPM_ALG, TPM_ECC, TPM_SE } from '../tpm/structures/constants.ts';
 import { tpmtPublic } from '../tpm/structures/public.ts';
+import { readPasswordFile } from './password-file.ts';
 
 export type PasswordHierarchy = 'endorsement' | 'owner';
 
@@ -59,11 +59,16 @@ export class PasswordError extends Error {
  */
 export class HierarchyPasswords {
   readonly #files: PasswordFiles;
+  readonly #warn: (message: string) => void;
+  /** Of whose files it has been said that they are open to all. */
+  readonly #warned: Set<PasswordHierarchy> = new Set();
   /** SHA-256 of what the TPM refused. */
   readonly #refused: Map<PasswordHierarchy, Uint8Array> = new Map();
 
-  constructor(files: PasswordFiles = {}) {
+  /** @param warn told once of a file that every user of the machine may read or write */
+  constructor(files: PasswordFiles = {}, warn: (message: string) => void = () => {}) {
     this.#files = files;
+    this.#warn = warn;
   }
 
   /**
@@ -102,9 +107,13 @@ export class HierarchyPasswords {
   async read(hierarchy: PasswordHierarchy): Promise<Uint8Array | undefined> {
     const file = this.#files[hierarchy];
     if (file === undefined) return undefined;
-    const content = await readFile(file).catch((cause) => {
-      throw new PasswordError(`the ${hierarchy} password cannot be read from ${file}`, { cause });
+    const { content, openToOthers } = await readPasswordFile(file).catch((cause) => {
+      throw new PasswordError(`the ${hierarchy} password cannot be read from ${file}: ${cause.message}`, { cause });
     });
+    if (openToOthers && !this.#warned.has(hierarchy)) {
+      this.#warned.add(hierarchy);
+      this.#warn(`every user of this machine may read or change the ${hierarchy} password: take o+rw from ${file}`);
+    }
     const password = Uint8Array.from(content.subarray(0, contentBytes(content)));
     content.fill(0);
     if (password.length > MAX_PASSWORD_BYTES) {

@@ -40,7 +40,8 @@ export function agentPlugin(logger: Logger, makeAk?: AkMaker): PluginDefinition<
           logger.warn('the TPM is a software TPM: it proves nothing about this machine', { tcti: tctiOrDevice(tcti) });
         }
         if (wire !== 'tpm-attestor') logger.warn(WITHOUT_QUOTE, { wire });
-        const passwords = new HierarchyPasswords({ endorsement: endorsementAuthFile, owner: ownerAuthFile });
+        const files = { endorsement: endorsementAuthFile, owner: ownerAuthFile };
+        const passwords = new HierarchyPasswords(files, (message) => logger.warn(message));
         const options = { trustDomain, tcti: () => tctiOrDevice(tcti), ek, ak, passwords, wire };
         const attestor = new Attestor(makeAk === undefined ? options : { ...options, makeAk });
         return { attestor, tpmTimeoutMs };

@@ -1,6 +1,8 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { chmod, open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Attestor } from '../../src/agent/attest.ts';
 import { HierarchyPasswords, type PasswordFiles } from '../../src/agent/hierarchy-passwords.ts';
@@ -138,6 +140,61 @@ describe('a password file', () => {
     expect(verdict.verdict).toBe('trusted');
     const failed = attestTo(attestor({ endorsement: missing }), policyFor(tpm));
     await expect(failed).rejects.toMatchObject({ code: 'ERR_PASSWORD', message: expect.stringContaining(missing) });
+  });
+
+  const read = (owner: string): Promise<Uint8Array | undefined> => new HierarchyPasswords({ owner }).read('owner');
+  const pipe = (): string => {
+    execFileSync('mkfifo', [file]);
+    return file;
+  };
+
+  test('that is a device, a folder or a pipe nobody writes into is refused', async () => {
+    for (const other of ['/dev/zero', '/dev/null', tpm.folder])
+      await expect(read(other)).rejects.toMatchObject({
+        code: 'ERR_PASSWORD',
+        message: expect.stringMatching(/neither a regular file nor a pipe/),
+      });
+    await expect(read(pipe())).rejects.toMatchObject({
+      code: 'ERR_PASSWORD',
+      message: expect.stringMatching(/nothing/),
+    });
+  });
+
+  test('may be a pipe that is written into and closed, in any pieces', async () => {
+    const writer = await open(pipe(), 'r+');
+    await writer.write('se');
+    const reading = read(file);
+    await delay(50);
+    await writer.write('cret\n');
+    await writer.close();
+    expect(await reading).toEqual(Uint8Array.from(Buffer.from('secret')));
+  });
+
+  test('that is a pipe held open is not waited for', async () => {
+    const writer = await open(pipe(), 'r+');
+    await writer.write('secret');
+    await expect(read(file)).rejects.toMatchObject({ code: 'ERR_PASSWORD' });
+    await writer.close();
+  });
+
+  test('that never ends is read no further than a password may be long', async () => {
+    const endless = '/proc/self/pagemap';
+    await expect(read(endless)).rejects.toMatchObject({ message: expect.stringContaining('is longer than 64 bytes') });
+  });
+
+  test.each([
+    [0o600, 0],
+    [0o640, 0],
+    [0o604, 1],
+    [0o602, 1],
+  ])('of mode %o is warned of %i times, however often it is read', async (mode, times) => {
+    await writeFile(file, PASSWORD);
+    await chmod(file, mode);
+    const warnings: string[] = [];
+    const passwords = new HierarchyPasswords({ owner: file }, (message) => warnings.push(message));
+    for (let i = 0; i < 3; i++) await passwords.read('owner');
+    expect(warnings).toHaveLength(times);
+    for (const warning of warnings) expect(warning).toContain(file);
   });
 
   test('longer than any TPM takes is refused without its content', async () => {

@@ -214,6 +214,7 @@ test('a wrong password is told with its remedy and appears in no log record', as
   await tpm.tpm2('tpm2_changeauth', ['-c', 'e', 'another']);
   const file = join(tpm.folder, 'password');
   await writeFile(file, secret);
+  await chmod(file, 0o604);
   await configure(`tcti = "${tpm.tcti}"\nendorsement_auth_file = "${file}"`);
   await expect(attest()).rejects.toMatchObject({
     code: STATUS.UNAVAILABLE,
@@ -225,6 +226,7 @@ test('a wrong password is told with its remedy and appears in no log record', as
   });
   await writeFile(file, 'another');
   expect((await attest()).verdict).toBe('trusted');
+  await logged('every user of this machine may read or change the endorsement password');
   await logged('answered the challenge');
   expect(JSON.stringify(logs)).not.toContain(secret);
 });
