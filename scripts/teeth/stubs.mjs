@@ -224,6 +224,36 @@ const BEHAVIOURS = [
     ),
   },
   {
+    check: 'limits of a certificate',
+    about: 'it may hold as many extensions as it likes',
+    concerns: ({ test }) => test.startsWith('refuses a certificate, and overlooks a CA'),
+    apply: instead('src/x509/extensions.ts', 'if (i === MAX_EXTENSIONS)', 'if (false)'),
+  },
+  {
+    check: 'reasons for the log alone',
+    about: 'the peer learns limits',
+    concerns: ({ test }) => test.startsWith('tells the log and not the peer'),
+    apply: instead('src/spire/status.ts', 'message);\n    this.reason', 'reason);\n    this.reason'),
+  },
+  {
+    check: 'a count of those turned away',
+    about: 'each of them is a record of the log',
+    concerns: ({ test }) => test.startsWith('refuses attestations beyond the limit'),
+    apply: instead('src/spire/counted-warning.ts', 'if (this.#timer !== undefined) {', 'if (false) {'),
+  },
+  {
+    check: 'places of one endorsement key',
+    about: 'one key may hold them all',
+    concerns: ({ test }) => test.startsWith('lets one endorsement key hold four places'),
+    apply: instead('src/server-plugin/open-challenges.ts', 'waiting.size >= MAX_PER_KEY', 'false'),
+  },
+  {
+    check: 'places that are freed',
+    about: 'a challenge holds its place when it was answered',
+    concerns: ({ test }) => test.startsWith('frees the place of a challenge'),
+    apply: instead('src/server-plugin/open-challenges.ts', '      waiting.delete(end);\n', ''),
+  },
+  {
     check: 'one answer to a challenge',
     about: 'a wrong answer may be followed by another',
     concerns: ({ test }) => test.startsWith('A03 takes one answer'),
