@@ -42,7 +42,8 @@ async function readInto(file: FileHandle, bytes: Uint8Array): Promise<number> {
   let length = 0;
   for (let waited = 0; length < bytes.length; ) {
     const read = await file.read(bytes, length, bytes.length - length, null).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EAGAIN' || waited >= PIPE_MS) throw error;
+      if (error.code !== 'EAGAIN') throw error;
+      if (waited >= PIPE_MS) throw new Error(`it is a pipe that is not closed within ${PIPE_MS} ms`);
       return undefined;
     });
     if (read?.bytesRead === 0) break;
