@@ -28,6 +28,12 @@ absolute() {
   esac
 }
 
+# make_folder PATH: with those above it.
+make_folder() {
+  local said
+  said=$(mkdir -p "$1" 2>&1) || fail "the folder '$1' cannot be made: ${said##*: }"
+}
+
 # check_socket_path PATH: sockaddr_un holds 108 bytes, and the control socket adds ".ctrl".
 check_socket_path() {
   ((${#1} < 100)) || misuse "the socket path is ${#1} bytes long, a unix socket takes fewer than 100: $1"

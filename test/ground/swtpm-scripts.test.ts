@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { execute } from '../support/execute.ts';
@@ -53,6 +54,16 @@ describe('run', () => {
     await new Promise((resolve) => run.stdout.once('data', resolve));
     run.kill('SIGTERM');
     expect(await ended).toBe(128 + 15);
+    expect(await left()).toEqual(NOTHING);
+  });
+
+  test.each([100, 300, 600, 900])('told to end after %d ms, while it makes the TPM, leaves nothing', async (ms) => {
+    const run = spawn(script('run'), ['--', 'sleep', '60'], { env, stdio: 'ignore' });
+    const ended = new Promise<number | null>((resolve) => run.once('exit', resolve));
+    await sleep(ms);
+    run.kill('SIGTERM');
+    expect(await ended).toBe(128 + 15);
+    await until(async () => (await left()).processes.length === 0);
     expect(await left()).toEqual(NOTHING);
   });
 
@@ -117,7 +128,7 @@ describe('start and stop', () => {
       return readFile(file);
     };
     const certificate = await readCertificate();
-    expect(await execute(script('start'), [tpm], { env })).toMatchObject({ code: 2, stdout: '' });
+    expect(await execute(script('start'), [tpm], { env })).toEqual(first);
 
     expect(await execute(script('stop'), [tpm])).toEqual({ code: 0, signal: null, stdout: '', stderr: '' });
     expect(await left()).toEqual(NOTHING);
@@ -135,6 +146,32 @@ describe('start and stop', () => {
     expect(code).toBe(2);
     expect(stderr).toContain('options apply to a new one');
   });
+
+  test("start --export gives a shell the variables, whatever the folder's name, and after a failure none", async () => {
+    const tpm = join(folder, 'tpm', "a b'$(false)é");
+    const shell =
+      'variables=$("$0" --export "$1" --templates "") && eval "$variables"; echo "$? $TPM_ATTESTOR_CA_PATH"';
+    const sh = (path: string) => execute('sh', ['-c', shell, script('start'), path], { env });
+    try {
+      expect(await sh(tpm)).toMatchObject({ code: 0, stdout: `0 ${tpm}/ca/ca.pem\n`, stderr: '' });
+    } finally {
+      await execute(script('stop'), [tpm]);
+    }
+    expect(await sh('/dev/null/x')).toEqual({
+      ...{ code: 0, signal: null, stdout: '3 \n' },
+      stderr: "start: the folder '/dev/null/x' cannot be made: Not a directory\n",
+    });
+  });
+
+  test.each(['a,b', 'a\nb'])(
+    'start refuses a folder named %j, which its answer or swtpm would misread',
+    async (name) => {
+      const { code, stdout, stderr } = await execute(script('start'), [join(folder, name)], { env });
+      expect([code, stdout]).toEqual([2, '']);
+      expect(stderr).toContain('neither a comma nor a line end');
+      expect(existsSync(join(folder, name))).toBe(false);
+    },
+  );
 
   test('stop leaves a process alone that only has the number of an ended TPM', async () => {
     const tpm = join(folder, 'tpm');
