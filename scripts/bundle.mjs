@@ -7,6 +7,7 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   renameSync,
   statSync,
   utimesSync,
@@ -19,23 +20,27 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 const SHEBANG = '#!/usr/bin/env -S MALLOC_ARENA_MAX=1 node';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
+/** @type {{ engines: { node: string } }} `">=20.19"` */
+const { engines } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+
 // Issuing libraries belong to test PKIs and the CLI; a process that runs for months carries what it uses.
 const ISSUING = [/node_modules\/@peculiar\/x509\//, /node_modules\/pkijs\//];
 // A verifier judges bytes. It never opens a TPM, so a flaw in native code cannot be one in the judge.
 const NATIVE = [/(^|\/)src\/tpm\/native\.ts$/, /\.node$/];
 
 /**
- * One executable: its entry point, its file, and patterns of input files that must not be in it.
- * @typedef {{ entry: string, outfile: string, forbidden: RegExp[] }} Executable
+ * One executable: its entry point, its file, whether SPIRE runs it, and patterns of input files that must not be in it.
+ * @typedef {{ entry: string, outfile: string, plugin: boolean, forbidden: RegExp[] }} Executable
  */
 
 /** @type {Executable[]} */
 export const EXECUTABLES = [
-  { entry: 'src/cli/main.ts', outfile: 'dist/bin/tpm-attestor.cjs', forbidden: [] },
-  { entry: 'src/agent/main.ts', outfile: 'dist/bin/tpm-attestor-agent.cjs', forbidden: ISSUING },
+  { entry: 'src/cli/main.ts', outfile: 'dist/bin/tpm-attestor.cjs', plugin: false, forbidden: [] },
+  { entry: 'src/agent/main.ts', outfile: 'dist/bin/tpm-attestor-agent.cjs', plugin: true, forbidden: ISSUING },
   {
     entry: 'src/server-plugin/main.ts',
     outfile: 'dist/bin/tpm-attestor-server.cjs',
+    plugin: true,
     forbidden: [...ISSUING, ...NATIVE],
   },
 ];
@@ -47,7 +52,7 @@ const ADDON = { from: 'build/Release/tpm_attestor.node', to: 'dist/bin/tpm_attes
  * @param {Executable} executable
  * @param {string} root folder that `entry` is relative to
  */
-export async function bundle({ entry, outfile, forbidden }, root = ROOT) {
+export async function bundle({ entry, outfile, plugin, forbidden }, root = ROOT) {
   const { build } = await import('esbuild');
   const { outputFiles, metafile } = await build({
     absWorkingDir: root,
@@ -61,7 +66,9 @@ export async function bundle({ entry, outfile, forbidden }, root = ROOT) {
     charset: 'ascii',
     legalComments: 'eof',
     // CommonJS has no import.meta; modules find the files beside them through it.
-    banner: { js: "const import_meta_url = require('node:url').pathToFileURL(__filename).href;" },
+    banner: {
+      js: `${refusalOfOldNode(plugin)}\nconst import_meta_url = require('node:url').pathToFileURL(__filename).href;`,
+    },
     define: { 'import.meta.url': 'import_meta_url' },
     metafile: true,
     write: false,
@@ -74,6 +81,24 @@ export async function bundle({ entry, outfile, forbidden }, root = ROOT) {
   }
   const text = outputFiles[0]?.text ?? '';
   return text.startsWith('#!') ? text : `${SHEBANG}\n${text}`;
+}
+
+/**
+ * The first statement of an executable, in words an old Node.js knows. What SPIRE runs says it as a line of hclog, which
+ * is how it gets into SPIRE's log.
+ * @param {boolean} plugin
+ */
+function refusalOfOldNode(plugin) {
+  const [major, minor] = engines.node.replace('>=', '').split('.');
+  const sentence = `'Node.js ${major}.${minor} or newer is needed, and the node in PATH is ' + process.versions.node`;
+  const line = plugin
+    ? `JSON.stringify({ '@level': 'error', '@message': ${sentence}, '@timestamp': new Date().toISOString().replace('Z', '000Z') })`
+    : `'tpm-attestor: ' + ${sentence}`;
+  return `(function (version) {
+  if (version[0] > ${major} || (version[0] === ${major} && version[1] >= ${minor})) return;
+  require('fs').writeSync(2, ${line} + '\\n');
+  process.exit(${plugin ? 1 : 2});
+})(process.versions.node.split('.').map(Number));`;
 }
 
 /** @param {import('esbuild').Metafile} metafile @param {string} path */
@@ -102,7 +127,7 @@ function replace(path, write) {
 }
 
 async function main() {
-  const inputs = ['src', 'package-lock.json', relative(ROOT, fileURLToPath(import.meta.url))];
+  const inputs = ['src', 'package.json', 'package-lock.json', relative(ROOT, fileURLToPath(import.meta.url))];
   const since = Math.max(...inputs.map((path) => newest(join(ROOT, path))));
   for (const executable of EXECUTABLES) {
     const outfile = join(ROOT, executable.outfile);
@@ -122,7 +147,9 @@ async function main() {
     });
   }
   const addon = join(ROOT, ADDON.from);
-  if (existsSync(addon) && !isCurrent(join(ROOT, ADDON.to), statSync(addon).mtimeMs)) {
+  if (!existsSync(addon)) {
+    console.error(`bundle: ${ADDON.from} is absent, so is ${ADDON.to}; scripts/setup builds it`);
+  } else if (!isCurrent(join(ROOT, ADDON.to), statSync(addon).mtimeMs)) {
     replace(join(ROOT, ADDON.to), (to) => copyFileSync(addon, to));
   }
 }

@@ -27,6 +27,40 @@ describe.each(existing)('$outfile', (executable) => {
   });
 });
 
+describe.each(existing)('$outfile under a Node.js that is too old', ({ outfile, plugin }) => {
+  let preload: string;
+  beforeEach(async () => {
+    preload = join(await mkdtemp(join(tmpdir(), 'ground-')), 'old.cjs');
+  });
+  afterEach(() => rm(dirname(preload), { recursive: true, force: true }));
+
+  const under = async (version: string) => {
+    const versions = `{ ...process.versions, node: '${version}' }`;
+    await writeFile(preload, `Object.defineProperty(process, 'versions', { value: ${versions} });`);
+    return execute(process.execPath, ['--require', preload, join(ROOT, outfile), '--version']);
+  };
+  const REFUSAL = 'Node.js 20.19 or newer is needed, and the node in PATH is ';
+
+  test.each(['18.20.8', '20.18.3'])('%s ends with one sentence', async (version) => {
+    const { code, stdout, stderr } = await under(version);
+    expect([code, stdout]).toEqual([plugin ? 1 : 2, '']);
+    if (!plugin) expect(stderr).toBe(`tpm-attestor: ${REFUSAL}${version}\n`);
+    else {
+      expect(stderr.trim().split('\n')).toHaveLength(1);
+      expect(JSON.parse(stderr)).toEqual({
+        '@level': 'error',
+        '@message': `${REFUSAL}${version}`,
+        '@timestamp': expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/),
+      });
+    }
+  });
+
+  test.each(['20.19.0', '22.0.0'])('%s is not too old', async (version) => {
+    const { stderr } = await under(version);
+    expect(stderr).not.toContain(REFUSAL);
+  });
+});
+
 describe('scripts/bundle.mjs', () => {
   let root: string;
   beforeEach(async () => {
@@ -41,6 +75,15 @@ describe('scripts/bundle.mjs', () => {
   };
   const server = bundler.EXECUTABLES.find(({ outfile }) => outfile.includes('server'));
   if (server === undefined) throw new Error('there is no server bundle');
+
+  test('says that the addon is absent', async () => {
+    await write('src/x.ts', '');
+    for (const name of ['package.json', 'package-lock.json', 'scripts/bundle.mjs'])
+      await write(name, readFileSync(join(ROOT, name), 'utf8'));
+    const { code, stderr } = await execute(process.execPath, [join(root, 'scripts/bundle.mjs')]);
+    expect(code).toBe(0);
+    expect(stderr).toContain('bundle: build/Release/tpm_attestor.node is absent, so is dist/bin/tpm_attestor.node;');
+  });
 
   test('gives modules the place of the bundle as import.meta.url', async () => {
     await write('src/server-plugin/main.ts', "import './beside.ts';");

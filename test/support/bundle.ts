@@ -3,6 +3,8 @@ export interface Executable {
   /** Relative to the root, as `outfile` is. */
   readonly entry: string;
   readonly outfile: string;
+  /** SPIRE runs it. */
+  readonly plugin: boolean;
   /** Input files that must not be in the bundle. */
   readonly forbidden: readonly RegExp[];
 }

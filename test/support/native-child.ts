@@ -42,7 +42,7 @@ export function nativeChildren(): (scenario: string, tcti: string, options?: Chi
     const outfile = 'dist/test-native-child.cjs';
     await writeFile(
       join(folder, 'child.cjs'),
-      await bundler.bundle({ entry: 'test/native/child.ts', outfile, forbidden: [] }),
+      await bundler.bundle({ entry: 'test/native/child.ts', outfile, plugin: false, forbidden: [] }),
     );
   });
   afterAll(async () => {
