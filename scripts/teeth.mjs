@@ -157,6 +157,11 @@ async function main() {
     process.stdout.write(USAGE);
     return 0;
   }
+  const chosen = stubs(ROOT).filter(({ check }) => check.includes(values.only));
+  if (chosen.length === 0) {
+    console.error(`teeth: no check has "${values.only}" in its name`);
+    return 2;
+  }
   const started = Date.now();
   const folder = mkdtempSync(join(tmpdir(), 'teeth-'));
   try {
@@ -166,7 +171,6 @@ async function main() {
       console.error(`teeth: they fail with every check in its place\n${whole.errors}`);
       return 1;
     }
-    const chosen = stubs(ROOT).filter(({ check }) => check.includes(values.only));
     const known = attackTests(whole);
     let done = 0;
     const rows = await inParallel(chosen, Math.min(availableParallelism(), 4), async (stub) => {

@@ -1,4 +1,4 @@
-import { copyFile, mkdir, mkdtemp, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -78,4 +78,46 @@ test('says what is still missing when the installation did not help, with nothin
   expect({ code, stdout }).toEqual({ code: 3, stdout: '' });
   expect(stderr).toContain('apt-get update\napt-get install --no-install-recommends -y build-essential python3');
   expect(stderr).toContain('setup: still missing after installation: build-essential');
+});
+
+test.each(['npm packages', 'the native addon'])('says who may write where %s would be installed', async (what) => {
+  for (const name of ['g++', 'make', 'python3', 'pkg-config', 'swtpm', 'swtpm_setup', 'certtool'])
+    await program(name, '');
+  for (const name of ['tpm2_createprimary', 'openssl', 'setpriv']) await program(name, '');
+  await symlink('/usr/bin/id', join(root, 'bin', 'id'));
+  // The version, then whether the npm packages are current.
+  await program('node', `case $1 in -p) echo 20.19.0 ;; *) exit ${what === 'npm packages' ? 1 : 0} ;; esac`);
+  await chmod(root, 0o555);
+  // Root may write everywhere.
+  const asNobody = ['--reuid', '65534', '--clear-groups', '/bin/bash', join(root, 'scripts/setup')];
+  const asMyself = process.getuid?.() === 0 ? asNobody : ['/bin/bash', join(root, 'scripts/setup')];
+  const { code, stderr } = await execute('/usr/bin/setpriv', asMyself, { env: { PATH: join(root, 'bin') } });
+  await chmod(root, 0o755);
+  expect(code).toBe(2);
+  expect(stderr).toContain(`setup: ${what} `);
+  expect(stderr).toContain(`, and ${root} is not writable for nobody: run this as the user it belongs to`);
+});
+
+test('what needs the set-up runs it first, and it runs none of them', async () => {
+  const { scripts } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'));
+  for (const name of ['build', 'check', 'demo', 'cli', 'teeth']) expect(scripts[name]).toMatch(/^scripts\/setup && /);
+  expect(scripts.test).toMatch(/^scripts\/setup --tests && npm run check && /);
+  expect(await readFile(join(ROOT, 'scripts/setup'), 'utf8')).not.toMatch(/^\s*npm (run|test)/m);
+});
+
+test.each(['asan', 'build-native', 'gen', 'setup', 'spire/install', 'swtpm/provision', 'swtpm/run', 'swtpm/start'])(
+  'scripts/%s --help tells its usage on standard output, and misuse ends with exit code 2',
+  async (name) => {
+    const { code, stdout, stderr } = await execute(join(ROOT, 'scripts', name), ['--help']);
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toMatch(new RegExp(`^Usage: ${name.replace(/.*\//, '')}\\b`));
+    expect(await execute(join(ROOT, 'scripts', name), ['--nonesuch'])).toMatchObject({ code: 2, stdout: '' });
+  },
+);
+
+test('npm run teeth for a check that is not there ends with exit code 2', async () => {
+  const args = [join(ROOT, 'scripts/teeth.mjs'), '--only', 'nonesuch', '--json'];
+  expect(await execute(process.execPath, args)).toMatchObject({
+    ...{ code: 2, stdout: '', stderr: 'teeth: no check has "nonesuch" in its name\n' },
+  });
 });
