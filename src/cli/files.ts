@@ -10,20 +10,44 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { resolve } from 'node:path';
+import { fileFailure } from '../server-plugin/file-failure.ts';
 import { UsageError } from './failure.ts';
+import { sayAll } from './terminal.ts';
+
+/** As a path: standard input, or standard output. */
+export const STANDARD = '-';
 
 /** No evidence, key or policy is as large. */
 const MAX_INPUT_BYTES = 4 * 1024 * 1024;
 
+let standardInputIsRead = false;
+
 /** @throws UsageError */
 export function readInput(path: string): Uint8Array {
-  try {
-    const { size } = statSync(path);
-    if (size > MAX_INPUT_BYTES) throw new Error(`larger than ${MAX_INPUT_BYTES} bytes`);
-    return Uint8Array.from(readFileSync(path));
-  } catch (cause) {
-    throw new UsageError(`${path} cannot be read: ${reasonOf(cause)}`, { cause });
+  if (path === STANDARD) {
+    if (standardInputIsRead) throw new UsageError('only one file can be "-", which is standard input');
+    standardInputIsRead = true;
   }
+  try {
+    return readWithinLimit(path === STANDARD ? 0 : path);
+  } catch (cause) {
+    throw new UsageError(`${nameOf(path)} cannot be read: ${fileFailure(cause)}`, { cause });
+  }
+}
+
+/** The size of a pipe is known at its end. */
+function readWithinLimit(file: string | number): Uint8Array {
+  const tooLarge = new Error(`larger than ${MAX_INPUT_BYTES} bytes`);
+  if (typeof file === 'string' && statSync(file).size > MAX_INPUT_BYTES) throw tooLarge;
+  const contents = Uint8Array.from(readFileSync(file));
+  if (contents.length > MAX_INPUT_BYTES) throw tooLarge;
+  return contents;
+}
+
+/** For messages: the whole path, where a relative one does not say what it was relative to. */
+export function nameOf(path: string): string {
+  return path === STANDARD ? 'standard input' : resolve(path);
 }
 
 /** UTF-8, and nothing else. @throws UsageError */
@@ -32,12 +56,16 @@ export function readText(path: string): string {
     return new TextDecoder('utf-8', { fatal: true }).decode(readInput(path));
   } catch (cause) {
     if (cause instanceof UsageError) throw cause;
-    throw new UsageError(`${path} is not UTF-8 text`, { cause });
+    throw new UsageError(`${nameOf(path)} is not UTF-8 text`, { cause });
   }
 }
 
 /** Replaces `path` in one step. @throws UsageError when it cannot be written */
 export function writeOutput(path: string, contents: string | Uint8Array, mode = 0o644): void {
+  if (path === STANDARD) {
+    sayAll(contents);
+    return;
+  }
   const unfinished = `${path}.${process.pid}.tmp`;
   try {
     // A pipe or terminal (/dev/stdout) cannot be replaced, and is never half a file.
@@ -49,7 +77,7 @@ export function writeOutput(path: string, contents: string | Uint8Array, mode = 
     renameSync(unfinished, path);
   } catch (cause) {
     rmSync(unfinished, { force: true });
-    throw new UsageError(`${path} cannot be written: ${reasonOf(cause)}`, { cause });
+    throw new UsageError(`${resolve(path)} cannot be written: ${fileFailure(cause)}`, { cause });
   }
 }
 
@@ -58,7 +86,7 @@ export function makeFolder(path: string): void {
   try {
     mkdirSync(path, { recursive: true });
   } catch (cause) {
-    throw new UsageError(`${path} cannot be made: ${reasonOf(cause)}`, { cause });
+    throw new UsageError(`${resolve(path)} cannot be made: ${fileFailure(cause)}`, { cause });
   }
 }
 
@@ -70,10 +98,4 @@ function writeWhole(path: string, contents: string | Uint8Array, mode: number): 
   } finally {
     closeSync(file);
   }
-}
-
-/** The message of node:fs without the call and the path. */
-function reasonOf(cause: unknown): string {
-  const message = cause instanceof Error ? cause.message : String(cause);
-  return message.replace(/^[A-Z]+: /, '').replace(/, \w+( '.*')?$/, '');
 }

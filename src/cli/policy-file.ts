@@ -1,20 +1,23 @@
 /** `policy.hcl`: the options of the server plugin, and the trust domain that SPIRE tells it otherwise. */
-
+import { dirname, resolve } from 'node:path';
 import { serverConfigOf } from '../server-plugin/config.ts';
 import { parseHcl } from '../spire/hcl.ts';
-import { type HclBody, HclError } from '../spire/hcl-body.ts';
+import { type HclBody, HclError, type HclValue } from '../spire/hcl-body.ts';
 import { StatusError } from '../spire/status.ts';
 import type { Policy } from '../verifier/policy.ts';
 import { UsageError } from './failure.ts';
-import { readText } from './files.ts';
+import { nameOf, readText, STANDARD } from './files.ts';
 import { remark } from './terminal.ts';
+
+const TRUST_DOMAIN_OPTION = 'trust_domain';
+const PATH_OPTIONS: readonly string[] = ['ca_path', 'hash_path'];
 
 /** As SPIRE checks it (SPIFFE ID 2.1). */
 const TRUST_DOMAIN = /^[a-z0-9._-]{1,255}$/;
 
 /**
  * The policy, with its relaxations said on standard error. Its trust domain is empty when the file names none, which no
- * attestation has.
+ * attestation has. Paths in it are relative to its folder, so that it can move with its CAs.
  *
  * @throws UsageError
  */
@@ -22,23 +25,40 @@ export function readPolicyFile(path: string): Policy {
   const text = readText(path);
   try {
     const { trustDomain, body } = separated(parseHcl(text), path);
-    const { policy, warnings } = serverConfigOf(trustDomain, body);
+    const { policy, warnings } = serverConfigOf(trustDomain, withPathsFrom(folderOf(path), body), [
+      TRUST_DOMAIN_OPTION,
+    ]);
     for (const warning of warnings) remark(`policy: ${warning}`);
     return policy;
   } catch (cause) {
     if (!(cause instanceof HclError || cause instanceof StatusError)) throw cause;
-    throw new UsageError(`${path}: ${cause.message}`, { cause });
+    throw new UsageError(`${nameOf(path)}: ${cause.message}`, { cause });
   }
 }
 
 function separated({ entries }: HclBody, path: string): { readonly trustDomain: string; readonly body: HclBody } {
-  const entry = entries.find(({ key }) => key === 'trust_domain');
-  const body = { entries: entries.filter(({ key }) => key !== 'trust_domain') };
+  const entry = entries.find(({ key }) => key === TRUST_DOMAIN_OPTION);
+  const body = { entries: entries.filter(({ key }) => key !== TRUST_DOMAIN_OPTION) };
   if (entry === undefined) return { trustDomain: '', body };
   const { value, line } = entry;
   if (value.kind !== 'string' || !isTrustDomain(value.value))
-    throw new UsageError(`${path}: line ${line}: "trust_domain" must be a name such as "example.org"`);
+    throw new UsageError(`${nameOf(path)}: line ${line}: "trust_domain" must be a name such as "example.org"`);
   return { trustDomain: value.value, body };
+}
+
+function folderOf(path: string): string {
+  return path === STANDARD ? process.cwd() : dirname(resolve(path));
+}
+
+function withPathsFrom(folder: string, { entries }: HclBody): HclBody {
+  const resolved = (value: HclValue): HclValue =>
+    // An empty path is for the reader of the options to refuse.
+    value.kind === 'string' && value.value.trim() !== '' ? { ...value, value: resolve(folder, value.value) } : value;
+  return {
+    entries: entries.map((entry) =>
+      PATH_OPTIONS.includes(entry.key) ? { ...entry, value: resolved(entry.value) } : entry,
+    ),
+  };
 }
 
 export function isTrustDomain(text: string): boolean {

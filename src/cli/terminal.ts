@@ -7,12 +7,12 @@ const MAX_LINE_CHARS = 4096;
 
 /** A line of the answer. */
 export function say(line = ''): void {
-  writeAll(`${printable(line, MAX_LINE_CHARS)}\n`);
+  sayAll(`${printable(line, MAX_LINE_CHARS)}\n`);
 }
 
 /** The one document that `--json` promises. */
 export function sayJson(document: unknown): void {
-  writeAll(`${JSON.stringify(document, null, 2)}\n`);
+  sayAll(`${JSON.stringify(document, null, 2)}\n`);
 }
 
 /** A line beside the answer: progress, notes, complaints. */
@@ -20,9 +20,9 @@ export function remark(line: string): void {
   writeStandardError(`${printable(line, MAX_LINE_CHARS)}\n`);
 }
 
-/** Complete when it returns, also into a full pipe: the process may end at once. */
-function writeAll(text: string): void {
-  const bytes = Buffer.from(text);
+/** An answer as it is. Complete when it returns, also into a full pipe: the process may end at once. */
+export function sayAll(contents: string | Uint8Array): void {
+  const bytes = Buffer.from(contents);
   for (let offset = 0; offset < bytes.length; ) {
     try {
       offset += writeSync(1, bytes, offset);

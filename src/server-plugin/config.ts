@@ -16,9 +16,11 @@ import { TPM_ALG } from '../tpm/structures/constants.ts';
 import { type PcrRequirement, type Policy, parsePcrs } from '../verifier/policy.ts';
 import type { AnchorSet } from '../x509/trust-store.ts';
 import { readTrustStore } from './ca-files.ts';
-import { isListedIn } from './hash-folder.ts';
+import { fileFailure } from './file-failure.ts';
+import { isListedIn, namesOfNoHash } from './hash-folder.ts';
 
 const EK_ALGORITHMS = ['rsa', 'ecc'] as const;
+const MAX_NAME_CHARS = 80;
 const MAX_TIMEOUT_MS = 10 * 60_000;
 
 const OPTIONS = optionTable({
@@ -85,9 +87,13 @@ export function readServerConfig(trustDomain: string, hcl: string): ServerConfig
   return serverConfigOf(trustDomain, parseHcl(hcl));
 }
 
-/** The same, of a text that has been parsed. */
-export function serverConfigOf(trustDomain: string, body: HclBody): ServerConfig {
-  const result = readOptions(OPTIONS, body);
+/**
+ * The same, of a text that has been parsed.
+ *
+ * @param others options that stood beside these, and have been taken out
+ */
+export function serverConfigOf(trustDomain: string, body: HclBody, others: readonly string[] = []): ServerConfig {
+  const result = readOptions(OPTIONS, body, others);
   if (!result.ok) throw new InvalidConfig(result.problems.map(describeProblem));
   const { options } = result;
   const problems: OptionProblem[] = [];
@@ -102,8 +108,8 @@ export function serverConfigOf(trustDomain: string, body: HclBody): ServerConfig
 
   const warnings: string[] = [...relaxations(options)];
   const anchors = attempt(options.ca_path, (path) => readAnchors(path, warnings), 'ca_path', problem);
-  const isListed = attempt(options.hash_path, readHashFolder, 'hash_path', problem);
   if (anchors !== undefined) warnings.push(EVERY_TPM);
+  const isListed = attempt(options.hash_path, (path) => readHashFolder(path, warnings), 'hash_path', problem);
   const pcrs = pcrRequirements(options.pcrs);
   if (typeof pcrs !== 'string' && !options.allow_sha1_bank && pcrs.some(({ hash }) => hash === TPM_ALG.SHA1))
     problem('pcrs', 'names a SHA-1 bank, which needs allow_sha1_bank = true');
@@ -141,7 +147,7 @@ function attempt<T>(
   try {
     return read(path);
   } catch (error) {
-    problem(option, `cannot be used: ${error instanceof Error ? error.message : String(error)}`);
+    problem(option, `cannot be used: ${path}: ${fileFailure(error)}`);
     return undefined;
   }
 }
@@ -149,12 +155,18 @@ function attempt<T>(
 function readAnchors(path: string, warnings: string[]): AnchorSet {
   const store = readTrustStore(path);
   warnings.push(...store.problems.map(({ name, message }) => `ca_path: ${name} is left out: ${message}`));
-  if (store.anchors.certificates.length === 0) throw new Error(`${path} holds no certificate that can be read`);
+  if (store.anchors.certificates.length === 0) throw new Error('holds no certificate that can be read');
   return store.anchors;
 }
 
-function readHashFolder(path: string): (pubHash: string) => boolean {
-  if (!statSync(path).isDirectory()) throw new Error(`${path} is not a folder`);
+function readHashFolder(path: string, warnings: string[]): (pubHash: string) => boolean {
+  if (!statSync(path).isDirectory()) throw new Error('is not a folder');
+  const [example, ...more] = namesOfNoHash(path);
+  if (example !== undefined)
+    warnings.push(
+      `hash_path: ${JSON.stringify(example.slice(0, MAX_NAME_CHARS))}${more.length > 0 ? ` and ${more.length} more` : ''}` +
+        ' will never be found: a name is 64 hexadecimal digits in lower case, as "tpm-attestor ek hash" prints it',
+    );
   return isListedIn(path);
 }
 

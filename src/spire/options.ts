@@ -61,8 +61,14 @@ export function within(least: number, most: number, unit = ''): (value: number) 
 /**
  * Reads a body by a table. Every problem is found in one go, so that an operator corrects the file once.
  * Strings and list items may not be empty: an empty path is a variable that was not set.
+ *
+ * @param others names that somebody else reads, to be told of with those of the table
  */
-export function readOptions<Table extends OptionTable>(table: Table, body: HclBody): OptionsResult<Table> {
+export function readOptions<Table extends OptionTable>(
+  table: Table,
+  body: HclBody,
+  others: readonly string[] = [],
+): OptionsResult<Table> {
   const problems: OptionProblem[] = [];
   const values: Record<string, unknown> = Object.create(null);
   const given = new Map<string, HclEntry>();
@@ -72,7 +78,7 @@ export function readOptions<Table extends OptionTable>(table: Table, body: HclBo
     };
     const spec = Object.hasOwn(table, entry.key) ? table[entry.key] : undefined;
     const first = given.get(entry.key);
-    if (spec === undefined) problem(unknownOption(entry.key, Object.keys(table)));
+    if (spec === undefined) problem(unknownOption(entry.key, [...others, ...Object.keys(table)]));
     else if (first !== undefined) problem(`was already given in line ${first.line}`);
     else {
       const read = readValue(spec, entry.value);
