@@ -1,14 +1,10 @@
 /** What an operator can do about a failure. */
-import { NativeUnavailableError, TpmError } from '../tpm/errors.ts';
+import { TpmError } from '../tpm/errors.ts';
 
-const PASSWORD =
-  'the hierarchy has another password: give it in endorsement_auth_file or owner_auth_file; it is not tried again before the file changes';
 const SLOTS =
   'other software has filled the TPM: use /dev/tpmrm0, or find who keeps objects with tpm2_getcap handles-transient and handles-loaded-session';
 
 const BY_NAME: Readonly<Record<string, string>> = {
-  TPM_RC_AUTH_FAIL: PASSWORD,
-  TPM_RC_BAD_AUTH: PASSWORD,
   TPM_RC_LOCKOUT: 'the TPM is in dictionary-attack lockout: wait for its recovery time or run tpm2_dictionarylockout',
   TPM_RC_OBJECT_MEMORY: SLOTS,
   TPM_RC_SESSION_MEMORY: SLOTS,
@@ -28,13 +24,39 @@ function isForeignCredential({ command, name, argument }: TpmError): boolean {
   return argument?.kind === 'parameter' || name === 'TPM_RC_FAILURE' || name === 'TPM_RC_INTEGRITY';
 }
 
-/** One sentence, or undefined where there is nothing to advise. */
-export function remedyFor(error: unknown): string | undefined {
-  if (error instanceof NativeUnavailableError) return 'install tpm2-tss, and build the addon';
+/** What tpm2-tss says of a TPM it cannot reach does not tell a missing device from a dead socket; the string does. */
+const BY_TCTI: Readonly<Record<string, string>> = {
+  device:
+    'look whether this device is there (without one the TPM is switched off in the firmware setup, or there is none) ' +
+    'and whether this user is in group tss',
+  swtpm: 'look whether the software TPM runs and listens where this says',
+  mssim: 'look whether the software TPM runs and listens where this says',
+  tabrmd: 'look whether tpm2-abrmd runs',
+};
+
+/**
+ * One sentence, or undefined where there is nothing to advise.
+ *
+ * @param passwordOptions what the caller's user gives password files in
+ */
+export function remedyFor(
+  error: unknown,
+  passwordOptions = 'endorsement_auth_file or owner_auth_file',
+): string | undefined {
   if (!(error instanceof TpmError)) return undefined;
   if (isForeignCredential(error)) return CREDENTIAL;
-  if (error.layer === 'tcti') return 'look whether the TPM device is there and whether this user is in group tss';
-  return (
-    BY_NAME[error.name] ?? (error.retryable ? 'the TPM is busy: it is tried again at the next attestation' : undefined)
-  );
+  const { name, layer, command, retryable } = error;
+  if (name === 'TPM_RC_AUTH_FAIL' || name === 'TPM_RC_BAD_AUTH')
+    return `the hierarchy has another password: give it in ${passwordOptions}; it is not tried again before the file changes`;
+  if (layer === 'tcti') return tctiRemedy(name, command);
+  return BY_NAME[name] ?? (retryable ? 'the TPM is busy: it is tried again at the next attestation' : undefined);
+}
+
+/** @param command `open` and the TCTI string, where it was the opening that failed */
+function tctiRemedy(name: string, command: string): string {
+  // tctildr found no module of that name.
+  if (name === 'TSS2_TCTI_RC_NOT_SUPPORTED')
+    return 'tpm2-tss has no module for this TCTI string here: write device:, swtpm: or another it knows in front, or install the package of that module (libtss2-tcti-…)';
+  const module = /^open (?:pcap:)*(?:libtss2-tcti-)?(\w+)/.exec(command)?.[1];
+  return BY_TCTI[module ?? ''] ?? 'the connection to the TPM broke off: look whether the TPM is still there';
 }

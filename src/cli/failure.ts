@@ -41,7 +41,7 @@ export function failureOf(error: unknown): Failure {
 function remedyOf(error: unknown): string {
   if (error instanceof EndorsementError) return '; see "tpm info" for the keys of this TPM';
   if (error instanceof PluginHostError) return '; build the plugins with "npm run build"';
-  const remedy = remedyFor(error);
+  const remedy = remedyFor(error, '--endorsement-auth-file or --owner-auth-file');
   return remedy === undefined ? '' : `; ${remedy}`;
 }
 

@@ -1,6 +1,9 @@
 /** Options that several commands take, and how their texts become values. */
+import { accessSync, constants } from 'node:fs';
+import { resolve } from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
 import { HierarchyPasswords } from '../agent/hierarchy-passwords.ts';
+import { fileFailure } from '../server-plugin/file-failure.ts';
 import { fromHex } from '../tpm/bytes.ts';
 import { type PcrRequirement, parsePcrs } from '../verifier/policy.ts';
 
@@ -26,8 +29,8 @@ export function tpmOptions(): readonly Option[] {
     new Option('--tcti <conf>', 'TPM as a TCTI string of tpm2-tss (default: device:/dev/tpmrm0, then device:/dev/tpm0)')
       .env('TPM_ATTESTOR_TCTI')
       .argParser(nonEmpty),
-    new Option('--endorsement-auth-file <file>', 'password of the endorsement hierarchy'),
-    new Option('--owner-auth-file <file>', 'password of the owner hierarchy'),
+    new Option('--endorsement-auth-file <file>', 'password of the endorsement hierarchy').argParser(readable),
+    new Option('--owner-auth-file <file>', 'password of the owner hierarchy').argParser(readable),
   ];
 }
 
@@ -67,6 +70,16 @@ export function positiveInteger(text: string): number {
 export function nonEmpty(text: string): string {
   if (text.trim() === '') throw new InvalidArgumentError('It must not be empty.');
   return text;
+}
+
+/** Read later, when the password is needed; a mistyped name is not found out only then. */
+function readable(path: string): string {
+  try {
+    accessSync(path, constants.R_OK);
+  } catch (cause) {
+    throw new InvalidArgumentError(`${resolve(path)} cannot be read: ${fileFailure(cause)}.`);
+  }
+  return path;
 }
 
 function capitalized(text: string): string {

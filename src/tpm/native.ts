@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { NativeUnavailableError } from './errors.ts';
 import type { NativeAddon } from './native-context.ts';
@@ -48,11 +49,16 @@ export function exitProcess(code: number): never {
   return loaded === undefined ? process.exit(code) : loaded.addon.exitProcess(code);
 }
 
+/** In a checkout, seen from where the program lies there; elsewhere two folders up is somebody else's. */
+const IN_CHECKOUT = /\/(dist\/bin|src\/tpm)\/$/;
+
 /** `TPM_ATTESTOR_ADDON` alone when set; else beside the running bundle; else where `npm run build:native` puts it. */
 function candidates(): readonly string[] {
   const chosen = process.env['TPM_ATTESTOR_ADDON'];
   if (chosen !== undefined && chosen !== '') return [chosen];
-  return [`./${FILE}`, `../../build/Release/${FILE}`].map((path) => fileURLToPath(new URL(path, import.meta.url)));
+  const folder = fileURLToPath(new URL('.', import.meta.url));
+  const built = IN_CHECKOUT.test(folder) ? [`../../build/Release/${FILE}`] : [];
+  return [FILE, ...built].map((path) => join(folder, path));
 }
 
 /**
@@ -71,7 +77,7 @@ function load({ path, sha256: wanted }: AddonChoice): LoadedAddon {
   const file = sought.find((candidate) => existsSync(candidate));
   if (file === undefined) {
     throw new NativeUnavailableError(
-      `the TPM addon is not there: looked for ${sought.join(', ')}. Build it with \`npm run build:native\`, which needs ` +
+      `the TPM addon is not there: looked for ${sought.join(', ')}. Put ${FILE} beside the executable, or build it with \`npm run build:native\`, which needs ` +
         'build-essential, python3, pkg-config and libtss2-dev.',
       sought,
     );

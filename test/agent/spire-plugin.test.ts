@@ -199,12 +199,14 @@ test('a TPM that cannot be reached is UNAVAILABLE with a remedy, and the plugin 
   await configure('tcti = "swtpm:path=/nowhere/tpm.sock"');
   await expect(attest()).rejects.toMatchObject({
     code: STATUS.UNAVAILABLE,
-    message: expect.stringMatching(/group tss/),
+    message: expect.stringMatching(/whether the software TPM runs/),
   });
   await logged('attestation failed', {
     tpm_error: expect.stringMatching(/^TSS2_/),
-    remedy: expect.stringContaining('group tss'),
+    remedy: expect.stringContaining('whether the software TPM runs'),
   });
+  await configure('tcti = "device:/nowhere"');
+  await expect(attest()).rejects.toMatchObject({ message: expect.stringMatching(/whether this user is in group tss/) });
   await configure();
   expect((await attest()).verdict).toBe('trusted');
 });
