@@ -36,14 +36,25 @@ export function demoCommand(): Command {
     .addOption(new Option('--ak <kind>', 'kind of the attestation key').choices(['rsa', 'ecc']).default('ecc'))
     .addOption(new Option('--tcti <conf>', 'attest this TPM, which is not changed').argParser(nonEmpty))
     .addOption(new Option('--ca-path <path>', "the CAs of that TPM's certificate").argParser(nonEmpty))
-    .addOption(new Option('--repeat <count>', 'attestations in a row').argParser(positiveInteger).default(1))
-    .addOption(new Option('--tamper <what>', 'attack, after an untampered control').choices(Object.keys(TAMPERINGS)))
+    .addOption(
+      new Option('--repeat <count>', 'attestations in a row; ends at the first refused')
+        .argParser(positiveInteger)
+        .default(1),
+    )
+    .addOption(
+      new Option('--tamper <what>', 'attack, after an untampered control; exit code 1 says it was refused').choices(
+        Object.keys(TAMPERINGS),
+      ),
+    )
     .addOption(jsonOption())
     .action(async (options: DemoOptions) => {
       const document = await demonstrate(options);
       if (options.json) sayJson(document);
       else for (const line of conclusion(document)) say(line);
       process.exitCode = document.verdict === 'trusted' ? EXIT.OK : EXIT.UNTRUSTED;
+      // Exit code 1 would say that an attack was refused.
+      if (document.control === 'untrusted')
+        throw new UsageError('the control was refused, so the attack was not tried; see its findings');
     });
 }
 

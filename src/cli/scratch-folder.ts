@@ -1,21 +1,23 @@
 /** Temporary folders that go with the process, however it ends short of SIGKILL: they hold keys. */
-import { rmSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** A unix socket path holds 107 bytes, and sockets lie in these folders; a long TMPDIR gives way to /tmp. */
-const LONGEST_ROOT_BYTES = 70;
+/** A unix socket path holds 107 bytes, and sockets lie in folders of these; a long TMPDIR gives way to /tmp. */
+const LONGEST_ROOT_BYTES = 60;
 
 const folders = new Set<string>();
 function removeFolders(): void {
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+  // What was killed a moment ago may still finish its last write.
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 10 });
 }
 
 /** Mode 0700. */
-export async function makeScratchFolder(prefix: string): Promise<string> {
+export function makeScratchFolder(prefix: string): string {
   const root = Buffer.byteLength(tmpdir()) < LONGEST_ROOT_BYTES ? tmpdir() : '/tmp';
-  const folder = await mkdtemp(join(root, prefix));
+  // In one step with its entry in the list: a signal finds both or neither.
+  const folder = mkdtempSync(join(root, prefix));
   if (folders.size === 0) process.on('exit', removeFolders);
   folders.add(folder);
   return folder;

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { cp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -70,23 +71,31 @@ const run = promisify(execFile);
 const SCRIPTS = fileURLToPath(new URL('../../scripts/swtpm/', import.meta.url));
 const START_DEADLINE_MS = 10_000;
 
-/** Makes `folder/ca` and `folder/state`: a manufacturer CA and a TPM whose EKs it has certified. */
-export async function provisionSoftwareTpm(folder: string, options: ProvisionOptions = {}): Promise<void> {
+/**
+ * Makes `folder/ca` and `folder/state`: a manufacturer CA and a TPM whose EKs it has certified.
+ *
+ * @param temporary where the scripts have their temporary files, some of them sockets
+ */
+export async function provisionSoftwareTpm(
+  folder: string,
+  options: ProvisionOptions = {},
+  temporary: string = tmpdir(),
+): Promise<void> {
   const ca = join(folder, 'ca');
   const templates = options.templates ?? ['L-1', 'H-3'];
   const args = ['--state', join(folder, 'state'), '--ca', ca, '--templates', templates.join(',')];
   if (options.pcrBanks !== undefined) args.push('--pcr-banks', options.pcrBanks.join(','));
   if (options.persistentEks === true) args.push('--persistent-eks');
-  await runScript('make-ca', [ca]);
-  await runScript('provision', args);
+  await runScript('make-ca', [ca], temporary);
+  await runScript('provision', args, temporary);
 }
 
 /** Starts a TPM of its own on a unix socket of its own. It ends with this process, however that ends. */
 export async function startSoftwareTpm(options: SoftwareTpmOptions = {}): Promise<SoftwareTpm> {
   // It holds seeds and CA keys.
-  const folder = await makeScratchFolder('swtpm-');
+  const folder = makeScratchFolder('swtpm-');
   try {
-    if (options.image === undefined) await provisionSoftwareTpm(folder, options);
+    if (options.image === undefined) await provisionSoftwareTpm(folder, options, folder);
     else await cp(options.image, folder, { recursive: true });
     let swtpm = await startSwtpm(folder);
     const socketPath = join(folder, 'tpm.sock');
@@ -186,13 +195,42 @@ async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   await exited;
 }
 
-async function runScript(name: string, args: readonly string[]): Promise<void> {
+const scripts = new Set<number>();
+/** Whole process groups: swtpm and the tools write into the folder, which must not happen when it has gone. */
+function killScripts(): void {
+  for (const group of scripts) {
+    try {
+      process.kill(-group, 'SIGKILL');
+    } catch {
+      // It has just ended by itself.
+    }
+  }
+}
+
+async function runScript(name: string, args: readonly string[], temporary: string): Promise<void> {
+  const env = { ...process.env, TMPDIR: temporary };
+  const script = spawn(join(SCRIPTS, name), args, { env, detached: true, stdio: ['ignore', 'ignore', 'pipe'] });
+  const { pid } = script;
+  if (pid !== undefined) {
+    // Ahead of the folders, which go at the exit, too.
+    if (scripts.size === 0) process.prependListener('exit', killScripts);
+    scripts.add(pid);
+  }
+  let said = '';
+  script.stderr.setEncoding('utf8').on('data', (text: string) => {
+    said += text;
+  });
   try {
-    await run(join(SCRIPTS, name), [...args]);
+    const [code] = await once(script, 'close');
+    if (code !== 0) throw new Error(`it ended with exit code ${code}`);
   } catch (cause) {
-    const said = (cause as { stderr?: string }).stderr?.trim();
-    throw new SoftwareTpmError(said || `cannot run scripts/swtpm/${name}: a software TPM is made from a checkout`, {
-      cause,
-    });
+    throw new SoftwareTpmError(
+      said.trim() || `cannot run scripts/swtpm/${name}: a software TPM is made from a checkout`,
+      {
+        cause,
+      },
+    );
+  } finally {
+    if (pid !== undefined && scripts.delete(pid) && scripts.size === 0) process.removeListener('exit', killScripts);
   }
 }

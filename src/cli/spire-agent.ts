@@ -34,7 +34,7 @@ export class SpireAgent {
   /** Resolves when the process runs; `attested` tells what came of it. @throws SpireError */
   static async start(options: SpireAgentOptions): Promise<SpireAgent> {
     const file = join(await spireFolder(), 'spire-agent');
-    const folder = await makeScratchFolder('spire-agent-');
+    const folder = makeScratchFolder('spire-agent-');
     const [config, bundle] = [join(folder, 'agent.conf'), join(folder, 'bundle.pem')];
     await writeFile(bundle, options.trustBundle);
     await writeFile(config, agentConfig(folder, bundle, options));

@@ -57,7 +57,7 @@ export class SpireServer {
    */
   static async start(options: SpireServerOptions): Promise<SpireServer> {
     const file = join(await spireFolder(), 'spire-server');
-    const folder = await makeScratchFolder('spire-server-');
+    const folder = makeScratchFolder('spire-server-');
     const port = await freePort();
     const config = join(folder, 'server.conf');
     await writeFile(config, serverConfig(folder, port, options));

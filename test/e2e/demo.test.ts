@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { TAMPERINGS, type TamperingName } from '../../src/cli/tampering.ts';
@@ -78,6 +79,26 @@ describe('the demo on a TPM of its own', () => {
       expect(code).toBe(143);
       await until(async () => (await processesUsing(folder)).length === 0);
       expect(readdirSync(folder).filter((name) => name.startsWith('swtpm-'))).toEqual([]);
+    } finally {
+      child.kill('SIGKILL');
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+});
+
+describe('the demo, interrupted while it makes its TPM,', () => {
+  // Before the folder, in make-ca, in provision (swtpm_setup, then the tools), about when the TPM starts.
+  test.each([100, 200, 400, 700, 1000, 1300])('after %d ms leaves no key and no process', async (ms) => {
+    const folder = mkdtempSync(join(tmpdir(), 'demo-'));
+    const child = spawn(process.execPath, [CLI, 'demo'], { env: { ...process.env, TMPDIR: folder }, stdio: 'ignore' });
+    try {
+      await sleep(ms);
+      child.kill('SIGTERM');
+      const [code, signal] = await once(child, 'exit');
+      // Before its handlers are there the signal itself ends it.
+      expect([143, 'SIGTERM']).toContain(code ?? signal);
+      await until(async () => (await processesUsing(folder)).length === 0);
+      expect(readdirSync(folder).filter((name) => !name.startsWith('spire-'))).toEqual([]);
     } finally {
       child.kill('SIGKILL');
       rmSync(folder, { recursive: true, force: true });
@@ -174,15 +195,17 @@ describe('the demo on a TPM that is given', () => {
     },
   );
 
-  test('is untrusted when its CA is another, and then no tampering is shown', async () => {
+  test('is untrusted when its CA is another; an attack is then not tried, which is no refused attack', async () => {
     const other = await startSwtpm({ identity: 'other' });
-    const { code, document } = await demo(['--tcti', tpm.tcti, '--ca-path', other.caPath, '--tamper', 'pcr']);
-    expect(code).toBe(1);
-    expect(document).toMatchObject({
-      verdict: 'untrusted',
-      control: 'untrusted',
-      findings: [{ code: 'ek.unknown_issuer' }],
-    });
+    const args = ['--tcti', tpm.tcti, '--ca-path', other.caPath];
+    const untrusted = { verdict: 'untrusted', findings: [{ code: 'ek.unknown_issuer' }] };
+    expect(await demo(args)).toMatchObject({ code: 1, document: untrusted });
+    const { code, document, stderr } = await demo([...args, '--tamper', 'pcr']);
+    expect(code).toBe(2);
+    expect(document).toMatchObject({ ...untrusted, control: 'untrusted' });
+    expect(stderr.trim().split('\n').at(-1)).toBe(
+      'tpm-attestor: the control was refused, so the attack was not tried; see its findings',
+    );
   });
 
   test('that is not there ends with exit code 3 and one sentence, a CA path that is not there with 2', async () => {
