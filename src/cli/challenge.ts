@@ -5,7 +5,7 @@ import { evidenceToJson } from '../evidence/json.ts';
 import { makeChallenge, secretToJson } from './challenge-file.ts';
 import { readEvidence } from './evidence-file.ts';
 import { EXIT, UsageError } from './failure.ts';
-import { writeOutput } from './files.ts';
+import { nameOf, STANDARD, writeOutput } from './files.ts';
 import { readPolicyFile } from './policy-file.ts';
 import { remark } from './terminal.ts';
 import { remarkFindings } from './verify-report.ts';
@@ -27,13 +27,16 @@ export function challengeCommand(): Command {
     .requiredOption('--policy <file>', 'policy: options of the server plugin, and trust_domain')
     .requiredOption('-o, --output <file>', 'challenge file to write; its secret lies beside it and must stay here')
     .action((evidencePath: string, { policy: policyPath, output }: ChallengeOptions) => {
+      if (output === STANDARD) throw new UsageError('the secret lies beside the challenge: --output must be a file');
       const { payload } = readEvidence(evidencePath, 'payload');
       const policy = readPolicyFile(policyPath);
       if (policy.trustDomain === '')
-        throw new UsageError(`${policyPath} names no trust_domain; add one, such as trust_domain = "example.org"`);
+        throw new UsageError(
+          `${nameOf(policyPath)} names no trust_domain; add one, such as trust_domain = "example.org"`,
+        );
       if (payload.trustDomain !== policy.trustDomain)
         throw new UsageError(
-          `${evidencePath} is for the trust domain "${payload.trustDomain}" and the policy for "${policy.trustDomain}"; ` +
+          `${nameOf(evidencePath)} is for the trust domain "${payload.trustDomain}" and the policy for "${policy.trustDomain}"; ` +
             `make it anew with "tpm quote --trust-domain ${policy.trustDomain}"`,
         );
       const made = makeChallenge(payload, policy, randomBytes, new Date());

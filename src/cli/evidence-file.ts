@@ -3,7 +3,7 @@ import { evidenceFromJson } from '../evidence/json.ts';
 import type { Challenge, ChallengeResponse, Evidence, Payload } from '../evidence/messages.ts';
 import { MalformedError } from '../tpm/structures/malformed.ts';
 import { UsageError } from './failure.ts';
-import { readText } from './files.ts';
+import { nameOf, readText } from './files.ts';
 
 interface Parts {
   readonly payload: Payload;
@@ -21,7 +21,7 @@ const MADE_BY: Readonly<Record<keyof Parts, string>> = {
 export function readEvidence<P extends keyof Parts>(path: string, ...parts: readonly P[]): Evidence & Pick<Parts, P> {
   const evidence = parse(path);
   const missing = parts.find((part) => evidence[part] === undefined);
-  if (missing !== undefined) throw new UsageError(`${path} holds no ${missing}; ${MADE_BY[missing]}`);
+  if (missing !== undefined) throw new UsageError(`${nameOf(path)} holds no ${missing}; ${MADE_BY[missing]}`);
   return evidence as Evidence & Pick<Parts, P>;
 }
 
@@ -31,6 +31,8 @@ function parse(path: string): Evidence {
     return evidenceFromJson(text);
   } catch (cause) {
     if (!(cause instanceof MalformedError)) throw cause;
-    throw new UsageError(`${path} is no evidence file: ${cause.message}; make it anew with "tpm quote"`, { cause });
+    throw new UsageError(`${nameOf(path)} is no evidence file: ${cause.message}; make it anew with "tpm quote"`, {
+      cause,
+    });
   }
 }

@@ -39,8 +39,9 @@ export function judgeEvidence(
     challenge === undefined
       ? undefined
       : commitment(policy.trustDomain, encodePayload(payload), encodeChallenge(challenge));
+  // A challenge in the file is the node's word: it ties the quote to the payload, and tells nothing of its age.
   const extraData = nonce ?? answered;
-  if (extraData === undefined) notes.push('without --nonce nothing says how old the quote is');
+  if (nonce === undefined) notes.push('without --nonce nothing says how old the quote is');
   const quote =
     ak === undefined
       ? undefined
@@ -54,7 +55,7 @@ export function judgeEvidence(
           },
           findings,
         );
-  return quoteJudgement(quote, findings.list, ['ek', 'ak', 'quote'], notes);
+  return quoteJudgement(quote, nonce !== undefined, findings.list, ['ek', 'ak', 'quote'], notes);
 }
 
 /** That of the policy's which was quoted, else the first, for the finding to name. */

@@ -12,6 +12,8 @@ export type CheckClass = 'evidence' | 'ek' | 'ak' | 'pcr' | 'response' | 'creden
 export interface Judgement {
   readonly verdict: 'trusted' | 'untrusted';
   readonly scope: Scope;
+  /** Whether the quote was compared with a nonce or challenge of the verifier's own: nothing else tells its age. */
+  readonly asked: boolean;
   readonly findings: readonly Finding[];
   /** Empty unless trusted. */
   readonly pcrs: readonly PcrValue[];
@@ -30,6 +32,7 @@ export interface QuoteFacts {
 /** Of the scope `quote`: trusted when the quote was verified and nothing was found. */
 export function quoteJudgement(
   quote: QuoteFacts | undefined,
+  asked: boolean,
   findings: readonly Finding[],
   judged: readonly CheckClass[],
   notes: readonly string[],
@@ -38,6 +41,7 @@ export function quoteJudgement(
   return {
     verdict: trusted ? 'trusted' : 'untrusted',
     scope: 'quote',
+    asked,
     findings,
     pcrs: trusted ? quote.pcrs : [],
     clock: trusted ? quote.attest.clockInfo : undefined,
@@ -46,11 +50,18 @@ export function quoteJudgement(
   };
 }
 
+/** Made after the verifier asked for it. */
+export function isFresh({ verdict, asked }: Judgement): boolean {
+  return verdict === 'trusted' && asked;
+}
+
 /** The document of `verify --json`. */
-export function judgementDocument({ verdict, scope, findings, pcrs, clock }: Judgement): object {
+export function judgementDocument(judgement: Judgement): object {
+  const { verdict, scope, findings, pcrs, clock } = judgement;
   return {
     verdict,
     scope,
+    fresh: isFresh(judgement),
     findings,
     pcrs,
     clock:

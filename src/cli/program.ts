@@ -5,7 +5,9 @@ import { challengeCommand } from './challenge.ts';
 import { demoCommand } from './demo.ts';
 import { demoSpireCommand } from './demo-spire.ts';
 import { ekHashCommand, ekShowCommand } from './ek-show.ts';
+import { UsageError } from './failure.ts';
 import { tamperingAgentCommand } from './tampering-agent.ts';
+import { sayAll } from './terminal.ts';
 import { tpmInfoCommand } from './tpm-info.ts';
 import { tpmQuoteCommand } from './tpm-quote.ts';
 import { verifyCommand } from './verify.ts';
@@ -23,12 +25,29 @@ export function program(): Command {
     root.addCommand(command);
   // The demo starts it by itself.
   root.addCommand(tamperingAgentCommand(), { hidden: true });
+  for (const group of [root, tpm, ek]) group.helpCommand(false).addCommand(helpCommand(group));
   return throwing(root);
 }
 
-/** Commander would end the process; `main.ts` alone does. */
+/** Commander's own shows the help of the group for a command that is not there, and says nothing. */
+function helpCommand(group: Command): Command {
+  return new Command('help')
+    .description('help for a command')
+    .argument('[command...]')
+    .action((words: readonly string[]) => {
+      let command = group;
+      for (const word of words) {
+        const next = command.commands.find((sub) => sub.name() === word);
+        if (next === undefined) throw new UsageError(`there is no command "${words.join(' ')}"; see "--help"`);
+        command = next;
+      }
+      command.help();
+    });
+}
+
+/** Commander would end the process; `main.ts` alone does. Help, too, may be cut short by its reader. */
 function throwing(command: Command): Command {
-  command.exitOverride().showHelpAfterError('(add --help for the options)');
+  command.exitOverride().configureOutput({ writeOut: sayAll }).showHelpAfterError('(add --help for the options)');
   for (const sub of command.commands) throwing(sub);
   return command;
 }

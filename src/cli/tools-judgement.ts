@@ -56,7 +56,7 @@ export function judgeToolsQuote(files: ToolsQuote, nonce: Uint8Array, pcrs: PcrR
     key === undefined
       ? undefined
       : verifyQuote(key, { quoted: files.message, signature: files.signature, pcrValues }, expectation, findings);
-  return quoteJudgement(quote, findings.list, ['ak', 'quote'], notes);
+  return quoteJudgement(quote, true, findings.list, ['ak', 'quote'], notes);
 }
 
 function attempt<T>(option: string, read: () => T): T {

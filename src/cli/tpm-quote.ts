@@ -21,6 +21,7 @@ import { equalBytes } from '../tpm/bytes.ts';
 import type { TpmCommands } from '../tpm/commands.ts';
 import { publicKeyOf } from '../tpm/public-key.ts';
 import { decode } from '../tpm/structures/codec.ts';
+import { TPM_ALG } from '../tpm/structures/constants.ts';
 import { pcrSelection } from '../tpm/structures/pcr.ts';
 import { tpmtPublic } from '../tpm/structures/public.ts';
 import type { AkAlgorithm } from '../tpm/templates.ts';
@@ -29,7 +30,7 @@ import { ekOption } from './ek-show.ts';
 import { readEvidence } from './evidence-file.ts';
 import { quotedSelection } from './evidence-judgement.ts';
 import { UsageError } from './failure.ts';
-import { makeFolder, writeOutput } from './files.ts';
+import { makeFolder, nameOf, STANDARD, writeOutput } from './files.ts';
 import { akOption, nonceOption, passwordsOf, pcrsOption, type TpmOptions, tpmOptions } from './options.ts';
 import { isTrustDomain } from './policy-file.ts';
 import { remark } from './terminal.ts';
@@ -37,6 +38,9 @@ import { withTpm } from './tpm-device.ts';
 
 /** No trust domain has a slash: what is signed for a file is never what an agent signs for its server. */
 const PURPOSE = '/quote';
+
+/** As the server plugin asks for by default. */
+const DEFAULT_PCRS: PcrRequirement = { hash: TPM_ALG.SHA256, bank: 'sha256', indices: [0, 1, 2, 3, 4, 5, 6, 7] };
 
 interface QuoteOptions extends TpmOptions {
   readonly nonce?: Uint8Array;
@@ -53,9 +57,9 @@ interface QuoteOptions extends TpmOptions {
 export function tpmQuoteCommand(): Command {
   const command = new Command('quote')
     .description('quote PCRs for --nonce, or answer a challenge made by "challenge"')
-    .requiredOption('-o, --output <file>', 'evidence file to write')
+    .requiredOption('-o, --output <file>', 'evidence file to write; - for standard output')
     .addOption(nonceOption('what the quote must carry, as the verifier chose it'))
-    .addOption(pcrsOption('PCRs to quote, such as sha256:0-7'))
+    .addOption(pcrsOption('PCRs to quote (default: sha256:0-7)'))
     .option('--trust-domain <name>', 'trust domain of the policy that a challenge will be made by')
     .option('--challenge <file>', 'challenge to answer')
     .option('--evidence <file>', 'evidence that the challenge was made for')
@@ -66,7 +70,7 @@ export function tpmQuoteCommand(): Command {
   return command.action(async (options: QuoteOptions) => {
     const evidence = await makeEvidence(options);
     writeOutput(options.output, evidenceToJson(evidence));
-    remark(`wrote ${options.output}`);
+    if (options.output !== STANDARD) remark(`wrote ${options.output}`);
     if (options.tpm2Tools !== undefined) exportForTools(evidence, options.tpm2Tools);
   });
 }
@@ -86,9 +90,8 @@ async function makeEvidence(options: QuoteOptions): Promise<Answered> {
   }
   if (challenge !== undefined || evidence !== undefined)
     throw new UsageError('--challenge and --evidence are given together: the challenge was made for that evidence');
-  if (nonce === undefined || pcrs === undefined)
-    throw new UsageError('give --nonce and --pcrs, or --challenge and --evidence');
-  return withTpm(options, (run) => quoteForNonce(run, options, nonce, pcrs, trustDomain));
+  if (nonce === undefined) throw new UsageError('give --nonce, or --challenge and --evidence');
+  return withTpm(options, (run) => quoteForNonce(run, options, nonce, pcrs ?? DEFAULT_PCRS, trustDomain));
 }
 
 async function quoteForNonce(
@@ -130,9 +133,11 @@ async function quoteForNonce(
 
 /** The trust domain is that of our own evidence, never one that the challenge brings. */
 async function answerChallenge(options: QuoteOptions, challengePath: string, evidencePath: string): Promise<Answered> {
-  const { challenge } = readEvidence(challengePath, 'challenge');
+  const { challenge, payload: asked } = readEvidence(challengePath, 'challenge');
   const { payload } = readEvidence(evidencePath, 'payload');
   const sent = encodePayload(payload);
+  if (asked !== undefined && !equalBytes(encodePayload(asked), sent))
+    throw new UsageError(`${nameOf(challengePath)} was made for other evidence than ${nameOf(evidencePath)}`);
   const kind = decode(tpmtPublic, payload.akPublic).type;
   const ownAk: AkMaker = (run, request) => makePrimaryAk(run, { ...request, purpose: PURPOSE });
   const attestor = new Attestor({
@@ -145,7 +150,7 @@ async function answerChallenge(options: QuoteOptions, challengePath: string, evi
   });
   const { response } = await attestor.attest(async (own) => {
     if (!equalBytes(own, sent))
-      throw new UsageError(`${evidencePath} is not of this TPM as it is now; make it anew with "tpm quote"`);
+      throw new UsageError(`${nameOf(evidencePath)} is not of this TPM as it is now; make it anew with "tpm quote"`);
     return encodeChallenge(challenge);
   });
   return { payload, challenge, response: decodeResponse(response) };

@@ -1,7 +1,7 @@
 /** How `verify` shows its judgement to people and to test reports. */
 import { printable } from '../spire/hclog.ts';
 import type { Finding } from '../verifier/findings.ts';
-import type { CheckClass, Judgement } from './judgement.ts';
+import { type CheckClass, isFresh, type Judgement } from './judgement.ts';
 import { remark, say } from './terminal.ts';
 
 const CLASSES: Readonly<Record<CheckClass, string>> = {
@@ -11,13 +11,15 @@ const CLASSES: Readonly<Record<CheckClass, string>> = {
   pcr: 'an accepted PCR bank is allocated',
   response: 'the answer is the one to this challenge',
   credential: 'both keys live in one TPM',
-  quote: 'the quote is genuine, fresh and covers the PCRs',
+  quote: 'the quote is genuine and covers the PCRs',
 };
+const FRESH_QUOTE = 'the quote is genuine, fresh and covers the PCRs';
 
 const MAX_TEXT_CHARS = 4096;
 
-export function sayJudgement({ verdict, scope, findings, pcrs, notes }: Judgement): void {
-  say(`${verdict} (scope: ${scope})`);
+export function sayJudgement(judgement: Judgement): void {
+  const { verdict, scope, findings, pcrs, notes } = judgement;
+  say(`${verdict} (scope: ${scope}${isFresh(judgement) ? ', fresh' : ''})`);
   for (const line of findingLines(findings)) say(line);
   for (const { bank, index, value } of pcrs) say(`  ${bank}:${index} ${value}`);
   for (const note of notes) remark(`note: ${note}`);
@@ -32,11 +34,12 @@ function findingLines(findings: readonly Finding[]): readonly string[] {
 }
 
 /** One test case for each class of checks; what the scope leaves out is skipped. */
-export function junitReport({ findings, judged, scope }: Judgement): string {
+export function junitReport({ findings, judged, scope, asked }: Judgement): string {
+  const sentences = asked ? { ...CLASSES, quote: FRESH_QUOTE } : CLASSES;
   const names = Object.keys(CLASSES) as CheckClass[];
   const failed = (name: CheckClass): readonly Finding[] => findings.filter(({ code }) => code.startsWith(`${name}.`));
   const cases = names.map((name) => {
-    const open = `  <testcase classname="tpm-attestor.${scope}" name="${xml(`${name}: ${CLASSES[name]}`)}"`;
+    const open = `  <testcase classname="tpm-attestor.${scope}" name="${xml(`${name}: ${sentences[name]}`)}"`;
     const failures = failed(name);
     if (failures.length > 0)
       return [`${open}>`, ...failures.slice(0, 1).map(() => failure(failures)), '  </testcase>'].join('\n');

@@ -8,7 +8,7 @@ import { judgeAnswer, secretFromJson } from './challenge-file.ts';
 import { readEvidence } from './evidence-file.ts';
 import { judgeEvidence } from './evidence-judgement.ts';
 import { EXIT, UsageError } from './failure.ts';
-import { readInput, readText, writeOutput } from './files.ts';
+import { readInput, readText, STANDARD, writeOutput } from './files.ts';
 import { type Judgement, judgementDocument } from './judgement.ts';
 import { type JsonOptions, jsonOption, nonceOption, pcrsOption } from './options.ts';
 import { readPolicyFile } from './policy-file.ts';
@@ -31,18 +31,22 @@ interface VerifyOptions extends JsonOptions {
 export function verifyCommand(): Command {
   return new Command('verify')
     .description('judge an evidence file by a policy, or a quote of tpm2_quote')
-    .argument('[evidence]', 'evidence file of "tpm quote"')
+    .argument(
+      '[evidence]',
+      'evidence file of "tpm quote"; - for standard input, as with every file read but the challenge',
+    )
     .option('--policy <file>', 'policy for the evidence: options of the server plugin, and trust_domain')
-    .addOption(nonceOption('what the quote must carry'))
+    .addOption(nonceOption('what the quote must carry; without it nothing says that the quote is fresh'))
     .option('--challenge <file>', 'challenge that the evidence answers, with its secret beside it')
     .option('--message <file>', 'of other tools: the quote (tpm2_quote -m)')
     .option('--signature <file>', 'of other tools: its signature (tpm2_quote -s)')
     .option('--pcr-values <file>', 'of other tools: the PCR values (tpm2_quote -o)')
     .option('--ak <file>', 'of other tools: the attestation key, as TPM2B_PUBLIC or PEM (tpm2_createak -u)')
     .addOption(pcrsOption('of other tools: PCRs that must be quoted (default: any)'))
-    .option('--junit <file>', 'also write a JUnit report')
+    .option('--junit <file>', 'also write a JUnit report, unless the command was misused (exit code 2)')
     .addOption(jsonOption())
     .action((evidence: string | undefined, options: VerifyOptions) => {
+      if (options.junit === STANDARD) throw new UsageError('standard output is for the answer: --junit must be a file');
       const judgement = evidence === undefined ? judgeTools(options) : judgeFile(evidence, options);
       if (options.junit !== undefined) writeOutput(options.junit, junitReport(judgement));
       if (options.json) {
@@ -60,6 +64,7 @@ function judgeFile(path: string, options: VerifyOptions): Judgement {
   if (policyPath === undefined) throw new UsageError('an evidence file needs --policy to be judged by');
   if (challenge !== undefined && nonce !== undefined)
     throw new UsageError('give --nonce or --challenge: a quote carries only one of them');
+  if (challenge === STANDARD) throw new UsageError('the secret lies beside the challenge: --challenge must be a file');
   const evidence = readEvidence(path, 'payload', 'response');
   const policy = readPolicyFile(policyPath);
   if (challenge === undefined) return judgeEvidence(evidence, policy, nonce, new Date());
@@ -74,6 +79,7 @@ function attestationJudgement(verdict: Verdict): Judgement {
   return {
     verdict: verdict.verdict,
     scope: 'attestation',
+    asked: true,
     findings: verdict.verdict === 'untrusted' ? verdict.findings : [],
     pcrs: trusted?.device.pcrs ?? [],
     clock: trusted?.device.clockInfo,

@@ -1,5 +1,5 @@
 import { createHash, X509Certificate } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { cli } from '../support/cli.ts';
@@ -95,7 +95,8 @@ describe.each(['ecc', 'rsa'])('a quote by an AK of kind %s', (ak) => {
     expect(await leftInTpm()).toBe('');
     const { code, document } = await verify('evidence.json', '--nonce', NONCE);
     expect(code).toBe(0);
-    expect(document).toMatchObject({ verdict: 'trusted', scope: 'quote', findings: [], clock: { safe: true } });
+    const quoted = { verdict: 'trusted', scope: 'quote', fresh: true, findings: [], clock: { safe: true } };
+    expect(document).toMatchObject(quoted);
     expect(document.pcrs.map(({ bank, index }: { bank: string; index: number }) => `${bank}:${index}`)).toEqual(
       Array.from({ length: 8 }, (_, index) => `sha256:${index}`),
     );
@@ -115,10 +116,12 @@ describe.each(['ecc', 'rsa'])('a quote by an AK of kind %s', (ak) => {
     expect(await run(...answer)).toMatchObject({ code: 0 });
     const { code, document } = await verify('answered.json', '--challenge', 'challenge.json');
     expect(code).toBe(0);
-    expect(document).toMatchObject({ verdict: 'trusted', scope: 'attestation', findings: [] });
+    expect(document).toMatchObject({ verdict: 'trusted', scope: 'attestation', fresh: true, findings: [] });
     expect(await leftInTpm()).toBe('');
     // Without the secret the same file is a quote, which carries the commitment to that challenge.
-    expect((await verify('answered.json')).document).toMatchObject({ verdict: 'trusted', scope: 'quote' });
+    const unasked = await verify('answered.json');
+    expect(unasked.document).toMatchObject({ verdict: 'trusted', scope: 'quote', fresh: false });
+    expect(unasked.stderr).toContain('without --nonce nothing says how old the quote is');
   });
 });
 
@@ -171,10 +174,43 @@ describe('an evidence file', () => {
     expect(await judgedBy('policy-hardware.hcl')).toEqual(['ek.software_tpm']);
   });
 
-  test('without --nonce is judged, and the reader told what is left open', async () => {
-    const { code, stderr } = await verify('good.json');
-    expect(code).toBe(0);
+  test('without --nonce is judged, and nowhere called fresh', async () => {
+    const { code, document, stderr } = await verify('good.json', '--junit', 'old.xml');
+    expect([code, document.fresh]).toEqual([0, false]);
     expect(stderr).toContain('without --nonce nothing says how old the quote is');
+    expect(read('old.xml')).not.toContain('fresh');
+    const asText = (...more: string[]) => run('verify', 'good.json', '--policy', 'policy.hcl', ...more);
+    expect((await asText()).stdout).toMatch(/^trusted \(scope: quote\)\n/);
+    expect((await asText('--nonce', NONCE)).stdout).toMatch(/^trusted \(scope: quote, fresh\)\n/);
+    expect((await asText('--nonce', 'a0')).stdout).toMatch(/^untrusted \(scope: quote\)\n/);
+  });
+
+  test('for another nonce is not fresh', async () => {
+    expect((await verify('good.json', '--nonce', 'a0')).document).toMatchObject({ verdict: 'untrusted', fresh: false });
+  });
+
+  test('comes from standard input and goes to standard output where its name is -', async () => {
+    const { code, stdout, stderr } = await run('tpm', 'quote', '--nonce', NONCE, '-o', '-');
+    expect([code, stderr]).toEqual([0, '']);
+    const args = ['verify', '-', '--policy', 'policy.hcl', '--nonce', NONCE];
+    const piped = (input: string, ...more: string[]) => cli([...args, ...more], { cwd: tpm.folder, input });
+    expect(await piped(stdout)).toMatchObject({ code: 0 });
+    // Without --pcrs it quoted what the server plugin asks for by default, which this policy does.
+    expect((await piped(stdout, '--nonce', 'a0')).stdout).toContain('quote.commitment');
+    const twice = await cli(['verify', '-', '--policy', '-'], { cwd: tpm.folder, input: stdout });
+    expect([twice.code, twice.stderr]).toEqual([2, expect.stringContaining('only one file can be "-"')]);
+    const alsoPolicy = ['verify', 'good.json', '--policy', '-', '--nonce', NONCE];
+    expect(await cli(alsoPolicy, { cwd: tpm.folder, input: policy() })).toMatchObject({ code: 0 });
+  });
+
+  test('is judged by a policy whose CAs lie beside it, wherever the command is run', async () => {
+    mkdirSync(join(tpm.folder, 'rules', 'cas'), { recursive: true });
+    copyFileSync(tpm.caPath, join(tpm.folder, 'rules', 'cas', 'ca.pem'));
+    write('rules/policy.hcl', policy('cas'));
+    expect(await verify('good.json', '--policy', 'rules/policy.hcl')).toMatchObject({ code: 0, codes: [] });
+    write('astray.hcl', policy('cas'));
+    const astray = await verify('good.json', '--policy', 'astray.hcl');
+    expect([astray.code, astray.stderr]).toEqual([2, expect.stringContaining(`${join(tpm.folder, 'cas')}: no such`)]);
   });
 
   test('is reported as JUnit: one case for each class of checks, findings escaped', async () => {
@@ -185,6 +221,7 @@ describe('an evidence file', () => {
     expect(report).toContain('<failure type="quote.commitment"');
     await verify('good.json', '--nonce', NONCE, '--junit', 'report.xml');
     expect(read('report.xml')).toContain('failures="0"');
+    expect(read('report.xml')).toContain('name="quote: the quote is genuine, fresh and covers the PCRs"/>');
     expect(readdirSync(tpm.folder).filter((name) => name.endsWith('.tmp'))).toEqual([]);
   });
 });
@@ -209,6 +246,17 @@ describe('a challenge', () => {
     const { code, stderr } = await run('challenge', 'elsewhere.json', '--policy', 'policy.hcl', '-o', 'refused.json');
     expect(code).toBe(2);
     expect(stderr).toContain('tpm quote --trust-domain example.org');
+  });
+
+  test('is answered only for the evidence it was made for', async () => {
+    await quote('namesake.json', '--trust-domain', 'other.example');
+    await quote('rsa.json', '--ak', 'rsa');
+    for (const evidence of ['namesake.json', 'rsa.json']) {
+      const answer = ['tpm', 'quote', '--challenge', 'ask.json', '--evidence', evidence, '-o', 'mixed.json'];
+      const { code, stderr } = await run(...answer);
+      expect([code, existsSync(join(tpm.folder, 'mixed.json'))]).toEqual([2, false]);
+      expect(stderr).toContain('ask.json was made for other evidence than ');
+    }
   });
 
   test('is not answered by another TPM', async () => {

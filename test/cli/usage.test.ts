@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CLI, cli } from '../support/cli.ts';
+import { execute } from '../support/execute.ts';
 import { until } from '../support/processes.ts';
 import { startSwtpm } from '../support/swtpm.ts';
 import { relayTo } from '../support/tpm-relay.ts';
@@ -21,6 +22,9 @@ beforeAll(() => {
     'latin1.json': Buffer.from([0x7b, 0xff, 0x7d]),
     'policy.hcl': 'trust_domain = "example.org"\nhash_path = "."\n',
     'unknown.hcl': 'hash_path = "."\nca_pth = "x"\n',
+    'misspelt.hcl': 'hash_path = "."\ntrust_domian = "example.org"\n',
+    'foreign.hcl': 'hash_path = "."\nzzzzzzzz = 1\n',
+    'absent.hcl': 'ca_path = "/nonesuch"\n',
     'broken.hcl': 'hash_path = ',
     'nothing.hcl': 'trust_domain = "example.org"\n',
     'domain.hcl': 'trust_domain = "spiffe://x"\nhash_path = "."\n',
@@ -36,7 +40,7 @@ describe('what the caller can put right ends with exit code 2, one line that say
   test.each([
     ['verify', ['give an evidence file and --policy']],
     ['verify nonesuch.json --policy policy.hcl', ['nonesuch.json cannot be read: no such file']],
-    ['verify . --policy policy.hcl', ['. cannot be read: illegal operation on a directory']],
+    ['verify . --policy policy.hcl', [' cannot be read: illegal operation on a directory']],
     ['verify empty.json', ['needs --policy']],
     ['verify empty.json --policy policy.hcl', ['empty.json holds no payload; make it with "tpm quote"']],
     ['verify truncated.json --policy policy.hcl', ['truncated.json is no evidence file']],
@@ -50,7 +54,14 @@ describe('what the caller can put right ends with exit code 2, one line that say
     [[...TOOLS, '--ak', 'nonesuch', '--nonce', '00'].join(' '), ['nonesuch cannot be read']],
     ['demo --tcti swtpm:path=/nonesuch', ['--tcti and --ca-path are given together']],
     ['demo --ca-path /nonesuch', ['--tcti and --ca-path are given together']],
-    ['tpm quote --nonce 00 -o x.json', ['give --nonce and --pcrs']],
+    ['tpm quote -o x.json', ['give --nonce, or --challenge and --evidence']],
+    ['help nosuch', ['there is no command "nosuch"']],
+    ['help tpm nosuch', ['there is no command "tpm nosuch"']],
+    ['tpm help nosuch', ['there is no command "nosuch"']],
+    ['verify - --policy -', ['standard input is no evidence file']],
+    ['verify x.json --policy policy.hcl --challenge -', ['--challenge must be a file']],
+    ['verify x.json --policy policy.hcl --junit -', ['--junit must be a file']],
+    ['challenge x.json --policy policy.hcl -o -', ['--output must be a file']],
     ['tpm quote --challenge x -o x.json', ['--challenge and --evidence are given together']],
     ['tpm quote --nonce 00 --pcrs sha256:0 --trust-domain A/B -o x.json', ['--trust-domain must be a name']],
   ])('%s', async (command, said) => {
@@ -61,8 +72,16 @@ describe('what the caller can put right ends with exit code 2, one line that say
     expect(stderr).not.toMatch(/\n\s+at /);
   });
 
+  test('a file that is not there, by its whole path', async () => {
+    const { stderr } = await cli(['verify', 'nonesuch.json', '--policy', 'policy.hcl'], { cwd: folder });
+    expect(stderr).toContain(`${join(folder, 'nonesuch.json')} cannot be read: no such file or directory\n`);
+  });
+
   test.each([
     ['unknown.hcl', '"ca_pth" is not an option'],
+    ['misspelt.hcl', 'did you mean "trust_domain"?'],
+    ['foreign.hcl', 'there are trust_domain, plugin_name, ca_path'],
+    ['absent.hcl', 'absent.hcl: "ca_path" cannot be used: /nonesuch: no such file or directory'],
     ['broken.hcl', 'broken.hcl: '],
     ['nothing.hcl', 'ca_path'],
     ['domain.hcl', 'line 1: "trust_domain" must be a name'],
@@ -85,6 +104,8 @@ describe('what the caller can put right ends with exit code 2, one line that say
     ['tpm quote --nonce 00 --pcrs sha256:0', "required option '-o, --output <file>'"],
     ['demo --tamper everything', 'Allowed choices are nonce, pcr, ek-swap'],
     ['demo --repeat 0', 'a whole number above zero'],
+    ['ek hash --owner-auth-file nonesuch', 'nonesuch cannot be read: no such file or directory.'],
+    ['tpm info --endorsement-auth-file nonesuch', 'nonesuch cannot be read: no such file or directory.'],
   ])('%s', async (command, words) => {
     const { code, stdout, stderr } = await cli(command.split(' '), { cwd: folder });
     expect([code, stdout]).toEqual([2, '']);
@@ -92,12 +113,52 @@ describe('what the caller can put right ends with exit code 2, one line that say
   });
 });
 
-test('a TPM that is not there ends with exit code 3 and one line that says what to look at', async () => {
-  const { code, stdout, stderr } = await cli(['tpm', 'info', '--json', '--tcti', 'swtpm:path=/nonesuch/tpm.sock']);
-  expect([code, stdout]).toEqual([3, '']);
-  expect(stderr).toMatch(
-    /^tpm-attestor: open swtpm:path=\S+: TSS2_TCTI_RC_IO_ERROR [^\n]*look whether the TPM[^\n]*\n$/,
-  );
+describe('a TPM that is not there ends with exit code 3 and one line that says what to look at', () => {
+  test.each([
+    ['swtpm:path=/nonesuch/device/tpm.sock', 'IO_ERROR', 'whether the software TPM runs'],
+    ['pcap:swtpm:path=/nonesuch/tpm.sock', 'IO_ERROR', 'whether the software TPM runs'],
+    ['device:/dev/nonesuch', 'IO_ERROR', 'whether this device is there'],
+    ['nonesuch:path=/dev/tpm0', 'NOT_SUPPORTED', 'no module for this TCTI string'],
+  ])('%s', async (tcti, name, advice) => {
+    const { code, stdout, stderr } = await cli(['tpm', 'info', '--json', '--tcti', tcti]);
+    expect([code, stdout]).toEqual([3, '']);
+    expect(stderr).toMatch(/^tpm-attestor: open [^\n]+\n$/);
+    expect(stderr).toContain(`open ${tcti}: TSS2_TCTI_RC_${name} `);
+    expect(stderr).toContain(advice);
+  });
+});
+
+test('a hierarchy with a password names the options of the command, not those of the plugin', async () => {
+  const tpm = await startSwtpm();
+  await tpm.tpm2('tpm2_changeauth', ['-c', 'e', 'secret']);
+  const args = ['tpm', 'quote', '--nonce', '00', '-o', join(folder, 'locked.json'), '--tcti', tpm.tcti];
+  const { code, stderr } = await cli(args);
+  expect(code).toBe(3);
+  expect(stderr).toContain('give it in --endorsement-auth-file or --owner-auth-file;');
+  writeFileSync(join(folder, 'password'), 'secret\n');
+  expect(await cli([...args, '--endorsement-auth-file', 'password'], { cwd: folder })).toMatchObject({ code: 0 });
+});
+
+test('outside a checkout no other addon is loaded than the one beside the executable', async () => {
+  const place = join(folder, 'opt', 'tpm-attestor', 'bin');
+  mkdirSync(place, { recursive: true });
+  copyFileSync(CLI, join(place, 'tpm-attestor.cjs'));
+  const elsewhere = join(folder, 'opt', 'build', 'Release');
+  mkdirSync(elsewhere, { recursive: true });
+  writeFileSync(join(elsewhere, 'tpm_attestor.node'), 'must not be loaded');
+  const info = () => execute(process.execPath, [join(place, 'tpm-attestor.cjs'), 'tpm', 'info']);
+  expect(await info()).toEqual({
+    code: 3,
+    signal: null,
+    stdout: '',
+    // With one remedy, not two.
+    stderr:
+      `tpm-attestor: the TPM addon is not there: looked for ${join(place, 'tpm_attestor.node')}. Put tpm_attestor.node ` +
+      'beside the executable, or build it with `npm run build:native`, which needs build-essential, python3, pkg-config ' +
+      'and libtss2-dev.\n',
+  });
+  copyFileSync(join(dirname(CLI), 'tpm_attestor.node'), join(place, 'tpm_attestor.node'));
+  expect((await info()).stderr).toContain('open device:/dev/tpm');
 });
 
 test('a TPM that does not answer does not hold the command up at SIGTERM', async () => {
@@ -112,6 +173,20 @@ test('a TPM that does not answer does not hold the command up at SIGTERM', async
     child.kill('SIGKILL');
     await wire.stop();
   }
+});
+
+test('help for one command is its own, also where its reader stops early', async () => {
+  for (const words of [
+    ['help', 'tpm', 'quote'],
+    ['tpm', 'help', 'quote'],
+    ['tpm', 'quote', '--help'],
+  ]) {
+    const { code, stdout, stderr } = await cli(words);
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toContain('Usage: tpm-attestor tpm quote ');
+  }
+  const script = '"$0" "$1" --help | { exec <&-; sleep 1; }; echo $PIPESTATUS';
+  expect(await execute('bash', ['-c', script, process.execPath, CLI])).toMatchObject({ stdout: '0\n', stderr: '' });
 });
 
 test('help goes to standard output with exit code 0 and names every command but the one of the demo', async () => {

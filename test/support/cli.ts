@@ -13,10 +13,11 @@ if (bundled.code !== 0) throw new Error(bundled.stderr);
 export interface CliOptions {
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
+  readonly input?: string;
 }
 
 /** Runs `tpm-attestor` in a process of its own. */
-export function cli(args: readonly string[], { cwd, env = {} }: CliOptions = {}): Promise<Execution> {
+export function cli(args: readonly string[], { env = {}, ...where }: CliOptions = {}): Promise<Execution> {
   const environment = { ...process.env, TPM_ATTESTOR_TCTI: undefined, ...env };
-  return execute(process.execPath, [CLI, ...args], { ...(cwd === undefined ? {} : { cwd }), env: environment });
+  return execute(process.execPath, [CLI, ...args], { ...where, env: environment });
 }
