@@ -24,13 +24,17 @@ function isForeignCredential({ command, name, argument }: TpmError): boolean {
   return argument?.kind === 'parameter' || name === 'TPM_RC_FAILURE' || name === 'TPM_RC_INTEGRITY';
 }
 
+const SOFTWARE =
+  'look whether the software TPM runs and listens where this says, and whether this user may open its socket, which may ' +
+  'be for group tss alone as a device is';
+
 /** What tpm2-tss says of a TPM it cannot reach does not tell a missing device from a dead socket; the string does. */
 const BY_TCTI: Readonly<Record<string, string>> = {
   device:
     'look whether this device is there (without one the TPM is switched off in the firmware setup, or there is none) ' +
     'and whether this user is in group tss',
-  swtpm: 'look whether the software TPM runs and listens where this says',
-  mssim: 'look whether the software TPM runs and listens where this says',
+  swtpm: SOFTWARE,
+  mssim: SOFTWARE,
   tabrmd: 'look whether tpm2-abrmd runs',
 };
 

@@ -18,7 +18,8 @@ const PAYLOAD = {
     CreateSignature: 1024,
   },
 } as const;
-const CHALLENGE = { EC: { Credential: 256, Secret: 1024 } } as const;
+/** What TPM2B_ID_OBJECT and TPM2B_ENCRYPTED_SECRET hold, sizes included. */
+const CHALLENGE = { EC: { Credential: 134, Secret: 514 } } as const;
 const RESPONSE = { Secret: 64 } as const;
 
 export type PluginPayload = ValueOf<typeof PAYLOAD>;
@@ -35,7 +36,7 @@ const payloadDocument = new GoDocument('Payload', PAYLOAD, 64 * 1024);
 const challengeDocument = new GoDocument('Challenge', CHALLENGE, 4 * 1024);
 const responseDocument = new GoDocument('ChallengeResponse', RESPONSE, 256);
 
-const tpm2bEncryptedSecret: Codec<Uint8Array> = tpm2b('TPM2B_ENCRYPTED_SECRET', CHALLENGE.EC.Secret);
+const tpm2bEncryptedSecret: Codec<Uint8Array> = tpm2b('TPM2B_ENCRYPTED_SECRET', 512);
 
 export function encodePluginPayload(payload: PluginPayload): Uint8Array {
   return payloadDocument.encode(payload);

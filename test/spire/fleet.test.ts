@@ -13,7 +13,7 @@ import { softwareDevice } from '../support/software-device.ts';
 import { admitting, agentOf, pluginPid, says, serverFor, startServer } from '../support/spire.ts';
 import { type SoftwareTpm, startSwtpm } from '../support/swtpm.ts';
 
-const folder: string = await makeScratchFolder('fleet-');
+const folder: string = makeScratchFolder('fleet-');
 afterAll(() => removeScratchFolder(folder));
 
 test('5,000 attestations through one server lose none', { timeout: 300_000 }, async () => {
@@ -60,7 +60,7 @@ async function fleet(count: number): Promise<readonly SoftwareTpm[]> {
   const tpms: SoftwareTpm[] = [first];
   const work = async (): Promise<void> => {
     while (tpms.length < count) {
-      const image = await makeScratchFolder('image-');
+      const image = makeScratchFolder('image-');
       const reserved = tpms.length;
       tpms.push(first);
       await cp(join(first.folder, 'ca'), join(image, 'ca'), { recursive: true });

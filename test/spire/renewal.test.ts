@@ -31,7 +31,7 @@ async function machine(agentTtl: string, config = ''): Promise<Machine> {
 const REATTESTED = says('Successfully reattested node');
 
 describe.concurrent('an agent’s SVID', () => {
-  test('is renewed by attesting anew, each time with another quote', { timeout: WAITING_MS }, async () => {
+  test('is renewed by attesting anew, each time with another quote', { timeout: WAITING_MS }, async ({ expect }) => {
     const { server, agent } = await machine('20s');
     const id = await agent.attested();
     const serials = new Set<string>();
@@ -51,7 +51,7 @@ describe.concurrent('an agent’s SVID', () => {
     for (const { fields } of counted.slice(1)) expect(fields['tpm_commands_total']).toBe(6);
   });
 
-  test('comes again after an eviction', { timeout: WAITING_MS }, async () => {
+  test('comes again after an eviction', { timeout: WAITING_MS }, async ({ expect }) => {
     const { server, agent } = await machine('1h');
     const id = await agent.attested();
     await server.command('agent', 'evict', '-spiffeID', id);
@@ -60,7 +60,9 @@ describe.concurrent('an agent’s SVID', () => {
     expect(await server.nodes()).toMatchObject([{ id, banned: false }]);
   });
 
-  test('does not come again after a ban, also when the agent starts again', { timeout: WAITING_MS }, async () => {
+  test('does not come again after a ban, also when the agent starts again', { timeout: WAITING_MS }, async ({
+    expect,
+  }) => {
     const { server, agent, tpm } = await machine('1h');
     const id = await agent.attested();
     await server.command('agent', 'ban', '-spiffeID', id);
@@ -74,7 +76,9 @@ describe.concurrent('an agent’s SVID', () => {
 });
 
 describe.concurrent('a TPM that', () => {
-  test('has gone is reported with a remedy; when it is back the agent goes on', { timeout: WAITING_MS }, async () => {
+  test('has gone is reported with a remedy; when it is back the agent goes on', { timeout: WAITING_MS }, async ({
+    expect,
+  }) => {
     const { agent, tpm } = await machine('1m');
     await agent.attested();
     tpm.kill();
@@ -90,7 +94,7 @@ describe.concurrent('a TPM that', () => {
 
   test('is silent at first boot ends each try in time, and the first after it speaks succeeds', {
     timeout: WAITING_MS,
-  }, async () => {
+  }, async ({ expect }) => {
     const tpm = await startSwtpm({ templates: ['L-1'], persistentEks: true });
     const server = await serverFor([tpm]);
     process.kill(tpm.pid, 'SIGSTOP');
@@ -103,7 +107,7 @@ describe.concurrent('a TPM that', () => {
 
   test('is silent at a rotation does not freeze the agent, which goes on when it speaks', {
     timeout: WAITING_MS,
-  }, async () => {
+  }, async ({ expect }) => {
     const { agent, server, tpm } = await machine('1m', 'tpm_timeout = "2s"');
     await agent.attested();
     process.kill(tpm.pid, 'SIGSTOP');
@@ -120,7 +124,7 @@ describe.concurrent('a TPM that', () => {
 
   test('stays silent ends the agent when its SVID expires: it serves no expired ones', {
     timeout: WAITING_MS,
-  }, async () => {
+  }, async ({ expect }) => {
     const { agent, tpm } = await machine('20s', 'tpm_timeout = "2s"');
     await agent.attested();
     process.kill(tpm.pid, 'SIGSTOP');
@@ -132,7 +136,7 @@ describe.concurrent('a TPM that', () => {
   test.each(['first boot', 'rotation'])(
     'is silent at %s does not hold up SIGTERM',
     { timeout: WAITING_MS },
-    async (when) => {
+    async (when, { expect }) => {
       const tpm = await startSwtpm({ templates: ['L-1'], persistentEks: true });
       const server = await serverFor([tpm], { agentTtl: '20s' });
       if (when === 'first boot') process.kill(tpm.pid, 'SIGSTOP');
@@ -155,7 +159,7 @@ describe.concurrent('a TPM that', () => {
 });
 
 test('an agent that does not answer its challenge is let go of when attest_timeout is over', async () => {
-  const caPath = join(await makeScratchFolder('ca-'), 'ca.pem');
+  const caPath = join(makeScratchFolder('ca-'), 'ca.pem');
   await writeFile(caPath, pem(mintEkChain().root.der));
   const data = `ca_path = "${caPath}"\nattest_timeout = "1s"\nmax_concurrent = 1`;
   const server = await startServer({ nodeAttestors: [tpmAttestor('server', data)] });

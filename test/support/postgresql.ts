@@ -19,7 +19,7 @@ const START_TRIES = 200;
 export async function startPostgreSql(): Promise<PostgreSql> {
   const version = readdirSync(VERSIONS).sort((a, b) => Number(b) - Number(a))[0] ?? '';
   const programs = join(VERSIONS, version, 'bin');
-  const folder = await makeScratchFolder('postgresql-');
+  const folder = makeScratchFolder('postgresql-');
   const data = join(folder, 'data');
   mkdirSync(data);
   // It refuses to run as root; the package has made a user for it.
