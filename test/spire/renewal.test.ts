@@ -133,7 +133,7 @@ describe.concurrent('a TPM that', () => {
     expect(errorOf(crash)).toMatch(/current SVID has already expired|authorization denied/);
   });
 
-  test.each(['first boot', 'rotation'])(
+  test.for(['first boot', 'rotation'])(
     'is silent at %s does not hold up SIGTERM',
     { timeout: WAITING_MS },
     async (when, { expect }) => {
