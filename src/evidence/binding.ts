@@ -1,11 +1,11 @@
 /** What the quote's nonce commits to. Pure. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { concat } from '../tpm/bytes.ts';
 
 const LABEL = 'tpm-attestor/quote/1';
 
 function sha256(bytes: Uint8Array): Uint8Array {
-  return Uint8Array.from(createHash('sha256').update(bytes).digest());
+  return Uint8Array.from(hash('sha256', bytes, 'buffer'));
 }
 
 /**

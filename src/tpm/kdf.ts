@@ -1,5 +1,5 @@
 /** KDFa and KDFe (TPM 2.0 Library Part 1, 11.4.10). Pure. */
-import { createHash, createHmac } from 'node:crypto';
+import { createHmac, hash as digestOf } from 'node:crypto';
 import { concat } from './bytes.ts';
 import type { HashAlgorithm } from './structures/algorithms.ts';
 
@@ -15,9 +15,9 @@ function terminated(label: string): Uint8Array {
 }
 
 function firstBits(bits: number, hash: HashAlgorithm, block: (counter: number) => Uint8Array): Uint8Array {
-  const length = Math.ceil(bits / 8);
-  const count = Math.ceil(length / hash.digestBytes);
-  const key = concat(...Array.from({ length: count }, (_, i) => block(i + 1))).slice(0, length);
+  const key = new Uint8Array(Math.ceil(bits / 8));
+  for (let start = 0, counter = 1; start < key.length; start += hash.digestBytes, counter++)
+    key.set(block(counter).subarray(0, key.length - start), start);
   // A size that is no whole number of bytes leaves the unused bits at the most significant end.
   if (bits % 8 !== 0) key[0] = (key[0] ?? 0) & (0xff >> (8 - (bits % 8)));
   return key;
@@ -49,8 +49,6 @@ export function kdfe(
   bits: number,
 ): Uint8Array {
   return firstBits(bits, hash, (counter) =>
-    createHash(hash.name)
-      .update(concat(u32(counter), z, terminated(label), partyUInfo, partyVInfo))
-      .digest(),
+    digestOf(hash.name, concat(u32(counter), z, terminated(label), partyUInfo, partyVInfo), 'buffer'),
   );
 }

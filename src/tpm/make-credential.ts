@@ -2,7 +2,7 @@
  * TPM2_MakeCredential without a TPM: a secret that only the TPM holding the EK can open, and only while an object with
  * the given Name is loaded in it (TPM 2.0 Library Part 1, 24 and appendices B.10.3, C.6.3). Pure: entropy is an argument.
  */
-import { constants, createCipheriv, createECDH, createHmac, publicEncrypt } from 'node:crypto';
+import { constants, createCipheriv, createECDH, createHmac, type KeyObject, publicEncrypt } from 'node:crypto';
 import { bigEndian, concat, padStart } from './bytes.ts';
 import { kdfa, kdfe } from './kdf.ts';
 import { eccPoint, publicKeyOf } from './public-key.ts';
@@ -11,7 +11,7 @@ import { tpm2bDigest, tpmsEccPoint } from './structures/buffers.ts';
 import { encode } from './structures/codec.ts';
 import { TPM_ALG } from './structures/constants.ts';
 import { tpmsIdObject } from './structures/credential.ts';
-import type { EccPublic, RsaPublic, TpmtPublic } from './structures/public.ts';
+import type { EccPublic, TpmtPublic } from './structures/public.ts';
 import type { SymDefObject } from './structures/scheme.ts';
 
 /** Returns that many fresh random bytes. */
@@ -26,6 +26,8 @@ export interface Credential {
 
 /** What the seed is for (Part 1, table of duplication and credential labels). */
 const LABEL = 'IDENTITY';
+/** The label goes into OAEP with its NUL (Part 1, B.4). */
+const OAEP_LABEL: Uint8Array = Uint8Array.from(Buffer.from(`${LABEL}\0`, 'latin1'));
 const MAX_SCALAR_TRIES = 64;
 
 /** node:crypto's name of each block cipher in CFB with full-block feedback. */
@@ -41,14 +43,11 @@ interface Seed {
   readonly encryptedSecret: Uint8Array;
 }
 
-function rsaSeed(ek: RsaPublic, hash: HashAlgorithm, entropy: Entropy): Seed {
-  const key = publicKeyOf(ek);
+function rsaSeed(key: KeyObject | undefined, hash: HashAlgorithm, entropy: Entropy): Seed {
   if (key === undefined) throw new RangeError('the EK modulus is not an RSA key');
   const seed = entropy(hash.digestBytes);
-  // The label goes into OAEP with its NUL (Part 1, B.4).
-  const oaepLabel = Buffer.from(`${LABEL}\0`, 'latin1');
   const padding = constants.RSA_PKCS1_OAEP_PADDING;
-  const encrypted = publicEncrypt({ key, padding, oaepHash: hash.name, oaepLabel }, seed);
+  const encrypted = publicEncrypt({ key, padding, oaepHash: hash.name, oaepLabel: OAEP_LABEL }, seed);
   return { seed, encryptedSecret: Uint8Array.from(encrypted) };
 }
 
@@ -92,15 +91,23 @@ function symmetricOf(ek: TpmtPublic): { readonly cipher: string; readonly symmet
  * @param ek public area of the EK; its nameAlg and symmetric parameters rule the whole computation
  * @param name Name of the key to be activated
  * @param secret at most one digest of the EK's nameAlg
+ * @param key the EK where it is RSA and has been imported already
  * @throws RangeError when the EK cannot carry a credential or the secret is too long
  */
-export function makeCredential(ek: TpmtPublic, name: Uint8Array, secret: Uint8Array, entropy: Entropy): Credential {
+export function makeCredential(
+  ek: TpmtPublic,
+  name: Uint8Array,
+  secret: Uint8Array,
+  entropy: Entropy,
+  key?: KeyObject,
+): Credential {
   const hash = hashAlgorithm(ek.nameAlg);
   if (hash === undefined) throw new RangeError(`no credential with nameAlg ${algorithmName(ek.nameAlg)}`);
   if (secret.length > hash.digestBytes) throw new RangeError(`the secret is longer than ${hash.digestBytes} bytes`);
   if (ek.type !== 'rsa' && ek.type !== 'ecc') throw new RangeError(`a ${ek.type} object is no EK`);
   const { cipher, symmetric } = symmetricOf(ek);
-  const { seed, encryptedSecret } = ek.type === 'rsa' ? rsaSeed(ek, hash, entropy) : eccSeed(ek, hash, entropy);
+  const { seed, encryptedSecret } =
+    ek.type === 'rsa' ? rsaSeed(key ?? publicKeyOf(ek), hash, entropy) : eccSeed(ek, hash, entropy);
 
   const empty = new Uint8Array();
   const symKey = kdfa(hash, seed, 'STORAGE', name, empty, symmetric.keyBits);

@@ -1,10 +1,19 @@
 /** Between public areas and the keys of `node:crypto`: TPMT_PUBLIC ↔ KeyObject ↔ SubjectPublicKeyInfo. Pure. */
-import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
-import { equalBytes, hex, padStart } from './bytes.ts';
+import { createPublicKey, ECDH, hash, type KeyObject } from 'node:crypto';
+import { concat, equalBytes, hex, padStart } from './bytes.ts';
 import { curve, curveByJwk } from './structures/algorithms.ts';
 import type { EccPublic, RsaPublic, TpmtPublic } from './structures/public.ts';
 
 const DEFAULT_EXPONENT = 65537;
+
+/** SEQUENCE { rsaEncryption, NULL } (RFC 3279 2.3.1). */
+const RSA_ENCRYPTION: Uint8Array = Uint8Array.from(Buffer.from('300d06092a864886f70d0101010500', 'hex'));
+/** OBJECT IDENTIFIER id-ecPublicKey (RFC 5480 2.1.1). */
+const EC_PUBLIC_KEY: Uint8Array = Uint8Array.from(Buffer.from('06072a8648ce3d0201', 'hex'));
+/** In front of a BIT STRING of whole octets, and of an INTEGER whose top bit is set. */
+const ZERO: Uint8Array = Uint8Array.of(0);
+/** In front of a point's two coordinates (SEC 1, 2.3.3). */
+const UNCOMPRESSED: Uint8Array = Uint8Array.of(4);
 
 /** RSA exponent as used: the public area's 0 stands for 65537 (Part 2, 12.2.3.5). */
 export function rsaExponent(publicArea: RsaPublic): number {
@@ -18,6 +27,20 @@ export function eccPoint(publicArea: EccPublic): { readonly x: Uint8Array; reado
   const x = padStart(publicArea.unique.x, width);
   const y = padStart(publicArea.unique.y, width);
   return x === undefined || y === undefined ? undefined : { x, y };
+}
+
+/** Whether the point of an ECC key lies on its curve. On a NIST curve, of cofactor 1, it is a key then (SP 800-56A, 5.6.2.3.4). */
+export function isOnCurve(publicArea: EccPublic): boolean {
+  const openssl = curve(publicArea.parameters.curveId)?.openssl;
+  const point = eccPoint(publicArea);
+  if (openssl === undefined || point === undefined) return false;
+  try {
+    // A fifth of what an import costs, which multiplies the point by the order of the curve besides.
+    ECDH.convertKey(concat(UNCOMPRESSED, point.x, point.y), openssl);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function base64url(bytes: Uint8Array): string {
@@ -50,6 +73,34 @@ export function publicKeyOf(publicArea: TpmtPublic): KeyObject | undefined {
   }
 }
 
+/** DER of an element (X.690 8.1) of less than 64 KiB. */
+function element(tag: number, ...contents: readonly Uint8Array[]): Uint8Array {
+  const length = contents.reduce((sum, { length }) => sum + length, 0);
+  const octets = length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff];
+  return concat(Uint8Array.of(tag, ...octets), ...contents);
+}
+
+/** INTEGER of an unsigned number. */
+function unsigned(magnitude: Uint8Array): Uint8Array {
+  const start = magnitude.findIndex((byte) => byte !== 0);
+  const shortest = start < 0 ? ZERO : magnitude.subarray(start);
+  return (shortest[0] ?? 0) < 0x80 ? element(0x02, shortest) : element(0x02, ZERO, shortest);
+}
+
+/** What {@link spkiOf} is for the key of a public area, without importing it; undefined for what has none. */
+export function spkiOfPublicArea(publicArea: TpmtPublic): Uint8Array | undefined {
+  if (publicArea.type === 'rsa') {
+    const key = element(0x30, unsigned(publicArea.unique), unsigned(exponentBytes(rsaExponent(publicArea))));
+    return element(0x30, RSA_ENCRYPTION, element(0x03, ZERO, key));
+  }
+  if (publicArea.type !== 'ecc') return undefined;
+  const namedCurve = curve(publicArea.parameters.curveId)?.objectIdentifier;
+  const point = eccPoint(publicArea);
+  if (namedCurve === undefined || point === undefined) return undefined;
+  const algorithm = element(0x30, EC_PUBLIC_KEY, namedCurve);
+  return element(0x30, algorithm, element(0x03, ZERO, UNCOMPRESSED, point.x, point.y));
+}
+
 /** SubjectPublicKeyInfo, DER (RFC 5280 4.1.2.7); rsaEncryption with NULL parameters, or a named curve. */
 export function spkiOf(key: KeyObject): Uint8Array {
   return Uint8Array.from(key.export({ format: 'der', type: 'spki' }));
@@ -57,7 +108,11 @@ export function spkiOf(key: KeyObject): Uint8Array {
 
 /** Lower-case hexadecimal SHA-256 of the SPKI: the machine's name in agent IDs, selectors and allow-lists. */
 export function publicKeyHash(key: KeyObject): string {
-  return createHash('sha256').update(spkiOf(key)).digest('hex');
+  return spkiHash(spkiOf(key));
+}
+
+export function spkiHash(spki: Uint8Array): string {
+  return hash('sha256', spki, 'hex');
 }
 
 /** True when both are the same RSA or EC public key, whatever their encodings were. */

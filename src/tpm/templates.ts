@@ -2,7 +2,7 @@
  * Key templates: the TCG EK templates (EK Credential Profile 2.6, 2.2.1.5 and appendix B) and our attestation keys. Pure.
  */
 import { createHash } from 'node:crypto';
-import { concat, equalBytes } from './bytes.ts';
+import { concat, hex } from './bytes.ts';
 import { TPMA_OBJECT } from './structures/attributes.ts';
 import { encode } from './structures/codec.ts';
 import { TPM_ALG, TPM_ECC } from './structures/constants.ts';
@@ -129,14 +129,22 @@ function ekTemplate({ name, nv, policies, aesBits, key }: Row): EkTemplate {
 /** Every template but the SM2 one (H-5), which no supported TPM stack makes. */
 export const EK_TEMPLATES: readonly EkTemplate[] = ROWS.map(ekTemplate);
 
+const BY_FORM: ReadonlyMap<string, EkTemplate> = new Map(
+  EK_TEMPLATES.map((template) => [formOf(template.publicArea), template]),
+);
+
 /** The template a public area was made from: everything equal but `unique`. */
 export function ekTemplateOf(publicArea: TpmtPublic): EkTemplate | undefined {
-  return EK_TEMPLATES.find((template) => sameButUnique(template.publicArea, publicArea));
+  return BY_FORM.get(formOf(publicArea));
 }
 
 /** Whether two public areas differ in `unique` at most: keys of one template do. */
 export function sameButUnique(a: TpmtPublic, b: TpmtPublic): boolean {
-  return equalBytes(encode(tpmtPublic, withoutUnique(a)), encode(tpmtPublic, withoutUnique(b)));
+  return formOf(a) === formOf(b);
+}
+
+function formOf(publicArea: TpmtPublic): string {
+  return hex(encode(tpmtPublic, withoutUnique(publicArea)));
 }
 
 function withoutUnique(publicArea: TpmtPublic): TpmtPublic {

@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { hex } from '../../src/tpm/bytes.ts';
 import {
   eccPoint,
+  isOnCurve,
   keyAlgorithmName,
   publicAreaOf,
   publicKeyHash,
@@ -10,6 +11,7 @@ import {
   rsaExponent,
   samePublicKey,
   spkiOf,
+  spkiOfPublicArea,
 } from '../../src/tpm/public-key.ts';
 import { decode } from '../../src/tpm/structures/codec.ts';
 import { TPM_ECC } from '../../src/tpm/structures/constants.ts';
@@ -51,6 +53,7 @@ describe.each(KEYS)('$algorithm', ({ name, algorithm, make }) => {
     expect({ ...publicArea, unique: undefined }).toEqual({ ...template(name), unique: undefined });
     const back = publicKeyOf(publicArea);
     expect(back && hex(spkiOf(back))).toBe(key.export({ format: 'der', type: 'spki' }).toString('hex'));
+    expect(spkiOfPublicArea(publicArea)).toEqual(spkiOf(key));
     expect(keyAlgorithmName(publicArea)).toBe(algorithm);
   });
 
@@ -105,6 +108,8 @@ describe('ECC coordinates', () => {
     expect(eccPoint(stripped)).toEqual(padded.unique);
     const [a, b] = [publicKeyOf(padded), publicKeyOf(stripped)];
     expect(a && b && samePublicKey(a, b)).toBe(true);
+    expect([padded, stripped].map(spkiOfPublicArea)).toEqual([a && spkiOf(a), a && spkiOf(a)]);
+    expect([padded, stripped].map(isOnCurve)).toEqual([true, true]);
   });
 
   test('with zeros in front beyond the field mean the same key, anything else there none', () => {
@@ -112,6 +117,8 @@ describe('ECC coordinates', () => {
     const longer = area(wide(small.x, 33).with(0, 1), wide(small.y));
     expect(eccPoint(longer)).toBeUndefined();
     expect(publicKeyOf(longer)).toBeUndefined();
+    expect(spkiOfPublicArea(longer)).toBeUndefined();
+    expect(isOnCurve(longer)).toBe(false);
   });
 
   test.each([
@@ -123,6 +130,7 @@ describe('ECC coordinates', () => {
     { what: 'exchanged', x: wide(small.y), y: wide(small.x) },
   ])('$what are no key', ({ x, y }) => {
     expect(publicKeyOf(area(x, y))).toBeUndefined();
+    expect(isOnCurve(area(x, y))).toBe(false);
     expect(publicKeyOf(padded)).toBeDefined();
   });
 
@@ -156,6 +164,7 @@ describe('an RSA exponent', () => {
     expect(a && b && samePublicKey(a, b)).toBe(false);
     expect(b?.asymmetricKeyDetails?.publicExponent).toBe(BigInt(exponent));
     expect(b && publicAreaOf(b, template('L-1'))).toBeUndefined();
+    expect(spkiOfPublicArea(withExponent(exponent))).toEqual(b && spkiOf(b));
   });
 });
 
@@ -164,6 +173,7 @@ test('objects that are no asymmetric keys have no key', () => {
   const keyedHash = decode(tpmtPublic, unhex('0008 000b 00000000 0000 0010 0000'));
   for (const area of [symmetric, keyedHash]) {
     expect(publicKeyOf(area)).toBeUndefined();
+    expect(spkiOfPublicArea(area)).toBeUndefined();
     expect(keyAlgorithmName(area)).toBe(area.type);
   }
 });

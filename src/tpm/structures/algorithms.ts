@@ -14,6 +14,8 @@ export interface Curve {
   /** RFC 7518 `crv`; absent where JWK has none. */
   readonly jwk: string | undefined;
   readonly openssl: string;
+  /** DER (RFC 5480 2.1.1.1, RFC 8998 for SM2). */
+  readonly objectIdentifier: Uint8Array;
   readonly coordinateBytes: number;
   readonly bits: number;
   /** Order of the base point (SEC 2; GB/T 32918.5 for SM2). */
@@ -34,6 +36,7 @@ const CURVES: readonly Curve[] = [
     name: 'P-256',
     jwk: 'P-256',
     openssl: 'prime256v1',
+    objectIdentifier: Uint8Array.of(0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07),
     coordinateBytes: 32,
     bits: 256,
     order: 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n,
@@ -43,6 +46,7 @@ const CURVES: readonly Curve[] = [
     name: 'P-384',
     jwk: 'P-384',
     openssl: 'secp384r1',
+    objectIdentifier: Uint8Array.of(0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22),
     coordinateBytes: 48,
     bits: 384,
     order: 0xffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973n,
@@ -52,6 +56,7 @@ const CURVES: readonly Curve[] = [
     name: 'P-521',
     jwk: 'P-521',
     openssl: 'secp521r1',
+    objectIdentifier: Uint8Array.of(0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x23),
     coordinateBytes: 66,
     bits: 521,
     order:
@@ -62,6 +67,7 @@ const CURVES: readonly Curve[] = [
     name: 'SM2',
     jwk: undefined,
     openssl: 'SM2',
+    objectIdentifier: Uint8Array.of(0x06, 0x08, 0x2a, 0x81, 0x1c, 0xcf, 0x55, 0x01, 0x82, 0x2d),
     coordinateBytes: 32,
     bits: 256,
     order: 0xfffffffeffffffffffffffffffffffff7203df6b21c6052b53bbf40939d54123n,

@@ -1,5 +1,5 @@
 /** Names and qualified names (TPM 2.0 Library Part 1, section 16). */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { hashAlgorithm } from './algorithms.ts';
 import { encode } from './codec.ts';
 import { type TpmsNvPublic, tpmsNvPublic } from './nv-public.ts';
@@ -8,9 +8,7 @@ import { type TpmtPublic, tpmtPublic } from './public.ts';
 function digestName(nameAlg: number, ...parts: readonly Uint8Array[]): Uint8Array {
   const algorithm = hashAlgorithm(nameAlg);
   if (algorithm === undefined) throw new RangeError(`0x${nameAlg.toString(16)} is not a known name algorithm`);
-  const hash = createHash(algorithm.name);
-  for (const part of parts) hash.update(part);
-  return Uint8Array.from([nameAlg >> 8, nameAlg & 0xff, ...hash.digest()]);
+  return Uint8Array.from([nameAlg >> 8, nameAlg & 0xff, ...hash(algorithm.name, Buffer.concat(parts), 'buffer')]);
 }
 
 /** Name of an object: nameAlg ‖ H(TPMT_PUBLIC). @throws RangeError for a nameAlg without a digest (TPM_ALG_NULL). */
