@@ -208,24 +208,23 @@ export function objectIdentifier(element: DerElement): string {
     element.fail(`an OBJECT IDENTIFIER of ${content.length} bytes, ${MAX_OBJECT_IDENTIFIER_BYTES} are read`);
   }
   let text = '';
-  let arc = 0n;
-  let small = 0;
+  let arc = 0;
+  /** The arc once it has more than 28 bits, as those of a UUID have. */
+  let wide: bigint | undefined;
   let open = false;
   for (const octet of content) {
     if (!open && octet === 0x80) element.fail('an OBJECT IDENTIFIER with a padded arc');
-    // Arcs of up to 28 bits stay in a number; BigInt only for the rare longer one.
-    if (arc === 0n && small < 0x200000) small = small * 128 + (octet & 0x7f);
-    else {
-      arc = (arc === 0n ? BigInt(small) : arc) * 128n + BigInt(octet & 0x7f);
-    }
+    const bits = octet & 0x7f;
+    if (wide === undefined && arc < 0x200000) arc = arc * 128 + bits;
+    else wide = (wide ?? BigInt(arc)) * 128n + BigInt(bits);
     open = octet >= 0x80;
     if (open) continue;
-    if (text !== '') text += `.${arc === 0n ? small : arc}`;
-    else if (arc !== 0n) text = `2.${arc - 80n}`;
-    else if (small < 80) text = small < 40 ? `0.${small}` : `1.${small - 40}`;
-    else text = `2.${small - 80}`;
-    arc = 0n;
-    small = 0;
+    if (text !== '') text += `.${wide ?? arc}`;
+    else if (wide !== undefined) text = `2.${wide - 80n}`;
+    else if (arc < 80) text = arc < 40 ? `0.${arc}` : `1.${arc - 40}`;
+    else text = `2.${arc - 80}`;
+    arc = 0;
+    wide = undefined;
   }
   if (open) element.fail('an OBJECT IDENTIFIER that ends inside an arc');
   return text;

@@ -2,7 +2,7 @@ import type { Certificate } from './certificate.ts';
 import { MalformedCertificateError } from './malformed-certificate.ts';
 import { EXTENSION, KEY_PURPOSE } from './object-identifiers.ts';
 import { describe, leafUsageProblems } from './path-rules.ts';
-import { type SubjectKey, weakness } from './subject-public-key.ts';
+import { isOnCurve, weakness } from './subject-public-key.ts';
 import { readTcgSubject, readTpmSpecification, type TcgSubject, type TpmSpecification } from './tcg-attributes.ts';
 import { tpmVendor } from './vendors.ts';
 
@@ -47,6 +47,8 @@ export type EkOddity = 'SAN-attribute-not-UTF8String' | 'SAN-multi-valued-RDN' |
 export interface EkProfileOptions {
   /** Accept software TPMs and simulators. */
   readonly allowSoftwareTpm?: boolean | undefined;
+  /** The certificate's key has been compared with one that is known to be a key. */
+  readonly keyIsKnown?: boolean | undefined;
 }
 
 export interface EkProfileVerdict {
@@ -60,7 +62,7 @@ export function checkEkProfile(certificate: Certificate, options: EkProfileOptio
   const problems: EkProblem[] = [
     ...serialProblems(certificate),
     ...usageProblems(certificate),
-    ...keyProblems(certificate.subjectPublicKeyInfo.key, certificate),
+    ...keyProblems(certificate, options.keyIsKnown === true),
   ];
   if (certificate.basicConstraints?.ca === true) {
     problems.push({ code: 'leaf_is_ca', message: `${describe(certificate)} is a CA certificate` });
@@ -101,11 +103,12 @@ function usageProblems(certificate: Certificate): EkProblem[] {
   return problems;
 }
 
-function keyProblems(key: SubjectKey, certificate: Certificate): EkProblem[] {
+function keyProblems(certificate: Certificate, isKnown: boolean): EkProblem[] {
+  const { key } = certificate.subjectPublicKeyInfo;
   const weak =
     weakness(key) ??
     (key.type === 'rsa' && key.use === 'pss' ? 'an RSA key for signatures only' : undefined) ??
-    (certificate.publicKey === undefined ? 'a key that is none' : undefined);
+    (isKnown || isOnCurve(key) ? undefined : 'a key that is none');
   return weak === undefined ? [] : [{ code: 'weak_key', message: `${describe(certificate)} has ${weak}` }];
 }
 

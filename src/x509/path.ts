@@ -14,6 +14,7 @@ import {
   validityProblems,
 } from './path-rules.ts';
 import { type AnchorSet, groupBySubject } from './trust-store.ts';
+import { type Period, steadyPeriod } from './validity.ts';
 
 /** Most certificates in a path, leaf and anchor included. The longest in the field has seven. */
 const MAX_PATH = 10;
@@ -48,6 +49,8 @@ export type PathVerdict =
       readonly ok: true;
       /** Leaf first, anchor last. */
       readonly chain: readonly Certificate[];
+      /** Throughout this period the same question has the same answer. */
+      readonly steady: Period;
     }
   | {
       readonly ok: false;
@@ -75,7 +78,8 @@ export function validatePath(question: PathQuestion): PathVerdict {
   ];
   const search = new PathSearch(question);
   const chain = search.from([leaf]);
-  if (chain !== undefined && problems.length === 0) return { ok: true, chain };
+  if (chain !== undefined && problems.length === 0)
+    return { ok: true, chain, steady: steadyPeriod([leaf, ...search.tried], now) };
   if (chain !== undefined) return { ok: false, problems };
   const { problems: found, missingIssuer } = search.furthest;
   return { ok: false, problems: [...problems, ...found], ...(missingIssuer === undefined ? {} : { missingIssuer }) };
@@ -90,6 +94,8 @@ interface Failure {
 
 class PathSearch {
   furthest: Failure = { progress: [-1, -1, -1], problems: [] };
+  /** Every certificate whose validity had a part in the search. */
+  readonly tried: Set<Certificate> = new Set();
   readonly #question: PathQuestion;
   readonly #intermediates: ReadonlyMap<string, readonly Certificate[]>;
   /** Of each CA that was reached: other branches lead to it again. */
@@ -118,6 +124,7 @@ class PathSearch {
         return undefined;
       }
       this.#candidatesLeft--;
+      this.tried.add(issuer);
       const unsigned = signatureProblem(subject, issuer);
       if (unsigned !== undefined) {
         this.#note(path, 1, [unsigned]);

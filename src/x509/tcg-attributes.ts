@@ -1,8 +1,5 @@
-import { Buffer } from 'node:buffer';
-import { Set as Asn1Set, fromBER, Integer, ObjectIdentifier, Sequence, Utf8String } from 'asn1js';
-import { assertDer, DerReader, TAG } from './der.ts';
-import { MalformedCertificateError } from './malformed-certificate.ts';
-import { type NameAttribute, readName } from './name.ts';
+import { assertDer, DerReader, objectIdentifier, TAG } from './der.ts';
+import { type NameAttribute, readName, readString } from './name.ts';
 import { TCG_ATTRIBUTE } from './object-identifiers.ts';
 
 /** What the TCG has a certificate say about the TPM in its subject alternative name (EK Credential Profile §3.1.2). */
@@ -69,35 +66,35 @@ function isTcgAttribute(type: string): boolean {
  * of the shape that EK Credential Profile §3.1.1 gives it. Other attributes there are of no account: vendors fill
  * them in many ways, some with the wrong identifier.
  *
- * @throws {MalformedCertificateError} when the value is not DER, or an element's content not of its type.
+ * @throws {MalformedCertificateError} when the value is not DER.
  */
 export function readTpmSpecification(value: Uint8Array): TpmSpecification | undefined {
-  // asn1js reads BER: what it is given has been found to be DER first.
   assertDer(value, 'subjectDirectoryAttributes');
-  const result = decode(value);
-  if (!(result instanceof Sequence)) return undefined;
-  for (const attribute of result.valueBlock.value) {
-    if (!(attribute instanceof Sequence)) continue;
-    const [type, values] = attribute.valueBlock.value;
-    if (!(type instanceof ObjectIdentifier) || type.getValue() !== TCG_ATTRIBUTE.tpmSpecification) continue;
-    return values instanceof Asn1Set ? readSpecification(values) : undefined;
+  const attributes = new DerReader(value, 'subjectDirectoryAttributes').takeIf(TAG.SEQUENCE, 'value')?.enter();
+  for (let i = 0; attributes?.atEnd === false; i++) {
+    const attribute = attributes.next(`[${i}]`);
+    if (attribute.tag !== TAG.SEQUENCE) continue;
+    const reader = attribute.enter();
+    const type = reader.takeIf(TAG.OBJECT_IDENTIFIER, 'type');
+    if (type === undefined || objectIdentifier(type) !== TCG_ATTRIBUTE.tpmSpecification) continue;
+    const values = reader.takeIf(TAG.SET, 'values')?.enter();
+    const specification = values?.takeIf(TAG.SEQUENCE, 'specification')?.enter();
+    return specification === undefined ? undefined : readSpecification(specification);
   }
   return undefined;
 }
 
-function decode(value: Uint8Array): unknown {
-  try {
-    return fromBER(Buffer.from(value), { maxDepth: 16, maxNodes: 1000 }).result;
-  } catch (cause) {
-    // Thrown for content that is not of its type, such as a time that is none, and meant for whoever wrote it.
-    throw new MalformedCertificateError('subjectDirectoryAttributes', 0, 'not decodable', { cause });
-  }
+function readSpecification(reader: DerReader): TpmSpecification | undefined {
+  const family = reader.takeIf(TAG.UTF8_STRING, 'family');
+  const level = readNumber(reader, 'level');
+  const revision = readNumber(reader, 'revision');
+  if (family === undefined || level === undefined || revision === undefined) return undefined;
+  return { family: readString(family) ?? '', level, revision };
 }
 
-function readSpecification(values: Asn1Set): TpmSpecification | undefined {
-  const [specification] = values.valueBlock.value;
-  if (!(specification instanceof Sequence)) return undefined;
-  const [family, level, revision] = specification.valueBlock.value;
-  if (!(family instanceof Utf8String && level instanceof Integer && revision instanceof Integer)) return undefined;
-  return { family: family.getValue(), level: level.valueBlock.valueDec, revision: revision.valueBlock.valueDec };
+function readNumber(reader: DerReader, field: string): number | undefined {
+  if (reader.nextTag !== TAG.INTEGER) return undefined;
+  return reader
+    .integer(field)
+    .reduce((sum, octet, i) => (i === 0 && octet >= 0x80 ? octet - 256 : sum * 256 + octet), 0);
 }

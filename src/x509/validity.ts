@@ -9,6 +9,27 @@ export interface Validity {
   readonly notAfter: Date;
 }
 
+/** A stretch of time in milliseconds since 1970, both ends included. */
+export interface Period {
+  readonly from: number;
+  readonly until: number;
+}
+
+/** The stretch around `now` in which none of these begins or ends: what was found of them now holds throughout. */
+export function steadyPeriod(validities: Iterable<Validity>, now: Date): Period {
+  const moment = now.getTime();
+  let from = Number.NEGATIVE_INFINITY;
+  let until = Number.POSITIVE_INFINITY;
+  for (const { notBefore, notAfter } of validities) {
+    // The first moments of another state: that of the beginning, and the one after the end.
+    for (const change of [notBefore.getTime(), notAfter.getTime() + 1]) {
+      if (change <= moment) from = Math.max(from, change);
+      else until = Math.min(until, change - 1);
+    }
+  }
+  return { from, until };
+}
+
 export function readValidity(reader: DerReader, noteOddity: (oddity: TimeOddity) => void): Validity {
   const notBefore = readTime(reader.next('notBefore'), noteOddity);
   const notAfter = readTime(reader.next('notAfter'), noteOddity);

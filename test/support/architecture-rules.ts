@@ -21,7 +21,7 @@ const PURE_FOLDERS = ['src/verifier/', 'src/evidence/', 'src/boot-log/', 'src/x5
 const DEVICE = ['native', 'native-context', 'queue', 'handles', 'runner', 'scope', 'tpm', 'commands'].map(
   (name) => `src/tpm/${name}.ts`,
 );
-const PURE_MODULES = ['node:crypto', 'node:buffer', 'asn1js', '@bufbuild/protobuf', '@bufbuild/protobuf/wire'];
+const PURE_MODULES = ['node:crypto', 'node:buffer', '@bufbuild/protobuf', '@bufbuild/protobuf/wire'];
 const RANDOM =
   /^(\*|default|random\w+|getRandomValues|webcrypto|subtle|generate\w+|createDiffieHellman\w*|sign|createSign)$/;
 const IMPURE_GLOBAL =

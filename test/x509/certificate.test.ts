@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { X509Certificate } from 'node:crypto';
 import { expect, test } from 'vitest';
+import { concat } from '../../src/tpm/bytes.ts';
 import { type Certificate, parseCertificate } from '../../src/x509/certificate.ts';
 import { MalformedCertificateError } from '../../src/x509/malformed-certificate.ts';
 import { formatName } from '../../src/x509/name.ts';
@@ -215,7 +216,19 @@ test('a point off the curve and a key of another kind are no public key', () => 
   expect(key).toEqual({ type: 'other', algorithm: '1.3.101.112' });
 });
 
+const rsaKeyAndMore = (...more: readonly Uint8Array[]): Uint8Array =>
+  sequence(
+    sequence(oid('1.2.840.113549.1.1.1'), derNull()),
+    bitString(concat(sequence(integer(Uint8Array.of(0, ...Array<number>(256).fill(0xff))), integer(65537)), ...more)),
+  );
+
+test('an RSA key takes up its bit string', () => {
+  const { key } = parse({ editTbs: replaced(6, rsaKeyAndMore()) }).subjectPublicKeyInfo;
+  expect(key).toMatchObject({ type: 'rsa', bits: 2048 });
+});
+
 const malformed: readonly [string, string, CertificateRecipe][] = [
+  ['bytes behind an RSA key', 'too many', { editTbs: replaced(6, rsaKeyAndMore(derNull())) }],
   ['version 1', 'tbsCertificate', { editTbs: (elements) => elements.slice(1) }],
   ['version 2', 'version', { editTbs: replaced(0, explicit(0, integer(1))) }],
   ['an extension twice', 'occurs twice', { extraExtensions: [{ oid: '2.5.29.19', value: sequence() }] }],

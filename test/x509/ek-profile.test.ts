@@ -150,10 +150,26 @@ test('IBM as a vendor of hardware is not the simulator', () => {
   });
 });
 
-test('a time that is none among the directory attributes, at which asn1js throws, is read past', () => {
-  const value = sequence(sequence(oid('1.2.3'), set(tlv(0x18, utf8String('no time')))));
+test('a time that is none among the directory attributes, before the specification, is read past', () => {
+  const noTime = sequence(oid('1.2.3'), set(tlv(0x18, utf8String('no time'))));
+  const family = (text: string) =>
+    sequence(oid('2.23.133.2.16'), set(sequence(utf8String(text), integer(0), integer(138))));
+  const facts = (...attributes: readonly Uint8Array[]) =>
+    check({ family: null, extraExtensions: [{ oid: '2.5.29.9', value: sequence(...attributes) }] });
+  expect(facts(noTime)).toMatchObject({ problems: [], facts: { specification: undefined, oddities: [] } });
+  const specification = { family: '2.0', level: 0, revision: 138 };
+  expect(facts(noTime, family('2.0'))).toMatchObject({ problems: [], facts: { specification, oddities: [] } });
+  expect(codes(facts(noTime, family('1.2')))).toEqual(['tpm_family']);
+});
+
+test.each([
+  { shape: 'a level that is padded', level: tlv(0x02, Uint8Array.of(0, 1)) },
+  { shape: 'a level without content', level: tlv(0x02, new Uint8Array()) },
+])('a specification with $shape is named and does not count', ({ level }) => {
+  const value = sequence(sequence(oid('2.23.133.2.16'), set(sequence(utf8String('2.0'), level, integer(138)))));
   const { facts, problems } = check({ family: null, extraExtensions: [{ oid: '2.5.29.9', value }] });
   expect(problems).toEqual([]);
+  expect(facts?.specification).toBeUndefined();
   expect(facts?.oddities).toEqual(['TPM-specification-unreadable']);
 });
 

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import type { Certificate } from '../../src/x509/certificate.ts';
 import { type PathQuestion, type PathVerdict, validatePath } from '../../src/x509/path.ts';
 import { anchorsOf } from '../../src/x509/trust-store.ts';
+import { steadyPeriod } from '../../src/x509/validity.ts';
 import { commonName, type ExtensionRecipe, NOW, signatureAlgorithm } from '../support/certificate-recipe.ts';
 import { derNull, integer, octetString, oid, sequence, tlv } from '../support/der-writer.ts';
 import {
@@ -42,7 +43,21 @@ test('a sound chain is trusted, and told leaf first and anchor last', () => {
   expect(judge(chain)).toEqual({
     ok: true,
     chain: certificates(chain.leaf, chain.intermediate, chain.root),
+    steady: steadyPeriod(certificates(chain.leaf, chain.intermediate, chain.root), NOW),
   });
+});
+
+test('a verdict is steady until any certificate that was tried begins or ends, be it in the path or not', () => {
+  const later = new Date('2030-01-01T00:00:00Z');
+  const chain = mintEkChain({ leaf: { notAfter: new Date('2031-01-01T00:00:00Z') } });
+  const alone = judge(chain);
+  // The same CA once more, tried first and not valid yet.
+  const sooner = mintEkChain({ intermediate: { notBefore: later, serial: Uint8Array.of(9) } }).intermediate;
+  const beside = judge(chain, { intermediates: certificates(sooner, chain.intermediate) });
+  expect([alone, beside].map((verdict) => verdict.ok && new Date(verdict.steady.until).toISOString())).toEqual([
+    '2031-01-01T00:00:00.000Z',
+    '2029-12-31T23:59:59.999Z',
+  ]);
 });
 
 test.each(['p256', 'p384', 'p521', 'rsa2048', 'rsa3072'] as const)('a chain of %s keys is trusted', (keyAlgorithm) => {
@@ -210,7 +225,8 @@ test('an intermediate from evidence is never an anchor', () => {
 test('a configured certificate that is not self-signed is an anchor, with the root above it unknown', () => {
   const chain = mintEkChain();
   const verdict = judge(chain, { intermediates: [], anchors: anchorsOf([chain.intermediate.certificate]) });
-  expect(verdict).toEqual({ ok: true, chain: certificates(chain.leaf, chain.intermediate) });
+  const path = certificates(chain.leaf, chain.intermediate);
+  expect(verdict).toEqual({ ok: true, chain: path, steady: steadyPeriod(path, NOW) });
 });
 
 test('a leaf that is itself configured is not trusted by that', () => {

@@ -3,13 +3,16 @@ import type { webcrypto } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Set as Asn1Set, fromBER, Integer, ObjectIdentifier, Sequence, Utf8String } from 'asn1js';
+import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
 import { parseCertificate } from '../../src/x509/certificate.ts';
 import { checkEkProfile } from '../../src/x509/ek-profile.ts';
 import { validatePath } from '../../src/x509/path.ts';
+import { readTpmSpecification } from '../../src/x509/tcg-attributes.ts';
 import { anchorsOf } from '../../src/x509/trust-store.ts';
 import { type CertificateRecipe, NOW, tpmName, tpmSpecification } from '../support/certificate-recipe.ts';
-import { derNull } from '../support/der-writer.ts';
+import { derNull, integer, oid, sequence, set, utf8String } from '../support/der-writer.ts';
 import { execute } from '../support/execute.ts';
 import { peculiar, pkijs } from '../support/other-pki.ts';
 import { EK_USAGE, type EkChain, type EkChainRecipe, type KeyAlgorithm, mintEkChain, pem } from '../support/pki.ts';
@@ -152,3 +155,34 @@ test.each([
     });
   },
 );
+
+/** The specification as asn1js finds it. */
+function specificationByAsn1js(value: Uint8Array): unknown {
+  const { result } = fromBER(Uint8Array.from(value).buffer);
+  const attributes = result instanceof Sequence ? result.valueBlock.value : [];
+  for (const attribute of attributes) {
+    const [type, values] = attribute instanceof Sequence ? attribute.valueBlock.value : [];
+    if (!(type instanceof ObjectIdentifier && values instanceof Asn1Set)) continue;
+    if (type.valueBlock.toString() !== '2.23.133.2.16') continue;
+    const [specification] = values.valueBlock.value;
+    const [family, level, revision] = specification instanceof Sequence ? specification.valueBlock.value : [];
+    if (!(family instanceof Utf8String && level instanceof Integer && revision instanceof Integer)) return undefined;
+    return { family: family.getValue(), level: level.valueBlock.valueDec, revision: revision.valueBlock.valueDec };
+  }
+  return undefined;
+}
+
+// asn1js gives numbers of up to three bytes.
+test('a TPM specification reads as asn1js reads it', () => {
+  const specification = fc.tuple(fc.string({ maxLength: 8, unit: 'grapheme' }), fc.nat(0xffff), fc.nat(0x7fffff));
+  const other = sequence(oid('2.23.133.2.23'), set(sequence(integer(1))));
+  fc.assert(
+    fc.property(specification, fc.nat(2), ([family, level, revision], at) => {
+      const ours = sequence(oid('2.23.133.2.16'), set(sequence(utf8String(family), integer(level), integer(revision))));
+      const value = sequence(...[other, other].toSpliced(at, 0, ours));
+      const read = readTpmSpecification(value);
+      expect(read).toEqual({ family, level, revision });
+      expect(read).toEqual(specificationByAsn1js(value));
+    }),
+  );
+});
