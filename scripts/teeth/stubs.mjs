@@ -124,7 +124,7 @@ const BEHAVIOURS = [
     check: 'ek.key_mismatch (comparison)',
     about: 'the certificate may be for another key',
     concerns: ({ codes }) => codes.includes('ek.key_mismatch'),
-    apply: instead('src/verifier/endorsement.ts', 'leaf !== undefined && !isFor(leaf, key)', 'false'),
+    apply: instead('src/verifier/endorsement.ts', 'leaf !== undefined && !isFor(leaf, spki)', 'false'),
   },
   {
     check: 'ek.template (lookup)',
@@ -140,7 +140,7 @@ const BEHAVIOURS = [
     check: 'ak.weak_key (weakness)',
     about: 'any key that can be computed with will do',
     concerns: ({ codes }) => codes.includes('ak.weak_key'),
-    apply: instead('src/verifier/weak-keys.ts', 'weakness ?? publicKeyOf(', 'publicKeyOf('),
+    apply: instead('src/verifier/weak-keys.ts', 'numericWeakness(publicArea) ?? publicKeyOf(', 'publicKeyOf('),
   },
   {
     check: 'quote.magic (comparison)',
@@ -252,6 +252,51 @@ const BEHAVIOURS = [
     about: 'a challenge holds its place when it was answered',
     concerns: ({ test }) => test.startsWith('frees the place of a challenge'),
     apply: instead('src/server-plugin/open-challenges.ts', '      waiting.delete(end);\n', ''),
+  },
+  {
+    check: 'known machines (time)',
+    about: 'who is known stays so when certificates expire',
+    concerns: ({ test }) => test.startsWith('A63 refuses a known machine'),
+    apply: instead('src/verifier/endorsement.ts', 'moment >= steady.from && moment <= steady.until', 'moment > 0'),
+  },
+  {
+    check: 'known machines (list)',
+    about: 'who was listed stays so',
+    concerns: ({ test }) => test.startsWith('A69 refuses a known machine'),
+    apply: instead(
+      'src/verifier/endorsement.ts',
+      '  const { steady } = ek;\n',
+      '  const steady = ek.steady ?? { from: 0, until: Infinity };\n',
+    ),
+  },
+  {
+    check: 'known machines (policy)',
+    about: 'who is known stays so under another configuration',
+    concerns: ({ test }) =>
+      test.endsWith('whose CA was removed') || test.startsWith('A67 refuses a known software TPM'),
+    apply: over(
+      'src/verifier/known-machines.ts',
+      (real) => `
+        import { KnownMachines as Real } from '${real}';
+        const first = [];
+        export class KnownMachines {
+          constructor(policy) {
+            if (first.length === 0) first.push(policy, new Real(policy));
+          }
+          recall(hash, policy, now) { return first[1].recall(hash, first[0], now); }
+          remember(hash, policy, judged) { first[1].remember(hash, first[0], judged); }
+        }`,
+    ),
+  },
+  {
+    check: 'known machines (whole payload)',
+    about: 'who sends the certificate of a known machine passes for it',
+    concerns: ({ test }) => test.startsWith("A62 refuses a known machine's certificate"),
+    apply: instead(
+      'src/verifier/verify.ts',
+      "const payloadHash = digestOf('sha256', payload, 'hex');",
+      "const payloadHash = digestOf('sha256', decodePayload(payload).ekCertificates[0] ?? payload, 'hex');",
+    ),
   },
   {
     check: 'one answer to a challenge',

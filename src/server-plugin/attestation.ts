@@ -7,6 +7,7 @@ import { PeerError, STATUS, StatusError } from '../spire/status.ts';
 import type { Entropy } from '../tpm/make-credential.ts';
 import type { BegunExchange, PendingCredential } from '../verifier/exchange.ts';
 import type { Finding, FindingCode } from '../verifier/findings.ts';
+import type { KnownMachines } from '../verifier/known-machines.ts';
 import type { Policy } from '../verifier/policy.ts';
 import * as spireTpmPlugin from '../verifier/spire-tpm-plugin.ts';
 import type { ProvedKeys, Trusted, TrustedDevice, Untrusted } from '../verifier/verdict.ts';
@@ -28,7 +29,7 @@ type Proved = ProvedKeys & Partial<TrustedDevice>;
 
 export async function attest(
   stream: AttestationStream<'server'>,
-  { policy }: ServerConfig,
+  { policy, known }: ServerConfig,
   logger: Logger,
   challenges: OpenChallenges,
 ): Promise<void> {
@@ -40,12 +41,20 @@ export async function attest(
   const judged =
     wire === 'spire-tpm-plugin'
       ? await judge(spireTpmPlugin, stream, payload.bytes, policy, challenges, log)
-      : await judge(own, stream, payload.bytes, policy, challenges, log);
+      : await judge(rememberingJudge(known), stream, payload.bytes, policy, challenges, log);
 
   logTrusted(judged, wire, log);
   const { agentId, selectors } = judged.device;
   // Re-attestation is cheap and looks at the boot state anew, so every SVID rotation is one.
   stream.send({ kind: 'agent_attributes', spiffeId: agentId, selectorValues: selectors, canReattest: true });
+}
+
+/** Our own wire's, who need not judge a known machine from the start. */
+function rememberingJudge(known: KnownMachines): Judge<own.Pending> {
+  return {
+    begin: (payload, policy, entropy, now) => own.begin(payload, policy, entropy, now, known),
+    finish: own.finish,
+  };
 }
 
 async function judge<Pending extends PendingCredential>(

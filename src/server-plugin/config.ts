@@ -13,6 +13,7 @@ import {
 } from '../spire/options.ts';
 import { STATUS, StatusError } from '../spire/status.ts';
 import { TPM_ALG } from '../tpm/structures/constants.ts';
+import { KnownMachines } from '../verifier/known-machines.ts';
 import { type PcrRequirement, type Policy, parsePcrs } from '../verifier/policy.ts';
 import type { AnchorSet } from '../x509/trust-store.ts';
 import { readTrustStore } from './ca-files.ts';
@@ -59,6 +60,8 @@ type ServerOptions = Options<typeof OPTIONS>;
 
 export interface ServerConfig {
   readonly policy: Policy;
+  /** Gone with the policy: the next configuration judges everybody from the start. */
+  readonly known: KnownMachines;
   readonly maxConcurrent: number;
   readonly attestTimeoutMs: number;
   readonly maxMessageBytes: number;
@@ -130,6 +133,7 @@ export function serverConfigOf(trustDomain: string, body: HclBody, others: reado
   };
   return {
     policy,
+    known: new KnownMachines(policy),
     maxConcurrent: options.max_concurrent,
     attestTimeoutMs: options.attest_timeout,
     maxMessageBytes: options.max_message_bytes,

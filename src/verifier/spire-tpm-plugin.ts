@@ -65,7 +65,7 @@ export function begin(
 
   const random = exactly(entropy);
   const secret = random(NONCE_BYTES);
-  const challenge = encodePluginChallenge(makeCredential(ek.publicArea, ak.name, secret, random));
+  const challenge = encodePluginChallenge(makeCredential(ek.publicArea, ak.name, secret, random, ek.key));
   return { outcome: 'challenged', challenge, pending: { policy, secret, ek, ak, issuedAt: now } };
 }
 

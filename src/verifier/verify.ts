@@ -4,6 +4,7 @@
  *
  * The order follows the proof: EK certificate or list → EK public area → AK attributes → secret → quote.
  */
+import { hash as digestOf } from 'node:crypto';
 import { commitment } from '../evidence/binding.ts';
 import {
   type Challenge,
@@ -36,6 +37,7 @@ import {
   untrusted,
 } from './exchange.ts';
 import { selectors } from './identity.ts';
+import type { Judged, KnownMachines } from './known-machines.ts';
 import type { PcrRequirement, Policy } from './policy.ts';
 import { quotedExtraData, verifyQuote } from './quote.ts';
 import { Findings, type Trusted, type Verdict } from './verdict.ts';
@@ -45,10 +47,13 @@ export type { Policy } from './policy.ts';
 export type { Verdict } from './verdict.ts';
 
 /** What the server must remember between challenge and answer: for one stream, for one answer. */
-export interface Pending extends PendingCredential {
+export interface Pending extends PendingCredential, Judged {
   /** The quote's qualifying data for this payload and this challenge. */
   readonly commitment: Uint8Array;
   readonly pcrSelection: TpmlPcrSelection;
+  /** Where the machine is remembered once it has proved itself, and by what name. */
+  readonly known: KnownMachines | undefined;
+  readonly payloadHash: string;
 }
 
 export type Begun = BegunExchange<Pending>;
@@ -57,40 +62,57 @@ export type Begun = BegunExchange<Pending>;
  * @param payload the agent's first message as received
  * @param entropy fresh random bytes
  * @param now when the payload is judged
+ * @param known machines that attested under this policy; whether there are any never changes what comes out
  * @throws RangeError when the entropy source gives other than it was asked for, TypeError when `now` is no moment
  */
-export function begin(payload: Uint8Array, policy: Policy, entropy: Entropy, now: Date): Begun {
+export function begin(
+  payload: Uint8Array,
+  policy: Policy,
+  entropy: Entropy,
+  now: Date,
+  known?: KnownMachines,
+): Begun {
   requireMoment(now);
   const findings = new Findings();
-  const evidence = readMessage(() => decodePayload(payload), 'evidence.malformed', findings);
-  if (evidence === undefined) return rejected(findings);
+  const payloadHash = digestOf('sha256', payload, 'hex');
+  const judged = known?.recall(payloadHash, policy, now) ?? judge(payload, policy, now, findings);
+  if (judged === undefined) return rejected(findings);
 
-  judgeEnvelope(evidence, policy, findings);
-  const ek = judgeEndorsement(evidence, policy, now, findings);
-  const ak = judgeAttestationKey(evidence.akPublic, findings);
-  const requirement = choosePcrs(evidence.pcrBanks, policy, findings);
-  if (!findings.none || ek === undefined || ak === undefined || requirement === undefined) return rejected(findings);
-
+  const { ek, ak, requirement } = judged;
   const random = exactly(entropy);
   const secret = random(NONCE_BYTES);
   const selection = [pcrSelection(requirement.hash, requirement.indices)];
   const challenge: Challenge = {
     version: PROTOCOL_VERSION,
     nonce: random(NONCE_BYTES),
-    ...makeCredential(ek.publicArea, ak.name, secret, random),
+    ...makeCredential(ek.publicArea, ak.name, secret, random, ek.key),
     pcrSelection: encode(tpmlPcrSelection, selection),
   };
   const encoded = encodeChallenge(challenge);
   const pending: Pending = {
+    ...judged,
     policy,
     secret,
     commitment: commitment(policy.trustDomain, payload, encoded),
     pcrSelection: selection,
-    ek,
-    ak,
     issuedAt: now,
+    known,
+    payloadHash,
   };
   return { outcome: 'challenged', challenge: encoded, pending };
+}
+
+/** Undefined with a finding at least. */
+function judge(payload: Uint8Array, policy: Policy, now: Date, findings: Findings): Judged | undefined {
+  const evidence = readMessage(() => decodePayload(payload), 'evidence.malformed', findings);
+  if (evidence === undefined) return undefined;
+
+  judgeEnvelope(evidence, policy, findings);
+  const ek = judgeEndorsement(evidence, policy, now, findings);
+  const ak = judgeAttestationKey(evidence.akPublic, findings);
+  const requirement = choosePcrs(evidence.pcrBanks, policy, findings);
+  if (!findings.none || ek === undefined || ak === undefined || requirement === undefined) return undefined;
+  return { ek, ak, requirement };
 }
 
 /**
@@ -116,6 +138,7 @@ export function finish(pending: Pending, response: Uint8Array, now: Date): Verdi
   const quote = verifyQuote(ak, answer, expectation, findings);
   if (!findings.none || quote === undefined) return untrusted(findings);
 
+  pending.known?.remember(pending.payloadHash, pending.policy, pending);
   const trusted: Trusted = {
     verdict: 'trusted',
     device: {

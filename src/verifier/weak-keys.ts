@@ -1,6 +1,6 @@
 /** Keys too weak to stand for a machine (NIST SP 800-57 part 1, SP 800-56B 6.2, SP 800-186). Pure. */
 import type { KeyObject } from 'node:crypto';
-import { eccPoint, publicKeyOf, rsaExponent } from '../tpm/public-key.ts';
+import { eccPoint, isOnCurve, publicKeyOf, rsaExponent } from '../tpm/public-key.ts';
 import { TPM_ECC } from '../tpm/structures/constants.ts';
 import type { EccPublic, RsaPublic, TpmtPublic } from '../tpm/structures/public.ts';
 
@@ -10,11 +10,23 @@ const RSA_MAX_BITS = 4096;
 const EXPONENT = 65537;
 const CURVES: readonly number[] = [TPM_ECC.NIST_P256, TPM_ECC.NIST_P384, TPM_ECC.NIST_P521];
 
+const NO_KEY = 'its numbers are no public key (a point off the curve)';
+
 /** The usable key, or the sentence that says why there is none. */
 export function usableKey(publicArea: TpmtPublic): KeyObject | string {
-  if (publicArea.type !== 'rsa' && publicArea.type !== 'ecc') return `a ${publicArea.type} object is not asymmetric`;
-  const weakness = publicArea.type === 'rsa' ? rsaWeakness(publicArea) : eccWeakness(publicArea);
-  return weakness ?? publicKeyOf(publicArea) ?? 'its numbers are no public key (a point off the curve)';
+  return numericWeakness(publicArea) ?? publicKeyOf(publicArea) ?? NO_KEY;
+}
+
+/** That sentence, for a key that need not be imported; undefined for a usable one. */
+export function keyWeakness(publicArea: TpmtPublic): string | undefined {
+  const weakness = numericWeakness(publicArea);
+  return weakness === undefined && publicArea.type === 'ecc' && !isOnCurve(publicArea) ? NO_KEY : weakness;
+}
+
+function numericWeakness(publicArea: TpmtPublic): string | undefined {
+  if (publicArea.type === 'rsa') return rsaWeakness(publicArea);
+  if (publicArea.type === 'ecc') return eccWeakness(publicArea);
+  return `a ${publicArea.type} object is not asymmetric`;
 }
 
 function rsaWeakness(key: RsaPublic): string | undefined {
