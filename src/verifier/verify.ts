@@ -65,13 +65,7 @@ export type Begun = BegunExchange<Pending>;
  * @param known machines that attested under this policy; whether there are any never changes what comes out
  * @throws RangeError when the entropy source gives other than it was asked for, TypeError when `now` is no moment
  */
-export function begin(
-  payload: Uint8Array,
-  policy: Policy,
-  entropy: Entropy,
-  now: Date,
-  known?: KnownMachines,
-): Begun {
+export function begin(payload: Uint8Array, policy: Policy, entropy: Entropy, now: Date, known?: KnownMachines): Begun {
   requireMoment(now);
   const findings = new Findings();
   const payloadHash = digestOf('sha256', payload, 'hex');

@@ -33,6 +33,7 @@ const POLICY: Policy = {
   allowSoftwareTpm: false,
   allowExpiredEk: false,
   allowSha1Bank: false,
+  wire: 'tpm-attestor',
   challengeTimeoutMs: 60_000,
 };
 

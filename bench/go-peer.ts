@@ -1,0 +1,61 @@
+/** The Go program in peers/go-attestation: built once a run, asked round by round. */
+import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { decodePayload, decodeResponse } from '../src/evidence/messages.ts';
+import type { Evidence } from './evidence.ts';
+
+const run = promisify(execFile);
+const ROUND_MS = 40;
+
+/** Microseconds of processor time. */
+export interface GoFigures {
+  readonly certificate: number;
+  readonly challenge: number;
+  readonly quote: number;
+  readonly all: number;
+  /** As `all`, with the credential alone instead of `challenge`: the TPM's word on the AK's creation is not looked at. */
+  readonly without_creation: number;
+}
+
+/** The executable, or the sentence that says why there is none. */
+export async function buildGoPeer(root: URL, folder: string): Promise<{ readonly path: string } | string> {
+  const path = join(folder, 'go-attestation');
+  const source = new URL('bench/peers/go-attestation/', root).pathname;
+  try {
+    await run('go', ['build', '-o', path, '.'], { cwd: source, timeout: 300_000 });
+    return { path };
+  } catch (error) {
+    const { code, stderr = '' } = error as { code?: unknown; stderr?: string };
+    return code === 'ENOENT' ? 'Go is not installed' : `the Go program cannot be built: ${stderr.trim().slice(0, 200)}`;
+  }
+}
+
+/** Writes what the Go program reads. */
+export function writeVector(
+  path: string,
+  { anchors, leaf, intermediates, payload, pending, response, creation }: Evidence,
+): void {
+  const { akPublic } = decodePayload(payload);
+  const { quoted, signature, pcrValues } = decodeResponse(response);
+  const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
+  const vector = {
+    anchors: anchors.map(base64),
+    certificates: [leaf, ...intermediates].map(base64),
+    ak_public: base64(akPublic),
+    creation_data: base64(creation.data),
+    creation_attestation: base64(creation.attestation),
+    creation_signature: base64(creation.signature),
+    quoted: base64(quoted),
+    signature: base64(signature),
+    extra_data: base64(pending.commitment),
+    pcr_values: pcrValues.map(base64),
+  };
+  writeFileSync(path, JSON.stringify(vector));
+}
+
+export async function askGoPeer(executable: string, vectorPath: string): Promise<GoFigures> {
+  const { stdout } = await run(executable, [vectorPath, `${ROUND_MS}`], { timeout: 60_000 });
+  return JSON.parse(stdout) as GoFigures;
+}

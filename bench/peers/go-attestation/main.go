@@ -1,0 +1,214 @@
+// Times what a verifier of go-attestation and crypto/x509 does with one machine's evidence, on one core.
+//
+// Usage: go-attestation VECTOR.json MILLISECONDS. Prints microseconds of processor time per call, as JSON.
+package main
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/x509"
+	"encoding/asn1"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/google/go-attestation/attest"
+	"github.com/google/go-tpm/legacy/tpm2"
+	"github.com/google/go-tpm/legacy/tpm2/credactivation"
+)
+
+// Vector is one machine's evidence; byte fields are base64 in the file.
+type Vector struct {
+	Anchors        [][]byte `json:"anchors"`
+	Certificates   [][]byte `json:"certificates"`
+	AKPublic       []byte   `json:"ak_public"`
+	CreationData   []byte   `json:"creation_data"`
+	CreationAttest []byte   `json:"creation_attestation"`
+	CreationSig    []byte   `json:"creation_signature"`
+	Quoted         []byte   `json:"quoted"`
+	Signature      []byte   `json:"signature"`
+	ExtraData      []byte   `json:"extra_data"`
+	PCRValues      [][]byte `json:"pcr_values"`
+}
+
+var (
+	subjectAltName = asn1.ObjectIdentifier{2, 5, 29, 17}
+	ekCertificate  = asn1.ObjectIdentifier{2, 23, 133, 8, 1}
+)
+
+// certificate parses what was sent and looks for a chain; the result is the endorsement key.
+func certificate(v *Vector, roots *x509.CertPool) (crypto.PublicKey, error) {
+	leaf, err := x509.ParseCertificate(v.Certificates[0])
+	if err != nil {
+		return nil, err
+	}
+	intermediates := x509.NewCertPool()
+	for _, der := range v.Certificates[1:] {
+		intermediate, err := x509.ParseCertificate(der)
+		if err != nil {
+			return nil, err
+		}
+		intermediates.AddCert(intermediate)
+	}
+	// crypto/x509 does not know the directory name that the TCG puts there, and would refuse the certificate.
+	var unhandled []asn1.ObjectIdentifier
+	for _, oid := range leaf.UnhandledCriticalExtensions {
+		if !oid.Equal(subjectAltName) {
+			unhandled = append(unhandled, oid)
+		}
+	}
+	leaf.UnhandledCriticalExtensions = unhandled
+	options := x509.VerifyOptions{
+		Roots:         roots,
+		Intermediates: intermediates,
+		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+	}
+	if _, err := leaf.Verify(options); err != nil {
+		return nil, err
+	}
+	for _, oid := range leaf.UnknownExtKeyUsage {
+		if oid.Equal(ekCertificate) {
+			return leaf.PublicKey, nil
+		}
+	}
+	return nil, errors.New("not an endorsement certificate")
+}
+
+// challenge is what attest offers: the AK by the TPM's word that it created it, and the credential.
+func challenge(v *Vector, ek crypto.PublicKey) error {
+	parameters := attest.ActivationParameters{
+		EK: ek,
+		AK: attest.AttestationParameters{
+			Public:            v.AKPublic,
+			CreateData:        v.CreationData,
+			CreateAttestation: v.CreationAttest,
+			CreateSignature:   v.CreationSig,
+		},
+	}
+	_, _, err := parameters.Generate()
+	return err
+}
+
+// credential is the part of challenge that makes the credential, without looking at the AK.
+func credential(v *Vector, ek crypto.PublicKey) error {
+	public, err := tpm2.DecodePublic(v.AKPublic)
+	if err != nil {
+		return err
+	}
+	name, err := public.Name()
+	if err != nil {
+		return err
+	}
+	_, _, err = credactivation.Generate(name.Digest, ek, 16, bytes.Repeat([]byte{7}, 32))
+	return err
+}
+
+func quote(v *Vector, pcrs []attest.PCR) error {
+	ak, err := attest.ParseAKPublic(v.AKPublic)
+	if err != nil {
+		return err
+	}
+	return ak.Verify(attest.Quote{Quote: v.Quoted, Signature: v.Signature}, pcrs, v.ExtraData)
+}
+
+// perCall runs the action for about that long and returns microseconds of processor time of one call.
+func perCall(duration time.Duration, action func() error) (float64, error) {
+	for range 20 {
+		if err := action(); err != nil {
+			return 0, err
+		}
+	}
+	runtime.GC()
+	start, before, calls := time.Now(), processorTime(), 0
+	for calls == 0 || time.Since(start) < duration {
+		for range 10 {
+			if err := action(); err != nil {
+				return 0, err
+			}
+		}
+		calls += 10
+	}
+	return float64((processorTime() - before).Nanoseconds()) / 1000 / float64(calls), nil
+}
+
+func processorTime() time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		panic(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+func run(path, milliseconds string) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	number, err := strconv.Atoi(milliseconds)
+	if err != nil {
+		return err
+	}
+	var v Vector
+	if err := json.Unmarshal(text, &v); err != nil {
+		return err
+	}
+	roots := x509.NewCertPool()
+	for _, der := range v.Anchors {
+		anchor, err := x509.ParseCertificate(der)
+		if err != nil {
+			return err
+		}
+		roots.AddCert(anchor)
+	}
+	pcrs := make([]attest.PCR, len(v.PCRValues))
+	for i, value := range v.PCRValues {
+		pcrs[i] = attest.PCR{Index: i, Digest: value, DigestAlg: crypto.SHA256}
+	}
+	key, err := certificate(&v, roots)
+	if err != nil {
+		return err
+	}
+	all := func(middle func(*Vector, crypto.PublicKey) error) func() error {
+		return func() error {
+			ek, err := certificate(&v, roots)
+			if err != nil {
+				return err
+			}
+			if err := middle(&v, ek); err != nil {
+				return err
+			}
+			return quote(&v, pcrs)
+		}
+	}
+	actions := map[string]func() error{
+		"certificate":      func() error { _, err := certificate(&v, roots); return err },
+		"challenge":        func() error { return challenge(&v, key) },
+		"quote":            func() error { return quote(&v, pcrs) },
+		"all":              all(challenge),
+		"without_creation": all(credential),
+	}
+	figures := map[string]float64{}
+	for name, action := range actions {
+		if figures[name], err = perCall(time.Duration(number)*time.Millisecond, action); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return json.NewEncoder(os.Stdout).Encode(figures)
+}
+
+func main() {
+	runtime.GOMAXPROCS(1)
+	if len(os.Args) != 3 {
+		fmt.Fprintln(os.Stderr, "usage: go-attestation VECTOR.json MILLISECONDS")
+		os.Exit(2)
+	}
+	if err := run(os.Args[1], os.Args[2]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,135 @@
+/** What no verifier can do without: the calls to `node:crypto` that one attestation costs, and nothing around them. */
+import {
+  constants,
+  createCipheriv,
+  createECDH,
+  createHmac,
+  createPublicKey,
+  hash,
+  type JsonWebKey,
+  type KeyObject,
+  publicEncrypt,
+  randomBytes,
+  verify,
+} from 'node:crypto';
+import { decodePayload, decodeResponse } from '../src/evidence/messages.ts';
+import { concat } from '../src/tpm/bytes.ts';
+import { publicKeyOf } from '../src/tpm/public-key.ts';
+import { decode } from '../src/tpm/structures/codec.ts';
+import { tpmtPublic } from '../src/tpm/structures/public.ts';
+import { tpmtSignature } from '../src/tpm/structures/signature.ts';
+import { type Certificate, parseCertificate } from '../src/x509/certificate.ts';
+import type { Evidence } from './evidence.ts';
+
+export interface RawOperations {
+  /** Everything a machine costs that was never seen before. */
+  readonly first: () => void;
+  /** The signature on the quote, by a key that has been imported. */
+  readonly signature: () => void;
+  /** What even a known machine costs: the signature on the quote, the credential, the hashes. */
+  readonly repeat: () => void;
+}
+
+export function rawOperations(evidence: Evidence): RawOperations {
+  const { akPublic, ekPublic } = decodePayload(evidence.payload);
+  const [ek, ak] = [keyOf(ekPublic), keyOf(akPublic)];
+  const [ekJwk, akJwk] = [ek.export({ format: 'jwk' }), ak.export({ format: 'jwk' })];
+  const links = linksOf(evidence);
+  const quote = quoteSignature(evidence, ak);
+  const credential = credentialOf(ek);
+  const hashes = hashesOf(evidence);
+  return {
+    first: () => {
+      const ekKey = imported(ekJwk);
+      const akKey = imported(akJwk);
+      for (const link of links) link();
+      credential(ekKey);
+      quote(akKey);
+      hashes();
+    },
+    signature: () => quote(ak),
+    repeat: () => {
+      credential(ek);
+      quote(ak);
+      hashes();
+    },
+  };
+}
+
+function keyOf(publicBytes: Uint8Array): KeyObject {
+  const key = publicKeyOf(decode(tpmtPublic, publicBytes));
+  if (key === undefined) throw new Error('the evidence holds a key that is none');
+  return key;
+}
+
+function imported(jwk: JsonWebKey): KeyObject {
+  return createPublicKey({ format: 'jwk', key: jwk });
+}
+
+/** One signature for each certificate that was sent; the keys of sent CAs are imported, those of anchors are kept. */
+function linksOf({ leaf, intermediates, anchors }: Evidence): readonly (() => void)[] {
+  const sent = [leaf, ...intermediates].map(parseCertificate);
+  return sent.map((certificate) => {
+    const bySubject = ({ subject }: Certificate): boolean => subject.canonical === certificate.issuer.canonical;
+    const [between, anchor] = [sent.find(bySubject), anchors.map(parseCertificate).find(bySubject)];
+    const issuer = anchor?.publicKey ?? between?.publicKey;
+    if (issuer === undefined) throw new Error('the evidence holds a certificate without an issuer');
+    const jwk = issuer.export({ format: 'jwk' });
+    const { tbs, signature } = certificate;
+    return () => {
+      const key = anchor === undefined ? imported(jwk) : issuer;
+      if (!verify('sha256', tbs, key, signature)) throw new Error('a certificate does not verify');
+    };
+  });
+}
+
+function quoteSignature({ response }: Evidence, ak: KeyObject): (key: KeyObject) => void {
+  const { quoted, signature } = decodeResponse(response);
+  const decoded = decode(tpmtSignature, signature);
+  const raw =
+    'sig' in decoded
+      ? decoded.sig
+      : 'signatureR' in decoded
+        ? concat(decoded.signatureR, decoded.signatureS)
+        : undefined;
+  if (raw === undefined) throw new Error('the quote is signed in another way');
+  const ecc = ak.asymmetricKeyType === 'ec';
+  return (key) => {
+    if (!verify('sha256', quoted, ecc ? { key, dsaEncoding: 'ieee-p1363' } : key, raw))
+      throw new Error('the quote does not verify');
+  };
+}
+
+/** Seed to the endorsement key, two key derivations, one block cipher, one HMAC (TPM 2.0 Library Part 1, 24). */
+function credentialOf(ek: KeyObject): (key: KeyObject) => void {
+  const seed = randomBytes(32);
+  const jwk = ek.export({ format: 'jwk' });
+  const point = concat(...['BA', jwk.x, jwk.y].map((text) => Buffer.from(text ?? '', 'base64url')));
+  const transport =
+    ek.asymmetricKeyType === 'rsa'
+      ? (key: KeyObject): unknown =>
+          publicEncrypt({ key, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha256', oaepLabel: seed }, seed)
+      : (): unknown => {
+          const ephemeral = createECDH('prime256v1');
+          ephemeral.setPrivateKey(seed);
+          ephemeral.computeSecret(point);
+          return ephemeral.getPublicKey();
+        };
+  const message = randomBytes(36);
+  return (key) => {
+    transport(key);
+    const encryptor = createCipheriv('aes-128-cfb', seed.subarray(0, 16), seed.subarray(0, 16));
+    encryptor.update(message);
+    encryptor.final();
+    for (let i = 0; i < 3; i++) createHmac('sha256', seed).update(message).digest();
+  };
+}
+
+/** Name of the AK and its qualified name, hash of the EK, of payload and challenge, the commitment, and of the PCRs. */
+function hashesOf({ payload }: Evidence): () => void {
+  const { ekPublic, akPublic } = decodePayload(payload);
+  const parts = [akPublic, akPublic.subarray(0, 38), ekPublic, payload, ekPublic, ekPublic, payload.subarray(0, 256)];
+  return () => {
+    for (const part of parts) hash('sha256', part, 'buffer');
+  };
+}

@@ -1,0 +1,57 @@
+/** Processor time of one call, for actions that are to be compared with one another. */
+
+/** Microseconds of processor time of this process, garbage collection included, whatever else the machine did. */
+export interface Timing {
+  /** The middle of all rounds. */
+  readonly value: number;
+  readonly best: number;
+}
+
+const WARM_UP_MS = 1000;
+const ROUND_MS = 60;
+
+/** Actions take turns in every round, so that what disturbs the machine disturbs them all. */
+export class Stopwatch {
+  readonly #actions: readonly { readonly name: string; readonly action: () => void; readonly calls: number }[];
+  readonly #rounds: Map<string, number[]> = new Map();
+
+  /** Runs every action until it is compiled. */
+  constructor(actions: Readonly<Record<string, () => void>>) {
+    for (const action of Object.values(actions)) callsWithin(WARM_UP_MS, action);
+    this.#actions = Object.entries(actions).map(([name, action]) => ({
+      name,
+      action,
+      calls: callsWithin(ROUND_MS, action),
+    }));
+  }
+
+  round(): void {
+    for (const { name, action, calls } of this.#actions) {
+      const before = process.cpuUsage();
+      for (let i = 0; i < calls; i++) action();
+      const { user, system } = process.cpuUsage(before);
+      this.note(name, (user + system) / calls);
+    }
+  }
+
+  /** Takes in a round that was measured elsewhere. */
+  note(name: string, microseconds: number): void {
+    const rounds = this.#rounds.get(name);
+    if (rounds === undefined) this.#rounds.set(name, [microseconds]);
+    else rounds.push(microseconds);
+  }
+
+  timing(name: string): Timing {
+    const sorted = [...(this.#rounds.get(name) ?? [])].sort((a, b) => a - b);
+    const [best] = sorted;
+    if (best === undefined) throw new RangeError(`nothing was measured of "${name}"`);
+    return { best, value: sorted[sorted.length >> 1] ?? best };
+  }
+}
+
+function callsWithin(milliseconds: number, action: () => void): number {
+  const start = performance.now();
+  let calls = 0;
+  for (; performance.now() - start < milliseconds; calls++) action();
+  return Math.max(1, calls);
+}
