@@ -10,6 +10,7 @@ import {
   encodeChallenge,
   encodePayload,
   encodeResponse,
+  NONCE_BYTES,
   type Payload,
 } from '../evidence/messages.ts';
 import { equalBytes, fromHex, hex } from '../tpm/bytes.ts';
@@ -81,7 +82,7 @@ export function secretFromJson(text: string): ChallengeSecret {
   const bytes = (name: 'secret' | 'commitment'): Uint8Array | undefined => fromHex(String(file[name] ?? 'none'));
   const [secret, committed] = [bytes('secret'), bytes('commitment')];
   const issuedAt = new Date(String(file.issuedAt));
-  if (secret === undefined || committed === undefined || Number.isNaN(issuedAt.getTime()))
+  if (secret?.length !== NONCE_BYTES || committed === undefined || Number.isNaN(issuedAt.getTime()))
     throw new UsageError('the secret beside the challenge cannot be read; make a new challenge with "challenge"');
   return { secret, commitment: committed, issuedAt };
 }

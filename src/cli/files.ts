@@ -1,13 +1,16 @@
 /** Input files, whose absence is the caller's to mend, and output files, which are whole or not there. */
+import { randomBytes } from 'node:crypto';
 import {
   closeSync,
+  constants,
+  fstatSync,
   fsyncSync,
+  lstatSync,
   mkdirSync,
   openSync,
-  readFileSync,
+  readSync,
   renameSync,
   rmSync,
-  statSync,
   writeFileSync,
 } from 'node:fs';
 import { resolve } from 'node:path';
@@ -30,19 +33,29 @@ export function readInput(path: string): Uint8Array {
     standardInputIsRead = true;
   }
   try {
-    return readWithinLimit(path === STANDARD ? 0 : path);
+    if (path === STANDARD) return readWithinLimit(0);
+    // A pipe that nobody writes to would hold a blocking open for ever, and with it the signals.
+    const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      if (!fstatSync(file).isFile()) throw new Error('not a regular file; give - for standard input');
+      return readWithinLimit(file);
+    } finally {
+      closeSync(file);
+    }
   } catch (cause) {
     throw new UsageError(`${nameOf(path)} cannot be read: ${fileFailure(cause)}`, { cause });
   }
 }
 
-/** The size of a pipe is known at its end. */
-function readWithinLimit(file: string | number): Uint8Array {
-  const tooLarge = new Error(`larger than ${MAX_INPUT_BYTES} bytes`);
-  if (typeof file === 'string' && statSync(file).size > MAX_INPUT_BYTES) throw tooLarge;
-  const contents = Uint8Array.from(readFileSync(file));
-  if (contents.length > MAX_INPUT_BYTES) throw tooLarge;
-  return contents;
+/** What a size says is believed of no file: what is read is counted. */
+function readWithinLimit(file: number): Uint8Array {
+  const contents = new Uint8Array(MAX_INPUT_BYTES + 1);
+  let length = 0;
+  for (let read = -1; read !== 0 && length < contents.length; length += read) {
+    read = readSync(file, contents, length, contents.length - length, null);
+  }
+  if (length > MAX_INPUT_BYTES) throw new Error(`larger than ${MAX_INPUT_BYTES} bytes`);
+  return contents.slice(0, length);
 }
 
 /** For messages: the whole path, where a relative one does not say what it was relative to. */
@@ -66,17 +79,11 @@ export function writeOutput(path: string, contents: string | Uint8Array, mode = 
     sayAll(contents);
     return;
   }
-  const unfinished = `${path}.${process.pid}.tmp`;
   try {
-    // A pipe or terminal (/dev/stdout) cannot be replaced, and is never half a file.
-    if (statSync(path, { throwIfNoEntry: false })?.isFile() === false) {
-      writeFileSync(path, contents);
-      return;
-    }
-    writeWhole(unfinished, contents, mode);
-    renameSync(unfinished, path);
+    // A link stays one (/dev/stdout is), and a pipe or terminal cannot be replaced: all of them are written through.
+    if (lstatSync(path, { throwIfNoEntry: false })?.isFile() === false) writeFileSync(path, contents);
+    else replaceWhole(path, contents, mode);
   } catch (cause) {
-    rmSync(unfinished, { force: true });
     throw new UsageError(`${resolve(path)} cannot be written: ${fileFailure(cause)}`, { cause });
   }
 }
@@ -90,12 +97,19 @@ export function makeFolder(path: string): void {
   }
 }
 
-function writeWhole(path: string, contents: string | Uint8Array, mode: number): void {
-  const file = openSync(path, 'wx', mode);
+function replaceWhole(path: string, contents: string | Uint8Array, mode: number): void {
+  const unfinished = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  const file = openSync(unfinished, 'wx', mode);
   try {
-    writeFileSync(file, contents);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
+    try {
+      writeFileSync(file, contents);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(unfinished, path);
+  } catch (error) {
+    rmSync(unfinished, { force: true });
+    throw error;
   }
 }

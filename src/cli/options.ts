@@ -7,8 +7,8 @@ import { fileFailure } from '../server-plugin/file-failure.ts';
 import { fromHex } from '../tpm/bytes.ts';
 import { type PcrRequirement, parsePcrs } from '../verifier/policy.ts';
 
-/** sizeof(TPMT_HA): what TPM2B_DATA holds. */
-const MAX_NONCE_BYTES = 66;
+/** What tpm2-tss's TPM2B_DATA holds. */
+const MAX_NONCE_BYTES = 64;
 
 export interface JsonOptions {
   readonly json?: true;

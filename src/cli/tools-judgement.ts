@@ -18,6 +18,9 @@ import { quotedSelection } from './evidence-judgement.ts';
 import { UsageError } from './failure.ts';
 import { type Judgement, quoteJudgement } from './judgement.ts';
 
+/** TPM2B_PUBLIC_KEY_RSA of tpm2-tss. */
+const MAX_RSA_BITS = 4096;
+
 export interface ToolsQuote {
   /** TPMS_ATTEST. */
   readonly message: Uint8Array;
@@ -74,22 +77,34 @@ function attempt<T>(option: string, read: () => T): T {
  */
 function areaOf(key: KeyObject, scheme: Scheme | undefined): TpmtPublic {
   const area = key.asymmetricKeyType === 'ec' ? eccArea(key, scheme) : rsaArea(key, scheme);
-  if (area === undefined) throw new UsageError('the key of --ak is neither RSA nor on a NIST curve');
+  if (area === undefined)
+    throw new UsageError('the key of --ak is neither RSA of at most 4096 bits nor on a NIST curve');
   return area;
 }
 
 function eccArea(key: KeyObject, scheme: Scheme | undefined): TpmtPublic | undefined {
   const template = akTemplate('ecc', '');
-  const curveId = curveByJwk(key.export({ format: 'jwk' }).crv ?? '')?.id;
+  const curveId = jwkCurve(key)?.id;
   if (template.type !== 'ecc' || curveId === undefined) return undefined;
   const parameters = { ...template.parameters, curveId, ...(scheme === undefined ? {} : { scheme }) };
   return publicAreaOf(key, { ...template, parameters });
+}
+
+/** Node's JWK has NIST curves and a few more, and throws for every other. */
+function jwkCurve(key: KeyObject): ReturnType<typeof curveByJwk> {
+  try {
+    return curveByJwk(key.export({ format: 'jwk' }).crv ?? '');
+  } catch {
+    return undefined;
+  }
 }
 
 function rsaArea(key: KeyObject, scheme: Scheme | undefined): TpmtPublic | undefined {
   const template = akTemplate('rsa', '');
   const { modulusLength: keyBits, publicExponent } = key.asymmetricKeyDetails ?? {};
   if (template.type !== 'rsa' || key.asymmetricKeyType !== 'rsa' || keyBits === undefined) return undefined;
+  // What a public area has room for; the judge has narrower limits.
+  if (keyBits > MAX_RSA_BITS || (publicExponent ?? 0n) > 0xffffffffn) return undefined;
   const exponent = Number(publicExponent ?? 0n);
   const parameters = { ...template.parameters, keyBits, exponent, ...(scheme === undefined ? {} : { scheme }) };
   return publicAreaOf(key, { ...template, parameters });

@@ -48,11 +48,12 @@ export function verifyCommand(): Command {
     .action((evidence: string | undefined, options: VerifyOptions) => {
       if (options.junit === STANDARD) throw new UsageError('standard output is for the answer: --junit must be a file');
       const judgement = evidence === undefined ? judgeTools(options) : judgeFile(evidence, options);
-      if (options.junit !== undefined) writeOutput(options.junit, junitReport(judgement));
       if (options.json) {
         for (const note of judgement.notes) remark(`note: ${note}`);
         sayJson(judgementDocument(judgement));
       } else sayJudgement(judgement);
+      // Afterwards: a report that cannot be written must not cost the verdict.
+      if (options.junit !== undefined) writeOutput(options.junit, junitReport(judgement));
       process.exitCode = judgement.verdict === 'trusted' ? EXIT.OK : EXIT.UNTRUSTED;
     });
 }

@@ -40,7 +40,7 @@ describe('what the caller can put right ends with exit code 2, one line that say
   test.each([
     ['verify', ['give an evidence file and --policy']],
     ['verify nonesuch.json --policy policy.hcl', ['nonesuch.json cannot be read: no such file']],
-    ['verify . --policy policy.hcl', [' cannot be read: illegal operation on a directory']],
+    ['verify . --policy policy.hcl', [' cannot be read: not a regular file']],
     ['verify empty.json', ['needs --policy']],
     ['verify empty.json --policy policy.hcl', ['empty.json holds no payload; make it with "tpm quote"']],
     ['verify truncated.json --policy policy.hcl', ['truncated.json is no evidence file']],
@@ -98,7 +98,7 @@ describe('what the caller can put right ends with exit code 2, one line that say
     ['verify --frobnicate', "unknown option '--frobnicate'"],
     ['verify x.json --nonce 0g', 'hexadecimal digits'],
     ['verify x.json --nonce 000', 'hexadecimal digits'],
-    [`verify x.json --nonce ${'00'.repeat(67)}`, '1 to 66 bytes'],
+    [`verify x.json --nonce ${'00'.repeat(65)}`, '1 to 64 bytes'],
     ['tpm quote --pcrs md5:0 -o x', 'not a PCR bank'],
     ['tpm quote --pcrs sha256:16 -o x', 'proves nothing'],
     ['tpm quote --nonce 00 --pcrs sha256:0', "required option '-o, --output <file>'"],

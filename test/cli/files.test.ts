@@ -1,0 +1,73 @@
+import { execFileSync } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { readInput, writeOutput } from '../../src/cli/files.ts';
+import { judgeToolsQuote } from '../../src/cli/tools-judgement.ts';
+
+const folder: string = mkdtempSync(join(tmpdir(), 'files-'));
+const path = (name: string): string => join(folder, name);
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('an input file', () => {
+  test('is read whole up to its limit, and refused one byte above it', () => {
+    writeFileSync(path('most'), Buffer.alloc(4 * 1024 * 1024, 7));
+    expect(readInput(path('most'))).toHaveLength(4 * 1024 * 1024);
+    writeFileSync(path('more'), Buffer.alloc(4 * 1024 * 1024 + 1));
+    expect(() => readInput(path('more'))).toThrow('larger than 4194304 bytes');
+  });
+
+  test('that is a device, a pipe or a folder is refused at once', () => {
+    execFileSync('mkfifo', [path('fifo')]);
+    for (const odd of ['/dev/zero', path('fifo')])
+      expect(() => readInput(odd)).toThrow(`${odd} cannot be read: not a regular file; give - for standard input`);
+    expect(() => readInput(folder)).toThrow('cannot be read');
+  });
+});
+
+describe('an output file', () => {
+  test('replaces what was there, and leaves nothing beside it', () => {
+    writeFileSync(path('answer'), 'old');
+    writeOutput(path('answer'), 'new');
+    expect(readFileSync(path('answer'), 'utf8')).toBe('new');
+    expect(readdirSync(folder).filter((name) => name.startsWith('answer'))).toEqual(['answer']);
+  });
+
+  test('that is a link is written through it: the link stays one', () => {
+    writeFileSync(path('real'), 'old');
+    symlinkSync('real', path('link'));
+    writeOutput(path('link'), 'new');
+    expect(readlinkSync(path('link'))).toBe('real');
+    expect(readFileSync(path('real'), 'utf8')).toBe('new');
+  });
+
+  test('leaves the unfinished file of another run alone', () => {
+    const other = path(`busy.${process.pid}.tmp`);
+    writeFileSync(other, 'of another');
+    writeOutput(path('busy'), 'mine');
+    expect([readFileSync(path('busy'), 'utf8'), readFileSync(other, 'utf8')]).toEqual(['mine', 'of another']);
+  });
+
+  test('that cannot be written is named with the reason', () => {
+    expect(() => writeOutput(path('absent/answer'), '')).toThrow(/absent\/answer cannot be written: no such file/);
+  });
+});
+
+test.each([
+  ['RSA-8192', () => generateKeyPairSync('rsa', { modulusLength: 8192 })],
+  ['brainpoolP256r1', () => generateKeyPairSync('ec', { namedCurve: 'brainpoolP256r1' })],
+  ['Ed25519', () => generateKeyPairSync('ed25519')],
+])('a PEM key that no TPM has is the caller’s to mend: %s', { timeout: 120_000 }, (_, make) => {
+  const pem = execKey(make);
+  const none = new Uint8Array();
+  const files = { message: none, signature: none, pcrValues: none, ak: pem };
+  expect(() => judgeToolsQuote(files, Uint8Array.of(1), undefined)).toThrow(
+    expect.objectContaining({ name: 'UsageError' }),
+  );
+});
+
+function execKey(make: () => { readonly publicKey: { export(options: object): string | Buffer } }): Uint8Array {
+  return Uint8Array.from(Buffer.from(make().publicKey.export({ format: 'pem', type: 'spki' })));
+}
