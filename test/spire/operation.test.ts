@@ -11,23 +11,17 @@ const tpm: SoftwareTpm = await startSwtpm({ templates: ['L-1'], persistentEks: t
 
 describe('spire-server validate', () => {
   async function validate(data: string): Promise<{ readonly code: number; readonly text: string }> {
-    const [config, log] = [join(tpm.folder, 'server.conf'), join(tpm.folder, 'validate.log')];
+    const config = join(tpm.folder, 'server.conf');
     await writeFile(config, serverConfig(tpm.folder, 8081, { nodeAttestors: [tpmAttestor('server', data)] }));
-    const command = spireCommand(join(await spireFolder(), 'spire-server'), [
-      ...['validate', '-config', config, '-logFile', log],
-    ]);
+    const command = spireCommand(join(await spireFolder(), 'spire-server'), ['validate', '-config', config]);
     return command.then(
       ({ stdout, stderr }) => ({ code: 0, text: stdout + stderr }),
       ({ code, stdout, stderr }) => ({ code, text: stdout + stderr }),
     );
   }
 
-  test('takes a sound configuration, and its log says what certificate mode admits', async () => {
-    const { code, text } = await validate(admitting([tpm]));
-    expect(code).toBe(0);
-    expect(text).toContain('valid');
-    const log = await readFile(join(tpm.folder, 'validate.log'), 'utf8');
-    expect(log).toContain('ca_path admits every TPM that its CAs ever certified');
+  test('takes a sound configuration', async () => {
+    expect(await validate(admitting([tpm]))).toMatchObject({ code: 0, text: expect.stringContaining('is valid') });
   });
 
   test('shows every mistake of ours on a line of its own', async () => {
