@@ -42,7 +42,7 @@ describe('the documents', () => {
       }),
     );
     fc.assert(
-      fc.property(bytes(32), bytes(100), one, (integrityHmac, encIdentity, encryptedSecret) => {
+      fc.property(bytes(32), bytes(98), bytes(512), (integrityHmac, encIdentity, encryptedSecret) => {
         const challenge = { credentialBlob: encode(tpmsIdObject, { integrityHmac, encIdentity }), encryptedSecret };
         expect(decodePluginChallenge(encodePluginChallenge(challenge))).toEqual(challenge);
       }),
@@ -122,6 +122,20 @@ describe('the documents', () => {
   ])('are refused with %s in a challenge', (_name, document, message) => {
     expect(() => decodePluginChallenge(text(document))).toThrow(MalformedError);
     expect(() => decodePluginChallenge(text(document))).toThrow(message);
+  });
+
+  test('hold in a challenge what goes to a TPM and not a byte more', () => {
+    const challenge = (identity: number, secret: number) => ({
+      credentialBlob: Uint8Array.of(0, 64, ...new Uint8Array(64 + identity)),
+      encryptedSecret: new Uint8Array(secret),
+    });
+    expect(decodePluginChallenge(encodePluginChallenge(challenge(66, 512)))).toEqual(challenge(66, 512));
+    const sized = (bytes: number) =>
+      Buffer.from([bytes >> 8, bytes & 255, ...new Uint8Array(bytes)]).toString('base64');
+    const document = (credential: number, secret: number) =>
+      text({ EC: { Credential: sized(credential), Secret: sized(secret) } });
+    expect(() => decodePluginChallenge(document(133, 512))).toThrow('135 bytes are over 134');
+    expect(() => decodePluginChallenge(document(132, 513))).toThrow('515 bytes are over 514');
   });
 
   test('whatever comes, it is decoded or malformed', () => {

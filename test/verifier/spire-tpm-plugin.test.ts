@@ -137,11 +137,14 @@ test('makes no challenge when the entropy source is off by a byte', () => {
     expect(() => begin(payload, base, (bytes) => new Uint8Array(bytes + difference), NOW)).toThrow('entropy source');
 });
 
-test('takes an answer in time and none after it', () => {
+test('takes an answer in time, none after it and none before its challenge', () => {
   const begun = begin(pluginForger(softwareDevice()).payload, base, randomBytes, NOW);
   if (begun.outcome !== 'challenged') throw new Error(JSON.stringify(begun.verdict));
   const answer = encodePluginResponse({ Secret: begun.pending.secret });
   const after = (ms: number) => finish(begun.pending, answer, new Date(NOW.getTime() + ms));
   expect(after(60_000)).toMatchObject({ verdict: 'trusted', notes: [expect.stringContaining('no quote')] });
   expect(after(60_001)).toMatchObject({ verdict: 'untrusted', findings: [{ code: 'response.late' }] });
+  expect(after(-1)).toMatchObject({ verdict: 'untrusted', findings: [{ code: 'response.late' }] });
+  expect(() => after(Number.NaN)).toThrow(TypeError);
+  expect(() => begin(new Uint8Array(), base, randomBytes, new Date(Number.NaN))).toThrow(TypeError);
 });
