@@ -3,6 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { readServerConfig } from '../../src/server-plugin/config.ts';
+import { serverPlugin } from '../../src/server-plugin/spire-plugin.ts';
+import { createLogger } from '../../src/spire/logger.ts';
+import { mintEkChain, pem } from '../support/pki.ts';
 
 const HASH = '0123456789abcdef'.repeat(4);
 let folder: string;
@@ -54,4 +57,21 @@ test('paths that hold nothing of use are named with what is wrong', () => {
   const file = JSON.stringify(join(folder, 'file'));
   expect(() => readServerConfig('example.org', `ca_path = ${file}`)).toThrow(/file: holds no certificate that can be/);
   expect(() => readServerConfig('example.org', `hash_path = ${file}`)).toThrow(/file: is not a folder/);
+});
+
+test('CAs without a word on machines are warned of at Configure, and at Validate in the log alone; hashes are not', async () => {
+  const caPath = join(folder, 'ca.pem');
+  writeFileSync(caPath, pem(mintEkChain().root.der));
+  const hcl = `ca_path = ${JSON.stringify(caPath)}`;
+  const everyTpm = expect.stringContaining('ca_path admits every TPM that its CAs ever certified');
+  expect(readServerConfig('example.org', hcl).warnings).toEqual([everyTpm]);
+  expect(configured().warnings).toEqual([expect.not.stringContaining('every TPM')]);
+
+  const messages: string[] = [];
+  const { config } = serverPlugin(
+    createLogger({ write: ({ level, message }) => messages.push(`${level}: ${message}`) }),
+  );
+  // SPIRE takes every note for a mistake.
+  expect(await config.validate({ trustDomain: 'example.org' }, hcl)).toEqual([]);
+  expect(messages).toEqual([everyTpm]);
 });
