@@ -1,7 +1,14 @@
 /** The agent plugin's configuration. */
 import { type Wire, wireProblem } from '../evidence/wires.ts';
 import { parseHcl } from '../spire/hcl.ts';
-import { describeProblem, type OptionSpec, optionTable, readOptions, within } from '../spire/options.ts';
+import {
+  describeProblem,
+  type OptionSpec,
+  type OptionTable,
+  optionTable,
+  readOptions,
+  within,
+} from '../spire/options.ts';
 import type { AddonChoice } from '../tpm/native.ts';
 import type { KeyChoice } from './endorsement.ts';
 
@@ -43,6 +50,9 @@ const TABLE = optionTable({
   tpm_timeout: { type: 'duration', default: 120_000, check: within(1000, 600_000, ' ms') },
   wire: { type: 'string', default: 'tpm-attestor', check: wireProblem },
 });
+
+/** For the documents. */
+export const AGENT_OPTIONS: OptionTable = TABLE;
 
 export type AgentConfigResult =
   | { readonly ok: true; readonly config: AgentConfig }

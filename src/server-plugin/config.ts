@@ -7,6 +7,7 @@ import {
   describeProblem,
   type OptionProblem,
   type Options,
+  type OptionTable,
   optionTable,
   readOptions,
   within,
@@ -49,6 +50,9 @@ const OPTIONS = optionTable({
   attest_timeout: { type: 'duration', default: 60_000, check: within(1000, MAX_TIMEOUT_MS, ' ms') },
   max_message_bytes: { type: 'integer', default: 256 * 1024, check: within(4096, 4 * 1024 * 1024) },
 });
+
+/** For the documents. */
+export const SERVER_OPTIONS: OptionTable = OPTIONS;
 
 const EVERY_TPM =
   'ca_path admits every TPM that its CAs ever certified, not only machines of yours; hash_path without ca_path admits ' +
