@@ -21,7 +21,7 @@ export class AttestAgentClient {
     this.#csr = csr;
   }
 
-  static async to(server: SpireServer): Promise<AttestAgentClient> {
+  static async to(server: Pick<SpireServer, 'bundle' | 'folder' | 'port'>): Promise<AttestAgentClient> {
     const roots = Buffer.from(await server.bundle());
     const tls = credentials.createSsl(roots, null, null, { checkServerIdentity: isSpireServer });
     const client = new AgentClient(`127.0.0.1:${server.port}`, tls, {

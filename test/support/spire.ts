@@ -49,7 +49,7 @@ export function attestorOn(tpm: SoftwareTpm, config = ''): NodeAttestorBlock {
 
 /** An agent of this server, on a TPM or with another attestor. */
 export async function agentOf(
-  server: SpireServer,
+  server: Pick<SpireServer, 'bundle' | 'port'>,
   attestor: SoftwareTpm | NodeAttestorBlock,
   options: Partial<SpireAgentOptions> = {},
 ): Promise<SpireAgent> {

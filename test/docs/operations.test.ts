@@ -1,0 +1,234 @@
+/** docs/operations.md against the code; what it says of SPIRE is held in test/spire/operations-document.test.ts. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { AGENT_OPTIONS } from '../../src/agent/config.ts';
+import { checksumOf } from '../../src/cli/spire-plugin-block.ts';
+import { SERVER_OPTIONS } from '../../src/server-plugin/config.ts';
+import { parseHcl } from '../../src/spire/hcl.ts';
+import { type OptionSpec, readOptions } from '../../src/spire/options.ts';
+import { VERSION } from '../../src/spire/version.ts';
+import { REMEDIES } from '../../src/verifier/findings.ts';
+import '../support/cli.ts';
+import { MarkdownDocument, quotedIn, tableRows } from '../support/document.ts';
+import { type Execution, execute } from '../support/execute.ts';
+
+const document = new MarkdownDocument('docs/operations.md');
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'operations-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+async function run(name: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Execution> {
+  await writeFile(join(folder, name), document.script(name));
+  return execute('bash', [join(folder, name), ...args], { env: { ...process.env, ...env } });
+}
+
+describe.each([
+  { side: 'Server', table: SERVER_OPTIONS },
+  { side: 'Agent', table: AGENT_OPTIONS },
+])('the options of the $side', ({ side, table }) => {
+  const rows = tableRows(document.section(side), 'option');
+
+  test('are all there, in the order of the code, and no others', () => {
+    expect(rows.map(([option]) => option)).toEqual(Object.keys(table).map((name) => `\`${name}\``));
+  });
+
+  test('have the defaults of the code', () => {
+    const stated = rows.map(([option, byDefault]) => [option, byDefault]);
+    expect(stated).toEqual(Object.entries(table).map(([name, spec]) => [`\`${name}\``, defaultOf(spec)]));
+  });
+
+  test('have examples that the code takes', () => {
+    for (const [option, , , example = ''] of rows) {
+      const [hcl = ''] = quotedIn(example);
+      expect(`\`${hcl.split(' ')[0]}\``).toBe(option);
+      expect(readOptions(table, parseHcl(hcl)), hcl).toMatchObject({ ok: true });
+    }
+  });
+});
+
+/** As the table writes it: HCL. */
+function defaultOf({ type, default: value }: OptionSpec): string {
+  if (value === undefined) return '–';
+  if (type === 'duration') return `\`"${Number(value) / 1000}s"\``;
+  return `\`${JSON.stringify(value)}\``;
+}
+
+test('each finding stands in one row, with the remedy that the log has', () => {
+  const rows = tableRows(document.section('Findings'), 'finding');
+  const stated = rows.flatMap(([codes = '', remedy]) => quotedIn(codes).map((code) => [code, remedy] as const));
+  expect(stated.length).toBe(new Set(stated.map(([code]) => code)).size);
+  expect(Object.fromEntries(stated)).toEqual(REMEDIES);
+});
+
+describe('log lines', () => {
+  const rows = tableRows(document.section('What to do when'), 'who');
+  const ours = rows.filter(([who]) => who !== 'SPIRE');
+  // A sentence may be put together of several literals.
+  const sources = readdirSync('src', { recursive: true, encoding: 'utf8' })
+    .filter((file) => /^(agent|server-plugin|spire|tpm|verifier)\/.*\.ts$/.test(file) && !file.includes('/gen/'))
+    .map((file) => readFileSync(join('src', file), 'utf8').replace(/['`] \+\s*['`]/g, ''))
+    .join('\n');
+
+  test('of ours are in the sources', () => {
+    expect(ours.length).toBeGreaterThan(50);
+    const missing = ours.flatMap(([, line = '']) => fragments(line)).filter((fragment) => !sources.includes(fragment));
+    expect(missing).toEqual([]);
+  });
+
+  test('are each said by somebody, with cause and remedy', () => {
+    for (const row of rows) {
+      expect(row, row.join(' | ')).toHaveLength(4);
+      expect(row[0]).toMatch(/^(server|agent|server, agent|SPIRE)$/);
+    }
+  });
+
+  test('name each response code of the TPM for which the agent has advice', () => {
+    const advised = new Set(readFileSync('src/agent/remedy.ts', 'utf8').match(/TPM_RC_[A-Z_]+/g));
+    // One that the agent reads together with the command, in the row without a code.
+    advised.delete('TPM_RC_INTEGRITY');
+    const named = new Set(document.section('On the node').match(/TPM_RC_[A-Z_]+/g));
+    expect([...named].sort()).toEqual([...advised].sort());
+  });
+});
+
+/** The literal parts of a quoted line. */
+function fragments(cell: string): readonly string[] {
+  return (quotedIn(cell)[0] ?? '').split('…').flatMap((part) => (part.trim() === '' ? [] : [part.trim()]));
+}
+
+test('each tpm_timeout of the table fits the agent_ttl beside it, as often as it says', () => {
+  const challengeSeconds = constantIn('src/agent/spire-plugin.ts', 'CHALLENGE_MS') / 1000;
+  const rows = tableRows(document.section('Rotation and TTLs'), 'agent_ttl');
+  expect(rows.length).toBeGreaterThan(4);
+  for (const [ttl = '', left, tpmTimeout = '', most, fits] of rows) {
+    const seconds = 0.45 * secondsOf(ttl);
+    const attempt = 2 * secondsOf(tpmTimeout) + challengeSeconds;
+    // Between two tries lie 10 s or less at first.
+    const tries = Math.floor((seconds + 10) / (attempt + 10));
+    expect([left, most]).toEqual([`${Math.round(seconds)} s`, `${attempt} s`]);
+    expect(fits).toBe(tries > 10 ? 'many times' : tries === 1 ? 'once' : `${tries} times`);
+  }
+});
+
+test('the fleets of the NAT table are those at half of one attestation a second, and 60 is the wait for a challenge', () => {
+  const section = document.section('Many machines behind one address');
+  const rows = tableRows(section, 'agent_ttl');
+  expect(rows.length).toBeGreaterThan(3);
+  for (const [ttl = '', agents = ''] of rows) {
+    const load = Number(agents) / (0.45 * secondsOf(ttl));
+    expect(load, ttl).toBeLessThanOrEqual(0.5);
+    expect(load, ttl).toBeGreaterThan(0.4);
+  }
+  expect(constantIn('src/agent/spire-plugin.ts', 'CHALLENGE_MS')).toBe(60_000);
+  expect(section).toContain('as long as N is 60 or less');
+});
+
+function secondsOf(duration: string): number {
+  const [, number, unit] = /^(\d+)([smh])$/.exec(duration) ?? [];
+  return Number(number) * { s: 1, m: 60, h: 3600 }[unit as 's' | 'm' | 'h'];
+}
+
+function constantIn(file: string, name: string): number {
+  return Number(new RegExp(`const ${name} = ([\\d_]+);`).exec(readFileSync(file, 'utf8'))?.[1]?.replace(/_/g, ''));
+}
+
+test('every link leads somewhere', () => {
+  const headings = [...document.text.matchAll(/^#+ (.*)$/gm)].map(([, title = '']) => title);
+  const anchors = headings.map((title) =>
+    title
+      .toLowerCase()
+      .replace(/[^\w -]/g, '')
+      .replace(/ /g, '-'),
+  );
+  const links = [...document.text.matchAll(/\]\(([^)]+)\)/g)].map(([, target = '']) => target);
+  expect(links.length).toBeGreaterThan(10);
+  for (const link of links) {
+    if (link.startsWith('#')) expect(anchors).toContain(link.slice(1));
+    else expect(existsSync(join('docs', link)), link).toBe(true);
+  }
+});
+
+test('every script of the document is run by a test', () => {
+  const tests = ['test/docs/operations.test.ts', 'test/spire/operations-document.test.ts'];
+  const texts = tests.map((file) => readFileSync(file, 'utf8')).join('\n');
+  expect(document.scripts.length).toBe(document.text.match(/^```bash$/gm)?.length);
+  expect(document.scripts.filter((name) => !texts.includes(`run('${name}'`))).toEqual([]);
+});
+
+test('install.sh puts a release where it can be run, and prints the sums that go into the configuration', async () => {
+  // Built already: what npm would do first, while other tests run the executables.
+  const packed = await execute('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', folder]);
+  const tarball = join(folder, packed.stdout.trim());
+  const root = join(folder, 'root');
+  const { code, stdout, stderr } = await run('install.sh', [tarball], { DESTDIR: root });
+  expect(code, stderr).toBe(0);
+  const release = join(root, 'opt/tpm-attestor', VERSION);
+  const modes = { 'tpm-attestor-agent.cjs': 0o755, 'tpm-attestor-server.cjs': 0o755, 'tpm-attestor.cjs': 0o755 };
+  const files = { ...modes, 'tpm_attestor.node': 0o644 };
+  expect(readdirSync(release).sort()).toEqual(Object.keys(files).sort());
+  for (const [name, mode] of Object.entries(files)) {
+    expect((await stat(join(release, name))).mode & 0o777, name).toBe(mode);
+    expect(stdout).toContain(`${checksumOf(join(release, name))}  ./${name}\n`);
+  }
+  expect(await execute(join(release, 'tpm-attestor.cjs'), ['--version'])).toMatchObject({ stdout: `${VERSION}\n` });
+  // The paths of the configurations are these.
+  for (const name of ['tpm-attestor-server.cjs', 'tpm-attestor-agent.cjs'])
+    expect(document.text).toContain(`"/opt/tpm-attestor/${VERSION}/${name}"`);
+});
+
+test('memory.sh shows what a process takes', async () => {
+  const sleeper = spawn('sleep', ['60'], { stdio: 'ignore' });
+  await once(sleeper, 'spawn');
+  try {
+    const { stdout } = await run('memory.sh', [`${sleeper.pid}`]);
+    expect(stdout).toMatch(/^VmRSS:\s+\d+ kB$/m);
+  } finally {
+    sleeper.kill();
+  }
+});
+
+const analyze = await execute('systemd-analyze', ['--version']).catch(() => ({ code: 127 }));
+describe.skipIf(analyze.code !== 0)('the systemd units (skipped where systemd-analyze is not installed)', () => {
+  /** What systemd says of a unit. SPIRE itself need not be installed. */
+  async function verify(name: string, edit: (text: string) => string = (text) => text): Promise<string> {
+    const unit = await readFile(`docs/systemd/${name}`, 'utf8');
+    const file = join(folder, name);
+    await writeFile(file, edit(unit.replace(/^ExecStart=\S+/m, 'ExecStart=/bin/true')));
+    const { stdout, stderr } = await execute('systemd-analyze', ['verify', file]);
+    return stdout + stderr;
+  }
+
+  test.each(['spire-server.service', 'spire-agent.service'])('%s: systemd has nothing to say of it', async (name) => {
+    expect(await verify(name)).toBe('');
+    expect(await verify(name, (text) => text.replace('KillMode=mixed', 'KillMode=mixd'))).toContain('mixd');
+    expect(await verify(name, (text) => text.replace('ProtectSystem=', 'ProtectSistem='))).toContain('ProtectSistem');
+  });
+
+  test('leave Node.js its compiler and the agent its TPM, and start an agent that has ended again', async () => {
+    const [server = '', agent = ''] = ['spire-server', 'spire-agent'].map((name) =>
+      readFileSync(`docs/systemd/${name}.service`, 'utf8'),
+    );
+    for (const unit of [server, agent]) {
+      expect(unit).not.toMatch(/^MemoryDenyWriteExecute=/m);
+      expect(unit).toMatch(/^KillMode=mixed$/m);
+      // Drain of 10 s, 10 s for the Deinit of a plugin, 2 s for its end.
+      expect(Number(/^TimeoutStopSec=(\d+)$/m.exec(unit)?.[1])).toBeGreaterThan(22);
+    }
+    expect(agent).not.toMatch(/^PrivateDevices=/m);
+    for (const line of [
+      'Restart=always',
+      'StartLimitIntervalSec=0',
+      'SupplementaryGroups=tss',
+      'DeviceAllow=/dev/tpmrm0 rw',
+    ])
+      expect(agent.split('\n')).toContain(line);
+  });
+});

@@ -1,0 +1,55 @@
+/** A document of the project, as the tests that hold it true read it. */
+import { readFileSync } from 'node:fs';
+
+export class MarkdownDocument {
+  readonly text: string;
+
+  /** @param path from the project's root */
+  constructor(path: string) {
+    this.text = readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+  }
+
+  /** Names of the scripts: `bash` blocks whose first line is `# NAME.sh …`. */
+  get scripts(): readonly string[] {
+    return [...this.text.matchAll(/^```bash\n# ([\w-]+\.sh)\b/gm)].map(([, name]) => name ?? '');
+  }
+
+  script(name: string): string {
+    const found = new RegExp(`^\`\`\`bash\\n(# ${name.replace('.', '\\.')}\\b[\\s\\S]*?)^\`\`\``, 'm').exec(
+      this.text,
+    )?.[1];
+    if (found === undefined) throw new Error(`the document has no block ${name}`);
+    return found;
+  }
+
+  /** Under the heading with this title, down to the next of its rank or a higher one. */
+  section(title: string): string {
+    const lines = this.text.split('\n');
+    const rank = (line: string): number => /^(#+) /.exec(line)?.[1]?.length ?? Number.POSITIVE_INFINITY;
+    const start = lines.findIndex((line) => rank(line) < 7 && line.replace(/^#+ /, '') === title);
+    if (start < 0) throw new Error(`the document has no section ${title}`);
+    const length = lines.slice(start + 1).findIndex((line) => rank(line) <= rank(lines[start] ?? ''));
+    return lines.slice(start + 1, length < 0 ? undefined : start + 1 + length).join('\n');
+  }
+}
+
+/** Rows of every table whose first heading is this one, as their cells. */
+export function tableRows(text: string, firstHeading: string): readonly (readonly string[])[] {
+  const rows: (readonly string[])[] = [];
+  let inside = false;
+  for (const line of text.split('\n')) {
+    const cells = /^\| (.*) \|$/
+      .exec(line)?.[1]
+      ?.split(' | ')
+      .map((cell) => cell.trim());
+    if (cells === undefined) inside = inside && /^\|[-|]+\|$/.test(line);
+    else if (inside) rows.push(cells);
+    else inside = cells[0] === firstHeading;
+  }
+  return rows;
+}
+
+/** What a cell has between backticks. */
+export function quotedIn(cell: string): readonly string[] {
+  return [...cell.matchAll(/`([^`]+)`/g)].map(([, quoted]) => quoted ?? '');
+}
