@@ -1,5 +1,5 @@
 /** docs/migrate-from-spire-tpm-plugin.md: its commands and configurations, run as they are written. */
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,23 +7,15 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { type PluginHost, startPlugin } from '../../src/spire/plugin-host.ts';
 import { type AttestedAgent, relayAttestation } from '../../src/spire/relay.ts';
 import { CLI } from '../support/cli.ts';
+import { MarkdownDocument } from '../support/document.ts';
 import { type Execution, execute } from '../support/execute.ts';
 import { type SoftwareTpm, startSwtpm } from '../support/swtpm.ts';
 
-const document: string = await readFile('docs/migrate-from-spire-tpm-plugin.md', 'utf8');
-
-/** The block whose first line begins with `# <name>`. */
-function block(language: 'bash' | 'hcl', name: string): string {
-  const found = new RegExp(`\`\`\`${language}\\n(# ${name.replace('.', '\\.')}\\b[\\s\\S]*?)\`\`\``).exec(
-    document,
-  )?.[1];
-  if (found === undefined) throw new Error(`the document has no block ${name}`);
-  return found;
-}
+const document = new MarkdownDocument('docs/migrate-from-spire-tpm-plugin.md');
 
 /** What SPIRE hands to the plugin of a configuration. */
 function pluginData(name: string): string {
-  const data = /plugin_data \{\n([\s\S]*?)\n {2}\}/.exec(block('hcl', name))?.[1];
+  const data = /plugin_data \{\n([\s\S]*?)\n {2}\}/.exec(document.block('hcl', name))?.[1];
   if (data === undefined) throw new Error(`${name} has no plugin_data`);
   return data;
 }
@@ -58,7 +50,7 @@ afterAll(async () => {
 });
 
 async function run(name: string): Promise<Execution> {
-  await writeFile(join(folder, name), block('bash', name));
+  await writeFile(join(folder, name), document.block('bash', name));
   return execute('bash', [name], { cwd: folder, env: environment });
 }
 
@@ -106,7 +98,7 @@ test('each step of the way leaves every kind of agent with its ID, and the last 
   expect(before).toMatchObject({ agentId, selectors: [...selectors, 'tpm:proof:credential-only'] });
   expect(selectors).toEqual([`tpm:pub_hash:${agentId.split('/').at(-1)}`]);
   // What `spire-server agent list` is asked for in step 4.
-  expect(document).toContain('-selector tpm:proof:credential-only ');
+  expect(document.text).toContain('-selector tpm:proof:credential-only ');
 
   const off = (data: string): string => data.replace(/^ *wire .*$/m, '');
   expect(off(pluginData('server.conf'))).not.toBe(pluginData('server.conf'));

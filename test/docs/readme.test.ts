@@ -5,25 +5,19 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { VERSION } from '../../src/spire/version.ts';
+import { MarkdownDocument } from '../support/document.ts';
 
 const run = promisify(execFile);
-const readme: string = await readFile('README.md', 'utf8');
+const readme = new MarkdownDocument('README.md');
 const packageJson: { readonly version: string; readonly scripts: Readonly<Record<string, string>> } = JSON.parse(
   await readFile('package.json', 'utf8'),
 );
-
-/** The block of README.md whose first line begins with `# <name>`. */
-function script(name: string): string {
-  const block = new RegExp(`\`\`\`bash\\n(# ${name}\\b[\\s\\S]*?)\`\`\``).exec(readme)?.[1];
-  if (block === undefined) throw new Error(`README.md has no block ${name}`);
-  return block;
-}
 
 async function underTpm(name: string): Promise<{ readonly verdict: string; readonly scope: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'readme-'));
   try {
     const file = join(folder, name);
-    await writeFile(file, script(name));
+    await writeFile(file, readme.block('bash', name));
     const { stdout } = await run('scripts/swtpm/run', ['--', 'bash', file]);
     return JSON.parse(stdout.slice(stdout.lastIndexOf('\n{\n') + 1));
   } finally {
@@ -32,7 +26,11 @@ async function underTpm(name: string): Promise<{ readonly verdict: string; reado
 }
 
 test('every npm script the documents name exists', async () => {
-  const files = ['README.md', 'CONTRIBUTING.md', ...(await readdir('docs')).map((name) => join('docs', name))];
+  const files = [
+    'README.md',
+    'CONTRIBUTING.md',
+    ...(await readdir('docs')).filter((name) => name.endsWith('.md')).map((name) => join('docs', name)),
+  ];
   const texts = await Promise.all(files.map((file) => readFile(file, 'utf8')));
   const named = texts.flatMap((text) => [...text.matchAll(/npm run (?:--silent )?([a-z:]+)/g)].map(([, name]) => name));
   expect(named.length).toBeGreaterThan(3);

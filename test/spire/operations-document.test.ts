@@ -34,7 +34,7 @@ interface Place {
 
 /** A script of the document, on a machine with this TPM or beside this server. */
 async function run(name: string, args: readonly string[], { tpm, server }: Place = {}): Promise<Execution> {
-  await writeFile(join(folder, name), document.script(name));
+  await writeFile(join(folder, name), document.block('bash', name));
   const env = {
     ...process.env,
     PATH: `${bin}:${await spireFolder()}:${process.env['PATH']}`,

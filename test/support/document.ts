@@ -14,10 +14,10 @@ export class MarkdownDocument {
     return [...this.text.matchAll(/^```bash\n# ([\w-]+\.sh)\b/gm)].map(([, name]) => name ?? '');
   }
 
-  script(name: string): string {
-    const found = new RegExp(`^\`\`\`bash\\n(# ${name.replace('.', '\\.')}\\b[\\s\\S]*?)^\`\`\``, 'm').exec(
-      this.text,
-    )?.[1];
+  /** The block whose first line begins with `# NAME`. */
+  block(language: 'bash' | 'hcl', name: string): string {
+    const first = `# ${name.replace('.', '\\.')}\\b`;
+    const found = new RegExp(`^\`\`\`${language}\\n(${first}[\\s\\S]*?)^\`\`\``, 'm').exec(this.text)?.[1];
     if (found === undefined) throw new Error(`the document has no block ${name}`);
     return found;
   }
