@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto';
-import { chmod, chown, readFile } from 'node:fs/promises';
+import { chmod, chown, copyFile, readFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
+import { makeScratchFolder } from '../../src/cli/scratch-folder.ts';
 import type { SpireAgent } from '../../src/cli/spire-agent.ts';
+import { type NodeAttestorBlock, pluginExecutable } from '../../src/cli/spire-plugin-block.ts';
 import type { SpireServer } from '../../src/cli/spire-server.ts';
 import { agentOf, attestorOn, errorOf, says, serverFor, TRUST_DOMAIN } from '../support/spire.ts';
 import { type SoftwareTpm, startSwtpm } from '../support/swtpm.ts';
@@ -83,12 +86,13 @@ test('an agent as a user of group tss attests; the same user without the group c
     await chmod(path, mode);
   }
   const user = { uid, gid, groups: [tss] };
-  const member = await agentOf(server, tpm, { user });
+  const block = await installed(attestorOn(tpm));
+  const member = await agentOf(server, block, { user });
   expect(await member.attested()).toMatch(/^spiffe:/);
   expect(await readFile(`/proc/${member.process.pid}/status`, 'utf8')).toMatch(new RegExp(`^Uid:\\s+${uid}\\s`, 'm'));
   await member.stop();
 
-  const stranger = await agentOf(server, tpm, { user: { ...user, groups: [] } });
+  const stranger = await agentOf(server, block, { user: { ...user, groups: [] } });
   const refused = await stranger.process.log.until('failure', says('Failed to retrieve attestation result'));
   expect(errorOf(refused)).toMatch(/Unavailable.*group tss/);
   await stranger.stop();
@@ -111,6 +115,16 @@ test('a refused agent learns one sentence and an id; the server’s log has the 
   const everything = agent.process.log.records.map((record) => JSON.stringify(record)).join('\n');
   expect(everything).not.toMatch(/unknown_issuer|ca_path|hash_path/);
 });
+
+/** The plugin in a folder that everybody may read, as an installation is; a checkout may be root's alone. */
+async function installed(block: NodeAttestorBlock): Promise<NodeAttestorBlock> {
+  const folder = makeScratchFolder('installed-');
+  await chmod(folder, 0o755);
+  const command = pluginExecutable('agent');
+  for (const file of [command, join(dirname(command), 'tpm_attestor.node')])
+    await copyFile(file, join(folder, basename(file)));
+  return { ...block, command: join(folder, basename(command)) };
+}
 
 async function sha256Of(file: string): Promise<string> {
   return createHash('sha256')
