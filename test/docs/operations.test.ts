@@ -153,6 +153,11 @@ function constantIn(file: string, name: string): number {
   return Number(new RegExp(`const ${name} = ([\\d_]+);`).exec(readFileSync(file, 'utf8'))?.[1]?.replace(/_/g, ''));
 }
 
+test('the machines that a server remembers are as many as it says', () => {
+  const most = constantIn('src/verifier/known-machines.ts', 'MOST_MACHINES');
+  expect(document.section('Memory and start-up')).toContain(`remembers the last ${most} machines`);
+});
+
 test('every link leads somewhere', () => {
   const headings = [...document.text.matchAll(/^#+ (.*)$/gm)].map(([, title = '']) => title);
   const anchors = headings.map((title) =>
