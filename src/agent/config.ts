@@ -21,6 +21,8 @@ export interface AgentConfig {
   readonly ownerAuthFile: string | undefined;
   /** For each of the two steps that are the TPM's. */
   readonly tpmTimeoutMs: number;
+  /** For the wait between them. */
+  readonly serverTimeoutMs: number;
   readonly addon: AddonChoice;
   readonly wire: Wire;
 }
@@ -48,6 +50,8 @@ const TABLE = optionTable({
   },
   // Making RSA keys takes a slow chip most of a minute.
   tpm_timeout: { type: 'duration', default: 120_000, check: within(1000, 600_000, ' ms') },
+  // SPIRE lets one attestation begin per second and client address: behind NAT a fleet that starts together stands in line.
+  server_timeout: { type: 'duration', default: 60_000, check: within(1000, 3_600_000, ' ms') },
   wire: { type: 'string', default: 'tpm-attestor', check: wireProblem },
 });
 
@@ -73,6 +77,7 @@ export function readAgentConfig(hcl: string): AgentConfigResult {
     endorsementAuthFile: options.endorsement_auth_file as string | undefined,
     ownerAuthFile: options.owner_auth_file as string | undefined,
     tpmTimeoutMs: options.tpm_timeout as number,
+    serverTimeoutMs: options.server_timeout as number,
     addon: { path: options.addon_path as string | undefined, sha256: options.addon_sha256 as string | undefined },
     wire: options.wire as Wire,
   };

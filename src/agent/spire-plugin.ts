@@ -14,12 +14,10 @@ import { remedyFor } from './remedy.ts';
 import { StepLimit } from './step-limit.ts';
 import { isSoftwareTcti, tctiOrDevice } from './tcti.ts';
 
-/** The server plugin's own limit is shorter, and what lies between takes its time as well. */
-const CHALLENGE_MS = 60_000;
-
 interface AgentPluginConfig {
   readonly attestor: Attestor;
   readonly tpmTimeoutMs: number;
+  readonly serverTimeoutMs: number;
 }
 
 const WITHOUT_QUOTE =
@@ -29,12 +27,13 @@ const WITHOUT_QUOTE =
 export function agentPlugin(logger: Logger, makeAk?: AkMaker): PluginDefinition<'agent', AgentPluginConfig> {
   return {
     exit: exitProcess,
-    limits: ({ tpmTimeoutMs }) => ({ attestTimeoutMs: 2 * tpmTimeoutMs + CHALLENGE_MS }),
+    limits: ({ tpmTimeoutMs, serverTimeoutMs }) => ({ attestTimeoutMs: 2 * tpmTimeoutMs + serverTimeoutMs }),
     config: {
       configure: async ({ trustDomain }, hcl) => {
         const read = readAgentConfig(hcl);
         if (!read.ok) throw new StatusError(STATUS.INVALID_ARGUMENT, read.problems.join('; '));
-        const { tcti, ek, ak, endorsementAuthFile, ownerAuthFile, tpmTimeoutMs, addon, wire } = read.config;
+        const { tcti, ek, ak, endorsementAuthFile, ownerAuthFile, tpmTimeoutMs, serverTimeoutMs, addon, wire } =
+          read.config;
         expectAddon(addon);
         if (isSoftwareTcti(tctiOrDevice(tcti))) {
           logger.warn('the TPM is a software TPM: it proves nothing about this machine', { tcti: tctiOrDevice(tcti) });
@@ -44,7 +43,7 @@ export function agentPlugin(logger: Logger, makeAk?: AkMaker): PluginDefinition<
         const passwords = new HierarchyPasswords(files, (message) => logger.warn(message));
         const options = { trustDomain, tcti: () => tctiOrDevice(tcti), ek, ak, passwords, wire };
         const attestor = new Attestor(makeAk === undefined ? options : { ...options, makeAk });
-        return { attestor, tpmTimeoutMs };
+        return { attestor, tpmTimeoutMs, serverTimeoutMs };
       },
       validate: async (_, hcl) => {
         const read = readAgentConfig(hcl);
@@ -67,13 +66,13 @@ function expectAddon(addon: AddonChoice): void {
 
 async function attest(
   stream: AttestationStream<'agent'>,
-  { attestor, tpmTimeoutMs }: AgentPluginConfig,
+  { attestor, tpmTimeoutMs, serverTimeoutMs }: AgentPluginConfig,
   logger: Logger,
 ): Promise<void> {
   const limit = new StepLimit(stream.signal);
   limit.begin({ name: 'looking for the keys in the TPM', limitMs: tpmTimeoutMs });
   const exchange = async (payload: Uint8Array): Promise<Uint8Array> => {
-    limit.begin({ name: "waiting for the server's challenge", limitMs: CHALLENGE_MS });
+    limit.begin({ name: "waiting for the server's challenge", limitMs: serverTimeoutMs });
     stream.send({ kind: 'payload', bytes: payload });
     const challenge = await stream.receive();
     if (challenge === undefined) throw new StatusError(STATUS.FAILED_PRECONDITION, 'the server sent no challenge');
@@ -88,6 +87,8 @@ async function attest(
     logAttestation(logger, attestation);
     stream.send({ kind: 'challenge_response', bytes: attestation.response });
   } catch (error) {
+    // SPIRE shows its own words for it, and not what took too long.
+    if (error instanceof StatusError && error.code === STATUS.DEADLINE_EXCEEDED) logger.error(error.message);
     throw statusOf(error, logger);
   } finally {
     limit.end();

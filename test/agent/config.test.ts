@@ -12,6 +12,7 @@ test('an empty configuration is the machine’s own TPM, any EK, an ECC AK', () 
       endorsementAuthFile: undefined,
       ownerAuthFile: undefined,
       tpmTimeoutMs: 120_000,
+      serverTimeoutMs: 60_000,
       addon: {},
       wire: 'tpm-attestor',
     },
@@ -26,6 +27,7 @@ test('every option is read', () => {
     endorsement_auth_file = "/run/credentials/endorsement"
     owner_auth_file = "/run/credentials/owner"
     tpm_timeout = "30s"
+    server_timeout = "5m"
     addon_path = "/opt/tpm_attestor.node"
     addon_sha256 = "${'0a'.repeat(32)}"
     wire = "spire-tpm-plugin"`;
@@ -38,6 +40,7 @@ test('every option is read', () => {
       endorsementAuthFile: '/run/credentials/endorsement',
       ownerAuthFile: '/run/credentials/owner',
       tpmTimeoutMs: 30_000,
+      serverTimeoutMs: 300_000,
       addon: { path: '/opt/tpm_attestor.node', sha256: '0a'.repeat(32) },
       wire: 'spire-tpm-plugin',
     },
