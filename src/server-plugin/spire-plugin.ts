@@ -1,9 +1,14 @@
 /** The server plugin as SPIRE loads it. */
+
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '../spire/logger.ts';
 import type { PluginDefinition } from '../spire/plugin-definition.ts';
 import { attest } from './attestation.ts';
 import { InvalidConfig, readServerConfig, type ServerConfig } from './config.ts';
 import { OpenChallenges } from './open-challenges.ts';
+
+/** With the answer `spire-server validate` ends, whatever of the log it has not read by then. */
+const LOG_READ_MS = 100;
 
 export function serverPlugin(logger: Logger): PluginDefinition<'server', ServerConfig> {
   const challenges = new OpenChallenges();
@@ -25,7 +30,9 @@ export function serverPlugin(logger: Logger): PluginDefinition<'server', ServerC
       validate: async ({ trustDomain }, hcl) => {
         try {
           // Not as notes: SPIRE takes every note for a mistake.
-          for (const warning of readServerConfig(trustDomain, hcl).warnings) logger.warn(warning);
+          const { warnings } = readServerConfig(trustDomain, hcl);
+          for (const warning of warnings) logger.warn(warning);
+          if (warnings.length > 0) await delay(LOG_READ_MS);
           return [];
         } catch (error) {
           if (error instanceof InvalidConfig) return error.problems;
