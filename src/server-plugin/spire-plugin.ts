@@ -1,5 +1,4 @@
 /** The server plugin as SPIRE loads it. */
-
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '../spire/logger.ts';
 import type { PluginDefinition } from '../spire/plugin-definition.ts';
