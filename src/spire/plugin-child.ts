@@ -34,17 +34,11 @@ export class PluginChild {
   /** Settles when the process is gone and both of its pipes are at their end. */
   readonly exited: Promise<PluginExit>;
   readonly #process: ChildProcess;
-  readonly #killOnExit: () => void;
 
-  constructor(process: ChildProcess, pid: number, exited: Promise<PluginExit>, killOnExit: () => void) {
+  constructor(process: ChildProcess, pid: number, exited: Promise<PluginExit>) {
     this.#process = process;
     this.pid = pid;
     this.exited = exited;
-    this.#killOnExit = killOnExit;
-    exited.then(
-      () => globalThis.process.removeListener('exit', this.#killOnExit),
-      () => {},
-    );
   }
 
   kill(signal: NodeJS.Signals): void {
@@ -71,21 +65,24 @@ export async function startChild(options: PluginChildOptions): Promise<{ child: 
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  // A killed host cannot tell the kernel what SPIRE tells it by PDEATHSIG; an ending one can do it itself.
+  const killOnExit = (): void => void started.kill('SIGKILL');
+  process.once('exit', killOnExit);
   const kept: HostedLogRecord[] = [];
   readLog(started, (record) => {
     if (kept.length < KEPT_RECORDS && (record.level === 'error' || record.raw !== undefined)) kept.push(record);
     options.onLog?.(record);
   });
   const exited = new Promise<PluginExit>((resolve) => {
-    started.once('close', (code, signal) => resolve({ code, signal }));
+    started.once('close', (code, signal) => {
+      process.removeListener('exit', killOnExit);
+      resolve({ code, signal });
+    });
   });
   try {
     const line = await firstLine(started, options.startTimeoutMs ?? 60_000);
     const socketPath = parseHandshake(line);
-    // A killed host cannot tell the kernel what SPIRE tells it by PDEATHSIG; an ending one can do it itself.
-    const killOnExit = (): void => void started.kill('SIGKILL');
-    process.once('exit', killOnExit);
-    return { child: new PluginChild(started, started.pid ?? 0, exited, killOnExit), socketPath };
+    return { child: new PluginChild(started, started.pid ?? 0, exited), socketPath };
   } catch (error) {
     started.kill('SIGKILL');
     if (started.pid !== undefined) await exited;

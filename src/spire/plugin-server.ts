@@ -92,13 +92,14 @@ class PluginLife<Kind extends PluginKind, Config> {
       else this.#service.serve(connection);
     });
     await socket.restrict();
-    writeStandardOutput(formatHandshake(socket.path));
+    if (!writeStandardOutput(formatHandshake(socket.path)))
+      throw new Error('the host does not read the handshake line');
     // A plugin works for milliseconds and then waits for hours: memory counts and throughput does not. As arguments of
     // Node these flags would make it compile its own modules anew, at 15 % of the whole start.
     setFlagsFromString('--optimize-for-size');
     setFlagsFromString('--semi-space-growth-factor=1');
     const service = await this.#loadService();
-    for (const connection of early) service.serve(connection);
+    for (const connection of early.splice(0)) service.serve(connection);
     this.#service = service;
     this.#serving = true;
     this.#logger.debug('plugin is serving', { kind, version });

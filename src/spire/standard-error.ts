@@ -14,17 +14,16 @@ let torn = false;
  */
 export function writeStandardError(text: string): void {
   // After a line that could not be finished, the next one must not be glued to it.
-  writeFully(2, torn ? `\n${text}` : text, (complete) => {
-    torn = !complete;
-  });
+  torn = !writeFully(2, torn ? `\n${text}` : text);
 }
 
-/** The same for file descriptor 1: the handshake line, written once. */
-export function writeStandardOutput(text: string): void {
-  writeFully(1, text, () => {});
+/** The same for file descriptor 1: the handshake line, written once. False when nobody reads it. */
+export function writeStandardOutput(text: string): boolean {
+  return writeFully(1, text);
 }
 
-function writeFully(fd: number, text: string, done: (complete: boolean) => void): void {
+/** Whether all of it was taken. */
+function writeFully(fd: number, text: string): boolean {
   let rest = Buffer.from(text, 'utf8');
   let waitedMs = 0;
   while (rest.length > 0) {
@@ -32,15 +31,12 @@ function writeFully(fd: number, text: string, done: (complete: boolean) => void)
       rest = rest.subarray(writeSync(fd, rest));
     } catch (error) {
       const full = (error as NodeJS.ErrnoException).code === 'EAGAIN';
-      if (!full || waitedMs >= FULL_PIPE_MS) {
-        done(false);
-        return;
-      }
+      if (!full || waitedMs >= FULL_PIPE_MS) return false;
       sleep(RETRY_MS);
       waitedMs += RETRY_MS;
     }
   }
-  done(true);
+  return true;
 }
 
 function sleep(ms: number): void {

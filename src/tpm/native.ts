@@ -1,8 +1,8 @@
 /** Finds and loads the addon, once, when a TPM is first opened. Importing this file loads nothing. */
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, constants as fileSystem, fstatSync, openSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { NativeUnavailableError } from './errors.ts';
 import type { NativeAddon } from './native-context.ts';
@@ -33,7 +33,7 @@ let loaded: LoadedAddon | undefined;
 export function nativeAddon(choice: AddonChoice = {}): NativeAddon {
   loaded ??= load(choice);
   const { addon, file, sha256 } = loaded;
-  if ((choice.path ?? file) !== file || (choice.sha256 ?? sha256) !== sha256) {
+  if ((choice.path === undefined ? file : resolve(choice.path)) !== file || (choice.sha256 ?? sha256) !== sha256) {
     const message = `this process has loaded the TPM addon ${file} (SHA-256 ${sha256}) already: another is loaded after a restart`;
     throw new NativeUnavailableError(message, [file]);
   }
@@ -72,8 +72,24 @@ function dlopenFlags(): number {
   return RTLD_NOW | deep;
 }
 
+/** No addon is as large. */
+const MAX_ADDON_BYTES = 64 * 1024 * 1024;
+
+/** A pipe would be waited for. */
+function readAddon(file: string): Uint8Array {
+  const descriptor = openSync(file, fileSystem.O_RDONLY | fileSystem.O_NONBLOCK);
+  try {
+    const status = fstatSync(descriptor);
+    if (!status.isFile() || status.size > MAX_ADDON_BYTES) throw new Error('not a file of an addon');
+    return readFileSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
 function load({ path, sha256: wanted }: AddonChoice): LoadedAddon {
-  const sought = path === undefined ? candidates() : [path];
+  // Whole paths: a name without a slash is one place to whoever reads it and another to the dynamic linker.
+  const sought = (path === undefined ? candidates() : [path]).map((candidate) => resolve(candidate));
   const file = sought.find((candidate) => existsSync(candidate));
   if (file === undefined) {
     throw new NativeUnavailableError(
@@ -86,7 +102,7 @@ function load({ path, sha256: wanted }: AddonChoice): LoadedAddon {
   let sha256: string;
   try {
     // Whoever may write there can exchange the file between hash and load: the folder must be root's.
-    sha256 = createHash('sha256').update(readFileSync(file)).digest('hex');
+    sha256 = createHash('sha256').update(readAddon(file)).digest('hex');
     if (wanted !== undefined && sha256 !== wanted) {
       throw new NativeUnavailableError(
         `the TPM addon ${file} has the SHA-256 ${sha256}, ${wanted} was asked for: install the addon that belongs to this release`,

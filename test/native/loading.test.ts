@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -63,6 +64,21 @@ describe('the addon', () => {
     expect(nativeAddon({ sha256 })).toBe(nativeAddon());
     expect(() => nativeAddon({ sha256: other })).toThrow('another is loaded after a restart');
     expect(() => nativeAddon({ path: join(folder, 'other.node') })).toThrow('another is loaded after a restart');
+  });
+
+  test('of a path without a folder is the one in the working directory, whatever the dynamic linker would find', async () => {
+    vi.resetModules();
+    const { nativeAddon } = await import('../../src/tpm/native.ts');
+    const before = process.cwd();
+    expect(() => nativeAddon({ path: 'tpm_attestor.node' })).toThrow(`looked for ${join(before, 'tpm_attestor.node')}`);
+  });
+
+  test.each(['/dev/zero', 'pipe'])('that is %s is refused, and not waited for', async (name) => {
+    const path = name === 'pipe' ? join(folder, name) : name;
+    if (name === 'pipe') execFileSync('mkfifo', [path]);
+    vi.resetModules();
+    const { nativeAddon } = await import('../../src/tpm/native.ts');
+    expect(() => nativeAddon({ path })).toThrow('cannot be loaded: not a file of an addon');
   });
 
   test('that is no addon says what the linker said', async () => {

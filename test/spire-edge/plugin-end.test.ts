@@ -1,4 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -105,6 +106,17 @@ describe('signals', () => {
 });
 
 describe('a host that is gone', () => {
+  it('before it reads the handshake line is told from one that waits: the plugin ends', async () => {
+    const before = await toy.leftovers();
+    const plugin = spawn(toy.executable, ['server'], {
+      env: toy.env({ NodeAttestor: 'NodeAttestor' }),
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    plugin.stdout.destroy();
+    expect(await once(plugin, 'exit')).toEqual([1, null]);
+    expect(await toy.leftovers()).toEqual(before);
+  });
+
   it('takes its plugin with it', async () => {
     // The shell is the host; it is killed without a word to its child.
     const host = spawn('/bin/sh', ['-c', `"${toy.executable}" server & echo $!; wait`], {

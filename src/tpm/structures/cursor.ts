@@ -109,7 +109,6 @@ export class Writer {
   }
 
   /** Where the next `length` bytes go. It may replace buffer and view: name those only after it. */
-  /** May replace buffer and view: called before either is looked at. */
   #grow(length: number): number {
     const start = this.#length;
     this.#length += length;
