@@ -36,7 +36,10 @@ export function agentPlugin(logger: Logger, makeAk?: AkMaker): PluginDefinition<
           read.config;
         expectAddon(addon);
         if (isSoftwareTcti(tctiOrDevice(tcti))) {
-          logger.warn('the TPM is a software TPM: it proves nothing about this machine', { tcti: tctiOrDevice(tcti) });
+          logger.warn(
+            'the TPM is reached neither as a device nor through tpm2-abrmd: a software TPM proves nothing about this machine',
+            { tcti: tctiOrDevice(tcti) },
+          );
         }
         if (wire !== 'tpm-attestor') logger.warn(WITHOUT_QUOTE, { wire });
         const files = { endorsement: endorsementAuthFile, owner: ownerAuthFile };

@@ -169,6 +169,9 @@ function durationMs(text: string): number | undefined {
 }
 
 function unknownOption(key: string, names: readonly string[]): string {
+  // The most likely slip, and the nearest name to it is no help.
+  if (key === 'plugin_data')
+    return "is SPIRE's: a plugin_data_file holds what would stand inside plugin_data, and nothing around it";
   let nearest: string | undefined;
   // Half of a short name mistyped is another name.
   let least = Math.min(3, Math.floor(key.length / 2)) + 1;

@@ -64,6 +64,10 @@ describe('options', () => {
   it.each([
     ['ca_pth = "x"', 'line 2: "ca_pth" is not an option; did you mean "ca_path"?'],
     ['CA_PATH = "x"', 'line 2: "CA_PATH" is not an option; did you mean "ca_path"?'],
+    [
+      'plugin_data { ca_path = "x" }',
+      /^line 2: "plugin_data" is SPIRE's: a plugin_data_file holds what would stand inside/,
+    ],
     ['zzzzzzzz = 1', /^line 2: "zzzzzzzz" is not an option; there are plugin_name, ca_path/],
     ['__proto__ = 1', /^line 2: "__proto__" is not an option/],
     ['constructor = 1', /^line 2: "constructor" is not an option/],
