@@ -49,9 +49,9 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function run(name: string): Promise<Execution> {
+async function run(name: string, args: readonly string[] = [], env: NodeJS.ProcessEnv = {}): Promise<Execution> {
   await writeFile(join(folder, name), document.block('bash', name));
-  return execute('bash', [name], { cwd: folder, env: environment });
+  return execute('bash', [name, ...args], { cwd: folder, env: { ...environment, ...env } });
 }
 
 test('a node says who it is, its judge why it would be refused, and the list is the way out', async () => {
@@ -65,7 +65,19 @@ test('a node says who it is, its judge why it would be refused, and the list is 
   const refused = await run('judge.sh');
   expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('ek.software_tpm') });
 
-  expect(await run('list.sh')).toMatchObject({ code: 0 });
+  // A node that cannot say its hash says none, and none is listed.
+  const mute = await run('node.sh', [], { TPM_ATTESTOR_TCTI: `swtpm:path=${join(folder, 'nothing')}` });
+  expect(mute).toMatchObject({ code: 3, stdout: '' });
+  for (const args of [[], [''], [hash.toUpperCase()], ['../policy.hcl'], [hash, hash]])
+    expect(await run('list.sh', args), args.join(' ')).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/^list\.sh takes one hash/),
+    });
+  expect(await readdir(join(folder, 'hashes'))).toEqual([]);
+  expect(await run('judge.sh')).toMatchObject({ code: 1 });
+
+  // The server has no TPM.
+  expect(await run('list.sh', [hash], { TPM_ATTESTOR_TCTI: undefined })).toMatchObject({ code: 0 });
   expect(await readdir(join(folder, 'hashes'))).toEqual([hash]);
   expect(await run('judge.sh')).toMatchObject({ code: 0 });
 });
@@ -97,8 +109,8 @@ test('each step of the way leaves every kind of agent with its ID, and the last 
   const { agentId, selectors } = await attest(moved);
   expect(before).toMatchObject({ agentId, selectors: [...selectors, 'tpm:proof:credential-only'] });
   expect(selectors).toEqual([`tpm:pub_hash:${agentId.split('/').at(-1)}`]);
-  // What `spire-server agent list` is asked for in step 4.
-  expect(document.text).toContain('-selector tpm:proof:credential-only ');
+  // What `spire-server agent list` is asked for in step 4; test/spire/operations-document.test.ts asks it.
+  expect(document.block('bash', 'old-wire.sh')).toContain('-selector tpm:proof:credential-only ');
 
   const off = (data: string): string => data.replace(/^ *wire .*$/m, '');
   expect(off(pluginData('server.conf'))).not.toBe(pluginData('server.conf'));

@@ -2,10 +2,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { AGENT_OPTIONS } from '../../src/agent/config.ts';
 import { checksumOf } from '../../src/cli/spire-plugin-block.ts';
 import { SERVER_OPTIONS } from '../../src/server-plugin/config.ts';
@@ -141,7 +141,7 @@ test('the fleets of the NAT table are those at half of one attestation a second,
     expect(load, ttl).toBeGreaterThan(0.4);
   }
   expect(AGENT_OPTIONS['server_timeout']?.default).toBe(60_000);
-  expect(section).toContain('`server_timeout`, by default 60.');
+  expect(section).toContain('`server_timeout`, by default 60 s.');
 });
 
 function secondsOf(duration: string): number {
@@ -159,18 +159,13 @@ test('the machines that a server remembers are as many as it says', () => {
 });
 
 test('every link leads somewhere', () => {
-  const headings = [...document.text.matchAll(/^#+ (.*)$/gm)].map(([, title = '']) => title);
-  const anchors = headings.map((title) =>
-    title
-      .toLowerCase()
-      .replace(/[^\w -]/g, '')
-      .replace(/ /g, '-'),
-  );
   const links = [...document.text.matchAll(/\]\(([^)]+)\)/g)].map(([, target = '']) => target);
   expect(links.length).toBeGreaterThan(10);
   for (const link of links) {
-    if (link.startsWith('#')) expect(anchors).toContain(link.slice(1));
-    else expect(existsSync(join('docs', link)), link).toBe(true);
+    const [file = '', anchor] = link.split('#');
+    expect(existsSync(join('docs', file)), link).toBe(true);
+    const target = file === '' ? document : anchor === undefined ? undefined : new MarkdownDocument(join('docs', file));
+    if (target !== undefined) expect(target.anchors, link).toContain(anchor);
   }
 });
 
@@ -200,6 +195,58 @@ test('install.sh puts a release where it can be run, and prints the sums that go
   // The paths of the configurations are these.
   for (const name of ['tpm-attestor-server.cjs', 'tpm-attestor-agent.cjs'])
     expect(document.text).toContain(`"/opt/tpm-attestor/${VERSION}/${name}"`);
+});
+
+describe('what is given as a hash', () => {
+  const [hash, other] = ['0a'.repeat(32), '1b'.repeat(32)] as const;
+  const node = 'spiffe://example.org/edge';
+  const noHashes = ['', '../server.conf', hash.toUpperCase(), hash.slice(1), `${hash}0`, `${hash}\n`, `${hash} `, '-d'];
+  let hashes: string;
+
+  beforeEach(async () => {
+    const etc = await mkdtemp(join(folder, 'etc-'));
+    hashes = join(etc, 'hashes');
+    await mkdir(hashes);
+    await writeFile(join(etc, 'server.conf'), 'kept');
+    await writeFile(join(hashes, hash), 'kept');
+  });
+
+  /** Refused in a sentence, with nothing made, emptied or taken away. */
+  async function untouched(name: string, args: readonly string[]): Promise<void> {
+    const execution = await run(name, args, { HASH_PATH: hashes });
+    const told = expect.stringMatching(/^\w+\.sh(:| takes) /);
+    expect(execution, args.join(' ')).toMatchObject({ code: 2, stdout: '', stderr: told });
+    expect(readdirSync(hashes)).toEqual([hash]);
+    for (const file of [join(hashes, hash), join(hashes, '../server.conf')])
+      expect(readFileSync(file, 'utf8')).toBe('kept');
+  }
+
+  test('becomes a file by list.sh', async () => {
+    expect(await run('list.sh', [other], { HASH_PATH: hashes })).toMatchObject({ code: 0, stderr: '' });
+    expect(readdirSync(hashes).sort()).toEqual([hash, other]);
+    expect((await stat(join(hashes, other))).mode & 0o777).toBe(0o644);
+  });
+
+  test('and is none, touches nothing by list.sh', async () => {
+    for (const none of noHashes) await untouched('list.sh', [none]);
+    await untouched('list.sh', []);
+    await untouched('list.sh', [other, other]);
+    // A folder of that name admits nobody, and a file in it neither.
+    await mkdir(join(hashes, other));
+    expect(await run('list.sh', [other], { HASH_PATH: hashes })).toMatchObject({ code: 1 });
+    expect(readdirSync(join(hashes, other))).toEqual([]);
+  });
+
+  test('and is none, touches nothing by replace.sh, old or new; nor do the same twice, or a node of another trust domain', async () => {
+    for (const none of noHashes) {
+      await untouched('replace.sh', [none, other, node, 'example.org']);
+      await untouched('replace.sh', [hash, none, node, 'example.org']);
+    }
+    await untouched('replace.sh', []);
+    await untouched('replace.sh', [hash, other, node]);
+    await untouched('replace.sh', [hash, hash, node, 'example.org']);
+    await untouched('replace.sh', [hash, other, node, 'example.com']);
+  });
 });
 
 test('memory.sh shows what a process takes', async () => {

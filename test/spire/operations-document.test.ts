@@ -1,6 +1,10 @@
-/** docs/operations.md in genuine SPIRE: its scripts as they stand, and the lines it says are SPIRE's. */
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+/**
+ * docs/operations.md in genuine SPIRE: its scripts as they stand, and the lines it says are SPIRE's; and what
+ * docs/migrate-from-spire-tpm-plugin.md asks of SPIRE.
+ */
+import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makeScratchFolder, removeScratchFolder } from '../../src/cli/scratch-folder.ts';
 import type { SpireAgent } from '../../src/cli/spire-agent.ts';
@@ -11,10 +15,14 @@ import { AttestAgentClient } from '../support/attest-agent.ts';
 import { CLI } from '../support/cli.ts';
 import { MarkdownDocument, quotedIn, tableRows } from '../support/document.ts';
 import { type Execution, execute } from '../support/execute.ts';
+import { forger } from '../support/forger.ts';
+import { mintEkChain, pem } from '../support/pki.ts';
+import { softwareDevice } from '../support/software-device.ts';
 import { admitting, agentOf, attestorOn, errorOf, says, startServer, TRUST_DOMAIN } from '../support/spire.ts';
 import { type SoftwareTpm, startSwtpm } from '../support/swtpm.ts';
 
 const document = new MarkdownDocument('docs/operations.md');
+const migration = new MarkdownDocument('docs/migrate-from-spire-tpm-plugin.md');
 const folder: string = await makeScratchFolder('operations-');
 const hashes: string = join(folder, 'hashes');
 const bin: string = join(folder, 'bin');
@@ -24,23 +32,32 @@ beforeAll(async () => {
   await mkdir(bin);
   await writeFile(join(bin, 'tpm-attestor'), `#!/bin/sh\nexec '${process.execPath}' '${CLI}' "$@"\n`);
   await chmod(join(bin, 'tpm-attestor'), 0o755);
+  const real = join(await spireFolder(), 'spire-server');
+  const failing = '[ "$1 $2" != "$FAILING" ] || { echo "$FAILING fails" >&2; exit 1; }';
+  await writeFile(join(bin, 'spire-server'), `#!/bin/sh\n${failing}\nexec '${real}' "$@"\n`);
+  await chmod(join(bin, 'spire-server'), 0o755);
 });
 afterAll(() => removeScratchFolder(folder));
 
 interface Place {
   readonly tpm?: SoftwareTpm;
   readonly server?: SpireServer;
+  /** A command of spire-server, as `entry show`, that fails there. */
+  readonly failing?: string;
+  readonly of?: MarkdownDocument;
 }
 
 /** A script of the document, on a machine with this TPM or beside this server. */
-async function run(name: string, args: readonly string[], { tpm, server }: Place = {}): Promise<Execution> {
-  await writeFile(join(folder, name), document.block('bash', name));
+async function run(name: string, args: readonly string[], place: Place = {}): Promise<Execution> {
+  const { tpm, server, failing, of = document } = place;
+  await writeFile(join(folder, name), of.block('bash', name));
   const env = {
     ...process.env,
     PATH: `${bin}:${await spireFolder()}:${process.env['PATH']}`,
     HASH_PATH: hashes,
     TPM_ATTESTOR_TCTI: tpm?.tcti,
     SPIRE_SERVER_PRIVATE_SOCKET: server?.socketPath,
+    FAILING: failing,
   };
   return execute('bash', [join(folder, name), ...args], { cwd: folder, env });
 }
@@ -114,9 +131,137 @@ test('a machine is listed, has its entries, is banned, comes back and gets a new
   expect(await replaced.attested()).toBe(`spiffe://${TRUST_DOMAIN}/spire/agent/tpm/${other}`);
   // The workload's entry was not touched.
   expect(await replaced.workloadId()).toBe(workload);
+  expect(await aliasesOf(server, node)).toEqual([`tpm:pub_hash:${other}`]);
+
+  // Once more changes nothing and ends well: the old board is banned, the new one attested.
+  await done(run('replace.sh', [hash, other, node, TRUST_DOMAIN], { server }));
+  expect(await aliasesOf(server, node)).toEqual([`tpm:pub_hash:${other}`]);
+  expect((await server.nodes()).map(({ id, banned }) => [id.slice(-64), banned])).toEqual(
+    expect.arrayContaining([
+      [hash, true],
+      [other, false],
+    ]),
+  );
+});
+
+/** Selectors of the entries with this SPIFFE ID. */
+async function aliasesOf(server: SpireServer, node: string): Promise<readonly string[]> {
   const { stdout } = await server.command('entry', 'show', '-spiffeID', node, '-output', 'json');
-  const { entries } = JSON.parse(stdout) as { readonly entries: readonly { readonly selectors: unknown }[] };
-  expect(entries.map(({ selectors }) => selectors)).toEqual([[{ type: 'tpm', value: `pub_hash:${other}` }]]);
+  interface Entry {
+    readonly selectors: readonly { readonly type: string; readonly value: string }[];
+  }
+  const { entries } = JSON.parse(stdout) as { readonly entries: readonly Entry[] };
+  return entries.map(({ selectors }) => selectors.map(({ type, value }) => `${type}:${value}`).join());
+}
+
+test('replace.sh stops where a command fails, says so of a board that never attested, and ends well when run again', async () => {
+  const server = await startServer({ nodeAttestors: [tpmAttestor('server', `hash_path = "${hashes}"`)] });
+  const [node, neighbour] = [`spiffe://${TRUST_DOMAIN}/rack`, `spiffe://${TRUST_DOMAIN}/other`];
+  const [before, after] = ['0c'.repeat(32), '1d'.repeat(32)] as const;
+  await done(run('list.sh', [before]));
+  for (const alias of [node, neighbour])
+    await server.command('entry', 'create', '-node', '-spiffeID', alias, '-selector', `tpm:pub_hash:${before}`);
+  const replace = (failing?: string) =>
+    run('replace.sh', [before, after, node, TRUST_DOMAIN], { server, ...(failing === undefined ? {} : { failing }) });
+
+  for (const failing of ['entry show', 'entry create', 'entry delete', 'agent ban']) {
+    const { code, stderr } = await replace(failing);
+    expect(code, failing).not.toBe(0);
+    expect(stderr).toContain(`${failing} fails`);
+  }
+  for (const _ of ['the rest', 'nothing more']) {
+    expect(await done(replace())).toMatch(/^The old board never attested here/m);
+    expect(await aliasesOf(server, node)).toEqual([`tpm:pub_hash:${after}`]);
+  }
+  // The same board under another alias is not ours to take away.
+  expect(await aliasesOf(server, neighbour)).toEqual([`tpm:pub_hash:${before}`]);
+  const listed = await readdir(hashes);
+  expect(listed).toContain(after);
+  expect(listed).not.toContain(before);
+});
+
+test('a banned machine that is evicted is back, unless the attestor was taken out of the server first', {
+  timeout: 120_000,
+}, async () => {
+  const steps = document.section('Remove').split(/^(?=\d\. )/m);
+  const [takenOut, evicted] = ['Remove the `NodeAttestor', 'evict agents'].map((words) =>
+    steps.findIndex((step) => step.includes(words)),
+  );
+  expect([takenOut, evicted]).toEqual([2, 3]);
+
+  const tpm = await startSwtpm({ templates: ['L-1'], persistentEks: true });
+  const dataStore = `database_type = "sqlite3"\n      connection_string = "${join(folder, 'removed.sqlite3')}"`;
+  const joinToken = { name: 'join_token' };
+  const before = await startServer({ nodeAttestors: [tpmAttestor('server', admitting([tpm])), joinToken], dataStore });
+  const id = await (await agentOf(before, tpm)).attested();
+  await done(run('ban.sh', [id], { server: before }));
+  await before.command('agent', 'evict', '-spiffeID', id);
+  expect(await outcome(await agentOf(before, tpm))).toBe('attested');
+  await done(run('ban.sh', [id], { server: before }));
+  await before.stop();
+
+  const after = await startServer({ nodeAttestors: [joinToken], dataStore });
+  expect(await after.nodes()).toMatchObject([{ id, banned: true }]);
+  await after.command('agent', 'evict', '-spiffeID', id);
+  const { log } = (await agentOf(after, tpm)).process;
+  const refusal = await log.until('the refusal', says('Failed to retrieve attestation result'));
+  expect(errorOf(refusal)).toContain('could not find node attestor type "tpm"');
+  expect(await after.nodes()).toEqual([]);
+});
+
+test('old-wire.sh lists an agent of the old wire once it has attested to our server, and not before', {
+  timeout: 120_000,
+}, async () => {
+  const tpm = await startSwtpm({ templates: ['L-1'], persistentEks: true });
+  const wire = 'wire = "spire-tpm-plugin"';
+  const server = await startServer({ nodeAttestors: [tpmAttestor('server', `${admitting([tpm])}\n${wire}`)] });
+  const listed = () => done(run('old-wire.sh', [], { server, of: migration }));
+  const attestedBy = async (config: string): Promise<string> => {
+    const agent = await agentOf(server, attestorOn(tpm, config));
+    const id = await agent.attested();
+    await agent.stop();
+    return id;
+  };
+  // As the server before ours left it in the datastore: the hash, and no selector of a wire.
+  const id = await attestedBy('');
+  expect(await server.nodes()).toMatchObject([{ id, selectors: [`tpm:pub_hash:${id.slice(-64)}`] }]);
+  expect(await listed()).not.toContain(id);
+  expect(await attestedBy(wire)).toBe(id);
+  expect(await listed()).toContain(id);
+  expect(await attestedBy('')).toBe(id);
+  expect(await listed()).not.toContain(id);
+});
+
+describe('who has a machine’s endorsement certificate, at a single address', () => {
+  const data = async (): Promise<string> => {
+    const caPath = join(folder, 'maker.pem');
+    await writeFile(caPath, pem(mintEkChain().root.der));
+    return `ca_path = "${caPath}"`;
+  };
+  /** The machine's attestation, while somebody asks for challenges in its name and its TPM takes two seconds. */
+  const besieged = async (server: Pick<SpireServer, 'bundle' | 'folder' | 'port'>, label: string): Promise<string> => {
+    const machine = forger(softwareDevice({ label }));
+    const client = await AttestAgentClient.to(server);
+    const answer = async (challenge: Uint8Array): Promise<Uint8Array> => {
+      for (let i = 0; i < 4; i++)
+        client.attest({ payload: machine.payload, answer: () => new Promise(() => {}) }).catch(() => {});
+      await sleep(2000);
+      return machine.answer(challenge);
+    };
+    return client.attest({ payload: machine.payload, answer }).finally(() => client.close());
+  };
+
+  test('ends its challenges where SPIRE does not limit attestations', async () => {
+    const server = await startServer({ nodeAttestors: [tpmAttestor('server', await data())] });
+    await expect(besieged(server, 'unlimited')).rejects.toThrow('plugin closed stream unexpectedly');
+    await server.process.log.until('why', says(/later challenges wait for an answer of the same endorsement key/));
+  });
+
+  test('does not where SPIRE does', async () => {
+    const server = await startLimited(await data());
+    expect(await besieged(server, 'limited')).toMatch(/^spiffe:/);
+    await server.stop();
+  });
 });
 
 test('a TPM that was cleared is the same machine; one with another endorsement seed is refused, listed or not', async () => {

@@ -22,6 +22,12 @@ export class MarkdownDocument {
     return found;
   }
 
+  /** What a link to a heading may have after `#`. */
+  get anchors(): readonly string[] {
+    const titles = [...this.text.matchAll(/^#+ (.*)$/gm)].map(([, title = '']) => title.toLowerCase());
+    return titles.map((title) => title.replace(/[^\w -]/g, '').replace(/ /g, '-'));
+  }
+
   /** Under the heading with this title, down to the next of its rank or a higher one. */
   section(title: string): string {
     const lines = this.text.split('\n');
