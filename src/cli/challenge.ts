@@ -1,11 +1,12 @@
 /** `challenge`: the question only the machine of an evidence file can answer. */
 import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import { Command } from 'commander';
 import { evidenceToJson } from '../evidence/json.ts';
 import { makeChallenge, secretToJson } from './challenge-file.ts';
 import { readEvidence } from './evidence-file.ts';
 import { EXIT, UsageError } from './failure.ts';
-import { nameOf, STANDARD, writeOutput } from './files.ts';
+import { nameOf, refuseInputAsOutput, STANDARD, writeOutput, writeSecret } from './files.ts';
 import { readPolicyFile } from './policy-file.ts';
 import { remark } from './terminal.ts';
 import { remarkFindings } from './verify-report.ts';
@@ -28,6 +29,7 @@ export function challengeCommand(): Command {
     .requiredOption('-o, --output <file>', 'challenge file to write; its secret lies beside it and must stay here')
     .action((evidencePath: string, { policy: policyPath, output }: ChallengeOptions) => {
       if (output === STANDARD) throw new UsageError('the secret lies beside the challenge: --output must be a file');
+      refuseInputAsOutput([output, secretPathOf(output)], [evidencePath, policyPath]);
       const { payload } = readEvidence(evidencePath, 'payload');
       const policy = readPolicyFile(policyPath);
       if (policy.trustDomain === '')
@@ -46,8 +48,13 @@ export function challengeCommand(): Command {
         return;
       }
       // The secret first: a challenge without it could not be judged.
-      writeOutput(secretPathOf(output), secretToJson(made.secret), 0o600);
-      writeOutput(output, evidenceToJson({ payload, challenge: made.challenge, response: undefined }));
+      writeSecret(secretPathOf(output), secretToJson(made.secret));
+      try {
+        writeOutput(output, evidenceToJson({ payload, challenge: made.challenge, response: undefined }));
+      } catch (error) {
+        rmSync(secretPathOf(output), { force: true });
+        throw error;
+      }
       remark(`wrote ${output}, to be answered within ${policy.challengeTimeoutMs / 1000} s (attest_timeout)`);
       remark(`wrote ${secretPathOf(output)}, which must not leave this machine`);
     });

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import {
   closeSync,
   constants,
+  fchmodSync,
   fstatSync,
   fsyncSync,
   lstatSync,
@@ -11,11 +12,14 @@ import {
   readSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileFailure } from '../server-plugin/file-failure.ts';
 import { UsageError } from './failure.ts';
+import { interruptible, waitOrThrow } from './signals.ts';
 import { sayAll } from './terminal.ts';
 
 /** As a path: standard input, or standard output. */
@@ -33,7 +37,7 @@ export function readInput(path: string): Uint8Array {
     standardInputIsRead = true;
   }
   try {
-    if (path === STANDARD) return readWithinLimit(0);
+    if (path === STANDARD) return interruptible(() => readWithinLimit(0));
     // A pipe that nobody writes to would hold a blocking open for ever, and with it the signals.
     const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
@@ -51,8 +55,13 @@ export function readInput(path: string): Uint8Array {
 function readWithinLimit(file: number): Uint8Array {
   const contents = new Uint8Array(MAX_INPUT_BYTES + 1);
   let length = 0;
-  for (let read = -1; read !== 0 && length < contents.length; length += read) {
-    read = readSync(file, contents, length, contents.length - length, null);
+  for (let read = -1; read !== 0 && length < contents.length; ) {
+    try {
+      read = readSync(file, contents, length, contents.length - length, null);
+      length += read;
+    } catch (error) {
+      waitOrThrow(error);
+    }
   }
   if (length > MAX_INPUT_BYTES) throw new Error(`larger than ${MAX_INPUT_BYTES} bytes`);
   return contents.slice(0, length);
@@ -73,18 +82,83 @@ export function readText(path: string): string {
   }
 }
 
-/** Replaces `path` in one step. @throws UsageError when it cannot be written */
-export function writeOutput(path: string, contents: string | Uint8Array, mode = 0o644): void {
+/**
+ * Before anything is written: an output that replaced an input would destroy what the command was asked about.
+ *
+ * @param inputs those that are not given are undefined
+ * @throws UsageError
+ */
+export function refuseInputAsOutput(outputs: readonly string[], inputs: readonly (string | undefined)[]): void {
+  const read = new Set(inputs.map((path) => path && regularFile(path)).filter(Boolean));
+  const both = outputs.find((path) => path !== STANDARD && read.has(regularFile(path)));
+  if (both !== undefined)
+    throw new UsageError(`${resolve(both)} is read by the same command; give another file to write`);
+}
+
+/** Which one it is, by whatever name; undefined for what is none. That it cannot be read is said by its reader. */
+function regularFile(path: string): string | undefined {
+  try {
+    const stats = path === STANDARD ? fstatSync(0) : statSync(path);
+    return stats.isFile() ? `${stats.dev}:${stats.ino}` : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Replaces `path` in one step, with the mode of what was there. @throws UsageError when it cannot be written */
+export function writeOutput(path: string, contents: string | Uint8Array): void {
   if (path === STANDARD) {
     sayAll(contents);
     return;
   }
-  try {
+  written(path, () => {
+    const there = lstatSync(path, { throwIfNoEntry: false });
     // A link stays one (/dev/stdout is), and a pipe or terminal cannot be replaced: all of them are written through.
-    if (lstatSync(path, { throwIfNoEntry: false })?.isFile() === false) writeFileSync(path, contents);
-    else replaceWhole(path, contents, mode);
+    if (there?.isFile() === false) interruptible(() => writeThrough(path, Buffer.from(contents)));
+    else replaceWhole(path, contents, there === undefined ? undefined : there.mode & 0o777);
+  });
+}
+
+/** For its owner alone, in the folder that was named: through no link, and into no pipe. @throws UsageError */
+export function writeSecret(path: string, contents: string): void {
+  written(path, () => {
+    if (lstatSync(path, { throwIfNoEntry: false })?.isFile() === false)
+      throw new Error('it holds a secret, and a link or anything else but a regular file is there; remove it');
+    replaceWhole(path, contents, 0o600);
+  });
+}
+
+function written(path: string, write: () => void): void {
+  try {
+    write();
   } catch (cause) {
     throw new UsageError(`${resolve(path)} cannot be written: ${fileFailure(cause)}`, { cause });
+  }
+}
+
+/** A pipe without a reader would hold a blocking open for ever. */
+function writeThrough(path: string, contents: Uint8Array): void {
+  const { O_WRONLY, O_CREAT, O_TRUNC, O_NONBLOCK } = constants;
+  const file = openForWriting(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK);
+  try {
+    for (let offset = 0; offset < contents.length; ) {
+      try {
+        offset += writeSync(file, contents, offset);
+      } catch (error) {
+        waitOrThrow(error);
+      }
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
+function openForWriting(path: string, flags: number): number {
+  try {
+    return openSync(path, flags, 0o644);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ENXIO' || !statSync(path).isFIFO()) throw cause;
+    throw new Error('nobody reads this pipe; start its reader first', { cause });
   }
 }
 
@@ -97,11 +171,14 @@ export function makeFolder(path: string): void {
   }
 }
 
-function replaceWhole(path: string, contents: string | Uint8Array, mode: number): void {
+/** @param mode undefined for that of any new file */
+function replaceWhole(path: string, contents: string | Uint8Array, mode: number | undefined): void {
   const unfinished = `${path}.${randomBytes(6).toString('hex')}.tmp`;
-  const file = openSync(unfinished, 'wx', mode);
+  const file = openSync(unfinished, 'wx', mode === undefined ? 0o644 : 0o600);
   try {
     try {
+      // Not narrowed by the umask.
+      if (mode !== undefined) fchmodSync(file, mode);
       writeFileSync(file, contents);
       fsyncSync(file);
     } finally {

@@ -4,8 +4,11 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** A unix socket path holds 107 bytes, and sockets lie in folders of these; a long TMPDIR gives way to /tmp. */
-const LONGEST_ROOT_BYTES = 60;
+/**
+ * A unix socket path holds 107 bytes, and the longest here has 52 after the root:
+ * /spire-server-XXXXXX/spire-plugin-XXXXXX/plugin.sock. A long TMPDIR gives way to /tmp.
+ */
+const LONGEST_ROOT_BYTES = 55;
 
 const folders = new Set<string>();
 function removeFolders(): void {
@@ -15,7 +18,7 @@ function removeFolders(): void {
 
 /** Mode 0700. */
 export function makeScratchFolder(prefix: string): string {
-  const root = Buffer.byteLength(tmpdir()) < LONGEST_ROOT_BYTES ? tmpdir() : '/tmp';
+  const root = Buffer.byteLength(tmpdir()) <= LONGEST_ROOT_BYTES ? tmpdir() : '/tmp';
   // In one step with its entry in the list: a signal finds both or neither.
   const folder = mkdtempSync(join(root, prefix));
   if (folders.size === 0) process.on('exit', removeFolders);

@@ -44,7 +44,11 @@ export class SpireAgent {
       user === undefined
         ? []
         : ['--reuid', `${user.uid}`, '--regid', `${user.gid}`, '--groups', [user.gid, ...user.groups].join(',')];
-    return new SpireAgent(folder, file, new SpireProcess(file, ['run', '-config', config], as, options.under));
+    return new SpireAgent(
+      folder,
+      file,
+      new SpireProcess(file, ['run', '-config', config], { as, under: options.under ?? [], temporary: folder }),
+    );
   }
 
   /** The agent's SPIFFE ID, once it serves workloads. Rejects with the end of the log when it does not come to that. */

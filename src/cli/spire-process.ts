@@ -16,6 +16,15 @@ export interface SpireExit {
   readonly signal: NodeJS.Signals | null;
 }
 
+export interface SpireProcessOptions {
+  /** Arguments of setpriv that change the user it runs as. */
+  readonly as?: readonly string[];
+  /** A command that in the end becomes the one it is given. */
+  readonly under?: readonly string[];
+  /** Where it and its plugins have their sockets, which outlive a plugin that is killed. Default: that of this process. */
+  readonly temporary?: string;
+}
+
 export interface SpireCommandOutput {
   readonly stdout: string;
   readonly stderr: string;
@@ -56,13 +65,12 @@ export class SpireProcess {
 
   /**
    * In a process group of its own, so that a signal to the group is what Ctrl-C sends; the kernel ends it with this process.
-   *
-   * @param as arguments of setpriv that change the user it runs as
-   * @param under a command that in the end becomes the one it is given
    */
-  constructor(file: string, args: readonly string[], as: readonly string[] = [], under: readonly string[] = []) {
+  constructor(file: string, args: readonly string[], options: SpireProcessOptions = {}) {
+    const { as = [], under = [], temporary } = options;
     const child = spawn('setpriv', [...as, '--pdeathsig', 'KILL', '--', ...under, file, ...args], {
       detached: true,
+      env: temporary === undefined ? process.env : { ...process.env, TMPDIR: temporary },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child = child;

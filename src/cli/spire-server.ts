@@ -61,7 +61,8 @@ export class SpireServer {
     const port = await freePort();
     const config = join(folder, 'server.conf');
     await writeFile(config, serverConfig(folder, port, options));
-    const server = new SpireServer(folder, port, file, new SpireProcess(file, ['run', '-config', config]));
+    const process = new SpireProcess(file, ['run', '-config', config], { temporary: folder });
+    const server = new SpireServer(folder, port, file, process);
     try {
       const { log } = server.process;
       const serves = (network: string) =>

@@ -2,6 +2,7 @@
 import { writeSync } from 'node:fs';
 import { printable } from '../spire/hclog.ts';
 import { writeStandardError } from '../spire/standard-error.ts';
+import { waitOrThrow } from './signals.ts';
 
 const MAX_LINE_CHARS = 4096;
 
@@ -27,11 +28,9 @@ export function sayAll(contents: string | Uint8Array): void {
     try {
       offset += writeSync(1, bytes, offset);
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
       // The reader has seen enough (`| head`).
-      if (code === 'EPIPE') return;
-      if (code !== 'EAGAIN') throw error;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+      if ((error as NodeJS.ErrnoException).code === 'EPIPE') return;
+      waitOrThrow(error);
     }
   }
 }

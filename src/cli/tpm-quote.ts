@@ -30,7 +30,7 @@ import { ekOption } from './ek-show.ts';
 import { readEvidence } from './evidence-file.ts';
 import { quotedSelection } from './evidence-judgement.ts';
 import { UsageError } from './failure.ts';
-import { makeFolder, nameOf, STANDARD, writeOutput } from './files.ts';
+import { makeFolder, nameOf, refuseInputAsOutput, STANDARD, writeOutput } from './files.ts';
 import { akOption, nonceOption, passwordsOf, pcrsOption, type TpmOptions, tpmOptions } from './options.ts';
 import { isTrustDomain } from './policy-file.ts';
 import { remark } from './terminal.ts';
@@ -68,11 +68,22 @@ export function tpmQuoteCommand(): Command {
     .option('--tpm2-tools <folder>', 'also write quote.msg, quote.sig, quote.pcrs and ak.pem for tpm2_checkquote');
   for (const option of tpmOptions()) command.addOption(option);
   return command.action(async (options: QuoteOptions) => {
+    refuseInputAsOutput(outputsOf(options), inputsOf(options));
     const evidence = await makeEvidence(options);
     writeOutput(options.output, evidenceToJson(evidence));
     if (options.output !== STANDARD) remark(`wrote ${options.output}`);
     if (options.tpm2Tools !== undefined) exportForTools(evidence, options.tpm2Tools);
   });
+}
+
+const TOOLS_FILES = { message: 'quote.msg', signature: 'quote.sig', pcrValues: 'quote.pcrs', ak: 'ak.pem' } as const;
+
+function outputsOf({ output, tpm2Tools }: QuoteOptions): readonly string[] {
+  return [output, ...(tpm2Tools === undefined ? [] : Object.values(TOOLS_FILES).map((name) => join(tpm2Tools, name)))];
+}
+
+function inputsOf({ challenge, evidence, endorsementAuthFile, ownerAuthFile }: QuoteOptions) {
+  return [challenge, evidence, endorsementAuthFile, ownerAuthFile];
 }
 
 type Answered = Evidence & { readonly payload: Payload; readonly response: ChallengeResponse };
@@ -161,9 +172,9 @@ function exportForTools({ payload, response }: Answered, folder: string): void {
   const selection = quotedSelection(response.quoted);
   if (key === undefined || selection === undefined) throw new RangeError('the TPM answered no quote');
   makeFolder(folder);
-  writeOutput(join(folder, 'quote.msg'), response.quoted);
-  writeOutput(join(folder, 'quote.sig'), response.signature);
-  writeOutput(join(folder, 'quote.pcrs'), writeToolsPcrValues(selection, response.pcrValues));
-  writeOutput(join(folder, 'ak.pem'), writeToolsPem(key));
+  writeOutput(join(folder, TOOLS_FILES.message), response.quoted);
+  writeOutput(join(folder, TOOLS_FILES.signature), response.signature);
+  writeOutput(join(folder, TOOLS_FILES.pcrValues), writeToolsPcrValues(selection, response.pcrValues));
+  writeOutput(join(folder, TOOLS_FILES.ak), writeToolsPem(key));
   remark(`wrote quote.msg, quote.sig, quote.pcrs and ak.pem in ${folder}`);
 }

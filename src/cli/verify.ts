@@ -8,7 +8,7 @@ import { judgeAnswer, secretFromJson } from './challenge-file.ts';
 import { readEvidence } from './evidence-file.ts';
 import { judgeEvidence } from './evidence-judgement.ts';
 import { EXIT, UsageError } from './failure.ts';
-import { readInput, readText, STANDARD, writeOutput } from './files.ts';
+import { readInput, readText, refuseInputAsOutput, STANDARD, writeOutput } from './files.ts';
 import { type Judgement, judgementDocument } from './judgement.ts';
 import { type JsonOptions, jsonOption, nonceOption, pcrsOption } from './options.ts';
 import { readPolicyFile } from './policy-file.ts';
@@ -47,6 +47,7 @@ export function verifyCommand(): Command {
     .addOption(jsonOption())
     .action((evidence: string | undefined, options: VerifyOptions) => {
       if (options.junit === STANDARD) throw new UsageError('standard output is for the answer: --junit must be a file');
+      if (options.junit !== undefined) refuseInputAsOutput([options.junit], inputsOf(evidence, options));
       const judgement = evidence === undefined ? judgeTools(options) : judgeFile(evidence, options);
       if (options.json) {
         for (const note of judgement.notes) remark(`note: ${note}`);
@@ -56,6 +57,12 @@ export function verifyCommand(): Command {
       if (options.junit !== undefined) writeOutput(options.junit, junitReport(judgement));
       process.exitCode = judgement.verdict === 'trusted' ? EXIT.OK : EXIT.UNTRUSTED;
     });
+}
+
+function inputsOf(evidence: string | undefined, options: VerifyOptions): readonly (string | undefined)[] {
+  const { policy, challenge, message, signature, pcrValues, ak } = options;
+  const secret = challenge && secretPathOf(challenge);
+  return [evidence, policy, challenge, secret, message, signature, pcrValues, ak];
 }
 
 function judgeFile(path: string, options: VerifyOptions): Judgement {

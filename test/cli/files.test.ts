@@ -1,10 +1,21 @@
 import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  linkSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { readInput, writeOutput } from '../../src/cli/files.ts';
+import { readInput, refuseInputAsOutput, writeOutput, writeSecret } from '../../src/cli/files.ts';
 import { judgeToolsQuote } from '../../src/cli/tools-judgement.ts';
 
 const folder: string = mkdtempSync(join(tmpdir(), 'files-'));
@@ -43,6 +54,13 @@ describe('an output file', () => {
     expect(readFileSync(path('real'), 'utf8')).toBe('new');
   });
 
+  test.each([0o600, 0o640, 0o666])('keeps the mode of what it replaces: %o', (mode) => {
+    writeFileSync(path('kept'), 'old');
+    chmodSync(path('kept'), mode);
+    writeOutput(path('kept'), 'new');
+    expect(modeOf('kept')).toBe(mode);
+  });
+
   test('leaves the unfinished file of another run alone', () => {
     const other = path(`busy.${process.pid}.tmp`);
     writeFileSync(other, 'of another');
@@ -54,6 +72,45 @@ describe('an output file', () => {
     expect(() => writeOutput(path('absent/answer'), '')).toThrow(/absent\/answer cannot be written: no such file/);
   });
 });
+
+describe('a secret', () => {
+  test('is for its owner alone, also where the file before it was for everybody', () => {
+    writeFileSync(path('secret'), 'old');
+    chmodSync(path('secret'), 0o644);
+    for (const name of ['secret', 'fresh']) {
+      writeSecret(path(name), 'new');
+      expect([modeOf(name), readFileSync(path(name), 'utf8')]).toEqual([0o600, 'new']);
+    }
+  });
+
+  test('goes through no link, dangling or not, and into no pipe', () => {
+    writeFileSync(path('theirs'), 'theirs');
+    symlinkSync('theirs', path('trap'));
+    symlinkSync('nonesuch', path('dangling'));
+    execFileSync('mkfifo', [path('pipe')]);
+    for (const name of ['trap', 'dangling', 'pipe'])
+      expect(() => writeSecret(path(name), 'secret')).toThrow(`${path(name)} cannot be written: it holds a secret`);
+    expect(readFileSync(path('theirs'), 'utf8')).toBe('theirs');
+    expect(readdirSync(folder)).not.toContain('nonesuch');
+  });
+});
+
+describe('an output that is an input', () => {
+  test('is refused by whatever name, and no other file is', () => {
+    writeFileSync(path('input'), '');
+    symlinkSync('input', path('link-to-input'));
+    linkSync(path('input'), path('hard-link'));
+    for (const name of ['input', 'link-to-input', 'hard-link', `../${folder.split('/').at(-1)}/input`])
+      expect(() => refuseInputAsOutput([path('else'), path(name)], [undefined, path('input')])).toThrow(
+        'is read by the same command; give another file to write',
+      );
+    writeFileSync(path('other'), '');
+    refuseInputAsOutput([path('other'), path('absent'), '-'], [path('input'), path('absent'), undefined]);
+    refuseInputAsOutput(['/dev/null'], ['/dev/null']);
+  });
+});
+
+const modeOf = (name: string): number => statSync(path(name)).mode & 0o777;
 
 test.each([
   ['RSA-8192', () => generateKeyPairSync('rsa', { modulusLength: 8192 })],

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -70,6 +70,29 @@ describe('what the caller can put right ends with exit code 2, one line that say
     expect(stderr).toMatch(/^tpm-attestor: [^\n]+\n$/);
     for (const words of said) expect(stderr).toContain(words);
     expect(stderr).not.toMatch(/\n\s+at /);
+  });
+
+  const tools = 'verify --message noise.bin --signature noise.bin --pcr-values noise.bin --ak noise.bin --nonce 00';
+  test.each([
+    ['verify empty.json --policy kept --junit kept', 'kept'],
+    ['verify kept --policy policy.hcl --junit kept', 'kept'],
+    ['verify empty.json --policy policy.hcl --challenge kept --junit kept', 'kept'],
+    ['verify empty.json --policy policy.hcl --challenge kept --junit kept.secret', 'kept.secret'],
+    ...['message', 'signature', 'pcr-values', 'ak'].map((name) => [`${tools} --${name} kept --junit kept`, 'kept']),
+    ['challenge kept --policy policy.hcl -o kept', 'kept'],
+    ['challenge empty.json --policy kept -o kept', 'kept'],
+    ['challenge empty.json --policy kept.secret -o kept', 'kept.secret'],
+    ['tpm quote --challenge kept --evidence x.json -o kept', 'kept'],
+    ['tpm quote --challenge x.json --evidence kept -o kept', 'kept'],
+    ['tpm quote --nonce 00 --owner-auth-file kept -o kept', 'kept'],
+    ['tpm quote --nonce 00 --endorsement-auth-file kept -o kept', 'kept'],
+    ['tpm quote --challenge x.json --evidence ak.pem -o y.json --tpm2-tools .', 'ak.pem'],
+  ])('an output that is an input: %s', async (command, name) => {
+    for (const file of ['kept', 'kept.secret', 'ak.pem']) writeFileSync(join(folder, file), 'as it was');
+    const { code, stdout, stderr } = await cli(command.split(' '), { cwd: folder });
+    const sentence = `${join(folder, name)} is read by the same command; give another file to write`;
+    expect([code, stdout, stderr]).toEqual([2, '', `tpm-attestor: ${sentence}\n`]);
+    expect(readFileSync(join(folder, name), 'utf8')).toBe('as it was');
   });
 
   test('a file that is not there, by its whole path', async () => {

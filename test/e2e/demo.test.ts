@@ -88,15 +88,20 @@ describe('the demo on a TPM of its own', () => {
 
 describe('the demo, interrupted while it makes its TPM,', () => {
   // Before the folder, in make-ca, in provision (swtpm_setup, then the tools), about when the TPM starts.
-  test.each([100, 200, 400, 700, 1000, 1300])('after %d ms leaves no key and no process', async (ms) => {
+  test.each([
+    ...([100, 200, 400, 700, 1000, 1300] as const).map((ms) => ['SIGTERM', 143, ms] as const),
+    // The terminal was closed; Ctrl-\\.
+    ...([400, 700, 1000] as const).map((ms) => ['SIGHUP', 129, ms] as const),
+    ...([400, 700, 1000] as const).map((ms) => ['SIGQUIT', 131, ms] as const),
+  ])('by %s (%d) after %d ms leaves no key and no process', async (name, status, ms) => {
     const folder = mkdtempSync(join(tmpdir(), 'demo-'));
     const child = spawn(process.execPath, [CLI, 'demo'], { env: { ...process.env, TMPDIR: folder }, stdio: 'ignore' });
     try {
       await sleep(ms);
-      child.kill('SIGTERM');
+      child.kill(name);
       const [code, signal] = await once(child, 'exit');
       // Before its handlers are there the signal itself ends it.
-      expect([143, 'SIGTERM']).toContain(code ?? signal);
+      expect([status, name]).toContain(code ?? signal);
       await until(async () => (await processesUsing(folder)).length === 0);
       expect(readdirSync(folder).filter((name) => !name.startsWith('spire-'))).toEqual([]);
     } finally {

@@ -1,0 +1,38 @@
+/** The signals that end the command: by handlers that clean up, or at once while a call blocks. */
+import { constants } from 'node:os';
+import { exitProcess } from '../tpm/native.ts';
+
+const SIGNALS = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM'] as const;
+
+function end(signal: NodeJS.Signals): void {
+  // As a shell tells of a process that the signal ended.
+  const code = 128 + constants.signals[signal];
+  // What was started ends and what is temporary goes; a TPM that does not answer is not waited for.
+  process.emit('exit', code);
+  exitProcess(code);
+}
+
+/** The handlers stay: a second signal must not cut the cleaning short. */
+export function endOnSignals(): void {
+  for (const signal of SIGNALS) process.on(signal, end);
+}
+
+/**
+ * Runs `call`, which may block for as long as another process likes: no handler would run meanwhile, so the signals do
+ * what they do by default. Nothing that an exit handler would have to end or remove may have been begun.
+ */
+export function interruptible<T>(call: () => T): T {
+  const handled = SIGNALS.filter((signal) => process.listeners(signal).includes(end));
+  for (const signal of handled) process.removeListener(signal, end);
+  try {
+    return call();
+  } finally {
+    for (const signal of handled) process.on(signal, end);
+  }
+}
+
+/** Before a descriptor that has nothing to read yet, or no room, is tried again; any other error is thrown. */
+export function waitOrThrow(error: unknown): void {
+  if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+}
