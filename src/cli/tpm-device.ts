@@ -3,12 +3,22 @@ import { tctiOrDevice } from '../agent/tcti.ts';
 import type { TpmCommands } from '../tpm/commands.ts';
 import { Tpm } from '../tpm/tpm.ts';
 import type { TpmOptions } from './options.ts';
+import { remark } from './terminal.ts';
+
+/** A slow chip takes most of a minute to make an RSA key; one that hangs looks the same. */
+const PATIENCE_MS = 5000;
 
 export async function withTpm<T>({ tcti }: TpmOptions, work: (run: TpmCommands) => Promise<T>): Promise<T> {
-  const tpm = await Tpm.open(tctiOrDevice(tcti));
+  const name = tctiOrDevice(tcti);
+  const notice = setTimeout(() => remark(`still waiting for the TPM at ${name}; Ctrl-C ends it`), PATIENCE_MS);
   try {
-    return await tpm.exclusive(work);
+    const tpm = await Tpm.open(name);
+    try {
+      return await tpm.exclusive(work);
+    } finally {
+      await tpm.close();
+    }
   } finally {
-    await tpm.close();
+    clearTimeout(notice);
   }
 }

@@ -184,12 +184,16 @@ test('outside a checkout no other addon is loaded than the one beside the execut
   expect((await info()).stderr).toContain('open device:/dev/tpm');
 });
 
-test('a TPM that does not answer does not hold the command up at SIGTERM', async () => {
+test('a TPM that does not answer is said to be waited for, and does not hold the command up at SIGTERM', async () => {
   const wire = await relayTo(await startSwtpm());
   wire.hold();
-  const child = spawn(process.execPath, [CLI, 'tpm', 'info', '--tcti', wire.tcti], { stdio: 'ignore' });
+  const child = spawn(process.execPath, [CLI, 'tpm', 'info', '--tcti', wire.tcti], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   try {
     await until(() => wire.commands > 0);
+    const [said] = await once(child.stderr.setEncoding('utf8'), 'data');
+    expect(said).toBe(`still waiting for the TPM at ${wire.tcti}; Ctrl-C ends it\n`);
     child.kill('SIGTERM');
     expect(await once(child, 'exit')).toEqual([143, null]);
   } finally {
