@@ -1,9 +1,10 @@
 /** docs/migrate-from-spire-tpm-plugin.md: its commands and configurations, run as they are written. */
-import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { WIRES } from '../../src/evidence/wires.ts';
 import { type PluginHost, startPlugin } from '../../src/spire/plugin-host.ts';
 import { type AttestedAgent, relayAttestation } from '../../src/spire/relay.ts';
 import { CLI } from '../support/cli.ts';
@@ -22,6 +23,7 @@ function pluginData(name: string): string {
 
 let tpm: SoftwareTpm;
 let folder: string;
+let temporary: string;
 let environment: NodeJS.ProcessEnv;
 const hosts: PluginHost<'agent' | 'server'>[] = [];
 
@@ -31,6 +33,8 @@ beforeAll(async () => {
   const [bin, hashes] = [join(folder, 'bin'), join(folder, 'hashes')];
   await mkdir(bin);
   await mkdir(hashes);
+  temporary = join(folder, 'tmp');
+  await mkdir(temporary);
   await writeFile(join(bin, 'tpm-attestor'), `#!/bin/sh\nexec '${process.execPath}' '${CLI}' "$@"\n`);
   await chmod(join(bin, 'tpm-attestor'), 0o755);
   environment = {
@@ -39,6 +43,7 @@ beforeAll(async () => {
     TPM_ATTESTOR_TCTI: tpm.tcti,
     CA_PATH: tpm.caPath,
     HASH_PATH: hashes,
+    TMPDIR: temporary,
   };
 });
 afterEach(async () => {
@@ -80,6 +85,41 @@ test('a node says who it is, its judge why it would be refused, and the list is 
   expect(await run('list.sh', [hash], { TPM_ATTESTOR_TCTI: undefined })).toMatchObject({ code: 0 });
   expect(await readdir(join(folder, 'hashes'))).toEqual([hash]);
   expect(await run('judge.sh')).toMatchObject({ code: 0 });
+  // Under the folders that the server has, and no others.
+  const policy = async (env: NodeJS.ProcessEnv) => {
+    const { code } = await run('judge.sh', [], env);
+    return [code, (await readFile(join(folder, 'policy.hcl'), 'utf8')).match(/^\w+/gm)];
+  };
+  expect(await policy({ CA_PATH: undefined })).toEqual([0, ['trust_domain', 'hash_path']]);
+  expect(await policy({ HASH_PATH: undefined })).toEqual([1, ['trust_domain', 'ca_path']]);
+  expect(await policy({ CA_PATH: undefined, HASH_PATH: '' })).toEqual([2, ['trust_domain']]);
+
+  // A challenge and its secret are left nowhere.
+  expect(await readdir(temporary)).toEqual([]);
+  expect((await readdir(folder)).filter((name) => name.startsWith('challenge'))).toEqual([]);
+});
+
+test('every configuration names the checksum that the executable must have', () => {
+  const blocks = [...document.text.matchAll(/^```hcl\n([\s\S]*?)^```/gm)].map(([, block]) => block);
+  expect(blocks).toHaveLength(3);
+  for (const block of blocks) expect(block).toMatch(/^ {2}plugin_cmd +=.*\n {2}plugin_checksum = /m);
+});
+
+test('every link leads somewhere', () => {
+  const links = [...document.text.matchAll(/\]\((?!https:)([^)#]+)(?:#([^)]+))?\)/g)];
+  expect(links.length).toBeGreaterThan(3);
+  for (const [link, file = '', anchor] of links) {
+    const { anchors } = new MarkdownDocument(join('docs', file));
+    if (anchor !== undefined) expect(anchors, link).toContain(anchor);
+  }
+});
+
+test('the line that tells a node that has moved is one of the server’s', async () => {
+  const [, line = '', field, wire] = /`(node attested)` of it with `(\w+)=([\w-]+)`/.exec(document.text) ?? [];
+  expect(field).toBe('wire');
+  expect(WIRES).toContain(wire);
+  const source = await readFile(new URL('../../src/server-plugin/attestation.ts', import.meta.url), 'utf8');
+  expect(source).toMatch(new RegExp(`log\\.info\\('${line}', \\{[^}]*\\bwire,`));
 });
 
 /** Starts a side with the configuration of the document, its folders replaced by those of this machine. */

@@ -2,13 +2,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { AGENT_OPTIONS } from '../../src/agent/config.ts';
 import { checksumOf } from '../../src/cli/spire-plugin-block.ts';
-import { SERVER_OPTIONS } from '../../src/server-plugin/config.ts';
+import { readServerConfig, SERVER_OPTIONS } from '../../src/server-plugin/config.ts';
 import { parseHcl } from '../../src/spire/hcl.ts';
 import { type OptionSpec, readOptions } from '../../src/spire/options.ts';
 import { VERSION } from '../../src/spire/version.ts';
@@ -181,8 +181,23 @@ test('install.sh puts a release where it can be run, and prints the sums that go
   const packed = await execute('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', folder]);
   const tarball = join(folder, packed.stdout.trim());
   const root = join(folder, 'root');
+  for (const args of [[], [''], [join(folder, 'nothing.tgz')], [tarball, tarball]])
+    expect(await run('install.sh', args, { DESTDIR: root }), args.join(' ')).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringMatching(/^usage: install\.sh TARBALL/),
+    });
+  // Nothing that could be taken for a release is left of one that has no executables.
+  const broken = join(folder, 'broken.tgz');
+  await mkdir(join(folder, 'package'));
+  await writeFile(join(folder, 'package/package.json'), '{ "version": "9.9.9" }');
+  await execute('tar', ['-czf', broken, '-C', folder, 'package']);
+  expect((await run('install.sh', [broken], { DESTDIR: root })).code).not.toBe(0);
+  expect(readdirSync(join(root, 'opt/tpm-attestor'))).toEqual([]);
+
   const { code, stdout, stderr } = await run('install.sh', [tarball], { DESTDIR: root });
   expect(code, stderr).toBe(0);
+  expect(readdirSync(join(root, 'opt/tpm-attestor'))).toEqual([VERSION]);
   const release = join(root, 'opt/tpm-attestor', VERSION);
   const modes = { 'tpm-attestor-agent.cjs': 0o755, 'tpm-attestor-server.cjs': 0o755, 'tpm-attestor.cjs': 0o755 };
   const files = { ...modes, 'tpm_attestor.node': 0o644 };
@@ -192,9 +207,52 @@ test('install.sh puts a release where it can be run, and prints the sums that go
     expect(stdout).toContain(`${checksumOf(join(release, name))}  ./${name}\n`);
   }
   expect(await execute(join(release, 'tpm-attestor.cjs'), ['--version'])).toMatchObject({ stdout: `${VERSION}\n` });
-  // The paths of the configurations are these.
-  for (const name of ['tpm-attestor-server.cjs', 'tpm-attestor-agent.cjs'])
-    expect(document.text).toContain(`"/opt/tpm-attestor/${VERSION}/${name}"`);
+  expect(await readlink(join(root, 'usr/local/bin/tpm-attestor'))).toBe(
+    `/opt/tpm-attestor/${VERSION}/tpm-attestor.cjs`,
+  );
+
+  // What may run is not written over.
+  const kept = join(release, 'tpm-attestor-agent.cjs');
+  await writeFile(kept, 'kept');
+  expect(await run('install.sh', [tarball], { DESTDIR: root })).toMatchObject({
+    code: 1,
+    stdout: '',
+    stderr: expect.stringContaining(`${release} is there already`),
+  });
+  expect(await readFile(kept, 'utf8')).toBe('kept');
+  await rm(release, { recursive: true });
+  expect(await run('install.sh', [tarball], { DESTDIR: root })).toMatchObject({ code: 0, stdout });
+});
+
+test.each(['docs/operations.md', 'docs/migrate-from-spire-tpm-plugin.md', 'README.md'])(
+  '%s configures the executables where install.sh puts them',
+  (path) => {
+    const { text } = new MarkdownDocument(path);
+    const commands = [...text.matchAll(/plugin_cmd *= "(.*)"$/gm)].map(([, command]) => command);
+    const installed = ['server', 'agent'].map((kind) => `/opt/tpm-attestor/${VERSION}/tpm-attestor-${kind}.cjs`);
+    expect([...new Set(commands)]).toEqual(installed);
+    expect(text).not.toMatch(/\/opt\/tpm-attestor\/tpm/);
+  },
+);
+
+test('the file that plugin_data_file names holds options that the code takes, and no block', () => {
+  const named = /plugin_data_file = "\/etc\/spire\/(.*)"/.exec(document.block('hcl', 'server.conf'))?.[1];
+  expect(readOptions(SERVER_OPTIONS, parseHcl(document.block('hcl', named ?? '')))).toMatchObject({ ok: true });
+});
+
+test('mistakes in folders and a SHA-1 bank are shown when the options themselves are sound, and not before', () => {
+  const folders = `ca_path = "${join(folder, 'nowhere')}"\npcrs = "sha1:0-7"`;
+  const problems = (hcl: string): string => {
+    try {
+      readServerConfig('example.org', hcl);
+    } catch (error) {
+      return String(error);
+    }
+    return '';
+  };
+  expect(problems(folders)).toMatch(/cannot be used: .*names a SHA-1 bank/s);
+  expect(problems(`${folders}\npcr = "sha256:0"`)).toMatch(/did you mean "pcrs"/);
+  expect(problems(`${folders}\npcr = "sha256:0"`)).not.toMatch(/cannot be used|SHA-1/);
 });
 
 describe('what is given as a hash', () => {

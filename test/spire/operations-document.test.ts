@@ -89,6 +89,7 @@ test('the lines that are SPIRE’s are in its executables', async () => {
   const composed: Readonly<Record<string, readonly string[]>> = {
     'Could not reattest agent': ['Could not %s', 'reattest agent'],
     'bind: invalid argument': ['invalid argument'],
+    'Failed to attest: agent is banned': ['failed to attest: agent is banned'],
   };
   const rows = tableRows(document.section('What to do when'), 'who').filter(([who]) => who === 'SPIRE');
   expect(rows.length).toBeGreaterThan(20);
