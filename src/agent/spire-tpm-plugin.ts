@@ -2,7 +2,6 @@
  * spire-tpm-plugin's wire, for a server that has not moved: the secret and nothing else. It is bound to no server and no
  * trust domain, so the AK is another than that of our own wire: what is answered here opens no credential made for that.
  */
-
 import { encodeEkPem } from '../evidence/ek-pem.ts';
 import { decodePluginChallenge, encodePluginPayload, encodePluginResponse } from '../evidence/spire-tpm-plugin.ts';
 import { ESYS_TR } from '../tpm/handles.ts';

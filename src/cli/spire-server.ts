@@ -12,6 +12,8 @@ export interface SpireServerOptions {
   readonly nodeAttestors: readonly NodeAttestorBlock[];
   /** As SPIRE writes durations. Default `1h`. */
   readonly agentTtl?: string;
+  /** SPIRE's own limit of one attestation per second and client address. Default false. */
+  readonly limitsAttestations?: boolean;
   /** Body of the DataStore's plugin_data. Default: SQLite in `folder`. */
   readonly dataStore?: string;
 }
@@ -127,7 +129,7 @@ export class SpireServer {
 
 /** The configuration of a server that has nothing but what an attestation needs. */
 export function serverConfig(folder: string, port: number, options: SpireServerOptions): string {
-  const { nodeAttestors, agentTtl = '1h' } = options;
+  const { nodeAttestors, agentTtl = '1h', limitsAttestations = false } = options;
   const sqlite = `database_type = "sqlite3"\n      connection_string = ${JSON.stringify(join(folder, 'datastore.sqlite3'))}`;
   return `server {
   bind_address = "127.0.0.1"
@@ -139,7 +141,7 @@ export function serverConfig(folder: string, port: number, options: SpireServerO
   log_format = "json"
   agent_ttl = "${agentTtl}"
   ratelimit {
-    attestation = false
+    attestation = ${limitsAttestations}
     signing = false
   }
 }

@@ -142,7 +142,7 @@ class PluginLife<Kind extends PluginKind, Config> {
   }
 }
 
-/** Connections are handed over unread. */
+/** Connections may be handed over late: Node's HTTP/2 begins with what was read of them meanwhile. */
 async function listening(path: string, onConnection: (connection: Socket) => void): Promise<void> {
   const listener = createServer(onConnection);
   await new Promise<void>((resolve, reject) => {

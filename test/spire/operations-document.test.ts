@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makeScratchFolder, removeScratchFolder } from '../../src/cli/scratch-folder.ts';
 import type { SpireAgent } from '../../src/cli/spire-agent.ts';
 import { tpmAttestor } from '../../src/cli/spire-plugin-block.ts';
-import { SpireProcess, spireCommand, spireFolder } from '../../src/cli/spire-process.ts';
+import { spireFolder } from '../../src/cli/spire-process.ts';
 import { type SpireServer, serverConfig } from '../../src/cli/spire-server.ts';
 import { AttestAgentClient } from '../support/attest-agent.ts';
 import { CLI } from '../support/cli.ts';
@@ -23,7 +23,7 @@ import { type SoftwareTpm, startSwtpm } from '../support/swtpm.ts';
 
 const document = new MarkdownDocument('docs/operations.md');
 const migration = new MarkdownDocument('docs/migrate-from-spire-tpm-plugin.md');
-const folder: string = await makeScratchFolder('operations-');
+const folder: string = makeScratchFolder('operations-');
 const hashes: string = join(folder, 'hashes');
 const bin: string = join(folder, 'bin');
 
@@ -349,37 +349,6 @@ test('an agent that stands in the queue of its address for longer than server_ti
 });
 
 /** A server with SPIRE's default limit on attestations, which the other tests do without. */
-async function startLimited(data: string) {
-  const home = makeScratchFolder('limited-');
-  const file = join(await spireFolder(), 'spire-server');
-  const config = join(home, 'server.conf');
-  const port = 20_000 + (process.pid % 10_000);
-  const text = serverConfig(home, port, { nodeAttestors: [tpmAttestor('server', data)] });
-  await writeFile(config, text.replace('attestation = false', 'attestation = true'));
-  const server = new SpireProcess(file, ['run', '-config', config]);
-  const command = (...words: readonly string[]) =>
-    spireCommand(file, [...words, '-socketPath', join(home, 'api.sock')]);
-  await server.log.until(
-    'TCP API',
-    ({ message, fields }) => message === 'Starting Server APIs' && fields['network'] === 'tcp',
-  );
-  await expect
-    .poll(
-      () =>
-        command('healthcheck').then(
-          () => true,
-          () => false,
-        ),
-      { timeout: 20_000 },
-    )
-    .toBe(true);
-  return {
-    folder: home,
-    port,
-    bundle: async () => (await command('bundle', 'show')).stdout,
-    stop: async () => {
-      await server.stop();
-      await removeScratchFolder(home);
-    },
-  };
+function startLimited(data: string): Promise<SpireServer> {
+  return startServer({ nodeAttestors: [tpmAttestor('server', data)], limitsAttestations: true });
 }
