@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { Attestor } from '../src/agent/attest.ts';
 import { type SoftwareTpm, startSoftwareTpm } from '../src/cli/software-tpm.ts';
 import { decodePayload, decodeResponse } from '../src/evidence/messages.ts';
-import { readServerConfig } from '../src/server-plugin/config.ts';
+import { readServerSettings } from '../src/server-plugin/config.ts';
+import { loadPolicy } from '../src/server-plugin/policy-files.ts';
 import { akTemplate } from '../src/tpm/templates.ts';
 import { begin, type Pending, type Policy } from '../src/verifier/verify.ts';
 import { readPem } from '../src/x509/pem.ts';
@@ -75,7 +76,7 @@ async function policyFor(tpm: SoftwareTpm, only: Uint8Array | undefined): Promis
   if (only !== undefined) await writeFile(root, only);
   const caPath = only === undefined ? tpm.caPath : root;
   const hcl = `ca_path = "${caPath}"\nallow_software_tpm = true\nek_algorithms = ["rsa", "ecc"]`;
-  return readServerConfig(TRUST_DOMAIN, hcl).policy;
+  return loadPolicy(readServerSettings(TRUST_DOMAIN, hcl)).policy;
 }
 
 async function storeChain(tpm: SoftwareTpm, certificate: Uint8Array): Promise<void> {

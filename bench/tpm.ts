@@ -2,7 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { Attestor } from '../src/agent/attest.ts';
 import { startSoftwareTpm } from '../src/cli/software-tpm.ts';
-import { readServerConfig } from '../src/server-plugin/config.ts';
+import { readServerSettings } from '../src/server-plugin/config.ts';
+import { loadPolicy } from '../src/server-plugin/policy-files.ts';
 import { begin } from '../src/verifier/verify.ts';
 import { type Row, withRatios } from './row.ts';
 
@@ -34,7 +35,7 @@ async function commands(template: 'L-1' | 'H-3', persistentEks: boolean): Promis
   const tpm = await startSoftwareTpm({ templates: [template], persistentEks });
   try {
     const hcl = `ca_path = "${tpm.caPath}"\nallow_software_tpm = true\nek_algorithms = ["rsa", "ecc"]`;
-    const { policy } = readServerConfig(TRUST_DOMAIN, hcl);
+    const { policy } = loadPolicy(readServerSettings(TRUST_DOMAIN, hcl));
     const attestor = new Attestor({ trustDomain: TRUST_DOMAIN, tcti: () => tpm.tcti });
     const count = async (): Promise<number> => {
       const attestation = await attestor.attest(async (payload) => {

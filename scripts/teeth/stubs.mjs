@@ -71,7 +71,7 @@ const CERTIFICATE_PROBLEMS = [
   ['san_malformed', 'ek.profile'],
   ['san_not_critical', 'ek.profile'],
   ['tpm_attributes', 'ek.profile'],
-  ['tpm_family', 'ek.profile'],
+  ['tpm_family', 'ek.tpm_family'],
   ['software_tpm', 'ek.software_tpm'],
 ];
 

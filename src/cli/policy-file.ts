@@ -1,6 +1,7 @@
 /** `policy.hcl`: the options of the server plugin, and the trust domain that SPIRE tells it otherwise. */
 import { dirname, resolve } from 'node:path';
-import { serverConfigOf } from '../server-plugin/config.ts';
+import { serverSettingsOf } from '../server-plugin/config.ts';
+import { loadPolicy } from '../server-plugin/policy-files.ts';
 import { parseHcl } from '../spire/hcl.ts';
 import { type HclBody, HclError, type HclValue } from '../spire/hcl-body.ts';
 import { StatusError } from '../spire/status.ts';
@@ -10,7 +11,8 @@ import { nameOf, readText, STANDARD } from './files.ts';
 import { remark } from './terminal.ts';
 
 const TRUST_DOMAIN_OPTION = 'trust_domain';
-const PATH_OPTIONS: readonly string[] = ['ca_path', 'hash_path'];
+/** Those of bundles included. */
+const PATH_OPTIONS: readonly string[] = ['ca_path', 'hash_path', 'deny_path', 'crl_path'];
 
 /** As SPIRE checks it (SPIFFE ID 2.1). */
 const TRUST_DOMAIN = /^[a-z0-9._-]{1,255}$/;
@@ -25,10 +27,9 @@ export function readPolicyFile(path: string): Policy {
   const text = readText(path);
   try {
     const { trustDomain, body } = separated(parseHcl(text), path);
-    const { policy, warnings } = serverConfigOf(trustDomain, withPathsFrom(folderOf(path), body), [
-      TRUST_DOMAIN_OPTION,
-    ]);
-    for (const warning of warnings) remark(`policy: ${warning}`);
+    const settings = serverSettingsOf(trustDomain, withPathsFrom(folderOf(path), body), [TRUST_DOMAIN_OPTION]);
+    const { policy, warnings } = loadPolicy(settings);
+    for (const warning of [...settings.warnings, ...warnings]) remark(`policy: ${warning}`);
     return policy;
   } catch (cause) {
     if (!(cause instanceof HclError || cause instanceof StatusError)) throw cause;
@@ -51,14 +52,17 @@ function folderOf(path: string): string {
 }
 
 function withPathsFrom(folder: string, { entries }: HclBody): HclBody {
-  const resolved = (value: HclValue): HclValue =>
-    // An empty path is for the reader of the options to refuse.
-    value.kind === 'string' && value.value.trim() !== '' ? { ...value, value: resolve(folder, value.value) } : value;
   return {
-    entries: entries.map((entry) =>
-      PATH_OPTIONS.includes(entry.key) ? { ...entry, value: resolved(entry.value) } : entry,
-    ),
+    entries: entries.map((entry) => ({ ...entry, value: resolved(entry.value, PATH_OPTIONS.includes(entry.key)) })),
   };
+
+  function resolved(value: HclValue, isPath: boolean): HclValue {
+    if (value.kind === 'object') return { ...value, body: withPathsFrom(folder, value.body) };
+    if (value.kind === 'list') return { ...value, items: value.items.map((item) => resolved(item, false)) };
+    // An empty path is for the reader of the options to refuse.
+    const isText = value.kind === 'string' && value.value.trim() !== '';
+    return isPath && isText ? { ...value, value: resolve(folder, value.value) } : value;
+  }
 }
 
 export function isTrustDomain(text: string): boolean {

@@ -5,6 +5,7 @@ import { challengeCommand } from './challenge.ts';
 import { demoCommand } from './demo.ts';
 import { demoSpireCommand } from './demo-spire.ts';
 import { ekHashCommand, ekShowCommand } from './ek-show.ts';
+import { ekVerifyCommand } from './ek-verify.ts';
 import { UsageError } from './failure.ts';
 import { tamperingAgentCommand } from './tampering-agent.ts';
 import { sayAll } from './terminal.ts';
@@ -20,7 +21,7 @@ export function program(): Command {
   const tpm = new Command('tpm').description('look at the TPM of this machine').addCommand(tpmInfoCommand());
   tpm.addCommand(tpmQuoteCommand());
   const ek = new Command('ek').description('the endorsement key of this machine').addCommand(ekShowCommand());
-  ek.addCommand(ekHashCommand());
+  ek.addCommand(ekHashCommand()).addCommand(ekVerifyCommand());
   for (const command of [demoCommand(), demoSpireCommand(), tpm, ek, challengeCommand(), verifyCommand()])
     root.addCommand(command);
   // The demo starts it by itself.

@@ -12,8 +12,9 @@ import type { Policy } from '../verifier/policy.ts';
 import * as spireTpmPlugin from '../verifier/spire-tpm-plugin.ts';
 import type { ProvedKeys, Trusted, TrustedDevice, Untrusted } from '../verifier/verdict.ts';
 import * as own from '../verifier/verify.ts';
-import type { ServerConfig } from './config.ts';
+import type { PolicyInForce } from './live-policy.ts';
 import type { OpenChallenges } from './open-challenges.ts';
+import type { Tolerances } from './tolerances.ts';
 
 /** All the peer ever learns, with the id under which the log has the reasons. */
 const REFUSAL = 'attestation refused; the reasons are in the log of the SPIRE server';
@@ -27,11 +28,17 @@ interface Judge<Pending> {
 /** What a quote adds is there on our own wire alone. */
 type Proved = ProvedKeys & Partial<TrustedDevice>;
 
+/** What outlives one attestation. */
+export interface Standing {
+  readonly challenges: OpenChallenges;
+  readonly tolerances: Tolerances;
+}
+
 export async function attest(
   stream: AttestationStream<'server'>,
-  { policy, known }: ServerConfig,
+  { policy, known }: PolicyInForce,
   logger: Logger,
-  challenges: OpenChallenges,
+  { challenges, tolerances }: Standing,
 ): Promise<void> {
   const log = logger.with({ attestation: stream.id });
   const payload = await stream.receive();
@@ -43,7 +50,7 @@ export async function attest(
       ? await judge(spireTpmPlugin, stream, payload.bytes, policy, challenges, log)
       : await judge(rememberingJudge(known), stream, payload.bytes, policy, challenges, log);
 
-  logTrusted(judged, wire, log);
+  logTrusted(judged, wire, tolerances, log);
   const { agentId, selectors } = judged.device;
   // Re-attestation is cheap and looks at the boot state anew, so every SVID rotation is one.
   stream.send({ kind: 'agent_attributes', spiffeId: agentId, selectorValues: selectors, canReattest: true });
@@ -89,14 +96,24 @@ function statusOf(findings: readonly Finding[]): StatusError['code'] {
   return findings.some(({ code }) => MALFORMED.includes(code)) ? STATUS.INVALID_ARGUMENT : STATUS.PERMISSION_DENIED;
 }
 
-function logTrusted({ device, notes }: Trusted<Proved>, wire: Wire, log: Logger): void {
+function logTrusted(
+  { device, notes, overlooked }: Trusted<Proved>,
+  wire: Wire,
+  tolerances: Tolerances,
+  log: Logger,
+): void {
   for (const note of notes) log.warn(`relaxed policy: ${note}`, { agent_id: device.agentId });
+  for (const { code, message, remedy } of overlooked)
+    log.warn(`not enforced: ${message}`, { agent_id: device.agentId, finding: code, remedy });
+  const { bundle, tolerated } = device.ek;
   log.info('node attested', {
     agent_id: device.agentId,
     wire,
     ek: device.ek.algorithm,
     ek_template: device.ek.template,
     admitted_by: device.ek.admittedBy,
+    ...(bundle === undefined ? {} : { bundle }),
+    ...(tolerated.length === 0 ? {} : { tolerated: tolerances.count(tolerated).join(' ') }),
     ak: device.ak.algorithm,
     ak_name: device.ak.name,
     ...(device.clockInfo === undefined

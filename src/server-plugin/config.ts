@@ -1,6 +1,5 @@
-/** The server plugin's options, and the policy they make. */
-import { statSync } from 'node:fs';
-import { isWire, wireProblem } from '../evidence/wires.ts';
+/** The server plugin's options, and what they ask for before any file is read. */
+import { isWire, type Wire, wireProblem } from '../evidence/wires.ts';
 import { parseHcl } from '../spire/hcl.ts';
 import type { HclBody } from '../spire/hcl-body.ts';
 import {
@@ -14,15 +13,19 @@ import {
 } from '../spire/options.ts';
 import { STATUS, StatusError } from '../spire/status.ts';
 import { TPM_ALG } from '../tpm/structures/constants.ts';
-import { KnownMachines } from '../verifier/known-machines.ts';
-import { type PcrRequirement, type Policy, parsePcrs } from '../verifier/policy.ts';
-import type { AnchorSet } from '../x509/trust-store.ts';
-import { readTrustStore } from './ca-files.ts';
-import { fileFailure } from './file-failure.ts';
-import { isListedIn, namesOfNoHash } from './hash-folder.ts';
+import { CRL_POLICIES, type CrlPolicy, MODES, type Mode, type PcrRequirement, parsePcrs } from '../verifier/policy.ts';
+import type { TpmKind } from '../x509/vendors.ts';
+import {
+  type BundleSettings,
+  CA_PATH_BUNDLE,
+  oneOf,
+  RULE_OPTIONS,
+  readBundles,
+  ruleConflicts,
+  rulesOf,
+} from './bundle-options.ts';
 
 const EK_ALGORITHMS = ['rsa', 'ecc'] as const;
-const MAX_NAME_CHARS = 80;
 const MAX_TIMEOUT_MS = 10 * 60_000;
 
 const OPTIONS = optionTable({
@@ -33,8 +36,12 @@ const OPTIONS = optionTable({
     check: (name) =>
       /^[A-Za-z0-9._-]+$/.test(name) && !/^\.\.?$/.test(name) ? undefined : 'is no SPIFFE path segment',
   },
+  mode: { type: 'string', check: oneOf(MODES) },
   ca_path: { type: 'string' },
   hash_path: { type: 'string' },
+  deny_path: { type: 'string' },
+  crl_path: { type: 'string' },
+  enforce: { type: 'boolean', default: true },
   pcrs: { type: 'string', default: 'sha256:0-7', check: (text) => problemOf(pcrRequirements(text)) },
   ek_algorithms: {
     type: 'string list',
@@ -43,7 +50,7 @@ const OPTIONS = optionTable({
       list.length > 0 && list.every(isEkAlgorithm) ? undefined : 'must list "rsa", "ecc" or both, and nothing else',
   },
   allow_software_tpm: { type: 'boolean', default: false },
-  allow_expired_ek: { type: 'boolean', default: false },
+  ...RULE_OPTIONS,
   allow_sha1_bank: { type: 'boolean', default: false },
   wire: { type: 'string', default: 'tpm-attestor', check: wireProblem },
   max_concurrent: { type: 'integer', default: 256, check: within(1, 10_000) },
@@ -54,22 +61,41 @@ const OPTIONS = optionTable({
 /** For the documents. */
 export const SERVER_OPTIONS: OptionTable = OPTIONS;
 
+const BUNDLE = 'bundle';
+/** That are about the certificates of `ca_path`, and say nothing where there is none. */
+const CA_PATH_RULES: readonly string[] = ['allow_software_tpm', ...Object.keys(RULE_OPTIONS)].filter(
+  // The one for which bundles have their own word, and this one where they have none.
+  (name) => name !== 'crl_policy',
+);
+
 const EVERY_TPM =
   'ca_path admits every TPM that its CAs ever certified, not only machines of yours; hash_path without ca_path admits ' +
   'those alone that you list';
 const OTHER_WIRE =
   'agents may speak that of spire-tpm-plugin, which proves nothing of what a machine booted and lets whoever can relay a challenge to such a machine attest as it';
+const NOT_ENFORCED =
+  'enforce is false: whatever speaks against an endorsement key is logged, and every TPM is admitted that proves it has the key it names';
 
 type ServerOptions = Options<typeof OPTIONS>;
 
-export interface ServerConfig {
-  readonly policy: Policy;
-  /** Gone with the policy: the next configuration judges everybody from the start. */
-  readonly known: KnownMachines;
+/** What the options say; nothing is read yet of the files they name. */
+export interface ServerSettings {
+  readonly trustDomain: string;
+  readonly pluginName: string;
+  readonly mode: Mode;
+  readonly bundles: readonly BundleSettings[];
+  readonly hashPath: string | undefined;
+  readonly denyPath: string | undefined;
+  readonly crlPath: string | undefined;
+  readonly enforce: boolean;
+  readonly pcrs: readonly PcrRequirement[];
+  readonly ekAlgorithms: readonly (typeof EK_ALGORITHMS)[number][];
+  readonly allowSha1Bank: boolean;
+  readonly wire: Wire;
   readonly maxConcurrent: number;
   readonly attestTimeoutMs: number;
   readonly maxMessageBytes: number;
-  /** For the log of who configured this: relaxations in force, files left out. */
+  /** For the log of who configured this: what is relaxed, whom this admits. */
   readonly warnings: readonly string[];
 }
 
@@ -86,12 +112,12 @@ export class InvalidConfig extends StatusError {
 }
 
 /**
- * Reads the text of `plugin_data` and the files it names. Writes, locks and opens nothing else.
+ * Reads the text of `plugin_data`.
  *
  * @throws HclError for a text that is no HCL; InvalidConfig listing everything else that is wrong
  */
-export function readServerConfig(trustDomain: string, hcl: string): ServerConfig {
-  return serverConfigOf(trustDomain, parseHcl(hcl));
+export function readServerSettings(trustDomain: string, hcl: string): ServerSettings {
+  return serverSettingsOf(trustDomain, parseHcl(hcl));
 }
 
 /**
@@ -99,95 +125,145 @@ export function readServerConfig(trustDomain: string, hcl: string): ServerConfig
  *
  * @param others options that stood beside these, and have been taken out
  */
-export function serverConfigOf(trustDomain: string, body: HclBody, others: readonly string[] = []): ServerConfig {
-  const result = readOptions(OPTIONS, body, others);
-  if (!result.ok) throw new InvalidConfig(result.problems.map(describeProblem));
+export function serverSettingsOf(
+  trustDomain: string,
+  { entries }: HclBody,
+  others: readonly string[] = [],
+): ServerSettings {
+  const body = { entries: entries.filter(({ key }) => key !== BUNDLE) };
+  const result = readOptions(OPTIONS, body, [...others, BUNDLE]);
+  const crlPolicy = crlPolicyOf(result.ok ? result.options : undefined);
+  const named = readBundles(
+    entries.filter(({ key }) => key === BUNDLE),
+    crlPolicy,
+  );
+  if (!result.ok) throw new InvalidConfig([...result.problems.map(describeProblem), ...named.problems]);
+  if (named.problems.length > 0) throw new InvalidConfig(named.problems);
+
   const { options } = result;
-  const problems: OptionProblem[] = [];
-  const problem = (option: string, message: string): void => {
-    problems.push({ line: 0, option, message });
-  };
-  if (options.ca_path === undefined && options.hash_path === undefined)
-    problem('ca_path', 'is required, or hash_path, or both: without either no TPM could be told from another');
-
-  if (options.wire === 'spire-tpm-plugin' && !options.ek_algorithms.includes('rsa'))
-    problem('wire', 'is "spire-tpm-plugin", whose endorsement keys are RSA, which ek_algorithms does not list');
-
-  const warnings: string[] = [...relaxations(options)];
-  const anchors = attempt(options.ca_path, (path) => readAnchors(path, warnings), 'ca_path', problem);
-  if (anchors !== undefined) warnings.push(EVERY_TPM);
-  const isListed = attempt(options.hash_path, (path) => readHashFolder(path, warnings), 'hash_path', problem);
+  const bundles = [...caPathBundle(options, crlPolicy), ...named.bundles];
+  const given = new Set(body.entries.map(({ key }) => key));
+  const mode = MODES.find((one) => one === options.mode) ?? modeOf(bundles, options);
   const pcrs = pcrRequirements(options.pcrs);
-  if (typeof pcrs !== 'string' && !options.allow_sha1_bank && pcrs.some(({ hash }) => hash === TPM_ALG.SHA1))
-    problem('pcrs', 'names a SHA-1 bank, which needs allow_sha1_bank = true');
+  const problems = conflicts(options, bundles, mode, given, pcrs);
   if (problems.length > 0 || typeof pcrs === 'string') throw new InvalidConfig(problems.map(describeProblem));
-
-  const policy: Policy = {
+  return {
     trustDomain,
     pluginName: options.plugin_name,
-    anchors,
-    isListed,
+    mode,
+    bundles,
+    hashPath: options.hash_path,
+    denyPath: options.deny_path,
+    crlPath: options.crl_path,
+    enforce: options.enforce,
     pcrs,
     ekAlgorithms: options.ek_algorithms.filter(isEkAlgorithm),
-    allowSoftwareTpm: options.allow_software_tpm,
-    allowExpiredEk: options.allow_expired_ek,
     allowSha1Bank: options.allow_sha1_bank,
     wire: isWire(options.wire) ? options.wire : 'tpm-attestor',
-    challengeTimeoutMs: options.attest_timeout,
-  };
-  return {
-    policy,
-    known: new KnownMachines(policy),
     maxConcurrent: options.max_concurrent,
     attestTimeoutMs: options.attest_timeout,
     maxMessageBytes: options.max_message_bytes,
-    warnings,
+    warnings: [...relaxations(options, bundles), ...(admitsStrangers(mode, options) ? [EVERY_TPM] : [])],
   };
 }
 
-function attempt<T>(
-  path: string | undefined,
-  read: (path: string) => T,
-  option: string,
-  problem: (option: string, message: string) => void,
-): T | undefined {
-  if (path === undefined) return undefined;
-  try {
-    return read(path);
-  } catch (error) {
-    problem(option, `cannot be used: ${path}: ${fileFailure(error)}`);
-    return undefined;
-  }
+/** As in spire-tpm-plugin every certificate there is an anchor, and whose TPM it is is not asked but for software. */
+function caPathBundle(options: ServerOptions, crlPolicy: CrlPolicy): readonly BundleSettings[] {
+  if (options.ca_path === undefined) return [];
+  const kinds: readonly TpmKind[] = options.allow_software_tpm
+    ? ['hardware', 'cloud', 'software']
+    : ['hardware', 'cloud'];
+  return [{ name: CA_PATH_BUNDLE, caPath: options.ca_path, rules: rulesOf(options, kinds, crlPolicy) }];
 }
 
-function readAnchors(path: string, warnings: string[]): AnchorSet {
-  const store = readTrustStore(path);
-  warnings.push(...store.problems.map(({ name, message }) => `ca_path: ${name} is left out: ${message}`));
-  if (store.anchors.certificates.length === 0) throw new Error('holds no certificate that can be read');
-  return store.anchors;
+/** Who puts lists there wants them to count. */
+function crlPolicyOf(options: ServerOptions | undefined): CrlPolicy {
+  const named = CRL_POLICIES.find((one) => one === options?.crl_policy);
+  return named ?? (options?.crl_path === undefined ? 'off' : 'fail-closed');
 }
 
-function readHashFolder(path: string, warnings: string[]): (pubHash: string) => boolean {
-  if (!statSync(path).isDirectory()) throw new Error('is not a folder');
-  const [example, ...more] = namesOfNoHash(path);
-  if (example !== undefined)
-    warnings.push(
-      `hash_path: ${JSON.stringify(example.slice(0, MAX_NAME_CHARS))}${more.length > 0 ? ` and ${more.length} more` : ''}` +
-        ' will never be found: a name is 64 hexadecimal digits in lower case, as "tpm-attestor ek hash" prints it',
-    );
-  return isListedIn(path);
+function modeOf(bundles: readonly BundleSettings[], { hash_path: hashPath }: ServerOptions): Mode {
+  if (bundles.length === 0) return 'hash';
+  return hashPath === undefined ? 'certificate' : 'either';
 }
 
-function relaxations(options: ServerOptions): readonly string[] {
-  const sentences = {
-    allow_software_tpm: 'software TPMs are admitted, which anybody can copy',
-    allow_expired_ek: 'endorsement certificates past their end are admitted',
-    allow_sha1_bank: 'SHA-1 PCR banks may be quoted',
-  } as const;
-  const allowed = (Object.keys(sentences) as (keyof typeof sentences)[])
-    .filter((name) => options[name])
-    .map((name) => `${name}: ${sentences[name]}`);
-  return options.wire === 'tpm-attestor' ? allowed : [...allowed, `wire: ${OTHER_WIRE}`];
+/** What does not fit together in options each of which is sound. */
+function conflicts(
+  options: ServerOptions,
+  bundles: readonly BundleSettings[],
+  mode: Mode,
+  given: ReadonlySet<string>,
+  pcrs: readonly PcrRequirement[] | string,
+): readonly OptionProblem[] {
+  const [hasCas, hasList] = [bundles.length > 0, options.hash_path !== undefined];
+  const asksCas = mode !== 'hash';
+  const asksList = mode !== 'certificate';
+  const asksCrls = bundles.some(({ rules }) => rules.crlPolicy !== 'off');
+  const idle = [...given].filter((name) => CA_PATH_RULES.includes(name)).at(0);
+  const isSha1 = typeof pcrs !== 'string' && pcrs.some(({ hash }) => hash === TPM_ALG.SHA1);
+  const named = JSON.stringify(mode);
+  const problems: readonly (readonly [boolean, string, string])[] = [
+    [
+      !hasCas && !hasList,
+      'ca_path',
+      'is required, or hash_path, or both: without either no TPM could be told from another',
+    ],
+    [(hasCas || hasList) && asksCas && !hasCas, 'mode', `is ${named}, which needs ca_path or a bundle`],
+    [(hasCas || hasList) && asksList && !hasList, 'mode', `is ${named}, which needs hash_path`],
+    [hasCas && !asksCas, 'mode', `is ${named}, which asks no CA, and ca_path or a bundle is given`],
+    [hasList && !asksList, 'mode', `is ${named}, which looks at no list, and hash_path is given`],
+    [asksCrls && options.crl_path === undefined, 'crl_policy', 'needs crl_path, where the lists are'],
+    [!asksCrls && options.crl_path !== undefined, 'crl_path', 'is given, and no crl_policy looks there'],
+    [
+      idle !== undefined && hasCas && options.ca_path === undefined,
+      idle ?? '',
+      'is about the CAs of ca_path, which is not given: say it in the bundle that it is about',
+    ],
+    [
+      options.wire === 'spire-tpm-plugin' && !options.ek_algorithms.includes('rsa'),
+      'wire',
+      'is "spire-tpm-plugin", whose endorsement keys are RSA, which ek_algorithms does not list',
+    ],
+    [isSha1 && !options.allow_sha1_bank, 'pcrs', 'names a SHA-1 bank, which needs allow_sha1_bank = true'],
+  ];
+  return [
+    ...problems.filter(([applies]) => applies).map(([, option, message]) => ({ line: 0, option, message })),
+    ...bundles.filter(({ name }) => name === CA_PATH_BUNDLE).flatMap(({ rules }) => ruleConflicts(rules)),
+  ];
+}
+
+/** Whether a TPM is admitted that nobody named. */
+function admitsStrangers(mode: Mode, { enforce }: ServerOptions): boolean {
+  return enforce && (mode === 'certificate' || mode === 'either');
+}
+
+const RELAXATIONS = {
+  allowExpiredLeaf: 'allow_expired_ek: endorsement certificates past their end are admitted',
+  allowNotYetValid: 'allow_not_yet_valid: certificates before their beginning are admitted',
+  allowSha1: 'allow_sha1_signatures: certificates signed over SHA-1 are admitted, which can be forged',
+  allowTpm12: 'allow_tpm12: certificates made out to TPMs of family 1.2 are admitted',
+  allowGceProfile: 'allow_gce_profile: certificates are admitted that name a machine of Google and no TPM',
+} as const;
+
+function relaxations(options: ServerOptions, bundles: readonly BundleSettings[]): readonly string[] {
+  const ofBundle = ({ name, rules }: BundleSettings): readonly string[] => [
+    ...(rules.kinds.includes('software')
+      ? [
+          `${name === CA_PATH_BUNDLE ? 'allow_software_tpm' : 'kind'}: software TPMs are admitted, which anybody can copy`,
+        ]
+      : []),
+    ...(Object.keys(RELAXATIONS) as (keyof typeof RELAXATIONS)[])
+      .filter((rule) => rules[rule])
+      .map((rule) => RELAXATIONS[rule]),
+  ];
+  return [
+    ...(options.enforce ? [] : [NOT_ENFORCED]),
+    ...bundles.flatMap((bundle) =>
+      ofBundle(bundle).map((text) => (bundle.name === CA_PATH_BUNDLE ? text : `bundle "${bundle.name}": ${text}`)),
+    ),
+    ...(options.allow_sha1_bank ? ['allow_sha1_bank: SHA-1 PCR banks may be quoted'] : []),
+    ...(options.wire === 'tpm-attestor' ? [] : [`wire: ${OTHER_WIRE}`]),
+  ];
 }
 
 /** One bank, or several in order of preference with blanks between: `sha384:0-7 sha256:0-7`. */

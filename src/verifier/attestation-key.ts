@@ -10,7 +10,7 @@ import { objectName } from '../tpm/structures/name.ts';
 import { type TpmtPublic, tpmtPublic } from '../tpm/structures/public.ts';
 import type { Scheme } from '../tpm/structures/scheme.ts';
 import type { Findings } from './verdict.ts';
-import { usableKey } from './weak-keys.ts';
+import { isRocaKey, usableKey } from './weak-keys.ts';
 
 export interface AttestationKey {
   readonly key: KeyObject;
@@ -65,6 +65,8 @@ export function judgeAttestationKey(publicBytes: Uint8Array, findings: Findings)
     findings.add('ak.weak_key', `the attestation key is not usable: ${key}`);
     return undefined;
   }
+  if (isRocaKey(publicArea))
+    findings.add('ak.roca', 'the attestation key has the fingerprint of CVE-2017-15361 (ROCA): others can compute it');
   const nameAlg = hashAlgorithm(publicArea.nameAlg);
   if (nameAlg === undefined) return undefined;
   return { key, scheme, algorithm: keyAlgorithmName(publicArea), name: objectName(publicArea), nameAlg };

@@ -7,20 +7,20 @@ import { decode } from '../tpm/structures/codec.ts';
 import { MalformedError } from '../tpm/structures/malformed.ts';
 import { type TpmtPublic, tpmtPublic } from '../tpm/structures/public.ts';
 import { type EkTemplate, ekTemplateOf } from '../tpm/templates.ts';
-import { type Certificate, parseCertificate } from '../x509/certificate.ts';
-import { checkEkProfile, type EkProblemCode } from '../x509/ek-profile.ts';
+import type { Certificate } from '../x509/certificate.ts';
 import { MalformedCertificateError } from '../x509/malformed-certificate.ts';
-import { KEY_PURPOSE } from '../x509/object-identifiers.ts';
-import { validatePath } from '../x509/path.ts';
-import type { PathProblemCode } from '../x509/path-rules.ts';
-import type { AnchorSet } from '../x509/trust-store.ts';
+import type { PathCache } from '../x509/path-cache.ts';
 import type { Period } from '../x509/validity.ts';
-import type { FindingCode } from './findings.ts';
+import { type CertifiedEk, judgeEkCertificate } from './ek-certificate.ts';
+import type { Finding } from './findings.ts';
 import type { Policy } from './policy.ts';
 import { Findings } from './verdict.ts';
-import { keyWeakness } from './weak-keys.ts';
+import { isRocaKey, keyWeakness } from './weak-keys.ts';
 
-/** Made by this file alone: a key that a configured CA or the operator's list vouches for. */
+/** What vouches for a key. `unenforced`: nothing does, and the policy is not enforced. */
+export type AdmittedBy = 'certificate' | 'hash' | 'both' | 'unenforced';
+
+/** Made by this file alone: a key that the policy admits. */
 export interface TrustedEk {
   readonly publicArea: TpmtPublic;
   /** An RSA key, imported; an ECC key is used by its coordinates. */
@@ -29,43 +29,16 @@ export interface TrustedEk {
   readonly algorithm: string;
   /** Lower-case hexadecimal SHA-256 of the SPKI. */
   readonly pubHash: string;
-  readonly admittedBy: 'certificate' | 'hash';
-  /** What the policy overlooked, for the log. */
+  readonly admittedBy: AdmittedBy;
+  /** What its certificate says, where a bundle of CAs vouches for it. */
+  readonly certified: CertifiedEk | undefined;
+  /** Findings that were not enforced. */
+  readonly overlooked: readonly Finding[];
+  /** What the policy overlooked otherwise, for the log. */
   readonly notes: readonly string[];
-  /** For a key that its certificate admitted: as long as nothing that was looked at begins or ends. */
+  /** As long as its certificate is judged the same; undefined when that is to be looked at each time. */
   readonly steady: Period | undefined;
 }
-
-const PATH_FINDINGS: Readonly<Record<PathProblemCode, FindingCode>> = {
-  unknown_issuer: 'ek.unknown_issuer',
-  expired: 'ek.expired',
-  not_yet_valid: 'ek.not_yet_valid',
-  weak_signature: 'ek.weak_signature',
-  unsupported_signature: 'ek.weak_signature',
-  weak_key: 'ek.weak_signature',
-  unknown_critical_extension: 'ek.critical_extension',
-  eku: 'ek.usage',
-  bad_signature: 'ek.chain',
-  not_a_ca: 'ek.chain',
-  missing_key_cert_sign: 'ek.chain',
-  path_length: 'ek.chain',
-  too_deep: 'ek.chain',
-  too_many_candidates: 'ek.chain',
-};
-
-const PROFILE_FINDINGS: Readonly<Record<EkProblemCode, FindingCode>> = {
-  eku: 'ek.usage',
-  key_usage: 'ek.usage',
-  leaf_is_ca: 'ek.usage',
-  serial: 'ek.profile',
-  san_missing: 'ek.profile',
-  san_malformed: 'ek.profile',
-  san_not_critical: 'ek.profile',
-  tpm_attributes: 'ek.profile',
-  tpm_family: 'ek.profile',
-  weak_key: 'ek.weak_key',
-  software_tpm: 'ek.software_tpm',
-};
 
 export function judgeEndorsement(
   evidence: Pick<Payload, 'ekPublic' | 'ekCertificates'>,
@@ -87,10 +60,12 @@ export function judgeEndorsement(
     findings.add('ek.weak_key', `the endorsement key is not usable: ${weakness ?? 'its numbers are no public key'}`);
     return undefined;
   }
+  if (isRocaKey(publicArea))
+    findings.add('ek.roca', 'the endorsement key has the fingerprint of CVE-2017-15361 (ROCA): others can compute it');
 
   const pubHash = spkiHash(spki);
   const admission = admit(spki, pubHash, evidence.ekCertificates, policy, now, findings);
-  if (template === undefined || admission === undefined) return undefined;
+  if (template === undefined || admission === undefined || !findings.none) return undefined;
   return { publicArea, key, template, algorithm: keyAlgorithmName(publicArea), pubHash, ...admission };
 }
 
@@ -99,10 +74,11 @@ export function judgeEndorsement(
  * the operator's list, which is looked at anew, and the time. Undefined when that takes a full judgement.
  */
 export function trustAgain(ek: TrustedEk, policy: Policy, now: Date): TrustedEk | undefined {
-  if (policy.isListed?.(ek.pubHash) === true) return { ...ek, ...LISTED };
-  const { steady } = ek;
+  const { steady, certified } = ek;
   const moment = now.getTime();
-  return steady !== undefined && moment >= steady.from && moment <= steady.until ? ek : undefined;
+  if (steady === undefined || moment < steady.from || moment > steady.until) return undefined;
+  const admittedBy = vouching(policy, ek.pubHash, certified !== undefined);
+  return admittedBy === undefined ? undefined : { ...ek, admittedBy };
 }
 
 function readPublicArea(bytes: Uint8Array, findings: Findings): TpmtPublic | undefined {
@@ -115,13 +91,13 @@ function readPublicArea(bytes: Uint8Array, findings: Findings): TpmtPublic | und
   }
 }
 
-type Admission = Pick<TrustedEk, 'admittedBy' | 'notes' | 'steady'>;
+type Admission = Pick<TrustedEk, 'admittedBy' | 'certified' | 'overlooked' | 'notes' | 'steady'>;
 
-const LISTED: Admission = { admittedBy: 'hash', notes: [], steady: undefined };
+const ALWAYS: Period = { from: Number.NEGATIVE_INFINITY, until: Number.POSITIVE_INFINITY };
 
 /**
- * The operator's list counts before any CA, as in spire-tpm-plugin: who names a key has looked at it. Neither lets a
- * certificate pass that is for another key.
+ * In a policy of two ways the operator's list counts before any CA, as in spire-tpm-plugin: who names a key has looked at
+ * it. Nothing lets a certificate pass that is for another key, nor a machine that the operator keeps out.
  */
 function admit(
   spki: Uint8Array,
@@ -131,31 +107,63 @@ function admit(
   now: Date,
   findings: Findings,
 ): Admission | undefined {
-  const certified = new Findings();
-  const [leaf, ...intermediates] = readCertificates(certificates, certified);
+  const against = new Findings();
+  const [leaf, ...intermediates] = readCertificates(certificates, policy.cache, against);
   if (leaf !== undefined && !isFor(leaf, spki)) {
     findings.add('ek.key_mismatch', "the certificate's key is not the endorsement key that was sent");
     return undefined;
   }
-  if (policy.isListed?.(pubHash) === true) return LISTED;
-  let admission: Admission | undefined;
-  if (policy.anchors === undefined) {
-    findings.add('ek.not_listed', `the endorsement key ${pubHash} is not listed and no CA is configured`);
-  } else if (certificates.length === 0) {
-    findings.add('ek.no_certificate', `the endorsement key ${pubHash} has no certificate and is not listed`);
-  } else if (leaf !== undefined) {
-    admission = judgeCertificate(leaf, intermediates, policy.anchors, policy, now, certified);
+  if (policy.isDenied?.({ pubHash, serial: leaf?.serial }) === true) {
+    findings.add('ek.denied', `the endorsement key ${pubHash}, or the serial number of its certificate, is denied`);
+    return undefined;
   }
-  for (const { code, message } of certified.list) findings.add(code, message);
-  return findings.none ? admission : undefined;
+  const asksCertificate = policy.mode !== 'hash';
+  let certified: CertifiedEk | undefined;
+  if (asksCertificate && leaf !== undefined) {
+    const verdict = judgeEkCertificate({ leaf, intermediates, now, keyIsKnown: true }, policy);
+    if (verdict.trusted) certified = verdict.certified;
+    else for (const { code, message } of verdict.problems) against.add(code, message);
+  }
+  const notes = certified?.notes ?? [];
+  const steady = certified?.steady ?? (asksCertificate && certificates.length > 0 ? undefined : ALWAYS);
+  const admittedBy = vouching(policy, pubHash, certified !== undefined);
+  if (admittedBy !== undefined) {
+    const revoked = against.list.filter(({ code }) => code === 'ek.revoked');
+    const listed = revoked.map(({ message }) => `the list admits what its certificate does not: ${message}`);
+    return { admittedBy, certified, overlooked: [], notes: [...notes, ...listed], steady };
+  }
+
+  const unlisted = policy.mode === 'hash' || policy.mode === 'both';
+  if (unlisted && policy.isListed?.(pubHash) !== true)
+    against.add(
+      'ek.not_listed',
+      `the endorsement key ${pubHash} is not listed${policy.mode === 'hash' ? ' and no CA is asked' : ''}`,
+    );
+  if (asksCertificate && certificates.length === 0)
+    against.add(
+      'ek.no_certificate',
+      `the endorsement key ${pubHash} has no certificate${policy.mode === 'either' ? ' and is not listed' : ''}`,
+    );
+  if (!policy.enforce)
+    return { admittedBy: 'unenforced', certified, overlooked: against.list, notes, steady: undefined };
+  for (const { code, message } of against.list) findings.add(code, message);
+  return undefined;
+}
+
+/** What of the policy's ways admits the key; undefined when that is not enough. */
+function vouching({ mode, isListed }: Policy, pubHash: string, isCertified: boolean): AdmittedBy | undefined {
+  const isOnList = mode !== 'certificate' && isListed?.(pubHash) === true;
+  if (mode === 'both') return isOnList && isCertified ? 'both' : undefined;
+  if (isOnList) return 'hash';
+  return isCertified && mode !== 'hash' ? 'certificate' : undefined;
 }
 
 /** The leaf, and those after it that can be read: an unreadable intermediate only leaves the path without it. */
-function readCertificates(ders: readonly Uint8Array[], findings: Findings): readonly Certificate[] {
+function readCertificates(ders: readonly Uint8Array[], cache: PathCache, findings: Findings): readonly Certificate[] {
   const certificates: Certificate[] = [];
   for (const [i, der] of ders.entries()) {
     try {
-      certificates.push(parseCertificate(der));
+      certificates.push(cache.certificate(der));
     } catch (error) {
       if (!(error instanceof MalformedCertificateError)) throw error;
       if (i > 0) continue;
@@ -168,31 +176,4 @@ function readCertificates(ders: readonly Uint8Array[], findings: Findings): read
 
 function isFor({ subjectPublicKeyInfo }: Certificate, spki: Uint8Array): boolean {
   return equalBytes(subjectPublicKeyInfo.plainDer, spki);
-}
-
-function judgeCertificate(
-  leaf: Certificate,
-  intermediates: readonly Certificate[],
-  anchors: AnchorSet,
-  policy: Policy,
-  now: Date,
-  findings: Findings,
-): Admission {
-  const { allowExpiredEk, allowSoftwareTpm } = policy;
-  const path = validatePath({
-    leaf,
-    intermediates,
-    anchors,
-    now,
-    allowExpiredLeaf: allowExpiredEk,
-    requireEku: KEY_PURPOSE.ekCertificate,
-  });
-  const profile = checkEkProfile(leaf, { allowSoftwareTpm, keyIsKnown: true });
-  if (!path.ok) for (const { code, message } of path.problems) findings.add(PATH_FINDINGS[code], message);
-  for (const { code, message } of profile.problems)
-    if (!findings.has(PROFILE_FINDINGS[code])) findings.add(PROFILE_FINDINGS[code], message);
-  const notes: string[] = [];
-  if (allowExpiredEk && now > leaf.notAfter) notes.push('allow_expired_ek: the endorsement certificate has expired');
-  if (profile.facts?.softwareTpm === true) notes.push('allow_software_tpm: this is a software TPM');
-  return { admittedBy: 'certificate', notes, steady: path.ok ? path.steady : undefined };
 }

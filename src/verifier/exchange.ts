@@ -3,6 +3,7 @@ import { timingSafeEqual } from 'node:crypto';
 import { hex } from '../tpm/bytes.ts';
 import type { Entropy } from '../tpm/make-credential.ts';
 import { MalformedError } from '../tpm/structures/malformed.ts';
+import { tolerancesOf } from '../x509/tolerances.ts';
 import type { AcceptableAk } from './attestation-key.ts';
 import type { TrustedEk } from './endorsement.ts';
 import { agentId } from './identity.ts';
@@ -81,7 +82,14 @@ export function provedKeys({ policy, ek, ak }: PendingCredential, selectors: rea
   return {
     agentId: agentId(policy.trustDomain, policy.pluginName, ek),
     selectors,
-    ek: { algorithm: ek.algorithm, template: ek.template.name, pubHash: ek.pubHash, admittedBy: ek.admittedBy },
+    ek: {
+      algorithm: ek.algorithm,
+      template: ek.template.name,
+      pubHash: ek.pubHash,
+      admittedBy: ek.admittedBy,
+      bundle: ek.certified?.bundle,
+      tolerated: tolerancesOf(ek.certified?.chain ?? []),
+    },
     ak: { algorithm: ak.algorithm, name: hex(ak.name) },
   };
 }

@@ -11,6 +11,8 @@ export type FindingCode =
   | 'ek.template'
   | 'ek.algorithm'
   | 'ek.weak_key'
+  | 'ek.roca'
+  | 'ek.denied'
   | 'ek.key_mismatch'
   | 'ek.no_certificate'
   | 'ek.not_listed'
@@ -22,8 +24,15 @@ export type FindingCode =
   | 'ek.weak_signature'
   | 'ek.critical_extension'
   | 'ek.usage'
+  | 'ek.revoked'
+  | 'ek.revocation_unknown'
   | 'ek.profile'
+  | 'ek.tpm_family'
+  | 'ek.gce_profile'
   | 'ek.software_tpm'
+  | 'ek.manufacturer'
+  | 'ek.model'
+  | 'ek.firmware'
   | 'ak.malformed'
   | 'ak.not_resident'
   | 'ak.unrestricted'
@@ -31,6 +40,7 @@ export type FindingCode =
   | 'ak.scheme'
   | 'ak.name_algorithm'
   | 'ak.weak_key'
+  | 'ak.roca'
   | 'creation.malformed'
   | 'creation.magic'
   | 'creation.type'
@@ -65,21 +75,35 @@ export const REMEDIES: Readonly<Record<FindingCode, string>> = {
   'ek.template': 'The TPM must offer an endorsement key of a TCG template (L-1, L-2, H-1 to H-4, H-6, H-7).',
   'ek.algorithm': 'Set ek on the agent to an accepted kind, or add this kind to ek_algorithms on the server.',
   'ek.weak_key': 'Use an endorsement key of at least RSA-2048 or on P-256, P-384, P-521.',
+  'ek.roca':
+    "Update the TPM's firmware as its manufacturer says (CVE-2017-15361), make new keys, and distrust the old ones.",
+  'ek.denied': 'Remove the entry from deny_path if this machine is to be admitted again.',
   'ek.key_mismatch': `The certificate is for another key. ${NODE}; a copied certificate looks like this.`,
   'ek.no_certificate': 'List the pub_hash of this TPM in hash_path: it has no certificate to judge it by.',
   'ek.not_listed': "List the pub_hash of this TPM in hash_path, or configure ca_path with its manufacturer's CAs.",
   'ek.certificate_malformed': 'Read the certificate with a certificate viewer; list the pub_hash in hash_path instead.',
-  'ek.unknown_issuer': 'Add the CA that issued this certificate, and those above it, to ca_path.',
+  'ek.unknown_issuer':
+    'If this is a TPM of yours, add the CA that issued its certificate, and those above it, to ca_path.',
   'ek.chain': "Check the CA certificates in ca_path against those the TPM's manufacturer publishes.",
   'ek.expired': 'List the pub_hash in hash_path, or set allow_expired_ek if it is the endorsement certificate.',
-  'ek.not_yet_valid': 'Set the clock of the server right.',
-  'ek.weak_signature': 'List the pub_hash of this TPM in hash_path: its certificates are signed too weakly.',
+  'ek.not_yet_valid': 'Set the clock of the server right; where it has none at boot, there is allow_not_yet_valid.',
+  'ek.weak_signature':
+    'List the pub_hash of this TPM in hash_path: its certificates are signed too weakly. For SHA-1 alone there is allow_sha1_signatures.',
   'ek.critical_extension':
     'List the pub_hash of this TPM in hash_path: its certificate demands what is not understood.',
   'ek.usage': 'The certificate is not one for an endorsement key; send the endorsement certificate.',
+  'ek.revoked': 'Keep this TPM out: its manufacturer has withdrawn a certificate, of the TPM or of a CA above it.',
+  'ek.revocation_unknown':
+    'Put a current list of the CA that is named into crl_path, or set crl_policy = "warn" where a CA issues none.',
   'ek.profile':
     'List the pub_hash of this TPM in hash_path: its certificate lacks what endorsement certificates state.',
-  'ek.software_tpm': 'Set allow_software_tpm only where software TPMs are meant to be admitted.',
+  'ek.tpm_family': 'List the pub_hash in hash_path, or set allow_tpm12 for TPMs that became 2.0 by an update.',
+  'ek.gce_profile': 'Set allow_gce_profile only where machines of Google Compute Engine are meant to be admitted.',
+  'ek.software_tpm':
+    'Set allow_software_tpm, or kind = "software" of a bundle, only where software TPMs are meant to be admitted.',
+  'ek.manufacturer': 'If this CA may vouch for that manufacturer, name it in manufacturers; else distrust the CA.',
+  'ek.model': 'If machines with this model are yours, add it to models.',
+  'ek.firmware': 'List the pub_hash in hash_path if the firmware was updated since, or lower min_firmware.',
 
   'ak.malformed': 'Run the same release of tpm-attestor on agent and server.',
   'ak.not_resident': `${NODE}: an honest agent only makes attestation keys that never leave the TPM.`,
@@ -88,6 +112,7 @@ export const REMEDIES: Readonly<Record<FindingCode, string>> = {
   'ak.scheme': 'Use ECDSA, RSASSA or RSAPSS with SHA-256, SHA-384 or SHA-512.',
   'ak.name_algorithm': 'Use a Name algorithm of SHA-256, SHA-384 or SHA-512.',
   'ak.weak_key': 'Use an attestation key of at least RSA-2048 or on P-256, P-384, P-521.',
+  'ak.roca': 'Update the TPM\'s firmware as its manufacturer says (CVE-2017-15361), or set ak = "ecc" on the agent.',
 
   'creation.malformed': `${NODE}: no TPM made this creation certificate.`,
   'creation.magic': `${NODE}: no TPM made these bytes.`,

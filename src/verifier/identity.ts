@@ -1,4 +1,7 @@
 /** From a proved EK to the SPIFFE ID and selectors of the agent. Pure. */
+import { hex } from '../tpm/bytes.ts';
+import { vendorLetters } from '../x509/vendors.ts';
+import type { CertifiedEk } from './ek-certificate.ts';
 import type { TrustedEk } from './endorsement.ts';
 
 /**
@@ -10,11 +13,39 @@ export function agentId(trustDomain: string, pluginName: string, ek: TrustedEk):
 }
 
 /**
- * Selector values; SPIRE puts the plugin name in front. Digests and configured values only, never text from evidence.
+ * Selector values; SPIRE puts the plugin name in front. Digests, configured values and facts that a trusted CA signed,
+ * these in a few characters that nothing can be hidden in; never text from the evidence.
  *
  * @param proof what there was less than the whole proof, where there was less
  */
 export function selectors(ek: TrustedEk, proof?: 'credential-only'): readonly string[] {
-  const values = [`pub_hash:${ek.pubHash}`];
-  return proof === undefined ? values : [...values, `proof:${proof}`];
+  return [
+    `pub_hash:${ek.pubHash}`,
+    ...(ek.certified === undefined ? [] : certifiedSelectors(ek.certified)),
+    ...(ek.admittedBy === 'unenforced' ? ['enforced:false'] : []),
+    ...(proof === undefined ? [] : [`proof:${proof}`]),
+  ];
+}
+
+function certifiedSelectors({ bundle, facts, issuerKeyHash }: CertifiedEk): readonly string[] {
+  const { manufacturer, model, version } = facts;
+  return [
+    `ca:${bundle}`,
+    `manufacturer:${vendorLetters(manufacturer.id) ?? manufacturer.id.toLowerCase()}`,
+    ...(model === undefined ? [] : [modelSelector(model)]),
+    ...(version === undefined ? [] : [`tpm_firmware:${version.toLowerCase()}`]),
+    `ek_issuer:${issuerKeyHash}`,
+  ];
+}
+
+/** Longest model given as text; those in the field have up to 24 characters. */
+const MAX_MODEL_CHARS = 64;
+
+/**
+ * `model:SLB_9670_TPM2.0`: letters, digits, point and hyphen, with `_` for a blank. Any other text, one that has a `_` of
+ * its own included, is given as its bytes: no two models have the same selector.
+ */
+function modelSelector(model: string): string {
+  const isPlain = model.length <= MAX_MODEL_CHARS && /^[A-Za-z0-9.-]+( [A-Za-z0-9.-]+)*$/.test(model);
+  return isPlain ? `model:${model.replaceAll(' ', '_')}` : `model_hex:${hex(new TextEncoder().encode(model))}`;
 }

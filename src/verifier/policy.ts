@@ -2,6 +2,10 @@
 import type { Wire } from '../evidence/wires.ts';
 import { hashAlgorithmByName } from '../tpm/structures/algorithms.ts';
 import { PCR_COUNT } from '../tpm/structures/pcr.ts';
+import type { EkRules } from '../x509/ek-rules.ts';
+import type { PathCache } from '../x509/path-cache.ts';
+import type { PathAllowances } from '../x509/path-rules.ts';
+import type { CrlSet } from '../x509/revocation.ts';
 import type { AnchorSet } from '../x509/trust-store.ts';
 
 /** PCRs of one bank, ascending, at least one. */
@@ -13,19 +17,61 @@ export interface PcrRequirement {
   readonly indices: readonly number[];
 }
 
+/** What the CAs of a bundle may vouch for, and what is overlooked in their certificates. */
+export interface BundleRules extends EkRules, Required<PathAllowances> {
+  /** Certificates of TPMs of family 1.2. */
+  readonly allowTpm12: boolean;
+  /** Certificates of Google's private CA, which name a machine and no TPM. */
+  readonly allowGceProfile: boolean;
+  readonly crlPolicy: CrlPolicy;
+}
+
+/**
+ * `fail-closed`: of every certificate below the anchor a current list must tell that it was not revoked. `warn`: where
+ * none tells, that is noted. `off`: lists are not looked at. A list that does tell counts in either of the first two.
+ */
+export const CRL_POLICIES = ['fail-closed', 'warn', 'off'] as const;
+export type CrlPolicy = (typeof CRL_POLICIES)[number];
+
+/** CAs under a name, with rules of their own. */
+export interface Bundle {
+  /** Of the selector `ca:`. */
+  readonly name: string;
+  readonly anchors: AnchorSet;
+  readonly rules: BundleRules;
+}
+
+/** What admits an endorsement key: its certificate, the operator's list, either of the two, or both together. */
+export const MODES = ['certificate', 'hash', 'either', 'both'] as const;
+export type Mode = (typeof MODES)[number];
+
+/** What a deny-list may name a machine by. */
+export interface DenySubject {
+  /** Lower-case hexadecimal SHA-256 of the EK's SPKI. */
+  readonly pubHash: string;
+  /** Content of the INTEGER in the EK's certificate. */
+  readonly serial: Uint8Array | undefined;
+}
+
 export interface Policy {
   readonly trustDomain: string;
   /** Part of agent IDs. */
   readonly pluginName: string;
-  /** Certificate mode: undefined when no CA is configured. */
-  readonly anchors: AnchorSet | undefined;
-  /** Hash mode: whether the operator listed this EK, by the lower-case hexadecimal SHA-256 of its SPKI. */
+  readonly mode: Mode;
+  /** In the order in which they are asked; the first that vouches for a certificate names it. Empty in hash mode. */
+  readonly bundles: readonly Bundle[];
+  readonly crls: CrlSet;
+  /** Of these bundles. */
+  readonly cache: PathCache;
+  /** Whether the operator listed this EK, by the lower-case hexadecimal SHA-256 of its SPKI. */
   readonly isListed: ((pubHash: string) => boolean) | undefined;
+  /** Whether the operator wants this machine kept out, whatever vouches for it. */
+  readonly isDenied: ((subject: DenySubject) => boolean) | undefined;
+  /** False: what speaks against an endorsement key is told, and the key that proves itself admitted all the same. */
+  readonly enforce: boolean;
   /** In order of preference: the quote covers the first whose bank the TPM has allocated. */
   readonly pcrs: readonly PcrRequirement[];
   readonly ekAlgorithms: readonly ('rsa' | 'ecc')[];
-  readonly allowSoftwareTpm: boolean;
-  readonly allowExpiredEk: boolean;
   readonly allowSha1Bank: boolean;
   /** `spire-tpm-plugin` admits that wire beside our own. */
   readonly wire: Wire;

@@ -80,7 +80,8 @@ export function finish(pending: PendingCredential, response: Uint8Array, now: Da
     findings.add('credential.secret', 'the credential was not opened: no TPM holds both keys');
   if (!findings.none) return untrusted(findings);
   const device = provedKeys(pending, selectors(pending.ek, 'credential-only'));
-  return { verdict: 'trusted', device, notes: [...pending.ek.notes, NOTE] };
+  const { notes, overlooked } = pending.ek;
+  return { verdict: 'trusted', device, notes: [...notes, NOTE], overlooked };
 }
 
 /** @throws MalformedError */

@@ -21,8 +21,11 @@ export interface ProvedKeys {
     readonly algorithm: string;
     readonly template: string;
     readonly pubHash: string;
-    /** What vouches for the key: a certificate chain to a configured CA, or the operator's list. */
-    readonly admittedBy: 'certificate' | 'hash';
+    /** What vouches for the key: a certificate chain to a configured CA, the operator's list, both; or nothing. */
+    readonly admittedBy: 'certificate' | 'hash' | 'both' | 'unenforced';
+    /** The bundle of CAs that vouches for its certificate, and what that certificate has that others would refuse. */
+    readonly bundle: string | undefined;
+    readonly tolerated: readonly string[];
   };
   readonly ak: {
     readonly algorithm: string;
@@ -44,6 +47,8 @@ export interface Trusted<Device extends ProvedKeys = TrustedDevice> {
   readonly device: Device;
   /** Relaxations of the policy that this verdict leaned on; for the log. */
   readonly notes: readonly string[];
+  /** What would have made it untrusted, were the policy enforced. */
+  readonly overlooked: readonly Finding[];
 }
 
 export interface Untrusted {

@@ -142,6 +142,7 @@ export function finish(pending: Pending, response: Uint8Array, now: Date): Verdi
       firmwareVersion: quote.attest.firmwareVersion,
     },
     notes: ek.notes,
+    overlooked: ek.overlooked,
   };
   return trusted;
 }

@@ -3,6 +3,7 @@ import type { KeyObject } from 'node:crypto';
 import { eccPoint, isOnCurve, publicKeyOf, rsaExponent } from '../tpm/public-key.ts';
 import { TPM_ECC } from '../tpm/structures/constants.ts';
 import type { EccPublic, RsaPublic, TpmtPublic } from '../tpm/structures/public.ts';
+import { hasRocaFingerprint } from '../x509/roca.ts';
 
 const RSA_MIN_BITS = 2048;
 /** More only buys the sender our time. */
@@ -21,6 +22,11 @@ export function usableKey(publicArea: TpmtPublic): KeyObject | string {
 export function keyWeakness(publicArea: TpmtPublic): string | undefined {
   const weakness = numericWeakness(publicArea);
   return weakness === undefined && publicArea.type === 'ecc' && !isOnCurve(publicArea) ? NO_KEY : weakness;
+}
+
+/** Whether an RSA key is one of those that can be computed from their public half (CVE-2017-15361). */
+export function isRocaKey(publicArea: TpmtPublic): boolean {
+  return publicArea.type === 'rsa' && hasRocaFingerprint(publicArea.unique);
 }
 
 function numericWeakness(publicArea: TpmtPublic): string | undefined {

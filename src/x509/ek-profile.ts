@@ -1,10 +1,10 @@
 import type { Certificate } from './certificate.ts';
 import { MalformedCertificateError } from './malformed-certificate.ts';
 import { EXTENSION, KEY_PURPOSE } from './object-identifiers.ts';
-import { describe, leafUsageProblems } from './path-rules.ts';
+import { describe, leafUsageProblems, rocaProblems } from './path-rules.ts';
 import { isOnCurve, weakness } from './subject-public-key.ts';
 import { readTcgSubject, readTpmSpecification, type TcgSubject, type TpmSpecification } from './tcg-attributes.ts';
-import { tpmVendor } from './vendors.ts';
+import { type TpmKind, tpmVendor } from './vendors.ts';
 
 export type EkProblemCode =
   | 'eku'
@@ -17,7 +17,12 @@ export type EkProblemCode =
   | 'tpm_attributes'
   | 'tpm_family'
   | 'weak_key'
-  | 'software_tpm';
+  | 'roca'
+  | 'gce_profile'
+  | 'software_tpm'
+  | 'manufacturer'
+  | 'model'
+  | 'firmware';
 
 /** Why a certificate is not one for an endorsement key. Codes are stable; messages are for people and safe to log. */
 export interface EkProblem {
@@ -32,22 +37,25 @@ export interface EkCertificateFacts {
     readonly id: string;
     /** undefined for an id in no table: whether that matters is the policy's to say. */
     readonly name: string | undefined;
+    readonly kind: TpmKind;
   };
-  readonly model: string;
+  /** As the certificate has it; undefined where it does not say. */
+  readonly model: string | undefined;
   /** Firmware version as the vendor writes it: two to eight upper-case hex digits. */
-  readonly version: string;
+  readonly version: string | undefined;
   /** undefined where the certificate does not say. */
   readonly specification: TpmSpecification | undefined;
-  readonly softwareTpm: boolean;
   readonly oddities: readonly EkOddity[];
 }
 
 export type EkOddity = 'SAN-attribute-not-UTF8String' | 'SAN-multi-valued-RDN' | 'TPM-specification-unreadable';
 
 export interface EkProfileOptions {
-  /** Accept software TPMs and simulators. */
-  readonly allowSoftwareTpm?: boolean | undefined;
-  /** The certificate's key has been compared with one that is known to be a key. */
+  /** Accept certificates of TPMs of family 1.2, which need neither key usage nor key purpose. */
+  readonly allowTpm12?: boolean | undefined;
+  /** Accept those of Google Compute Engine that name a machine instead of a TPM. */
+  readonly allowGceProfile?: boolean | undefined;
+  /** The certificate's key has been compared with one that is known to be a key, and no weak one. */
   readonly keyIsKnown?: boolean | undefined;
 }
 
@@ -55,28 +63,55 @@ export interface EkProfileVerdict {
   /** undefined when the certificate does not name its TPM in a readable way. */
   readonly facts: EkCertificateFacts | undefined;
   readonly problems: readonly EkProblem[];
+  /** The certificate is of a kind that lists no key purposes; `problems` says whether that kind is accepted. */
+  readonly withoutPurposes: boolean;
 }
 
-/** Checks a certificate against the TCG EK Credential Profile for TPM 2.0 §3, as shipped TPMs keep to it. */
+/**
+ * Checks a certificate against the TCG EK Credential Profile for TPM 2.0 §3, as shipped TPMs keep to it. Whether its TPM
+ * is one that is wanted is for the rules (ek-rules.ts).
+ */
 export function checkEkProfile(certificate: Certificate, options: EkProfileOptions = {}): EkProfileVerdict {
+  const naming: EkProblem[] = [];
+  const isGce = isOfGoogleInstance(certificate);
+  const facts = isGce ? GOOGLE_INSTANCE : readFacts(certificate, naming);
+  const isTpm12 = facts?.specification?.family === '1.2';
+  const isOldTpm = isTpm12 && options.allowTpm12 === true;
+  const withoutPurposes = isOldTpm || isGce;
+  if (isTpm12 && !options.allowTpm12)
+    naming.push({ code: 'tpm_family', message: `${describe(certificate)} is for a TPM of family 1.2` });
+  if (isGce && !options.allowGceProfile)
+    naming.push({ code: 'gce_profile', message: `${describe(certificate)} names a machine of Google, and no TPM` });
   const problems: EkProblem[] = [
     ...serialProblems(certificate),
-    ...usageProblems(certificate),
+    ...usageProblems(certificate, withoutPurposes, isOldTpm),
     ...keyProblems(certificate, options.keyIsKnown === true),
   ];
   if (certificate.basicConstraints?.ca === true) {
     problems.push({ code: 'leaf_is_ca', message: `${describe(certificate)} is a CA certificate` });
   }
-  const facts = readFacts(certificate, problems);
-  if (facts?.specification?.family === '1.2') {
-    problems.push({ code: 'tpm_family', message: `${describe(certificate)} is for a TPM of family 1.2` });
-  }
-  if (facts?.softwareTpm && !options.allowSoftwareTpm) {
-    const { id, name } = facts.manufacturer;
-    problems.push({ code: 'software_tpm', message: `manufacturer id:${id} (${name}) is no hardware TPM's` });
-  }
-  return { facts, problems };
+  return { facts, problems: [...problems, ...naming], withoutPurposes };
 }
+
+/**
+ * Google's private CA certifies endorsement keys of its virtual machines with neither alternative name nor key purpose,
+ * and attestation keys likewise: the key usage alone tells them apart.
+ */
+function isOfGoogleInstance({ extensions }: Certificate): boolean {
+  return (
+    extensions.has(EXTENSION.googleInstance) &&
+    !extensions.has(EXTENSION.subjectAltName) &&
+    !extensions.has(EXTENSION.extKeyUsage)
+  );
+}
+
+const GOOGLE_INSTANCE: EkCertificateFacts = {
+  manufacturer: { id: '474F4F47', name: 'Google', kind: 'cloud' },
+  model: undefined,
+  version: undefined,
+  specification: undefined,
+  oddities: [],
+};
 
 function serialProblems(certificate: Certificate): EkProblem[] {
   const { oddities } = certificate;
@@ -85,16 +120,15 @@ function serialProblems(certificate: Certificate): EkProblem[] {
 }
 
 /** An endorsement key decrypts. The purpose alone does not tell: signing keys have been certified with it too. */
-function usageProblems(certificate: Certificate): EkProblem[] {
+function usageProblems(certificate: Certificate, withoutPurposes: boolean, withoutUsage: boolean): EkProblem[] {
   const { keyUsage, subjectPublicKeyInfo } = certificate;
-  const problems: EkProblem[] = leafUsageProblems(certificate, KEY_PURPOSE.ekCertificate).map(({ message }) => ({
-    code: 'eku',
-    message,
-  }));
+  const purposes = leafUsageProblems(certificate, KEY_PURPOSE.ekCertificate, withoutPurposes);
+  const problems: EkProblem[] = purposes.map(({ message }) => ({ code: 'eku', message }));
   const encrypts =
     keyUsage?.has('keyEncipherment') === true ||
     // The profile wants keyAgreement with ECC; one vendor writes keyEncipherment there.
-    (subjectPublicKeyInfo.key.type === 'ec' && keyUsage?.has('keyAgreement') === true);
+    (subjectPublicKeyInfo.key.type === 'ec' && keyUsage?.has('keyAgreement') === true) ||
+    (keyUsage === undefined && withoutUsage);
   const signs = keyUsage?.has('digitalSignature') === true || keyUsage?.has('keyCertSign') === true;
   if (!encrypts || signs) {
     const has = keyUsage === undefined ? 'no key usage' : `key usage ${[...keyUsage].join(', ') || '(none)'}`;
@@ -109,7 +143,8 @@ function keyProblems(certificate: Certificate, isKnown: boolean): EkProblem[] {
     weakness(key) ??
     (key.type === 'rsa' && key.use === 'pss' ? 'an RSA key for signatures only' : undefined) ??
     (isKnown || isOnCurve(key) ? undefined : 'a key that is none');
-  return weak === undefined ? [] : [{ code: 'weak_key', message: `${describe(certificate)} has ${weak}` }];
+  if (weak !== undefined) return [{ code: 'weak_key', message: `${describe(certificate)} has ${weak}` }];
+  return isKnown ? [] : rocaProblems(certificate).map(({ message }) => ({ code: 'roca', message }));
 }
 
 function readFacts(certificate: Certificate, problems: EkProblem[]): EkCertificateFacts | undefined {
@@ -138,11 +173,10 @@ function readFacts(certificate: Certificate, problems: EkProblem[]): EkCertifica
   const specification = readSpecification(certificate, oddities);
   const vendor = tpmVendor(named.id);
   return {
-    manufacturer: { id: named.id, name: vendor?.name },
+    manufacturer: { id: named.id, name: vendor?.name, kind: vendor?.kind ?? 'hardware' },
     model: named.model,
     version: named.version,
     specification,
-    softwareTpm: vendor?.software === true,
     oddities,
   };
 }

@@ -12,6 +12,22 @@ export const EXTENSION = {
   extKeyUsage: '2.5.29.37',
   inhibitAnyPolicy: '2.5.29.54',
   authorityInfoAccess: '1.3.6.1.5.5.7.1.1',
+  /** Zone, project and instance of a machine of Google Compute Engine. */
+  googleInstance: '1.3.6.1.4.1.11129.2.1.21',
+} as const;
+
+/** Extensions of revocation lists that are acted on (RFC 5280 §5.2). */
+export const CRL_EXTENSION = {
+  cRLNumber: '2.5.29.20',
+  deltaCRLIndicator: '2.5.29.27',
+  issuingDistributionPoint: '2.5.29.28',
+  authorityKeyIdentifier: '2.5.29.35',
+} as const;
+
+/** Extensions of one entry of a revocation list (RFC 5280 §5.3). */
+export const CRL_ENTRY_EXTENSION = {
+  reasonCode: '2.5.29.21',
+  certificateIssuer: '2.5.29.29',
 } as const;
 
 /** Key purposes: TCG EK Credential Profile §3.2, RFC 5280 §4.2.1.12. */

@@ -1,7 +1,8 @@
 import type { Certificate } from './certificate.ts';
 import { formatName } from './name.ts';
 import { EXTENSION, KEY_PURPOSE } from './object-identifiers.ts';
-import { describeSignature, unsoundness, verifySignature } from './signature-algorithm.ts';
+import { hasRocaFingerprint } from './roca.ts';
+import { describeSignature, type SignatureAlgorithm, unsoundness, verifySignature } from './signature-algorithm.ts';
 import { weakness } from './subject-public-key.ts';
 
 export type PathProblemCode =
@@ -10,6 +11,9 @@ export type PathProblemCode =
   | 'weak_signature'
   | 'unsupported_signature'
   | 'weak_key'
+  | 'roca'
+  | 'revoked'
+  | 'revocation_unknown'
   | 'expired'
   | 'not_yet_valid'
   | 'not_a_ca'
@@ -48,9 +52,25 @@ export function criticalExtensionProblems(certificate: Certificate): PathProblem
   return [{ code: 'unknown_critical_extension', message }];
 }
 
-export function validityProblems(certificate: Certificate, now: Date, allowExpired = false): PathProblem[] {
+/** What a policy may let pass in a path that is sound otherwise. Nothing by default. */
+export interface PathAllowances {
+  /** A leaf after its end. */
+  readonly allowExpiredLeaf?: boolean | undefined;
+  /** Certificates before their beginning, for a judge whose clock may not be set yet. */
+  readonly allowNotYetValid?: boolean | undefined;
+  /** Signatures over SHA-1, for which a second message can be found by whoever chooses the first. */
+  readonly allowSha1?: boolean | undefined;
+}
+
+/** @param allowExpired of the certificate that is the leaf */
+export function validityProblems(
+  certificate: Certificate,
+  now: Date,
+  allowExpired = false,
+  allowNotYetValid = false,
+): PathProblem[] {
   const { notBefore, notAfter } = certificate;
-  if (now < notBefore) {
+  if (now < notBefore && !allowNotYetValid) {
     const message = `${describe(certificate)} is not valid before ${notBefore.toISOString()}`;
     return [{ code: 'not_yet_valid', message }];
   }
@@ -60,9 +80,13 @@ export function validityProblems(certificate: Certificate, now: Date, allowExpir
   return [];
 }
 
-/** The end of the path must be certified for the purpose, by name: a certificate for anything says nothing of a TPM. */
-export function leafUsageProblems(leaf: Certificate, purpose: string): PathProblem[] {
-  if (leaf.extKeyUsage?.includes(purpose)) return [];
+/**
+ * The end of the path must be certified for the purpose, by name: a certificate for anything says nothing of a TPM.
+ *
+ * @param withoutPurposes whether one that lists none is accepted
+ */
+export function leafUsageProblems(leaf: Certificate, purpose: string, withoutPurposes = false): PathProblem[] {
+  if (leaf.extKeyUsage?.includes(purpose) || (leaf.extKeyUsage === undefined && withoutPurposes)) return [];
   const has = leaf.extKeyUsage === undefined ? 'names no key purpose' : `is for ${listed(leaf.extKeyUsage)}`;
   return [{ code: 'eku', message: `${describe(leaf)} ${has}, not for ${purpose}` }];
 }
@@ -80,9 +104,12 @@ function caUsageProblems(ca: Certificate, purpose: string): PathProblem[] {
  */
 export function authorityProblems(
   ca: Certificate,
-  rules: { readonly now: Date; readonly requireEku?: string | undefined },
+  rules: PathAllowances & { readonly now: Date; readonly requireEku?: string | undefined },
 ): PathProblem[] {
-  const problems = [...validityProblems(ca, rules.now), ...criticalExtensionProblems(ca)];
+  const problems = [
+    ...validityProblems(ca, rules.now, false, rules.allowNotYetValid),
+    ...criticalExtensionProblems(ca),
+  ];
   if (ca.basicConstraints?.ca !== true) {
     problems.push({ code: 'not_a_ca', message: `${describe(ca)} is not a CA certificate` });
   }
@@ -91,6 +118,13 @@ export function authorityProblems(
   }
   if (rules.requireEku !== undefined) problems.push(...caUsageProblems(ca, rules.requireEku));
   return problems;
+}
+
+/** An RSA key that can be computed from its public half (CVE-2017-15361) signs for whoever did so. */
+export function rocaProblems(ca: Certificate): PathProblem[] {
+  const { key } = ca.subjectPublicKeyInfo;
+  if (key.type !== 'rsa' || !hasRocaFingerprint(key.modulus)) return [];
+  return [{ code: 'roca', message: `${describe(ca)} has an RSA key with the fingerprint of CVE-2017-15361 (ROCA)` }];
 }
 
 /** What keeps a CA from standing above `below`, the path up to it with the leaf first. */
@@ -103,20 +137,47 @@ export function pathLengthProblems(ca: Certificate, below: readonly Certificate[
   return [{ code: 'path_length', message }];
 }
 
-/** Whether `issuer` made the signature on `subject`; key and algorithm are looked at before they are trusted to say. */
-export function signatureProblem(subject: Certificate, issuer: Certificate): PathProblem | undefined {
-  const algorithm = subject.signatureAlgorithm;
+/**
+ * Whether `issuer` made the signature on `subject`; key and algorithm are looked at before they are trusted to say.
+ *
+ * @param isVerified whether that very key is known to have made that very signature
+ */
+export function signatureProblem(
+  subject: Certificate,
+  issuer: Certificate,
+  { allowSha1 }: PathAllowances = {},
+  isVerified = false,
+): PathProblem | undefined {
+  return signatureProblemOf(subject, () => describe(subject), issuer, { allowSha1 }, isVerified);
+}
+
+/** What X.509 signs: a certificate, or a revocation list. */
+export interface Signed {
+  readonly signatureAlgorithm: SignatureAlgorithm;
+  readonly tbs: Uint8Array;
+  readonly signature: Uint8Array;
+}
+
+/** As `signatureProblem`, of anything that is signed; `described` is asked for what to call it only in a problem. */
+export function signatureProblemOf(
+  { signatureAlgorithm: algorithm, tbs, signature }: Signed,
+  described: () => string,
+  issuer: Certificate,
+  { allowSha1 }: Pick<PathAllowances, 'allowSha1'> = {},
+  isVerified = false,
+): PathProblem | undefined {
   const unsound = unsoundness(algorithm);
-  if (unsound !== undefined) {
-    return { code: unsound, message: `${describe(subject)} is signed with ${describeSignature(algorithm)}` };
+  if (unsound !== undefined && !(unsound === 'weak_signature' && allowSha1)) {
+    return { code: unsound, message: `${described()} is signed with ${describeSignature(algorithm)}` };
   }
   const { key } = issuer.subjectPublicKeyInfo;
   const weak = weakness(key);
   if (weak !== undefined) return { code: 'weak_key', message: `${describe(issuer)} has ${weak}` };
+  if (isVerified) return undefined;
   const { publicKey } = issuer;
   if (publicKey === undefined) return { code: 'weak_key', message: `${describe(issuer)} has a key that is none` };
-  if (verifySignature(algorithm, subject.tbs, subject.signature, { key, publicKey })) return undefined;
-  return { code: 'bad_signature', message: `${describe(subject)} was not signed with the key of ${describe(issuer)}` };
+  if (verifySignature(algorithm, tbs, signature, { key, publicKey })) return undefined;
+  return { code: 'bad_signature', message: `${described()} was not signed with the key of ${describe(issuer)}` };
 }
 
 function isSelfIssued(certificate: Certificate): boolean {

@@ -3,35 +3,45 @@ import type { Certificate } from './certificate.ts';
 import { readIssuerAddresses } from './extensions.ts';
 import { MalformedCertificateError } from './malformed-certificate.ts';
 import { formatName } from './name.ts';
+import type { PathCache } from './path-cache.ts';
+import { RevocationCheck, type RevocationRule } from './path-revocation.ts';
 import {
   authorityProblems,
   criticalExtensionProblems,
   describe,
   leafUsageProblems,
+  type PathAllowances,
   type PathProblem,
   pathLengthProblems,
+  rocaProblems,
   signatureProblem,
   validityProblems,
 } from './path-rules.ts';
 import { type AnchorSet, groupBySubject } from './trust-store.ts';
-import { type Period, steadyPeriod } from './validity.ts';
+import { intersection, type Period, steadyPeriod } from './validity.ts';
 
 /** Most certificates in a path, leaf and anchor included. The longest in the field has seven. */
 const MAX_PATH = 10;
 
 /** Most issuers tried, at one signature check each: what look-alike CAs can cost. */
-const MAX_CANDIDATES = 64;
+export const MAX_CANDIDATES = 64;
 
-export interface PathQuestion {
+export interface PathQuestion extends PathAllowances {
   readonly leaf: Certificate;
   /** Certificates that may stand in the path; from wherever they are, they are never anchors. */
   readonly intermediates: readonly Certificate[];
   readonly anchors: AnchorSet;
   readonly now: Date;
-  /** Accept a leaf after its end. CAs must be valid in any case. */
-  readonly allowExpiredLeaf?: boolean | undefined;
   /** Key purpose that the leaf must have, and every CA that lists purposes. */
   readonly requireEku?: string | undefined;
+  /** A leaf that lists no purposes is none without the required one. */
+  readonly leafWithoutPurposes?: boolean | undefined;
+  /** Revocation lists, and whether a certificate of which they do not tell is refused; not asked without. */
+  readonly revocation?: RevocationRule | undefined;
+  /** Issuers that may still be tried, where several searches share one bound. */
+  readonly candidates?: { left: number } | undefined;
+  /** Of the trust store that the anchors are from; it never changes the answer. */
+  readonly cache?: PathCache | undefined;
 }
 
 /** The issuer at which the search for a path ended. */
@@ -51,10 +61,14 @@ export type PathVerdict =
       readonly chain: readonly Certificate[];
       /** Throughout this period the same question has the same answer. */
       readonly steady: Period;
+      /** What revocation lists could not tell and were not required to, one sentence each. */
+      readonly notes: readonly string[];
     }
   | {
       readonly ok: false;
       readonly problems: readonly PathProblem[];
+      /** As far as the best path came whose signatures hold, leaf first. */
+      readonly chain: readonly Certificate[];
       readonly missingIssuer?: MissingIssuer;
     };
 
@@ -72,38 +86,45 @@ export function validatePath(question: PathQuestion): PathVerdict {
   // Every comparison with such a date is false, which would let anything pass as valid.
   if (Number.isNaN(now.getTime())) throw new TypeError('now is an invalid date');
   const problems = [
-    ...validityProblems(leaf, now, question.allowExpiredLeaf),
+    ...validityProblems(leaf, now, question.allowExpiredLeaf, question.allowNotYetValid),
     ...criticalExtensionProblems(leaf),
-    ...(requireEku === undefined ? [] : leafUsageProblems(leaf, requireEku)),
+    ...(requireEku === undefined ? [] : leafUsageProblems(leaf, requireEku, question.leafWithoutPurposes)),
   ];
   const search = new PathSearch(question);
   const chain = search.from([leaf]);
-  if (chain !== undefined && problems.length === 0)
-    return { ok: true, chain, steady: steadyPeriod([leaf, ...search.tried], now) };
-  if (chain !== undefined) return { ok: false, problems };
-  const { problems: found, missingIssuer } = search.furthest;
-  return { ok: false, problems: [...problems, ...found], ...(missingIssuer === undefined ? {} : { missingIssuer }) };
+  if (chain !== undefined && problems.length === 0) {
+    question.cache?.remember(chain);
+    return { ok: true, chain, ...search.standing(chain) };
+  }
+  if (chain !== undefined) return { ok: false, problems, chain };
+  const { problems: found, path, missingIssuer } = search.furthest;
+  const missing = missingIssuer === undefined ? {} : { missingIssuer };
+  return { ok: false, problems: [...problems, ...found], chain: path, ...missing };
 }
 
 interface Failure {
   /** Links whose signatures held, and then how much the failure says. */
   readonly progress: readonly [reachedAnchor: number, links: number, weight: number];
   readonly problems: readonly PathProblem[];
+  readonly path: readonly Certificate[];
   readonly missingIssuer?: MissingIssuer;
 }
 
 class PathSearch {
-  furthest: Failure = { progress: [-1, -1, -1], problems: [] };
+  furthest: Failure = { progress: [-1, -1, -1], problems: [], path: [] };
   /** Every certificate whose validity had a part in the search. */
-  readonly tried: Set<Certificate> = new Set();
+  readonly #tried: Set<Certificate> = new Set();
   readonly #question: PathQuestion;
+  readonly #revocation: RevocationCheck;
   readonly #intermediates: ReadonlyMap<string, readonly Certificate[]>;
   /** Of each CA that was reached: other branches lead to it again. */
   readonly #authorityProblems: Map<Certificate, readonly PathProblem[]> = new Map();
-  #candidatesLeft = MAX_CANDIDATES;
+  readonly #candidates: { left: number };
 
   constructor(question: PathQuestion) {
     this.#question = question;
+    this.#candidates = question.candidates ?? { left: MAX_CANDIDATES };
+    this.#revocation = new RevocationCheck(question.revocation, question.now);
     this.#intermediates = groupBySubject(question.intermediates);
   }
 
@@ -117,21 +138,27 @@ class PathSearch {
         this.#note(path, 1, [{ code: 'too_deep', message: `no anchor within ${MAX_PATH} certificates` }]);
         return undefined;
       }
-      if (this.#candidatesLeft === 0) {
+      if (this.#candidates.left === 0) {
         const message = `gave up after trying ${MAX_CANDIDATES} issuers`;
         // Nothing found before can be relied on to be the reason.
-        this.furthest = { progress: [2, 0, 0], problems: [{ code: 'too_many_candidates', message }] };
+        this.furthest = { progress: [2, 0, 0], problems: [{ code: 'too_many_candidates', message }], path };
         return undefined;
       }
-      this.#candidatesLeft--;
-      this.tried.add(issuer);
-      const unsigned = signatureProblem(subject, issuer);
+      this.#candidates.left--;
+      this.#tried.add(issuer);
+      const unsigned = this.#signatureProblem(subject, issuer, path);
       if (unsigned !== undefined) {
         this.#note(path, 1, [unsigned]);
         continue;
       }
       const extended = [...path, issuer];
-      const problems = [...this.#problemsOf(issuer), ...pathLengthProblems(issuer, path)];
+      const problems = [
+        ...this.#problemsOf(issuer),
+        // An anchor was chosen by somebody, key and all.
+        ...(isAnchor ? [] : rocaProblems(issuer)),
+        ...pathLengthProblems(issuer, path),
+        ...this.#revocation.problems(subject, issuer),
+      ];
       if (problems.length > 0) {
         this.#note(extended, 1, problems, isAnchor);
         continue;
@@ -161,6 +188,19 @@ class PathSearch {
     ]
       .filter((candidate) => candidate.rank < 2 && !path.some((earlier) => sameSubject(earlier, candidate.issuer)))
       .sort((a, b) => a.rank - b.rank);
+  }
+
+  /** How long the answer holds that accepted the chain, and what it leaves open. */
+  standing(chain: readonly Certificate[]): { readonly steady: Period; readonly notes: readonly string[] } {
+    const { leaf, now } = this.#question;
+    const steady = steadyPeriod([leaf, ...this.#tried], now);
+    return { steady: intersection(steady, this.#revocation.steady), notes: this.#revocation.openOf(chain) };
+  }
+
+  #signatureProblem(subject: Certificate, issuer: Certificate, path: readonly Certificate[]): PathProblem | undefined {
+    // The leaf is new nearly always, and looking it up costs its hash.
+    const isVerified = path.length > 1 && this.#question.cache?.isSigned(subject, issuer);
+    return signatureProblem(subject, issuer, this.#question, isVerified === true);
   }
 
   #problemsOf(ca: Certificate): readonly PathProblem[] {
@@ -193,7 +233,7 @@ class PathSearch {
   ): void {
     const progress = [reachedAnchor ? 1 : 0, path.length, weight] as const;
     if (!this.#isFurther(progress)) return;
-    this.furthest = { progress, problems, ...(missingIssuer === undefined ? {} : { missingIssuer }) };
+    this.furthest = { progress, problems, path, ...(missingIssuer === undefined ? {} : { missingIssuer }) };
   }
 
   #isFurther(progress: Failure['progress']): boolean {

@@ -30,6 +30,15 @@ export function steadyPeriod(validities: Iterable<Validity>, now: Date): Period 
   return { from, until };
 }
 
+export function intersection(a: Period, b: Period): Period {
+  return { from: Math.max(a.from, b.from), until: Math.min(a.until, b.until) };
+}
+
+/** A moment that says nothing of the next. */
+export function only(now: Date): Period {
+  return { from: now.getTime(), until: now.getTime() };
+}
+
 export function readValidity(reader: DerReader, noteOddity: (oddity: TimeOddity) => void): Validity {
   const notBefore = readTime(reader.next('notBefore'), noteOddity);
   const notAfter = readTime(reader.next('notAfter'), noteOddity);
@@ -38,7 +47,7 @@ export function readValidity(reader: DerReader, noteOddity: (oddity: TimeOddity)
 }
 
 /** UTCTime or GeneralizedTime, to the second and in UTC. Either may stand for a year before 2050: a CA does so. */
-function readTime(element: DerElement, noteOddity: (oddity: TimeOddity) => void): Date {
+export function readTime(element: DerElement, noteOddity: (oddity: TimeOddity) => void): Date {
   const text = Buffer.from(element.content).toString('latin1');
   if (element.tag === TAG.UTC_TIME) {
     if (!/^\d{12}Z$/.test(text)) element.fail('a UTCTime that is not YYMMDDhhmmssZ');

@@ -1,19 +1,31 @@
 /** Who makes the TPM, by the id that certificates and TPM_PT_MANUFACTURER carry. */
 export interface TpmVendor {
   readonly name: string;
-  /** Software TPMs and simulators keep their keys in a file, and examples are nobody's: no hardware speaks for them. */
-  readonly software?: true;
+  readonly kind: TpmKind;
+}
+
+/**
+ * What stands behind a certificate. `cloud`: a vTPM, which anybody who rents a machine has. `software`: software TPMs
+ * and simulators, whose keys lie in a file, and examples, which are nobody's.
+ */
+export const TPM_KINDS = ['hardware', 'cloud', 'software'] as const;
+export type TpmKind = (typeof TPM_KINDS)[number];
+
+interface Entry {
+  readonly name: string;
+  /** Hardware where it is not said. */
+  readonly kind?: TpmKind;
 }
 
 /** TCG TPM Vendor ID Registry 1.07 revision 0.02, and ids outside it that certificates have been seen with. */
-const VENDORS: Readonly<Record<string, TpmVendor>> = {
+const VENDORS: Readonly<Record<string, Entry>> = {
   '414D4400': { name: 'AMD' },
   '414E5400': { name: 'Ant Group' },
   '41544D4C': { name: 'Atmel' },
   '4252434D': { name: 'Broadcom' },
   '4353434F': { name: 'Cisco' },
   '464C5953': { name: 'Flyslice Technologies' },
-  '474F4F47': { name: 'Google' },
+  '474F4F47': { name: 'Google', kind: 'cloud' },
   '48495349': { name: 'Huawei' },
   '48504500': { name: 'HPE' },
   '48504900': { name: 'HPI' },
@@ -37,14 +49,35 @@ const VENDORS: Readonly<Record<string, TpmVendor>> = {
   '54584E00': { name: 'Texas Instruments' },
   '57454300': { name: 'Winbond' },
   // Not in the registry.
-  '00001014': { name: 'swtpm', software: true },
-  '49424D20': { name: 'TPM simulator', software: true },
-  '54434700': { name: 'TCG example', software: true },
-  '54534730': { name: 'TCG example', software: true },
-  FFFFF1D0: { name: 'FIDO conformance tool', software: true },
+  '00001014': { name: 'swtpm', kind: 'software' },
+  '49424D20': { name: 'TPM simulator', kind: 'software' },
+  '54434700': { name: 'TCG example', kind: 'software' },
+  '54534730': { name: 'TCG example', kind: 'software' },
+  FFFFF1D0: { name: 'FIDO conformance tool', kind: 'software' },
 };
 
-/** Looks up a vendor id given as eight upper-case hex digits. */
+/** Looks up a vendor id given as eight upper-case hex digits. An id in no table is taken for hardware's. */
 export function tpmVendor(id: string): TpmVendor | undefined {
-  return Object.hasOwn(VENDORS, id) ? VENDORS[id] : undefined;
+  const entry = Object.hasOwn(VENDORS, id) ? VENDORS[id] : undefined;
+  return entry === undefined ? undefined : { name: entry.name, kind: entry.kind ?? 'hardware' };
+}
+
+/**
+ * The four characters of a registered id, without the blanks or zeros that fill it up: `IFX`. No two ids have the same,
+ * which is why software, whose ids look like those of hardware, has none.
+ */
+export function vendorLetters(id: string): string | undefined {
+  const vendor = tpmVendor(id);
+  if (vendor === undefined || vendor.kind === 'software') return undefined;
+  const letters = String.fromCharCode(...(id.match(/../g) ?? []).map((pair) => Number.parseInt(pair, 16)));
+  return /^[A-Z]{2,4}[\0 ]{0,2}$/.test(letters) ? letters.replace(/[\0 ]+$/, '') : undefined;
+}
+
+/** The ids that somebody means by a vendor's name, its letters (`IFX`) or eight hex digits. Case does not count. */
+export function vendorIds(text: string): readonly string[] {
+  const wanted = text.trim().toUpperCase();
+  if (/^(ID:)?[0-9A-F]{8}$/.test(wanted)) return [wanted.replace('ID:', '')];
+  return Object.keys(VENDORS).filter(
+    (id) => VENDORS[id]?.name.toUpperCase() === wanted || vendorLetters(id) === wanted,
+  );
 }

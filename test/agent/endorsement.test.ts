@@ -16,7 +16,7 @@ let tpm: SoftwareTpm;
 afterEach(() => tpm.stop());
 
 /** By hash, as a key without certificate is admitted. */
-const LISTED: Partial<Policy> = { anchors: undefined, isListed: () => true };
+const LISTED: Partial<Policy> = { mode: 'hash', bundles: [], isListed: () => true };
 
 function attest(ek: KeyChoice = 'auto', policy: Partial<Policy> = {}): Promise<JudgedAttestation> {
   const attestor = new Attestor({ trustDomain: TRUST_DOMAIN, tcti: () => tpm.tcti, ek });

@@ -239,7 +239,7 @@ test('A66 refuses a certificate that does not name its TPM, or names it twice', 
   await refusesLeaf({ san: { manufacturer: 'Infineon' } }, 'ek.profile');
 });
 
-test('A66 refuses the certificate of a TPM 1.2', () => refusesLeaf({ family: '1.2' }, 'ek.profile'));
+test('A66 refuses the certificate of a TPM 1.2', () => refusesLeaf({ family: '1.2' }, 'ek.tpm_family'));
 
 test('A66 refuses certificates signed over SHA-1, or in no way that is known', async () => {
   await refusesLeaf({ hash: 'sha1' }, 'ek.weak_signature');

@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { AGENT_OPTIONS } from '../../src/agent/config.ts';
 import { checksumOf } from '../../src/cli/spire-plugin-block.ts';
-import { readServerConfig, SERVER_OPTIONS } from '../../src/server-plugin/config.ts';
+import { SERVER_OPTIONS } from '../../src/server-plugin/config.ts';
+import { readLivePolicy } from '../../src/server-plugin/live-policy.ts';
 import { parseHcl } from '../../src/spire/hcl.ts';
 import { type OptionSpec, readOptions } from '../../src/spire/options.ts';
 import { VERSION } from '../../src/spire/version.ts';
@@ -244,7 +245,7 @@ test('mistakes in folders and a SHA-1 bank are shown when the options themselves
   const folders = `ca_path = "${join(folder, 'nowhere')}"\npcrs = "sha1:0-7"`;
   const problems = (hcl: string): string => {
     try {
-      readServerConfig('example.org', hcl);
+      readLivePolicy('example.org', hcl, { reloaded: () => {}, failed: () => {} });
     } catch (error) {
       return String(error);
     }

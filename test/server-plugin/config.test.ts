@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { readServerConfig } from '../../src/server-plugin/config.ts';
+import { type LivePolicy, readLivePolicy } from '../../src/server-plugin/live-policy.ts';
 import { serverPlugin } from '../../src/server-plugin/spire-plugin.ts';
 import { createLogger } from '../../src/spire/logger.ts';
 import { mintEkChain, pem } from '../support/pki.ts';
@@ -14,7 +14,9 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-const configured = () => readServerConfig('example.org', `hash_path = ${JSON.stringify(folder)}`);
+const configure = (hcl: string): LivePolicy =>
+  readLivePolicy('example.org', hcl, { reloaded: () => {}, failed: () => {} });
+const configured = () => configure(`hash_path = ${JSON.stringify(folder)}`);
 const list = (...names: string[]) => {
   for (const name of names) writeFileSync(join(folder, name), '');
 };
@@ -31,7 +33,9 @@ test.each([
   ['with something behind it', `${HASH}.txt`],
 ])('a name %s is warned of, and is not found', (_, name) => {
   list(name);
-  const { warnings, policy } = configured();
+  const live = configured();
+  const { policy } = live.current();
+  const { warnings } = live;
   expect(warnings).toEqual([
     `hash_path: "${name}" will never be found: a name is 64 hexadecimal digits in lower case, as "tpm-attestor ek hash" prints it`,
   ]);
@@ -47,7 +51,7 @@ test('of many such names one is given', () => {
 
 test.each(['ca_path', 'hash_path'])('%s that is not there is named once, in plain words', (option) => {
   const missing = join(folder, 'nonesuch');
-  expect(() => readServerConfig('example.org', `${option} = ${JSON.stringify(missing)}`)).toThrow(
+  expect(() => configure(`${option} = ${JSON.stringify(missing)}`)).toThrow(
     `"${option}" cannot be used: ${missing}: no such file or directory`,
   );
 });
@@ -55,8 +59,8 @@ test.each(['ca_path', 'hash_path'])('%s that is not there is named once, in plai
 test('paths that hold nothing of use are named with what is wrong', () => {
   list('file');
   const file = JSON.stringify(join(folder, 'file'));
-  expect(() => readServerConfig('example.org', `ca_path = ${file}`)).toThrow(/file: holds no certificate that can be/);
-  expect(() => readServerConfig('example.org', `hash_path = ${file}`)).toThrow(/file: is not a folder/);
+  expect(() => configure(`ca_path = ${file}`)).toThrow(/file: holds no certificate that can be/);
+  expect(() => configure(`hash_path = "/dev/null"`)).toThrow(/\/dev\/null is not a regular file/);
 });
 
 test('CAs without a word on machines are warned of at Configure, and at Validate in the log alone; hashes are not', async () => {
@@ -64,7 +68,7 @@ test('CAs without a word on machines are warned of at Configure, and at Validate
   writeFileSync(caPath, pem(mintEkChain().root.der));
   const hcl = `ca_path = ${JSON.stringify(caPath)}`;
   const everyTpm = expect.stringContaining('ca_path admits every TPM that its CAs ever certified');
-  expect(readServerConfig('example.org', hcl).warnings).toEqual([everyTpm]);
+  expect(configure(hcl).warnings).toEqual([everyTpm]);
   expect(configured().warnings).toEqual([expect.not.stringContaining('every TPM')]);
 
   const messages: string[] = [];

@@ -2,36 +2,18 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Attestation, Attestor } from '../../src/agent/attest.ts';
-import { type PcrRequirement, type Policy, parsePcrs } from '../../src/verifier/policy.ts';
+import type { Policy } from '../../src/verifier/policy.ts';
 import { begin, finish, type Verdict } from '../../src/verifier/verify.ts';
 import { trustStoreFrom } from '../../src/x509/trust-store.ts';
+import { bundle, SOFTWARE, testPolicy } from './policy.ts';
 import type { SoftwareTpm } from './swtpm.ts';
 
-export const TRUST_DOMAIN = 'example.org';
-
-export function pcrs(text: string): PcrRequirement {
-  const requirement = parsePcrs(text);
-  if (typeof requirement === 'string') throw new RangeError(requirement);
-  return requirement;
-}
+export { pcrs, TRUST_DOMAIN } from './policy.ts';
 
 export function policyFor(tpm: Pick<SoftwareTpm, 'caPath'>, changes: Partial<Policy> = {}): Policy {
   const { anchors, problems } = trustStoreFrom([{ name: 'ca', bytes: readFileSync(tpm.caPath) }]);
   if (problems.length > 0) throw new Error(problems.map(({ message }) => message).join());
-  return {
-    trustDomain: TRUST_DOMAIN,
-    pluginName: 'tpm',
-    anchors,
-    isListed: undefined,
-    pcrs: [pcrs('sha256:0-7')],
-    ekAlgorithms: ['rsa', 'ecc'],
-    allowSoftwareTpm: true,
-    allowExpiredEk: false,
-    allowSha1Bank: false,
-    wire: 'tpm-attestor',
-    challengeTimeoutMs: 60_000,
-    ...changes,
-  };
+  return testPolicy({ bundles: [bundle(anchors, SOFTWARE)], ekAlgorithms: ['rsa', 'ecc'], ...changes });
 }
 
 export interface JudgedAttestation extends Attestation {

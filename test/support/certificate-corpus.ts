@@ -27,6 +27,8 @@ export interface LeafRow {
   readonly oddities: readonly string[];
   readonly expected: {
     readonly isEk: boolean;
+    /** Of certificates of Google's private CA: whether they are for an EK where that profile is accepted. */
+    readonly isEkUnderProfile?: boolean;
     readonly verifies: boolean;
     readonly chain: readonly string[] | null;
     readonly validTogether?: readonly [string, string] | null;

@@ -3,15 +3,13 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { publicKeyHash, publicKeyOf } from '../../src/tpm/public-key.ts';
 import { type Judged, KnownMachines } from '../../src/verifier/known-machines.ts';
-import { parsePcrs } from '../../src/verifier/policy.ts';
+import { type BundleRules, MODES } from '../../src/verifier/policy.ts';
 import { begin, finish, type Pending, type Policy } from '../../src/verifier/verify.ts';
 import { anchorsOf } from '../../src/x509/trust-store.ts';
 import { type Forger, forger } from '../support/forger.ts';
 import { keyPair, mintAuthority, mintEkChain } from '../support/pki.ts';
-import { type SoftwareDevice, softwareDevice, TRUST_DOMAIN } from '../support/software-device.ts';
-
-const pcrs = parsePcrs('sha256:0-7');
-if (typeof pcrs === 'string') throw new Error(pcrs);
+import { bundle, testPolicy } from '../support/policy.ts';
+import { type SoftwareDevice, softwareDevice } from '../support/software-device.ts';
 
 const day = (n: number): Date => new Date(Date.UTC(2026, 0, 1 + n));
 const HONEST = mintEkChain();
@@ -23,19 +21,10 @@ const SECOND_ROOT = mintAuthority(
   { notBefore: day(4), notAfter: day(12) },
 );
 
-const POLICY: Policy = {
-  trustDomain: TRUST_DOMAIN,
-  pluginName: 'tpm',
-  anchors: anchorsOf([HONEST.root.certificate, SECOND_ROOT.certificate]),
-  isListed: undefined,
-  pcrs: [pcrs],
-  ekAlgorithms: ['rsa'],
-  allowSoftwareTpm: false,
-  allowExpiredEk: false,
-  allowSha1Bank: false,
-  wire: 'tpm-attestor',
-  challengeTimeoutMs: 60_000,
-};
+const ANCHORS = anchorsOf([HONEST.root.certificate, SECOND_ROOT.certificate]);
+const policyOf = (rules: Partial<BundleRules> = {}, changes: Partial<Policy> = {}): Policy =>
+  testPolicy({ bundles: [bundle(ANCHORS, rules)], ...changes });
+const POLICY = policyOf();
 
 const limited = (from: number, until: number) => ({ notBefore: day(from), notAfter: day(until) });
 const DEVICES: readonly SoftwareDevice[] = [
@@ -71,11 +60,13 @@ describe('whether a machine is known', () => {
       listed: fc.option(fc.nat({ max: HASHES.length - 1 }), { nil: undefined, freq: 3 }),
     });
     const visits = fc.array(visit, { minLength: 2, maxLength: 25 });
+    const rules = fc.record({ allowExpiredLeaf: fc.boolean(), allowNotYetValid: fc.boolean() });
+    const policies = fc.record({ mode: fc.constantFrom(...MODES), enforce: fc.boolean() });
     let remembered = 0;
     fc.assert(
-      fc.property(visits, fc.boolean(), fc.integer({ min: 1, max: 6 }), (history, allowExpiredEk, most) => {
+      fc.property(visits, rules, policies, fc.integer({ min: 1, max: 6 }), (history, rule, changes, most) => {
         let listed: string | undefined;
-        const policy: Policy = { ...POLICY, allowExpiredEk, isListed: (hash) => hash === listed };
+        const policy = policyOf(rule, { ...changes, isListed: (hash) => hash === listed });
         const known = new KnownMachines(policy, most);
         for (const { forger: index, at, listed: entry } of history) {
           const now = new Date(day(at[0]).getTime() + at[1]);

@@ -8,32 +8,20 @@ import {
   encodePluginResponse,
   type PluginPayload,
 } from '../../src/evidence/spire-tpm-plugin.ts';
-import type { Policy } from '../../src/verifier/policy.ts';
+import type { BundleRules, Policy } from '../../src/verifier/policy.ts';
 import { begin, finish } from '../../src/verifier/spire-tpm-plugin.ts';
 import { trustStoreFrom } from '../../src/x509/trust-store.ts';
-import { pcrs } from '../support/agent-attestation.ts';
 import { describeCorpus, readCorpusBytes } from '../support/corpus.ts';
 import { pluginForger } from '../support/plugin-forger.ts';
-import { softwareDevice, TRUST_DOMAIN } from '../support/software-device.ts';
+import { bundle, SOFTWARE, testPolicy } from '../support/policy.ts';
+import { softwareDevice } from '../support/software-device.ts';
 
 const FOLDER = 'spire-tpm-plugin-wire';
 const NOW = new Date('2026-12-01T00:00:00Z');
 /** As the server plugin of that project answered, and as the hash file was named. */
 const PUB_HASH = '989a46de5c44c6ec52e74eed73e82e29c8ad77167c212d8fa473c5d4f74129ae';
 
-const base: Policy = {
-  trustDomain: TRUST_DOMAIN,
-  pluginName: 'tpm',
-  anchors: undefined,
-  isListed: () => true,
-  pcrs: [pcrs('sha256:0-7')],
-  ekAlgorithms: ['rsa'],
-  allowSoftwareTpm: true,
-  allowExpiredEk: false,
-  allowSha1Bank: false,
-  wire: 'spire-tpm-plugin',
-  challengeTimeoutMs: 60_000,
-};
+const base = testPolicy({ isListed: () => true, wire: 'spire-tpm-plugin' });
 
 const findingsOf = (payload: Uint8Array, policy: Policy): readonly string[] => {
   const begun = begin(payload, policy, randomBytes, NOW);
@@ -42,9 +30,9 @@ const findingsOf = (payload: Uint8Array, policy: Policy): readonly string[] => {
 
 describeCorpus('a recorded exchange', () => {
   const file = (name: string): Uint8Array => readCorpusBytes(`${FOLDER}/${name}`);
-  const certified = (): Policy => {
+  const certified = (rules: Partial<BundleRules> = SOFTWARE): Policy => {
     const files = ['ca-issuer.pem', 'ca-root.pem'].map((name) => ({ name, bytes: file(name) }));
-    return { ...base, anchors: trustStoreFrom(files).anchors, isListed: undefined };
+    return testPolicy({ bundles: [bundle(trustStoreFrom(files).anchors, rules)], wire: 'spire-tpm-plugin' });
   };
   const listed: Policy = { ...base, isListed: (hash) => hash === PUB_HASH };
   const rows = () =>
@@ -116,7 +104,7 @@ describeCorpus('a recorded exchange', () => {
   test('is refused under policies that ask for what it does not have', () => {
     const payload = file('with-certificate/1-payload.json');
     expect(findingsOf(payload, { ...certified(), wire: 'tpm-attestor' })).toEqual(['evidence.wire']);
-    expect(findingsOf(payload, { ...certified(), allowSoftwareTpm: false })).toEqual(['ek.software_tpm']);
+    expect(findingsOf(payload, certified({}))).toEqual(['ek.software_tpm']);
     expect(findingsOf(payload, { ...certified(), ekAlgorithms: ['ecc'] })).toEqual(['ek.algorithm']);
     expect(findingsOf(payload, { ...listed, isListed: () => false })).toEqual(['ek.not_listed']);
   });

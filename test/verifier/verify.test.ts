@@ -1,30 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { publicKeyHash, publicKeyOf } from '../../src/tpm/public-key.ts';
-import { parsePcrs } from '../../src/verifier/policy.ts';
-import { begin, finish, type Pending, type Policy } from '../../src/verifier/verify.ts';
+import { begin, finish, type Pending } from '../../src/verifier/verify.ts';
 import { forger } from '../support/forger.ts';
-import { softwareDevice, TRUST_DOMAIN } from '../support/software-device.ts';
+import { testPolicy } from '../support/policy.ts';
+import { softwareDevice } from '../support/software-device.ts';
 
 const device = softwareDevice();
 const ek = publicKeyOf(device.ek.publicArea);
-const pcrs = parsePcrs('sha256:0-7');
-if (ek === undefined || typeof pcrs === 'string') throw new Error('the honest device is none');
+if (ek === undefined) throw new Error('the honest device is none');
 const pubHash = publicKeyHash(ek);
 
-const policy: Policy = {
-  trustDomain: TRUST_DOMAIN,
-  pluginName: 'tpm',
-  anchors: undefined,
-  isListed: (hash) => hash === pubHash,
-  pcrs: [pcrs],
-  ekAlgorithms: ['rsa'],
-  allowSoftwareTpm: false,
-  allowExpiredEk: false,
-  allowSha1Bank: false,
-  wire: 'tpm-attestor',
-  challengeTimeoutMs: 60_000,
-};
+const policy = testPolicy({ isListed: (hash) => hash === pubHash });
 const { payload } = forger(device);
 const now = new Date('2026-01-01T00:00:00Z');
 

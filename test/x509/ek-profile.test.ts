@@ -22,11 +22,10 @@ test('says what the certificate says of its TPM', () => {
   });
   expect(problems).toEqual([]);
   expect(facts).toEqual({
-    manufacturer: { id: '49465800', name: 'Infineon' },
+    manufacturer: { id: '49465800', name: 'Infineon', kind: 'hardware' },
     model: 'SLB 9670 TPM2.0',
     version: '073F',
     specification: { family: '2.0', level: 0, revision: 138 },
-    softwareTpm: false,
     oddities: [],
   });
 });
@@ -130,24 +129,18 @@ test.each([
 });
 
 test.each([
-  ['swtpm', 'id:00001014'],
-  ['the TPM simulator', 'id:49424D20'],
-  ['the FIDO conformance tool', 'id:fffff1d0'],
-  ['a TCG example', 'id:54434700'],
-  ['another TCG example', 'id:54534730'],
-])('rejects %s unless software TPMs are allowed', (_, manufacturer) => {
-  const { certificate } = mintEkChain({ leaf: { san: { manufacturer } } }).leaf;
-  expect(codes(checkEkProfile(certificate))).toEqual(['software_tpm']);
-  const allowed = checkEkProfile(certificate, { allowSoftwareTpm: true });
-  expect(codes(allowed)).toEqual([]);
-  expect(allowed.facts?.softwareTpm).toBe(true);
-});
-
-test('IBM as a vendor of hardware is not the simulator', () => {
-  expect(check({ san: { manufacturer: 'id:49424D00' } }).facts).toMatchObject({
-    softwareTpm: false,
-    manufacturer: { name: 'IBM' },
-  });
+  ['swtpm', 'id:00001014', 'software'],
+  ['the TPM simulator', 'id:49424D20', 'software'],
+  ['IBM, whose id differs from that of the simulator in one letter', 'id:49424D00', 'hardware'],
+  ['the FIDO conformance tool', 'id:fffff1d0', 'software'],
+  ['a TCG example', 'id:54434700', 'software'],
+  ['another TCG example', 'id:54534730', 'software'],
+  ['Google', 'id:474F4F47', 'cloud'],
+  ['an id in no table', 'id:41424344', 'hardware'],
+])('knows what kind of TPM %s makes', (_, manufacturer, kind) => {
+  const { facts, problems } = check({ san: { manufacturer } });
+  expect(problems).toEqual([]);
+  expect(facts?.manufacturer.kind).toBe(kind);
 });
 
 test('a time that is none among the directory attributes, before the specification, is read past', () => {

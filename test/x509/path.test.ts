@@ -43,6 +43,7 @@ test('a sound chain is trusted, and told leaf first and anchor last', () => {
   expect(judge(chain)).toEqual({
     ok: true,
     chain: certificates(chain.leaf, chain.intermediate, chain.root),
+    notes: [],
     steady: steadyPeriod(certificates(chain.leaf, chain.intermediate, chain.root), NOW),
   });
 });
@@ -226,7 +227,7 @@ test('a configured certificate that is not self-signed is an anchor, with the ro
   const chain = mintEkChain();
   const verdict = judge(chain, { intermediates: [], anchors: anchorsOf([chain.intermediate.certificate]) });
   const path = certificates(chain.leaf, chain.intermediate);
-  expect(verdict).toEqual({ ok: true, chain: path, steady: steadyPeriod(path, NOW) });
+  expect(verdict).toEqual({ ok: true, chain: path, notes: [], steady: steadyPeriod(path, NOW) });
 });
 
 test('a leaf that is itself configured is not trusted by that', () => {

@@ -3,10 +3,10 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { readTrustStore } from '../../src/server-plugin/ca-files.ts';
+import { readTrustStore } from '../../src/server-plugin/trust-files.ts';
 import { mintEkChain, pem } from '../support/pki.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'ca-files-'));
+const folder = mkdtempSync(join(tmpdir(), 'trust-files-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const path = (name: string): string => join(folder, name);
 const { root, intermediate } = mintEkChain();

@@ -1,0 +1,34 @@
+/** The file of `deny_path`: machines to keep out, by the hash of their EK or the serial number of its certificate. */
+import { hex } from '../tpm/bytes.ts';
+import type { DenySubject } from '../verifier/policy.ts';
+import { readTextList } from './text-list.ts';
+
+const PUB_HASH = /^(?:pub_hash:)?([0-9a-f]{64})$/i;
+/** Octets as certificate viewers show them, with or without colons. */
+const SERIAL = /^serial:((?:[0-9a-f]{2}:?)*[0-9a-f]{1,2})$/i;
+
+/**
+ * A line is a hash, or `serial:` and hexadecimal digits. One that is neither is an error: who wrote it wants somebody
+ * kept out, and nobody would be.
+ *
+ * @throws Error of node:fs, or one that names the lines
+ */
+export function readDenyList(denyPath: string): (subject: DenySubject) => boolean {
+  const { entries, problem } = readTextList(denyPath, (line) => {
+    const [text = ''] = line.split(/\s/, 1);
+    const hash = PUB_HASH.exec(text)?.[1];
+    if (hash !== undefined) return { hash: hash.toLowerCase() };
+    const serial = SERIAL.exec(text)?.[1];
+    return serial === undefined ? undefined : { serial: magnitude(serial.replaceAll(':', '')) };
+  });
+  if (problem !== undefined)
+    throw new Error(`${problem} is no entry: one is 64 hexadecimal digits, or "serial:" and hexadecimal digits`);
+  const hashes = new Set(entries.flatMap((entry) => ('hash' in entry ? [entry.hash] : [])));
+  const serials = new Set(entries.flatMap((entry) => ('serial' in entry ? [entry.serial] : [])));
+  return ({ pubHash, serial }) => hashes.has(pubHash) || (serial !== undefined && serials.has(magnitude(hex(serial))));
+}
+
+/** Some CAs write leading zeros and some viewers drop them. */
+function magnitude(digits: string): string {
+  return digits.toLowerCase().replace(/^0+(?=.)/, '');
+}

@@ -1,0 +1,85 @@
+/** From settings and the files they name to the policy that a verdict depends on. */
+import type { Bundle, Policy } from '../verifier/policy.ts';
+import { PathCache } from '../x509/path-cache.ts';
+import { type CrlSet, crlsFrom } from '../x509/revocation.ts';
+import type { AnchorSet, TrustStoreProblem } from '../x509/trust-store.ts';
+import { type BundleSettings, CA_PATH_BUNDLE } from './bundle-options.ts';
+import { InvalidConfig, type ServerSettings } from './config.ts';
+import { readDenyList } from './deny-list.ts';
+import { fileFailure } from './file-failure.ts';
+import { readHashList } from './hash-list.ts';
+import { readTrustFiles, readTrustStore } from './trust-files.ts';
+
+export interface LoadedPolicy {
+  readonly policy: Policy;
+  /** What of the files is left out, and why; one sentence each. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Reads the files. Writes and locks nothing.
+ *
+ * @throws InvalidConfig listing all that cannot be used
+ */
+export function loadPolicy(settings: ServerSettings): LoadedPolicy {
+  const problems: string[] = [];
+  const warnings: string[] = [];
+  const attempt = <T>(path: string | undefined, option: string, read: (path: string) => T): T | undefined => {
+    if (path === undefined) return undefined;
+    try {
+      return read(path);
+    } catch (error) {
+      problems.push(`${option} cannot be used: ${path}: ${fileFailure(error)}`);
+      return undefined;
+    }
+  };
+  const bundles = settings.bundles.flatMap((bundle): Bundle[] => {
+    const option = bundle.name === CA_PATH_BUNDLE ? 'ca_path' : `ca_path of bundle "${bundle.name}"`;
+    const anchors = attempt(bundle.caPath, quoted(option), (path) => readAnchors(path, option, warnings));
+    return anchors === undefined ? [] : [{ ...named(bundle), anchors }];
+  });
+  const crls = attempt(settings.crlPath, quoted('crl_path'), (path) => readCrls(path, warnings));
+  const list = attempt(settings.hashPath, quoted('hash_path'), readHashList);
+  warnings.push(...(list?.warnings ?? []).map((text) => `hash_path: ${text}`));
+  const isDenied = attempt(settings.denyPath, quoted('deny_path'), readDenyList);
+  if (problems.length > 0) throw new InvalidConfig(problems);
+
+  const { trustDomain, pluginName, mode, enforce, pcrs, ekAlgorithms, allowSha1Bank, wire } = settings;
+  const policy: Policy = {
+    ...{ trustDomain, pluginName, mode, enforce, pcrs, ekAlgorithms, allowSha1Bank, wire },
+    bundles,
+    crls: crls ?? crlsFrom([]).crls,
+    cache: new PathCache(),
+    isListed: list?.isListed,
+    isDenied,
+    challengeTimeoutMs: settings.attestTimeoutMs,
+  };
+  return { policy, warnings };
+}
+
+function named({ name, rules }: BundleSettings): Pick<Bundle, 'name' | 'rules'> {
+  return { name, rules };
+}
+
+function readAnchors(path: string, option: string, warnings: string[]): AnchorSet {
+  const { anchors, problems } = readTrustStore(path);
+  warnings.push(...leftOut(option, problems));
+  if (anchors.certificates.length === 0) throw new Error('holds no certificate that can be read');
+  return anchors;
+}
+
+/** A folder without lists is one that nobody has filled yet; whether that will do is the policy's to say. */
+function readCrls(path: string, warnings: string[]): CrlSet {
+  const { crls, problems } = crlsFrom(readTrustFiles(path));
+  warnings.push(...leftOut('crl_path', problems));
+  return crls;
+}
+
+function leftOut(option: string, problems: readonly TrustStoreProblem[]): readonly string[] {
+  return problems.map(({ name, message }) => `${option}: ${name} is left out: ${message}`);
+}
+
+/** As problems with options are told: a bare option stands in quotes. */
+function quoted(option: string): string {
+  return option.includes(' ') ? option : `"${option}"`;
+}

@@ -1,0 +1,187 @@
+/** An endorsement certificate: whether one of the operator's bundles of CAs vouches for it, and for what TPM. Pure. */
+import { hash } from 'node:crypto';
+import type { Certificate } from '../x509/certificate.ts';
+import { checkEkProfile, type EkCertificateFacts, type EkProblemCode } from '../x509/ek-profile.ts';
+import { ruleProblems } from '../x509/ek-rules.ts';
+import { KEY_PURPOSE } from '../x509/object-identifiers.ts';
+import { MAX_CANDIDATES, type MissingIssuer, validatePath } from '../x509/path.ts';
+import type { PathProblemCode } from '../x509/path-rules.ts';
+import type { Period } from '../x509/validity.ts';
+import type { FindingCode } from './findings.ts';
+import type { Bundle, BundleRules, Policy } from './policy.ts';
+
+const PATH_FINDINGS: Readonly<Record<PathProblemCode, FindingCode>> = {
+  unknown_issuer: 'ek.unknown_issuer',
+  expired: 'ek.expired',
+  not_yet_valid: 'ek.not_yet_valid',
+  weak_signature: 'ek.weak_signature',
+  unsupported_signature: 'ek.weak_signature',
+  weak_key: 'ek.weak_signature',
+  roca: 'ek.roca',
+  revoked: 'ek.revoked',
+  revocation_unknown: 'ek.revocation_unknown',
+  unknown_critical_extension: 'ek.critical_extension',
+  eku: 'ek.usage',
+  bad_signature: 'ek.chain',
+  not_a_ca: 'ek.chain',
+  missing_key_cert_sign: 'ek.chain',
+  path_length: 'ek.chain',
+  too_deep: 'ek.chain',
+  too_many_candidates: 'ek.chain',
+};
+
+const PROFILE_FINDINGS: Readonly<Record<EkProblemCode, FindingCode>> = {
+  eku: 'ek.usage',
+  key_usage: 'ek.usage',
+  leaf_is_ca: 'ek.usage',
+  serial: 'ek.profile',
+  san_missing: 'ek.profile',
+  san_malformed: 'ek.profile',
+  san_not_critical: 'ek.profile',
+  tpm_attributes: 'ek.profile',
+  tpm_family: 'ek.tpm_family',
+  gce_profile: 'ek.gce_profile',
+  weak_key: 'ek.weak_key',
+  roca: 'ek.roca',
+  software_tpm: 'ek.software_tpm',
+  manufacturer: 'ek.manufacturer',
+  model: 'ek.model',
+  firmware: 'ek.firmware',
+};
+
+/** What a certificate says of a machine, on the word of a configured CA. */
+export interface CertifiedEk {
+  /** Name of the bundle that vouches for it. */
+  readonly bundle: string;
+  readonly facts: EkCertificateFacts;
+  /** Leaf first, anchor last. */
+  readonly chain: readonly Certificate[];
+  /** Lower-case hexadecimal SHA-256 of the SPKI of the CA that issued the certificate. */
+  readonly issuerKeyHash: string;
+  /** What its rules overlooked or left open, one sentence each. */
+  readonly notes: readonly string[];
+  /** Throughout this period nothing that was looked at begins or ends. */
+  readonly steady: Period;
+}
+
+export interface CertificateProblem {
+  readonly code: FindingCode;
+  readonly message: string;
+}
+
+export type CertificateVerdict =
+  | { readonly trusted: true; readonly certified: CertifiedEk }
+  | {
+      readonly trusted: false;
+      /** At least one. */
+      readonly problems: readonly CertificateProblem[];
+      /** What the certificate claims; undefined where it names no TPM in a readable way. */
+      readonly facts: EkCertificateFacts | undefined;
+      /** As far as it holds, leaf first. */
+      readonly chain: readonly Certificate[];
+      readonly missingIssuer: MissingIssuer | undefined;
+    };
+
+export interface CertificateQuestion {
+  readonly leaf: Certificate;
+  readonly intermediates: readonly Certificate[];
+  readonly now: Date;
+  /** The certificate's key has been compared with one that was found sound. */
+  readonly keyIsKnown: boolean;
+}
+
+type Refusal = Extract<CertificateVerdict, { readonly trusted: false }>;
+
+/** Asks the bundles in their order; of those that refuse, the one that came furthest is told. At least one bundle. */
+export function judgeEkCertificate(
+  question: CertificateQuestion,
+  { bundles, crls, cache }: Pick<Policy, 'bundles' | 'crls' | 'cache'>,
+): CertificateVerdict {
+  // However many bundles there are, a sender's look-alike CAs cost no more signature checks than with one.
+  const candidates = { left: MAX_CANDIDATES };
+  let furthest: { readonly rank: number; readonly refusal: Refusal } | undefined;
+  const named = bundles.filter((bundle) => isNamedBy(bundle, question));
+  for (const bundle of named.length > 0 ? named : bundles.slice(0, 1)) {
+    const { rank, verdict } = ask(bundle, question, { crls, cache, candidates });
+    if (verdict.trusted) return verdict;
+    if (furthest === undefined || rank > furthest.rank) furthest = { rank, refusal: verdict };
+  }
+  if (furthest === undefined) throw new RangeError('there is no bundle of CAs to ask');
+  return furthest.refusal;
+}
+
+/** A path ends at an anchor that some certificate in it names as its issuer. */
+function isNamedBy({ anchors }: Bundle, { leaf, intermediates }: CertificateQuestion): boolean {
+  return [leaf, ...intermediates].some(({ issuer }) => anchors.bySubject.has(issuer.canonical));
+}
+
+function ask(
+  { name, anchors, rules }: Bundle,
+  { leaf, intermediates, now, keyIsKnown }: CertificateQuestion,
+  { crls, cache, candidates }: Pick<Policy, 'crls' | 'cache'> & { readonly candidates: { left: number } },
+): { readonly rank: number; readonly verdict: CertificateVerdict } {
+  const profile = checkEkProfile(leaf, { ...rules, keyIsKnown });
+  const path = validatePath({
+    ...rules,
+    leaf,
+    intermediates,
+    anchors,
+    now,
+    cache,
+    candidates,
+    requireEku: KEY_PURPOSE.ekCertificate,
+    leafWithoutPurposes: profile.withoutPurposes,
+    revocation: rules.crlPolicy === 'off' ? undefined : { crls, required: rules.crlPolicy === 'fail-closed' },
+  });
+  const { facts } = profile;
+  const problems = [
+    ...(path.ok ? [] : path.problems.map(({ code, message }) => ({ code: PATH_FINDINGS[code], message }))),
+    ...[...profile.problems, ...(facts === undefined ? [] : ruleProblems(facts, rules))].map(({ code, message }) => ({
+      code: PROFILE_FINDINGS[code],
+      message,
+    })),
+  ];
+  if (path.ok && problems.length === 0 && facts !== undefined) {
+    const { chain, steady } = path;
+    const issuer = chain[1]?.subjectPublicKeyInfo.plainDer ?? new Uint8Array();
+    const notes = [...path.notes, ...allowancesUsed(leaf, chain, facts, rules, now)];
+    const certified = { bundle: name, facts, chain, issuerKeyHash: hash('sha256', issuer, 'hex'), notes, steady };
+    return { rank: 3, verdict: { trusted: true, certified } };
+  }
+  const isUnknown = !path.ok && path.problems.some(({ code }) => code === 'unknown_issuer');
+  const missingIssuer = path.ok ? undefined : path.missingIssuer;
+  const verdict = { trusted: false, problems: onceEach(problems), facts, chain: path.chain, missingIssuer } as const;
+  return { rank: path.ok ? 2 : isUnknown ? 0 : 1, verdict };
+}
+
+/** Path and profile look at some of the same things: what the path says of one is said. */
+function onceEach(problems: readonly CertificateProblem[]): readonly CertificateProblem[] {
+  const seen = new Set<string>();
+  return problems.filter(({ code, message }) => {
+    const key = `${code} ${message}`;
+    const isNew = !seen.has(key);
+    seen.add(key);
+    return isNew;
+  });
+}
+
+/** The rules without which this certificate had not passed. */
+function allowancesUsed(
+  leaf: Certificate,
+  chain: readonly Certificate[],
+  { manufacturer, specification }: EkCertificateFacts,
+  rules: BundleRules,
+  now: Date,
+): readonly string[] {
+  const isSha1 = ({ signatureAlgorithm }: Certificate): boolean =>
+    signatureAlgorithm.scheme !== 'other' && signatureAlgorithm.hash === 'sha1';
+  const used: readonly (readonly [boolean, string])[] = [
+    [now > leaf.notAfter, 'allow_expired_ek: the endorsement certificate has expired'],
+    [chain.some(({ notBefore }) => now < notBefore), 'allow_not_yet_valid: by this clock its time has not begun'],
+    [chain.slice(0, -1).some(isSha1), 'allow_sha1_signatures: a certificate is signed over SHA-1'],
+    [specification?.family === '1.2', 'allow_tpm12: the certificate is for a TPM of family 1.2'],
+    [manufacturer.kind === 'cloud' && rules.kinds.includes('hardware'), 'this is a vTPM of a cloud, no hardware'],
+    [manufacturer.kind === 'software', 'allow_software_tpm: this is a software TPM'],
+  ];
+  return used.filter(([isUsed]) => isUsed).map(([, note]) => note);
+}

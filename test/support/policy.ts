@@ -1,0 +1,61 @@
+/** A policy for tests: strict, and without anything that admits a machine but what a test puts in. */
+import {
+  type Bundle,
+  type BundleRules,
+  type PcrRequirement,
+  type Policy,
+  parsePcrs,
+} from '../../src/verifier/policy.ts';
+import { PathCache } from '../../src/x509/path-cache.ts';
+import { crlsFrom } from '../../src/x509/revocation.ts';
+import type { AnchorSet } from '../../src/x509/trust-store.ts';
+
+export const TRUST_DOMAIN = 'example.org';
+
+export const STRICT: BundleRules = {
+  kinds: ['hardware', 'cloud'],
+  manufacturers: undefined,
+  models: undefined,
+  minFirmware: undefined,
+  allowExpiredLeaf: false,
+  allowNotYetValid: false,
+  allowSha1: false,
+  allowTpm12: false,
+  allowGceProfile: false,
+  crlPolicy: 'off',
+};
+/** For swtpm's certificates. */
+export const SOFTWARE: Partial<BundleRules> = { kinds: ['hardware', 'cloud', 'software'] };
+
+export function pcrs(text: string): PcrRequirement {
+  const requirement = parsePcrs(text);
+  if (typeof requirement === 'string') throw new RangeError(requirement);
+  return requirement;
+}
+
+export function bundle(anchors: AnchorSet, rules: Partial<BundleRules> = {}, name = 'ca_path'): Bundle {
+  return { name, anchors, rules: { ...STRICT, ...rules } };
+}
+
+/** The mode follows from what admits, as in the configuration. */
+export function testPolicy(changes: Partial<Policy> = {}): Policy {
+  const { bundles = [], isListed } = changes;
+  const listing = isListed === undefined ? 'certificate' : 'either';
+  return {
+    trustDomain: TRUST_DOMAIN,
+    pluginName: 'tpm',
+    mode: bundles.length === 0 ? 'hash' : listing,
+    bundles,
+    crls: crlsFrom([]).crls,
+    cache: new PathCache(),
+    isListed,
+    isDenied: undefined,
+    enforce: true,
+    pcrs: [pcrs('sha256:0-7')],
+    ekAlgorithms: ['rsa'],
+    allowSha1Bank: false,
+    wire: 'tpm-attestor',
+    challengeTimeoutMs: 60_000,
+    ...changes,
+  };
+}
