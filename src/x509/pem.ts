@@ -1,12 +1,12 @@
 import { Buffer } from 'node:buffer';
 import { MAX_CERTIFICATE_BYTES } from './certificate.ts';
+import { MAX_CRL_BYTES } from './crl.ts';
 import { MalformedCertificateError } from './malformed-certificate.ts';
 
-const BEGIN = '-----BEGIN CERTIFICATE-----';
-const END = '-----END CERTIFICATE-----';
+/** Of the blocks that are read (RFC 7468 §5 and §6). */
+export type PemLabel = 'CERTIFICATE' | 'X509 CRL';
 
-/** Base64 of the largest certificate, with as many line ends as characters to a line allow. */
-const MAX_BLOCK_CHARACTERS = MAX_CERTIFICATE_BYTES * 2;
+const MAX_BYTES: Readonly<Record<PemLabel, number>> = { CERTIFICATE: MAX_CERTIFICATE_BYTES, 'X509 CRL': MAX_CRL_BYTES };
 
 /** Whether the bytes are text with PEM in it; DER never begins so. */
 export function looksLikePem(bytes: Uint8Array): boolean {
@@ -21,12 +21,16 @@ export interface PemBlock {
 }
 
 /**
- * Reads a text of CERTIFICATE blocks (RFC 7468), explanations between them allowed. A block with another label is
+ * Reads a text of blocks with one label (RFC 7468), explanations between them allowed. A block with another label is
  * refused: a private key in a folder of CA certificates is a mistake that somebody should hear of.
  *
  * @throws {MalformedCertificateError} with the offset in characters.
  */
-export function readPem(bytes: Uint8Array): readonly PemBlock[] {
+export function readPem(bytes: Uint8Array, label: PemLabel = 'CERTIFICATE'): readonly PemBlock[] {
+  const begin = `-----BEGIN ${label}-----`;
+  const end = `-----END ${label}-----`;
+  // Base64 of the largest, with as many line ends as characters to a line allow.
+  const maxCharacters = MAX_BYTES[label] * 2;
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
   const blocks: PemBlock[] = [];
   let open: { line: number; offset: number; base64: string } | undefined;
@@ -39,9 +43,8 @@ export function readPem(bytes: Uint8Array): readonly PemBlock[] {
     };
     const content = raw.trimEnd();
     if (content.startsWith('-----')) {
-      if (content !== (open === undefined ? BEGIN : END)) {
-        fail(`expected "${open === undefined ? BEGIN : END}", found "${boundaryText(content)}"`);
-      }
+      const expected = open === undefined ? begin : end;
+      if (content !== expected) fail(`expected "${expected}", found "${boundaryText(content)}"`);
       if (open === undefined) open = { line, offset, base64: '' };
       else {
         blocks.push({ der: decodeBase64(open.base64, fail), line: open.line });
@@ -49,7 +52,7 @@ export function readPem(bytes: Uint8Array): readonly PemBlock[] {
       }
     } else if (open !== undefined) {
       open.base64 += content.trimStart();
-      if (open.base64.length > MAX_BLOCK_CHARACTERS) fail('a block longer than any certificate');
+      if (open.base64.length > maxCharacters) fail(`a block longer than any ${label}`);
     }
     offset += raw.length + 1;
   }

@@ -1,6 +1,6 @@
 import { type Certificate, parseCertificate } from './certificate.ts';
 import { MalformedCertificateError } from './malformed-certificate.ts';
-import { looksLikePem, readPem } from './pem.ts';
+import { looksLikePem, type PemLabel, readPem } from './pem.ts';
 
 /** Certificates that are trusted because somebody configured them, whether roots or not. */
 export interface AnchorSet {
@@ -15,7 +15,7 @@ export interface TrustStoreFile {
   readonly bytes: Uint8Array;
 }
 
-/** A file, or one certificate in it, that could not be read; the others are there. */
+/** A file, or one certificate or revocation list in it, that could not be read; the others are there. */
 export interface TrustStoreProblem {
   readonly name: string;
   readonly message: string;
@@ -29,6 +29,22 @@ export interface TrustStore {
 /** Reads configured CA certificates: each file one DER certificate or any number of PEM blocks. */
 export function trustStoreFrom(files: readonly TrustStoreFile[]): TrustStore {
   const certificates = new Map<string, Certificate>();
+  const problems = readFiles(files, 'CERTIFICATE', (der) => {
+    const certificate = parseCertificate(der);
+    certificates.set(certificate.fingerprint, certificate);
+  });
+  return { anchors: anchorsOf([...certificates.values()]), problems };
+}
+
+/**
+ * Hands over what the files hold: each one in DER, or any number of PEM blocks with this label. What cannot be read is
+ * a problem, and so is what `add` refuses with a MalformedCertificateError; the rest is handed over all the same.
+ */
+export function readFiles(
+  files: readonly TrustStoreFile[],
+  label: PemLabel,
+  add: (der: Uint8Array) => void,
+): readonly TrustStoreProblem[] {
   const problems: TrustStoreProblem[] = [];
   const attempt = (name: string, action: () => void): void => {
     try {
@@ -38,17 +54,13 @@ export function trustStoreFrom(files: readonly TrustStoreFile[]): TrustStore {
       problems.push({ name, message: error.message });
     }
   };
-  const add = (der: Uint8Array): void => {
-    const certificate = parseCertificate(der);
-    certificates.set(certificate.fingerprint, certificate);
-  };
   for (const { name, bytes } of files) {
     attempt(name, () => {
       if (!looksLikePem(bytes)) return add(bytes);
-      for (const { der, line } of readPem(bytes)) attempt(`${name}:${line}`, () => add(der));
+      for (const { der, line } of readPem(bytes, label)) attempt(`${name}:${line}`, () => add(der));
     });
   }
-  return { anchors: anchorsOf([...certificates.values()]), problems };
+  return problems;
 }
 
 export function anchorsOf(certificates: readonly Certificate[]): AnchorSet {

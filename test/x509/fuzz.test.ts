@@ -1,15 +1,18 @@
-/** Any bytes are a certificate or a MalformedCertificateError, and any certificate gets a verdict. */
+/** Any bytes are a certificate, a list or a MalformedCertificateError, and any certificate gets a verdict. */
 import { Buffer } from 'node:buffer';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parseCertificate } from '../../src/x509/certificate.ts';
+import { type CertificateRevocationList, parseCrl } from '../../src/x509/crl.ts';
 import { checkEkProfile } from '../../src/x509/ek-profile.ts';
 import { takeCertificate, takeChain } from '../../src/x509/intake.ts';
 import { MalformedCertificateError } from '../../src/x509/malformed-certificate.ts';
 import { validatePath } from '../../src/x509/path.ts';
+import { crlSetOf, crlsFrom, revocationOf } from '../../src/x509/revocation.ts';
 import { readTcgSubject, readTpmSpecification } from '../../src/x509/tcg-attributes.ts';
 import { anchorsOf, trustStoreFrom } from '../../src/x509/trust-store.ts';
-import { NOW, tpmName, tpmSpecification } from '../support/certificate-recipe.ts';
+import { commonName, NOW, tpmName, tpmSpecification } from '../support/certificate-recipe.ts';
+import { crlPem, issuingDistributionPoint, mintCrl } from '../support/crl-recipe.ts';
 import { mintEkChain, pem } from '../support/pki.ts';
 
 /** A few random changes of the kinds that break parsers: bits, lengths, cuts, repetitions. */
@@ -136,4 +139,62 @@ test('any file of the trust store is read or reported', () => {
     }),
     { numRuns: 2000 },
   );
+});
+
+const listed = { serial: ec.leaf.certificate.serial, reason: 1 };
+const listOf = (recipe: Partial<Parameters<typeof mintCrl>[0]>): Uint8Array =>
+  mintCrl({ signer: ec.intermediateKey.privateKey, issuer: commonName('Test TPM Intermediate CA'), ...recipe });
+const lists = [
+  listOf({ authorityKeyId: new Uint8Array(20).fill(7), revoked: [listed, { serial: Uint8Array.of(0, 0x80) }] }),
+  listOf({ version: null, revoked: [{ serial: listed.serial }] }),
+  listOf({ extraExtensions: [issuingDistributionPoint({ 1: true })] }),
+];
+
+test('a mutated list is read or refused, and only a sound one revokes or says good', () => {
+  const sound = new Set(lists.map((der) => Buffer.from(der).toString('hex')));
+  fc.assert(
+    fc.property(mutated(...lists), (bytes) => {
+      const list = outcome(() => parseCrl(bytes));
+      if (list === undefined) return;
+      expect(Buffer.compare(list.der, bytes)).toBe(0);
+      lookUpAll(list);
+      const { status } = revocationOf(ec.leaf.certificate, ec.intermediate.certificate, crlSetOf([list]), NOW);
+      if (!sound.has(Buffer.from(bytes).toString('hex'))) expect(status).toBe('unknown');
+    }),
+    { numRuns: 5000 },
+  );
+});
+
+/** A look-up reads the entry again: what was read once must never be refused then. */
+function lookUpAll(list: CertificateRevocationList): void {
+  for (let number = 0; number < 256; number++) list.find(Uint8Array.of(number));
+  for (const { serial } of [listed, { serial: Uint8Array.of(0, 0x80) }]) list.find(serial);
+}
+
+test('a list cut off at any byte is refused', () => {
+  for (const der of lists) {
+    parseCrl(der);
+    for (let length = 0; length < der.length; length++) {
+      expect(outcome(() => parseCrl(der.subarray(0, length)))).toBeUndefined();
+    }
+  }
+});
+
+test('any file of revocation lists is read or reported, cut off at any byte as well', () => {
+  const bundle = Buffer.from(crlPem(...lists));
+  fc.assert(
+    fc.property(fc.oneof(fc.uint8Array({ maxLength: 64 }), mutated(bundle, ...lists)), (bytes) => {
+      const { crls, problems } = crlsFrom([{ name: 'file', bytes }]);
+      expect(crls.lists.length + problems.length).toBeLessThanOrEqual(8);
+      crls.lists.forEach(lookUpAll);
+    }),
+    { numRuns: 2000 },
+  );
+  for (let length = 0; length < bundle.length - 1; length++) {
+    const { crls, problems } = crlsFrom([{ name: 'file', bytes: bundle.subarray(0, length) }]);
+    expect(crls.lists.length).toBeLessThan(lists.length);
+    // Only between two blocks is nothing missing; a few hyphens there are an explanation.
+    const whole = /-----END X509 CRL-----\n?-{0,4}$/.test(bundle.subarray(0, length).toString());
+    expect(problems.length).toBe(whole ? 0 : 1);
+  }
 });

@@ -1,0 +1,153 @@
+import { Buffer } from 'node:buffer';
+import type { Certificate } from './certificate.ts';
+import { type CertificateRevocationList, parseCrl } from './crl.ts';
+import { formatName } from './name.ts';
+import { describe, type PathProblem, signatureProblemOf } from './path-rules.ts';
+import { readFiles, type TrustStoreFile, type TrustStoreProblem } from './trust-store.ts';
+import type { Period } from './validity.ts';
+
+/** Revocation lists from wherever they are: each counts for what the key that signed it may say. */
+export interface CrlSet {
+  readonly lists: readonly CertificateRevocationList[];
+  /** By the canonical form of their issuer, newest first: one name may have any number of keys and lists. */
+  readonly byIssuer: ReadonlyMap<string, readonly CertificateRevocationList[]>;
+  /** Whether `issuer` made the signature on a list of the set. Found out once for each key, and remembered. */
+  signatureProblem(list: CertificateRevocationList, issuer: Certificate): PathProblem | undefined;
+}
+
+/** What the lists say of one certificate. */
+export type RevocationStatus =
+  /** Not revoked, throughout this period. */
+  | { readonly status: 'good'; readonly steady: Period }
+  | {
+      readonly status: 'revoked';
+      readonly at: Date;
+      /** As in {@link Revocation}. */
+      readonly reason: string | undefined;
+    }
+  /** No list can be relied upon to say; `why` is for people. */
+  | { readonly status: 'unknown'; readonly why: string };
+
+/** Reads revocation lists: each file one in DER or any number of PEM blocks. The same list twice counts once. */
+export function crlsFrom(files: readonly TrustStoreFile[]): {
+  readonly crls: CrlSet;
+  readonly problems: readonly TrustStoreProblem[];
+} {
+  const lists = new Map<string, CertificateRevocationList>();
+  const problems = readFiles(files, 'X509 CRL', (der) => {
+    const list = parseCrl(der);
+    lists.set(list.fingerprint, list);
+  });
+  return { crls: crlSetOf([...lists.values()]), problems };
+}
+
+/** Most keys of one name whose verdict on a list is remembered. */
+const MAX_REMEMBERED = 16;
+
+export function crlSetOf(lists: readonly CertificateRevocationList[]): CrlSet {
+  const byIssuer = new Map<string, CertificateRevocationList[]>();
+  for (const list of [...lists].sort((a, b) => b.thisUpdate.getTime() - a.thisUpdate.getTime())) {
+    const group = byIssuer.get(list.issuer.canonical);
+    if (group === undefined) byIssuer.set(list.issuer.canonical, [list]);
+    else group.push(list);
+  }
+  const verdicts = new WeakMap<CertificateRevocationList, Map<string, PathProblem | undefined>>();
+  return {
+    lists,
+    byIssuer,
+    signatureProblem(list: CertificateRevocationList, issuer: Certificate): PathProblem | undefined {
+      const ofList = verdicts.get(list) ?? new Map<string, PathProblem | undefined>();
+      verdicts.set(list, ofList);
+      // By the key and not by the certificate, which is read anew for each device that sends it along. As certified:
+      // what a key is restricted to counts.
+      const key = Buffer.from(issuer.subjectPublicKeyInfo.der).toString('latin1');
+      if (!ofList.has(key)) {
+        if (ofList.size === MAX_REMEMBERED) ofList.clear();
+        ofList.set(
+          key,
+          signatureProblemOf(list, () => describeList(list), issuer),
+        );
+      }
+      return ofList.get(key);
+    },
+  };
+}
+
+/**
+ * What is known of a certificate's revocation, `issuer` being the one above it in a path that holds (RFC 5280 §6.3).
+ *
+ * A list counts when the issuer's very key signed it and it is a complete one: a name may have several keys, and those
+ * who hold another are not asked. Any that counts and names the certificate revokes it, old, new or not begun, on
+ * whatever date: what a CA once withdrew it gives back by taking that list away. Only then does the newest list of the
+ * present say that the certificate is good.
+ *
+ * @throws {TypeError} when `now` is no moment, or the certificate is of another issuer.
+ */
+export function revocationOf(certificate: Certificate, issuer: Certificate, crls: CrlSet, now: Date): RevocationStatus {
+  // Every comparison with such a date is false.
+  if (Number.isNaN(now.getTime())) throw new TypeError('now is an invalid date');
+  // Serial numbers mean nothing beside another issuer's list.
+  if (certificate.issuer.canonical !== issuer.subject.canonical) {
+    throw new TypeError(`${describe(certificate)} is not of the issuer ${describe(issuer)}`);
+  }
+  const named = crls.byIssuer.get(issuer.subject.canonical) ?? [];
+  if (named.length === 0) return unknown(`no revocation list of ${describe(issuer)} is known`);
+  if (issuer.keyUsage?.has('cRLSign') === false) return unknown(`${describe(issuer)} may not sign revocation lists`);
+  const problems = new Map(named.map((list) => [list, crls.signatureProblem(list, issuer)]));
+  const signed = named.filter((list) => problems.get(list) === undefined);
+  if (signed.length === 0) return unknown(mostTelling([...problems.values()]));
+  const usable = signed.filter((list) => list.unusable === undefined);
+  for (const list of usable) {
+    const found = list.find(certificate.serial);
+    if (found !== undefined) return { status: 'revoked', ...found };
+  }
+  const deciding = usable.find((list) => isCurrent(list, now));
+  if (deciding === undefined) return unknown(whyNone(usable, signed, now));
+  return { status: 'good', steady: steadyOf(deciding, usable, now) };
+}
+
+const unknown = (why: string): RevocationStatus => ({ status: 'unknown', why });
+
+const startOf = ({ thisUpdate }: CertificateRevocationList): number => thisUpdate.getTime();
+/** A list that does not say when the next one comes ends as it begins. */
+const endOf = ({ thisUpdate, nextUpdate = thisUpdate }: CertificateRevocationList): number => nextUpdate.getTime();
+
+function isCurrent(list: CertificateRevocationList, now: Date): boolean {
+  return startOf(list) <= now.getTime() && now.getTime() <= endOf(list);
+}
+
+/** While the list is current, and up to the moment at which another one begins. */
+function steadyOf(
+  deciding: CertificateRevocationList,
+  usable: readonly CertificateRevocationList[],
+  now: Date,
+): Period {
+  const starts = usable.map(startOf).filter((start) => start > now.getTime());
+  return { from: startOf(deciding), until: Math.min(endOf(deciding), ...starts.map((start) => start - 1)) };
+}
+
+/** That a list is another key's goes without saying where there is one whose signature has some other fault. */
+function mostTelling(problems: readonly (PathProblem | undefined)[]): string {
+  const told = problems.filter((problem) => problem !== undefined);
+  return (told.find(({ code }) => code !== 'bad_signature') ?? told[0])?.message ?? '';
+}
+
+/** `usable` and `signed` newest first, none of the former current. */
+function whyNone(
+  usable: readonly CertificateRevocationList[],
+  signed: readonly CertificateRevocationList[],
+  now: Date,
+): string {
+  const latest = usable.find((list) => startOf(list) <= now.getTime());
+  if (latest !== undefined) return `${describeList(latest)} ended at ${new Date(endOf(latest)).toISOString()}`;
+  const next = usable.at(-1);
+  if (next !== undefined) return `${describeList(next)} is not valid before ${next.thisUpdate.toISOString()}`;
+  const [newest] = signed;
+  return newest === undefined ? '' : `${describeList(newest)} ${newest.unusable}`;
+}
+
+/** For people: `revocation list 029d of "C=US, …"`. */
+function describeList({ number, issuer }: CertificateRevocationList): string {
+  const which = number === undefined ? '' : ` ${number}`;
+  return `revocation list${which} of "${formatName(issuer)}"`;
+}
