@@ -40,12 +40,15 @@ function attribute({ type, text, string = 'utf8' }: NameEntry): Uint8Array {
 
 export interface ExtensionRecipe {
   readonly oid: string;
-  readonly critical?: boolean;
+  /** Or the element itself: FALSE is left out, unless a recipe writes it. */
+  readonly critical?: boolean | Uint8Array;
   readonly value: Uint8Array;
 }
 
-export const extension = ({ oid: type, critical = false, value }: ExtensionRecipe): Uint8Array =>
-  sequence(oid(type), ...(critical ? [boolean(true)] : []), octetString(value));
+export function extension({ oid: type, critical = false, value }: ExtensionRecipe): Uint8Array {
+  const flag = critical === true ? boolean(true) : critical || new Uint8Array();
+  return sequence(oid(type), flag, octetString(value));
+}
 
 const KEY_USAGE_BITS = [
   'digitalSignature',
@@ -93,6 +96,10 @@ export interface CertificateRecipe {
   readonly extraExtensions?: readonly ExtensionRecipe[];
   /** Last look at the elements of the TBSCertificate before they are signed. */
   readonly editTbs?: (elements: Uint8Array[]) => readonly Uint8Array[];
+  /** And at its bytes, which may then be no DER. */
+  readonly editTbsBytes?: (tbs: Uint8Array) => Uint8Array;
+  /** The signature over those bytes; else one by signer and hash, PKCS #1 v1.5 where the signer is RSA. */
+  readonly signTbs?: (tbs: Uint8Array) => Uint8Array;
 }
 
 /** Makes the bytes of one certificate. */
@@ -113,8 +120,9 @@ export function mintCertificate(recipe: CertificateRecipe & Required<Pick<Certif
     publicKey,
     explicit(3, sequence(...extensionsOf(recipe).map(extension))),
   ];
-  const tbs = sequence(...(recipe.editTbs?.(elements) ?? elements));
-  return sequence(tbs, outer, bitString(sign(hash, tbs, signer)));
+  const der = sequence(...(recipe.editTbs?.(elements) ?? elements));
+  const tbs = recipe.editTbsBytes?.(der) ?? der;
+  return sequence(tbs, outer, bitString(recipe.signTbs?.(tbs) ?? sign(hash, tbs, signer)));
 }
 
 /** The period in which everything minted here is valid, unless a recipe says otherwise, and a moment in it. */

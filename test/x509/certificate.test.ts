@@ -18,7 +18,7 @@ import {
   tlv,
   utf8String,
 } from '../support/der-writer.ts';
-import { keyPair, mintEkChain, spkiOf } from '../support/pki.ts';
+import { mintEkChain } from '../support/pki.ts';
 
 const mint = (leaf: CertificateRecipe): Uint8Array => mintEkChain({ leaf }).leaf.der;
 const parse = (leaf: CertificateRecipe): Certificate => parseCertificate(mint(leaf));
@@ -192,20 +192,6 @@ test('a text that spells a binary value does not compare equal to it', () => {
   for (const text of ['#040161', '040161']) expect(canonical(utf8String(text))).not.toBe(binary);
 });
 
-test('an RSAES-OAEP key is read as the RSA key it is, under either form of its parameters', () => {
-  const plain = spkiOf(keyPair('rsa2048', 'ek').publicKey);
-  const bits = Buffer.from(plain).subarray(Buffer.from(plain).indexOf(Uint8Array.of(0x03, 0x82)));
-  const source = sequence(oid('1.2.840.113549.1.1.9'), octetString(ascii('TCPA')));
-  const hash = explicit(0, sequence(oid('1.3.14.3.2.26'), derNull()));
-  for (const parameters of [sequence(explicit(2, source)), sequence(hash, explicit(2, source))]) {
-    const publicKey = sequence(sequence(oid('1.2.840.113549.1.1.7'), parameters), bits);
-    const certificate = parse({ editTbs: replaced(6, publicKey) });
-    expect(certificate.oddities).toContain('RSAES-OAEP-SPKI');
-    expect(certificate.publicKey?.equals(keyPair('rsa2048', 'ek').publicKey)).toBe(true);
-    expect(certificate.subjectPublicKeyInfo.plainDer).toEqual(new Uint8Array(plain));
-  }
-});
-
 const point = (...octets: number[]): Uint8Array =>
   sequence(sequence(oid('1.2.840.10045.2.1'), oid('1.2.840.10045.3.1.7')), bitString(Uint8Array.from(octets)));
 
@@ -227,11 +213,10 @@ test('an RSA key takes up its bit string', () => {
   expect(key).toMatchObject({ type: 'rsa', bits: 2048 });
 });
 
+/** Beside the faults on which libraries differ: those are in library-matrix.test.ts. */
 const malformed: readonly [string, string, CertificateRecipe][] = [
   ['bytes behind an RSA key', 'too many', { editTbs: replaced(6, rsaKeyAndMore(derNull())) }],
-  ['version 1', 'tbsCertificate', { editTbs: (elements) => elements.slice(1) }],
   ['version 2', 'version', { editTbs: replaced(0, explicit(0, integer(1))) }],
-  ['an extension twice', 'occurs twice', { extraExtensions: [{ oid: '2.5.29.19', value: sequence() }] }],
   [
     'two subject alternative names',
     'occurs twice',
@@ -240,11 +225,6 @@ const malformed: readonly [string, string, CertificateRecipe][] = [
   ['a field after the extensions', 'bytes too many', { editTbs: (elements) => [...elements, derNull()] }],
   ['an empty list of extensions', 'empty list', { editTbs: replaced(7, explicit(3, sequence())) }],
   ['an issuer without names', 'empty issuer', { issuer: [] }],
-  [
-    'a different algorithm inside',
-    'differs from signatureAlgorithm',
-    { innerAlgorithm: sequence(oid('1.2.840.10045.4.3.3')) },
-  ],
   [
     'the same algorithm spelt differently inside',
     'differs from signatureAlgorithm',
@@ -255,13 +235,7 @@ const malformed: readonly [string, string, CertificateRecipe][] = [
     'not NULL',
     { signatureAlgorithm: sequence(oid('1.2.840.113549.1.1.11'), integer(1)) },
   ],
-  ['a serial number of 22 bytes', '22 bytes', { serial: new Uint8Array(22).fill(1) }],
   ['an empty serial number', '0 bytes', { serial: new Uint8Array() }],
-  [
-    'a criticality of TRUE written as 01',
-    '00 or ff',
-    { editTbs: withExtension(sequence(oid('1.2.3'), tlv(1, Uint8Array.of(1)), octetString())) },
-  ],
   [
     'something after an extension’s value',
     'bytes too many',
@@ -319,16 +293,6 @@ test('rejects bytes after the certificate, which OpenSSL drops in silence', () =
   const der = Buffer.concat([mint({}), Uint8Array.of(0)]);
   expect(new X509Certificate(der).raw.length).toBe(der.length - 1);
   expect(() => parseCertificate(der)).toThrow('1 bytes too many');
-});
-
-test('rejects a TBSCertificate of indefinite length, which OpenSSL reads', () => {
-  const der = mint({});
-  const outer = Buffer.from(der).subarray(4);
-  const tbsLength = outer.readUInt16BE(2);
-  const tbs = Buffer.concat([Uint8Array.of(0x30, 0x80), outer.subarray(4, 4 + tbsLength), Uint8Array.of(0, 0)]);
-  const indefinite = sequence(tbs, outer.subarray(4 + tbsLength));
-  expect(() => new X509Certificate(indefinite)).not.toThrow();
-  expect(() => parseCertificate(indefinite)).toThrow('indefinite length');
 });
 
 test('rejects a hundred thousand extensions by the size of the certificate', () => {

@@ -70,17 +70,11 @@ test.each(['p256', 'p384', 'p521', 'rsa2048', 'rsa3072'] as const)('a chain of %
 const accepted: readonly [string, EkChainRecipe, Partial<PathQuestion>?][] = [
   ['an intermediate without key usage', { intermediate: { keyUsage: null } }],
   ['a path length of 0 above the leaf', { intermediate: { basicConstraints: { ca: true, pathLength: 0 } } }],
-  ['a path length of 1 above one intermediate', { root: { basicConstraints: { ca: true, pathLength: 1 } } }],
-  [
-    'an unknown extension that is not critical',
-    { leaf: { extraExtensions: [{ ...unknownCritical, critical: false }] } },
-  ],
   ['critical certificate policies', { intermediate: { extraExtensions: [policies(true)] } }],
   ['a CA that lists the EK purpose', { intermediate: { extKeyUsage: [EK_USAGE, '1.3.6.1.4.1.311.122.2'] } }],
   ['a CA that lists any purpose', { intermediate: { extKeyUsage: ['2.5.29.37.0'] } }],
   ['a leaf without authority key id', { leaf: { authorityKeyId: null } }],
   ['a CA without subject key id', { intermediate: { subjectKeyId: null } }],
-  ['a leaf that ends in the year 9999', { leaf: { notAfter: new Date('9999-12-31T23:59:59Z') } }],
   ['a leaf that ends this second', { leaf: { notAfter: NOW } }],
   ['a leaf that begins this second', { leaf: { notBefore: NOW } }],
   ['a leaf older than its CA', { intermediate: { notBefore: new Date('2026-01-01T00:00:00Z') } }],
@@ -88,57 +82,28 @@ const accepted: readonly [string, EkChainRecipe, Partial<PathQuestion>?][] = [
   ['an expired leaf where that is allowed', { leaf: { notAfter: expiredEnd } }, { allowExpiredLeaf: true }],
   ['a root whose own signature is SHA-1', { keyAlgorithm: 'rsa2048', root: { hash: 'sha1' } }],
   ['any leaf purpose where none is required', { leaf: { extKeyUsage: null } }, { requireEku: undefined }],
-  [
-    'an issuer spelt in another string type',
-    { intermediate: { subject: commonName('Test TPM Intermediate CA', 'printable') } },
-  ],
-  [
-    'an issuer spelt in another case and with more spaces',
-    { leaf: { issuer: commonName('TEST tpm  Intermediate CA ') } },
-  ],
 ];
 
 test.each(accepted)('trusts %s', (_, recipe, question) => {
   expect(codes(judge(mintEkChain(recipe), question))).toEqual(['ok']);
 });
 
+/** Beside the faults on which libraries differ: those are in library-matrix.test.ts. */
 const rejected: readonly [string, string, EkChainRecipe, Partial<PathQuestion>?][] = [
-  ['a CA without basicConstraints', 'not_a_ca', { intermediate: { basicConstraints: null } }],
-  ['a CA with cA false', 'not_a_ca', { intermediate: { basicConstraints: { ca: false } } }],
   ['an anchor without basicConstraints', 'not_a_ca', { root: { basicConstraints: null } }],
-  ['a CA without keyCertSign', 'missing_key_cert_sign', { intermediate: { keyUsage: ['cRLSign'] } }],
   ['an anchor without keyCertSign', 'missing_key_cert_sign', { root: { keyUsage: ['digitalSignature'] } }],
-  ['a path longer than the anchor allows', 'path_length', { root: { basicConstraints: { ca: true, pathLength: 0 } } }],
-  [
-    'an unknown critical extension in the leaf',
-    'unknown_critical_extension',
-    { leaf: { extraExtensions: [unknownCritical] } },
-  ],
-  [
-    'an unknown critical extension in a CA',
-    'unknown_critical_extension',
-    { intermediate: { extraExtensions: [unknownCritical] } },
-  ],
   [
     'an unknown critical extension in the anchor',
     'unknown_critical_extension',
     { root: { extraExtensions: [unknownCritical] } },
   ],
-  ['critical name constraints', 'unknown_critical_extension', { root: { extraExtensions: [critical('2.5.29.30')] } }],
   ['critical policy constraints', 'unknown_critical_extension', { root: { extraExtensions: [critical('2.5.29.36')] } }],
   ['a critical inhibitAnyPolicy', 'unknown_critical_extension', { root: { extraExtensions: [critical('2.5.29.54')] } }],
-  [
-    'critical subject directory attributes',
-    'unknown_critical_extension',
-    { leaf: { family: null, extraExtensions: [critical('2.5.29.9')] } },
-  ],
-  ['a CA for attestation keys only', 'eku', { intermediate: { extKeyUsage: ['2.23.133.8.3'] } }],
   ['an anchor for attestation keys only', 'eku', { root: { extKeyUsage: ['2.23.133.8.3'] } }],
   ['a TLS certificate of the same CA', 'eku', { leaf: { extKeyUsage: ['1.3.6.1.5.5.7.3.1'] } }],
   ['a leaf for any purpose', 'eku', { leaf: { extKeyUsage: ['2.5.29.37.0'] } }],
   ['a leaf without purpose', 'eku', { leaf: { extKeyUsage: null } }],
   ['a leaf one second past its end', 'expired', { leaf: { notAfter: new Date(NOW.getTime() - 1000) } }],
-  ['an expired CA', 'expired', { intermediate: { notAfter: expiredEnd } }],
   [
     'an expired CA where leaves may be',
     'expired',
@@ -163,7 +128,6 @@ const rejected: readonly [string, string, EkChainRecipe, Partial<PathQuestion>?]
     'unsupported_signature',
     { leaf: { signatureAlgorithm: sequence(oid('1.3.101.112')) } },
   ],
-  ['an issuer nobody has', 'unknown_issuer', { leaf: { issuer: commonName('Other CA') } }],
   ['a key id that is not the issuer’s', 'unknown_issuer', { leaf: { authorityKeyId: Uint8Array.of(1, 2, 3) } }],
 ];
 
@@ -275,12 +239,9 @@ test('tries both of two CAs with one name and different keys, in either order', 
   expect(codes(judge(chain, { intermediates: certificates(other) }))).toEqual(['bad_signature']);
 });
 
-test('goes past a dead end that has the name and the key of the right CA, in either order', () => {
+test('names the issuer that is missing above a dead end', () => {
   const chain = mintEkChain();
   const deadEnd = lookAlike(chain, chain.intermediateKey.publicKey, 'Fake Root CA');
-  for (const intermediates of [certificates(deadEnd, chain.intermediate), certificates(chain.intermediate, deadEnd)]) {
-    expect(codes(judge(chain, { intermediates }))).toEqual(['ok']);
-  }
   expect(judge(chain, { intermediates: certificates(deadEnd) })).toMatchObject({
     missingIssuer: { name: 'CN=Fake Root CA' },
   });

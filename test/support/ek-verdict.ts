@@ -1,0 +1,59 @@
+/** What the judge says of an endorsement certificate and its chain, from the bytes on. */
+import { parseCertificate } from '../../src/x509/certificate.ts';
+import { checkEkProfile, type EkProfileOptions } from '../../src/x509/ek-profile.ts';
+import { takeCertificate } from '../../src/x509/intake.ts';
+import { MalformedCertificateError } from '../../src/x509/malformed-certificate.ts';
+import { validatePath } from '../../src/x509/path.ts';
+import { anchorsOf } from '../../src/x509/trust-store.ts';
+import { NOW } from './certificate-recipe.ts';
+import { EK_USAGE, type EkChain, type EkChainRecipe, mintEkChain } from './pki.ts';
+
+export interface EkEvidence {
+  /** As an NV index holds it. */
+  readonly leaf: Uint8Array;
+  readonly intermediates: readonly Uint8Array[];
+  readonly anchors: readonly Uint8Array[];
+  readonly now?: Date;
+  readonly profile?: EkProfileOptions;
+}
+
+export const OK: readonly string[] = ['ok'];
+
+/** `ok`; else `malformed` with the field at which reading stopped and why, or every problem of `path` and `profile`. */
+export function verdictOn({ leaf, intermediates, anchors, now = NOW, profile }: EkEvidence): readonly string[] {
+  try {
+    const certificate = parseCertificate(takeCertificate(Uint8Array.from(leaf)).der);
+    const path = validatePath({
+      leaf: certificate,
+      intermediates: intermediates.map(parseCertificate),
+      anchors: anchorsOf(anchors.map(parseCertificate)),
+      now,
+      requireEku: EK_USAGE,
+    });
+    const problems = [
+      ...(path.ok ? [] : path.problems.map(({ code }) => `path ${code}`)),
+      ...checkEkProfile(certificate, profile).problems.map(({ code }) => `profile ${code}`),
+    ];
+    return problems.length === 0 ? OK : problems;
+  } catch (error) {
+    if (!(error instanceof MalformedCertificateError)) throw error;
+    return [`malformed ${error.message.replace(/ \(at offset \d+\)$/, '')}`];
+  }
+}
+
+export const evidenceOf = ({ leaf, intermediate, root }: EkChain): EkEvidence => ({
+  leaf: leaf.der,
+  intermediates: [intermediate.der],
+  anchors: [root.der],
+});
+
+/** A chain of three, sound where the recipe says nothing. */
+export const mintEvidence = (recipe: EkChainRecipe = {}): EkEvidence => evidenceOf(mintEkChain(recipe));
+
+/** The same with the last bit of the leaf's signature changed. */
+export function tampered(evidence: EkEvidence): EkEvidence {
+  const leaf = Uint8Array.from(evidence.leaf);
+  const { signature } = parseCertificate(takeCertificate(leaf).der);
+  const last = signature.byteOffset - leaf.byteOffset + signature.length - 1;
+  return { ...evidence, leaf: leaf.with(last, (leaf[last] ?? 0) ^ 1) };
+}
