@@ -1,4 +1,5 @@
 /** What the judge says of an endorsement certificate and its chain, from the bytes on. */
+import { expect } from 'vitest';
 import { parseCertificate } from '../../src/x509/certificate.ts';
 import { checkEkProfile, type EkProfileOptions } from '../../src/x509/ek-profile.ts';
 import { takeCertificate } from '../../src/x509/intake.ts';
@@ -14,7 +15,7 @@ export interface EkEvidence {
   readonly intermediates: readonly Uint8Array[];
   readonly anchors: readonly Uint8Array[];
   readonly now?: Date;
-  readonly profile?: EkProfileOptions;
+  readonly profile?: EkProfileOptions | undefined;
 }
 
 export const OK: readonly string[] = ['ok'];
@@ -56,4 +57,14 @@ export function tampered(evidence: EkEvidence): EkEvidence {
   const { signature } = parseCertificate(takeCertificate(leaf).der);
   const last = signature.byteOffset - leaf.byteOffset + signature.length - 1;
   return { ...evidence, leaf: leaf.with(last, (leaf[last] ?? 0) ^ 1) };
+}
+
+/** And nothing less than the issuer's signature makes it so. */
+export function admits(evidence: EkEvidence): void {
+  expect(verdictOn(evidence)).toEqual(OK);
+  expect(verdictOn(tampered(evidence))).toEqual(['path bad_signature']);
+}
+
+export function refuses(evidence: EkEvidence, ...problems: readonly string[]): void {
+  expect(verdictOn(evidence)).toEqual(problems);
 }
