@@ -1,4 +1,4 @@
-/** The Go program in peers/go-attestation: built once a run, asked round by round. */
+/** The Go programs in peers: built once a run, asked round by round. */
 import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,10 +19,14 @@ export interface GoFigures {
   readonly without_creation: number;
 }
 
-/** The executable, or the sentence that says why there is none. */
-export async function buildGoPeer(root: URL, folder: string): Promise<{ readonly path: string } | string> {
-  const path = join(folder, 'go-attestation');
-  const source = new URL('bench/peers/go-attestation/', root).pathname;
+/** The executable of the program of that name, or the sentence that says why there is none. */
+export async function buildGoPeer(
+  root: URL,
+  folder: string,
+  program: 'go-attestation' | 'crypto-x509',
+): Promise<{ readonly path: string } | string> {
+  const path = join(folder, program);
+  const source = new URL(`bench/peers/${program}/`, root).pathname;
   try {
     await run('go', ['build', '-o', path, '.'], { cwd: source, timeout: 300_000 });
     return { path };
@@ -55,7 +59,8 @@ export function writeVector(
   writeFileSync(path, JSON.stringify(vector));
 }
 
-export async function askGoPeer(executable: string, vectorPath: string): Promise<GoFigures> {
+/** What a program prints of the vector that it reads from that file. */
+export async function askGoPeer<Figures = GoFigures>(executable: string, vectorPath: string): Promise<Figures> {
   const { stdout } = await run(executable, [vectorPath, `${ROUND_MS}`], { timeout: 60_000 });
-  return JSON.parse(stdout) as GoFigures;
+  return JSON.parse(stdout) as Figures;
 }

@@ -10,7 +10,7 @@ import { build } from 'esbuild';
 
 const ROOT = new URL('..', import.meta.url);
 /** Each a file beside this one that exports `measure({ root, folder })` and returns rows (row.ts). */
-const SUBJECTS = ['verifier', 'plugin', 'tpm', 'spire'];
+const SUBJECTS = ['verifier', 'chain', 'plugin', 'tpm', 'spire'];
 const USAGE = `Usage: npm run --silent bench -- [SUBJECT...] [--json]
 
 Subjects: ${SUBJECTS.join(', ')} (default: all).
@@ -31,7 +31,9 @@ async function load(subject, folder) {
     format: 'esm',
     target: 'node20',
     define: { 'import.meta.url': JSON.stringify(new URL('src/cli/software-tpm.ts', ROOT).href) },
-    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+    banner: {
+      js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);",
+    },
     logLevel: 'warning',
   });
   return import(pathToFileURL(outfile).href);

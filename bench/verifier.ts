@@ -37,7 +37,7 @@ export async function measure({
   readonly root: URL;
   readonly folder: string;
 }): Promise<readonly Row[]> {
-  const go = await buildGoPeer(root, folder);
+  const go = await buildGoPeer(root, folder, 'go-attestation');
   const rows: Row[] = [];
   for (const recipe of RECIPES) rows.push(...(await measureRecipe(recipe, folder, go)));
   return rows;

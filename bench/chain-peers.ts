@@ -1,0 +1,126 @@
+/** What else finds and checks a chain: the openssl program, Go's crypto/x509, the chain builder of \@peculiar/x509. */
+import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { pem } from '../test/support/pki.ts';
+import type { EkChain } from './ek-chain.ts';
+import { askGoPeer, type buildGoPeer } from './go-peer.ts';
+import { processorTime } from './stopwatch.ts';
+
+const run = promisify(execFile);
+
+export interface Peer {
+  /** Titles of the rows. */
+  readonly rows: readonly string[];
+  /** One round: microseconds of processor time, one figure for each row. Fails where the chain is refused. */
+  readonly measure: () => Promise<readonly number[]>;
+}
+
+/** Leaves in one command, beside a command with one: the difference is what a leaf costs. */
+const LEAVES = 200;
+const COMMANDS = 5;
+
+/** CAs are read once a command, every leaf from its file. The root's own signature is not looked at unless asked for. */
+export function opensslProgram({ leaf, intermediates, root, now }: EkChain, folder: string): Peer {
+  const file = (name: string, ...certificates: readonly Uint8Array[]): string => {
+    const path = join(folder, `${name}.pem`);
+    writeFileSync(path, pem(...certificates));
+    return path;
+  };
+  const files = {
+    root: file('root', root),
+    leaf: file('leaf', leaf),
+    intermediates: intermediates.length > 0 ? ['-untrusted', file('intermediates', ...intermediates)] : [],
+  };
+  const time = ['-attime', `${Math.floor(now.getTime() / 1000)}`];
+  const verify = ['verify', '-partial_chain', '-no-CApath', ...time, '-CAfile', files.root, ...files.intermediates];
+  const measure = async (): Promise<readonly number[]> => {
+    const one = await commandTime(['openssl', ...verify, files.leaf], COMMANDS);
+    const many = await commandTime(['openssl', ...verify, ...Array<string>(LEAVES + 1).fill(files.leaf)], 1);
+    return [one, (many - one) / LEAVES];
+  };
+  return {
+    rows: ['openssl verify, the whole command', `openssl verify, each of ${LEAVES} more leaves in one command`],
+    measure,
+  };
+}
+
+/** Microseconds of processor time that one run of the command takes, by the shell's account of its children. */
+async function commandTime(command: readonly string[], times: number): Promise<number> {
+  const loop = `for ((i = 0; i < ${times}; i++)); do "$@" > /dev/null || exit; done`;
+  const script = `TIMEFORMAT='%3U %3S'; time ${loop}`;
+  const { stderr } = await run('bash', ['-c', script, 'bash', ...command]).catch((error: { stderr?: string }) => {
+    throw new Error(error.stderr?.trim().split('\n').at(-1) || 'bash is not installed');
+  });
+  const [user = Number.NaN, system = Number.NaN] = stderr.trim().split(' ').map(Number);
+  return ((user + system) * 1e6) / times;
+}
+
+export function goProgram(
+  { leaf, intermediates, root, now }: EkChain,
+  folder: string,
+  go: Awaited<ReturnType<typeof buildGoPeer>>,
+): Peer {
+  const path = join(folder, 'chain.json');
+  const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
+  writeFileSync(
+    path,
+    JSON.stringify({ leaf: base64(leaf), intermediates: intermediates.map(base64), root: base64(root), now }),
+  );
+  return {
+    rows: ['crypto/x509, cold', 'crypto/x509, CAs in pools', 'crypto/x509, all parsed'],
+    measure: async () => {
+      if (typeof go === 'string') throw new Error(go);
+      const { cold, loaded, parsed } = await askGoPeer<Record<'cold' | 'loaded' | 'parsed', number>>(go.path, path);
+      return [cold, loaded, parsed];
+    },
+  };
+}
+
+interface PeculiarCertificate {
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+  equal(other: PeculiarCertificate): boolean;
+}
+
+/** The parts that are used here: its declarations need TypeScript's DOM library. */
+interface PeculiarX509 {
+  readonly X509Certificate: new (der: Uint8Array) => PeculiarCertificate;
+  readonly X509ChainBuilder: new (options: {
+    readonly certificates: readonly PeculiarCertificate[];
+  }) => {
+    build(leaf: PeculiarCertificate): Promise<readonly PeculiarCertificate[]>;
+  };
+}
+
+/** The builder checks every signature and nothing else, so dates and where the chain ends are looked at here. */
+export function peculiarBuilder(chain: EkChain, root: URL): Peer {
+  const load = createRequire(new URL('package.json', root));
+  load('reflect-metadata');
+  const { X509Certificate, X509ChainBuilder } = load('@peculiar/x509') as PeculiarX509;
+  const parse = (der: Uint8Array): PeculiarCertificate => new X509Certificate(der);
+  const parseAuthorities = (): readonly PeculiarCertificate[] => [...chain.intermediates, chain.root].map(parse);
+  const verify = async (leaf: PeculiarCertificate, certificates: readonly PeculiarCertificate[]): Promise<void> => {
+    const built = await new X509ChainBuilder({ certificates }).build(leaf);
+    const [last, anchor] = [built.at(-1), certificates.at(-1)];
+    const reaches = last !== undefined && anchor !== undefined && last.equal(anchor);
+    const valid = built.every(({ notBefore, notAfter }) => notBefore <= chain.now && chain.now <= notAfter);
+    if (!reaches || !valid) throw new Error('finds no chain to the root');
+  };
+  const [leaf, authorities] = [parse(chain.leaf), parseAuthorities()];
+  const actions = [
+    () => verify(parse(chain.leaf), parseAuthorities()),
+    () => verify(parse(chain.leaf), authorities),
+    () => verify(leaf, authorities),
+  ];
+  return {
+    rows: ['@peculiar/x509, cold', '@peculiar/x509, CAs parsed', '@peculiar/x509, all parsed'],
+    measure: async () => {
+      const figures: number[] = [];
+      for (const action of actions) figures.push(await processorTime(action));
+      return figures;
+    },
+  };
+}

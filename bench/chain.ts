@@ -1,0 +1,112 @@
+/**
+ * Finding and checking the chain above an endorsement certificate, beside its bare signatures and beside what else
+ * does it; and loading a store of CAs.
+ */
+import { verify } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseCertificate } from '../src/x509/certificate.ts';
+import { validatePath } from '../src/x509/path.ts';
+import { anchorsOf } from '../src/x509/trust-store.ts';
+import { measureStore } from './ca-store.ts';
+import { goProgram, opensslProgram, type Peer, peculiarBuilder } from './chain-peers.ts';
+import { type EkChain, ekChains } from './ek-chain.ts';
+import { buildGoPeer } from './go-peer.ts';
+import { type Row, withRatios } from './row.ts';
+import { Stopwatch } from './stopwatch.ts';
+
+const ROUNDS = 9;
+const RAW = 'raw signatures, keys imported';
+
+/** For a process of its own, in which nothing has run yet. */
+export { readTrustStore } from '../src/server-plugin/ca-files.ts';
+
+export async function measure({
+  root,
+  folder,
+}: {
+  readonly root: URL;
+  readonly folder: string;
+}): Promise<readonly Row[]> {
+  const go = await buildGoPeer(root, folder, 'crypto-x509');
+  const rows: Row[] = [...(await measureStore(folder))];
+  for (const chain of ekChains(root)) {
+    const own = join(folder, chain.name.replaceAll(/\W+/g, '-'));
+    await mkdir(own);
+    const peers = [opensslProgram(chain, own), goProgram(chain, own, go), peculiarBuilder(chain, root)];
+    rows.push(...(await measureChain(chain, peers)));
+  }
+  return rows;
+}
+
+async function measureChain(chain: EkChain, peers: readonly Peer[]): Promise<readonly Row[]> {
+  const actions = { [RAW]: rawSignatures(chain), ...ours(chain) };
+  const unable = new Map<Peer, string>();
+  for (const peer of peers) {
+    try {
+      await peer.measure();
+    } catch (error) {
+      unable.set(peer, error instanceof Error ? (error.message.split('\n', 1)[0] ?? '') : `${error}`);
+    }
+  }
+  const watch = new Stopwatch(actions);
+  for (let round = 0; round < ROUNDS; round++) {
+    watch.round();
+    for (const peer of peers.filter((one) => !unable.has(one))) {
+      const figures = await peer.measure();
+      for (const [i, title] of peer.rows.entries()) watch.note(title, figures[i] ?? Number.NaN);
+    }
+  }
+  const of = `${chain.name} (${chain.intermediates.length + 2} certificates)`;
+  const row = (title: string, note?: string): Parameters<typeof withRatios>[0][number] => ({
+    name: `${of}: ${title}`,
+    ...(note === undefined ? watch.timing(title) : { value: null, best: null, note }),
+    unit: 'µs',
+    of: title === RAW ? null : `${of}: ${RAW}`,
+  });
+  return withRatios([
+    ...Object.keys(actions).map((title) => row(title)),
+    ...peers.flatMap((peer) => peer.rows.map((title) => row(title, unable.get(peer)))),
+  ]);
+}
+
+/** One signature for each certificate but the root, whose own proves nothing. */
+function rawSignatures({ leaf, intermediates, root }: EkChain): () => void {
+  const path = [leaf, ...intermediates, root].map(parseCertificate);
+  const links = path.slice(0, -1).map(({ tbs, signature, signatureAlgorithm }, i) => {
+    const key = path[i + 1]?.publicKey;
+    if (key === undefined || signatureAlgorithm.scheme === 'other') throw new Error('a chain of another kind');
+    const { hash } = signatureAlgorithm;
+    return () => verify(hash, tbs, key, signature);
+  });
+  return () => {
+    if (!links.every((link) => link())) throw new Error('a signature does not verify');
+  };
+}
+
+/** By title of the row. */
+function ours({ leaf, intermediates, root, now }: EkChain): Readonly<Record<string, () => void>> {
+  const parsed = {
+    leaf: parseCertificate(leaf),
+    intermediates: intermediates.map(parseCertificate),
+    anchors: anchorsOf([parseCertificate(root)]),
+    now,
+  };
+  const check = (question: Parameters<typeof validatePath>[0]): void => {
+    const verdict = validatePath(question);
+    if (!verdict.ok) throw new Error(verdict.problems.map(({ message }) => message).join('; '));
+  };
+  return {
+    'reading the leaf': () => void parseCertificate(leaf),
+    'ours, cold': () =>
+      check({
+        leaf: parseCertificate(leaf),
+        intermediates: intermediates.map(parseCertificate),
+        anchors: anchorsOf([parseCertificate(root)]),
+        now,
+      }),
+    'ours, CAs loaded': () => check({ ...parsed, leaf: parseCertificate(leaf) }),
+    'ours, all parsed': () => check(parsed),
+    // 'ours, links cached': the place for a question whose `cache` has seen these CAs, with a leaf parsed anew.
+  };
+}
