@@ -123,10 +123,7 @@ export function parseCertificate(bytes: Uint8Array): Certificate {
   const keyUsage = read(EXTENSION.keyUsage, readKeyUsage);
   if (keyUsage !== undefined && !extensions.get(EXTENSION.keyUsage)?.critical) note('keyUsage-noncritical');
 
-  let publicKey: KeyObject | 'unusable' | undefined;
-  let fingerprint: string | undefined;
-  return {
-    der: element.der,
+  return Object.assign(new LazyParts(element.der, subjectPublicKeyInfo), {
     tbs: signed.der,
     signatureAlgorithm,
     signature,
@@ -135,7 +132,6 @@ export function parseCertificate(bytes: Uint8Array): Certificate {
     subject,
     notBefore,
     notAfter,
-    subjectPublicKeyInfo,
     extensions,
     basicConstraints: read(EXTENSION.basicConstraints, readBasicConstraints),
     keyUsage,
@@ -143,15 +139,30 @@ export function parseCertificate(bytes: Uint8Array): Certificate {
     authorityKeyId: read(EXTENSION.authorityKeyIdentifier, readAuthorityKeyIdentifier),
     subjectKeyId: read(EXTENSION.subjectKeyIdentifier, readSubjectKeyIdentifier),
     oddities: [...oddities],
-    get publicKey(): KeyObject | undefined {
-      publicKey ??= importPublicKey(subjectPublicKeyInfo) ?? 'unusable';
-      return publicKey === 'unusable' ? undefined : publicKey;
-    },
-    get fingerprint(): string {
-      fingerprint ??= createHash('sha256').update(element.der).digest('hex');
-      return fingerprint;
-    },
-  };
+  });
+}
+
+/** What is made when first asked for. A class, as an object literal with accessors costs as much as all the reading. */
+class LazyParts implements Pick<Certificate, 'der' | 'subjectPublicKeyInfo' | 'publicKey' | 'fingerprint'> {
+  readonly der: Uint8Array;
+  readonly subjectPublicKeyInfo: SubjectPublicKeyInfo;
+  #publicKey: KeyObject | 'unusable' | undefined;
+  #fingerprint: string | undefined;
+
+  constructor(der: Uint8Array, subjectPublicKeyInfo: SubjectPublicKeyInfo) {
+    this.der = der;
+    this.subjectPublicKeyInfo = subjectPublicKeyInfo;
+  }
+
+  get publicKey(): KeyObject | undefined {
+    this.#publicKey ??= importPublicKey(this.subjectPublicKeyInfo) ?? 'unusable';
+    return this.#publicKey === 'unusable' ? undefined : this.#publicKey;
+  }
+
+  get fingerprint(): string {
+    this.#fingerprint ??= createHash('sha256').update(this.der).digest('hex');
+    return this.#fingerprint;
+  }
 }
 
 function readVersion(tbs: DerReader): void {

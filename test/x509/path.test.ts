@@ -322,15 +322,14 @@ test.each([1, 2, 3])('looks once at each of %i namesakes per level, however many
   const keys = [1, 2, 3].map((level) => keyPair('p256', `level ${level}`));
   const [key1, key2, key3] = keys as [KeyPair, KeyPair, KeyPair];
   let looks = 0;
-  const watched = (ca: Minted): Certificate =>
-    Object.create(ca.certificate, {
-      extensions: {
-        get: () => {
-          looks += 1;
-          return ca.certificate.extensions;
-        },
-      },
-    });
+  const watched = ({ certificate }: Minted): Certificate => {
+    const { extensions } = certificate;
+    const get = (): typeof extensions => {
+      looks += 1;
+      return extensions;
+    };
+    return Object.defineProperty(certificate, 'extensions', { get });
+  };
   const intermediates = Array.from({ length: width }, (_, i) => [
     mintAuthority('L1', key1, { issuer: 'L2', key: key2 }, { serial: Uint8Array.of(1, i) }),
     mintAuthority('L2', key2, { issuer: 'L3', key: key3 }, { serial: Uint8Array.of(2, i) }),
