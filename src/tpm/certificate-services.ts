@@ -1,0 +1,110 @@
+/**
+ * Where Intel and AMD keep the certificates of endorsement keys that their firmware TPMs do not store. Pure: the addresses
+ * are for an operator to fetch; nothing here does.
+ */
+import { hash, type KeyObject } from 'node:crypto';
+import { concat, padStart } from './bytes.ts';
+
+export interface CertificateAddress {
+  readonly service: 'Intel' | 'AMD';
+  readonly url: string;
+}
+
+/** The numbers of a public key, big-endian: the modulus starts with no zero, coordinates have the curve's full width. */
+type KeyNumbers =
+  | { readonly type: 'rsa'; readonly modulus: Uint8Array; readonly exponent: Uint8Array }
+  | { readonly type: 'ecc'; readonly x: Uint8Array; readonly y: Uint8Array };
+
+interface CertificateService {
+  readonly service: CertificateAddress['service'];
+  /** TPM_PT_MANUFACTURER as eight upper-case hexadecimal digits. */
+  readonly manufacturerId: string;
+  readonly base: string;
+  /** Last part of the address; undefined for a key the service has no name for. */
+  readonly nameOf: (key: KeyNumbers) => string | undefined;
+}
+
+const EXPONENT_65537: Uint8Array = Uint8Array.of(1, 0, 1);
+/** In front of what AMD hashes. */
+const AMD_RSA: Uint8Array = Uint8Array.of(0, 0, 0x22, 0x22);
+const AMD_ECC: Uint8Array = Uint8Array.of(0, 0, 0x44, 0x44);
+const AMD_HEX_DIGITS = 32;
+
+const SERVICES: readonly CertificateService[] = [
+  {
+    service: 'Intel',
+    manufacturerId: '494E5443',
+    base: 'https://ekop.intel.com/ekcertservice/',
+    nameOf: (key) => {
+      // The exponent is not hashed as it is but as this one: a key with another has no name.
+      if (key.type === 'rsa' && Buffer.compare(key.exponent, EXPONENT_65537) !== 0) return undefined;
+      const hashed = key.type === 'rsa' ? concat(key.modulus, EXPONENT_65537) : concat(key.x, key.y);
+      // base64url with its padding, which a path has percent-encoded.
+      const digest = Buffer.from(hash('sha256', hashed, 'hex'), 'hex').toString('base64url');
+      return encodeURIComponent(digest.padEnd(Math.ceil(digest.length / 4) * 4, '='));
+    },
+  },
+  {
+    service: 'AMD',
+    manufacturerId: '414D4400',
+    base: 'https://ftpm.amd.com/pki/aia/',
+    nameOf: (key) => {
+      if (key.type === 'ecc') return amdName(AMD_ECC, key.x, key.y);
+      const exponent = padStart(key.exponent, 4);
+      return exponent === undefined ? undefined : amdName(AMD_RSA, exponent, key.modulus);
+    },
+  },
+];
+
+/** Upper case, as AMD's own certificates point to their issuers there. */
+function amdName(...parts: readonly Uint8Array[]): string {
+  return hash('sha256', concat(...parts), 'hex')
+    .slice(0, AMD_HEX_DIGITS)
+    .toUpperCase();
+}
+
+/**
+ * Addresses at which the certificate of an endorsement key may be found; none for a key that is neither RSA nor EC.
+ *
+ * @param manufacturerId of the TPM, eight hexadecimal digits: that one's service alone; undefined where it is not known,
+ * for all
+ */
+export function certificateAddresses(publicKey: KeyObject, manufacturerId?: string): readonly CertificateAddress[] {
+  const key = numbersOf(publicKey);
+  if (key === undefined) return [];
+  return SERVICES.flatMap(({ service, manufacturerId: id, base, nameOf }) => {
+    const name = manufacturerId === undefined || manufacturerId.toUpperCase() === id ? nameOf(key) : undefined;
+    return name === undefined ? [] : [{ service, url: `${base}${name}` }];
+  });
+}
+
+function numbersOf(publicKey: KeyObject): KeyNumbers | undefined {
+  // An RSASSA-PSS key has no JWK, and no endorsement key is one.
+  if (publicKey.asymmetricKeyType !== 'rsa' && publicKey.asymmetricKeyType !== 'ec') return undefined;
+  const { n, e, x, y } = publicKey.export({ format: 'jwk' });
+  if (n !== undefined && e !== undefined) return { type: 'rsa', modulus: decoded(n), exponent: decoded(e) };
+  return x === undefined || y === undefined ? undefined : { type: 'ecc', x: decoded(x), y: decoded(y) };
+}
+
+/**
+ * The certificate in what Intel's service answers, DER: JSON `{ "pubhash": …, "certificate": … }`, the certificate in
+ * base64url whose padding may be percent-encoded. Undefined for what is no such answer. AMD's is the certificate itself.
+ */
+export function certificateOfAnswer(bytes: Uint8Array): Uint8Array | undefined {
+  if (bytes.find((byte) => byte > 0x20) !== BRACE) return undefined;
+  try {
+    const answer: unknown = JSON.parse(Buffer.from(bytes).toString('latin1'));
+    const certificate = typeof answer === 'object' && answer !== null && 'certificate' in answer && answer.certificate;
+    if (typeof certificate !== 'string') return undefined;
+    const text = certificate.replace(/(%3D|=){0,2}$/i, '');
+    return /^[A-Za-z0-9_-]+$/.test(text) ? decoded(text) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const BRACE = 0x7b;
+
+function decoded(text: string): Uint8Array {
+  return Uint8Array.from(Buffer.from(text, 'base64url'));
+}
