@@ -1,5 +1,6 @@
 /** Answers a server's challenge with what the TPM says. */
 import type { Wire } from '../evidence/wires.ts';
+import { equalBytes } from '../tpm/bytes.ts';
 import type { TpmCommands } from '../tpm/commands.ts';
 import { TpmError } from '../tpm/errors.ts';
 import type { KeyHandle, SessionHandle } from '../tpm/handles.ts';
@@ -9,6 +10,7 @@ import { decode } from '../tpm/structures/codec.ts';
 import { tpmtPublic } from '../tpm/structures/public.ts';
 import { Tpm } from '../tpm/tpm.ts';
 import { type AkMaker, makePrimaryAk } from './attestation-key.ts';
+import { type CertificateFile, readCertificateFile } from './certificate-file.ts';
 import { type Endorsement, EndorsementError, type KeyChoice, loadEndorsement } from './endorsement.ts';
 import { HierarchyPasswords } from './hierarchy-passwords.ts';
 import { QuotingWire } from './quoting-wire.ts';
@@ -25,6 +27,8 @@ export interface AttestorOptions {
   readonly ek?: KeyChoice;
   /** Default `ecc`. */
   readonly ak?: KeyChoice;
+  /** File of the endorsement certificate, read at each attestation: it says which key it is. */
+  readonly ekCertificatePath?: string | undefined;
   readonly passwords?: HierarchyPasswords;
   /** Default `tpm-attestor`. */
   readonly wire?: Wire;
@@ -56,6 +60,8 @@ export interface Attestation {
 /** What one attestation finds out and the next need not; none of it is secret, none of it outlives the process. */
 interface Facts {
   readonly endorsement: Endorsement;
+  /** By which it was found. */
+  readonly certificateFile: CertificateFile | undefined;
   /** A persistent key as ESYS knows it, or the context of one that was created. */
   readonly ek: { readonly serialized: Uint8Array } | { readonly context: Uint8Array };
   readonly akContext: Uint8Array;
@@ -80,7 +86,9 @@ export class Attestor {
   #facts: Facts | undefined;
 
   constructor({ wire = 'tpm-attestor', ...options }: AttestorOptions) {
-    this.#options = { ek: 'auto', ak: 'ecc', passwords: new HierarchyPasswords(), makeAk: makePrimaryAk, ...options };
+    const passwords = new HierarchyPasswords();
+    const defaults = { ek: 'auto', ak: 'ecc', passwords, makeAk: makePrimaryAk, ekCertificatePath: undefined } as const;
+    this.#options = { ...defaults, ...options };
     this.#wire = wire === 'tpm-attestor' ? new QuotingWire(options.trustDomain) : pluginWire(options.trustDomain);
   }
 
@@ -92,17 +100,19 @@ export class Attestor {
    * the command that was under way, has been freed of what was loaded, and is closed.
    *
    * @throws TpmError, NativeUnavailableError, MalformedError for a challenge that cannot be read, EndorsementError,
-   * PasswordError, PcrError, and what `exchange` throws
+   * CertificateFileError, PasswordError, PcrError, and what `exchange` throws
    */
   attest(exchange: Exchange, options: AttestOptions = {}): Promise<Attestation> {
     return this.#queue.run((stop) => this.#attest(exchange, stop, options.onClosed), options.signal);
   }
 
   async #attest(exchange: Exchange, stop: AbortSignal, onClosed: AttestOptions['onClosed']): Promise<Attestation> {
-    const tpm = await Tpm.open(this.#options.tcti());
+    const { ekCertificatePath: path, tcti } = this.#options;
+    const certificateFile = path === undefined ? undefined : await readCertificateFile(path);
+    const tpm = await Tpm.open(tcti());
     let answer: Answer;
     try {
-      answer = await tpm.exclusive((run) => this.#operate(run, exchange), { signal: stop });
+      answer = await tpm.exclusive((run) => this.#operate(run, exchange, certificateFile), { signal: stop });
     } catch (error) {
       if (error instanceof TpmError || error instanceof EndorsementError) this.#facts = undefined;
       throw error;
@@ -113,23 +123,28 @@ export class Attestor {
     return { ...answer, commands: tpm.commandCounts() };
   }
 
-  async #operate(run: TpmCommands, exchange: Exchange): Promise<Answer> {
-    const known = this.#facts;
+  async #operate(run: TpmCommands, exchange: Exchange, certificateFile: CertificateFile | undefined): Promise<Answer> {
+    const known = sameCertificates(this.#facts?.certificateFile, certificateFile) ? this.#facts : undefined;
     const reloaded = known === undefined ? undefined : await reload(run, known);
     if (known !== undefined && reloaded !== undefined) return this.#answer(run, known, reloaded, true, exchange);
     this.#facts = undefined;
-    const { facts, loaded } = await this.#discover(run);
+    const { facts, loaded } = await this.#discover(run, certificateFile);
     this.#facts = facts;
     return this.#answer(run, facts, loaded, false, exchange);
   }
 
-  async #discover(run: TpmCommands): Promise<{ readonly facts: Facts; readonly loaded: Loaded }> {
+  async #discover(
+    run: TpmCommands,
+    certificateFile: CertificateFile | undefined,
+  ): Promise<{ readonly facts: Facts; readonly loaded: Loaded }> {
     const { ek: ekChoice, ak: choice, passwords, makeAk } = this.#options;
-    const { endorsement, object: ek } = await loadEndorsement(run, ekChoice, passwords, this.#wire.ekTemplates);
+    const search = { names: this.#wire.ekTemplates, certificateFile };
+    const { endorsement, object: ek } = await loadEndorsement(run, ekChoice, passwords, search);
     const ak = await makeAk(run, { choice, purpose: this.#wire.akPurpose, passwords, saltKey: ek });
     const payload = await this.#wire.payload(run, endorsement, ak);
     const facts: Facts = {
       endorsement,
+      certificateFile,
       ek:
         endorsement.persistentHandle === undefined
           ? { context: (await run.contextSave({ saveHandle: ek })).context }
@@ -166,6 +181,11 @@ export class Attestor {
       secret.fill(0);
     }
   }
+}
+
+function sameCertificates(known: CertificateFile | undefined, now: CertificateFile | undefined): boolean {
+  const [before = [], after = []] = [known?.certificates, now?.certificates];
+  return before.length === after.length && before.every((der, i) => equalBytes(der, after[i] ?? new Uint8Array()));
 }
 
 /** Undefined when the TPM no longer takes what was kept: it was reset or cleared, or a key was evicted. */

@@ -5,7 +5,8 @@ import type { CreatePrimaryOutput } from '../tpm/native-context.ts';
 import { encode } from '../tpm/structures/codec.ts';
 import { tpmtPublic } from '../tpm/structures/public.ts';
 import { type AkAlgorithm, akTemplate } from '../tpm/templates.ts';
-import { isUnsupported, type KeyChoice } from './endorsement.ts';
+import type { KeyChoice } from './endorsement.ts';
+import { isUnsupported } from './endorsement-keys.ts';
 import type { HierarchyPasswords } from './hierarchy-passwords.ts';
 
 export interface AkRequest {

@@ -17,6 +17,8 @@ export interface AgentConfig {
   readonly tcti: string | undefined;
   readonly ek: KeyChoice;
   readonly ak: KeyChoice;
+  /** File of the endorsement certificate, where the TPM does not hold it. */
+  readonly ekCertificatePath: string | undefined;
   readonly endorsementAuthFile: string | undefined;
   readonly ownerAuthFile: string | undefined;
   /** For each of the two steps that are the TPM's. */
@@ -41,6 +43,7 @@ const TABLE = optionTable({
   tcti: { type: 'string' },
   ek: keyChoice('auto'),
   ak: keyChoice('ecc'),
+  ek_certificate_path: { type: 'string' },
   endorsement_auth_file: { type: 'string' },
   owner_auth_file: { type: 'string' },
   addon_path: { type: 'string' },
@@ -74,6 +77,7 @@ export function readAgentConfig(hcl: string): AgentConfigResult {
     tcti: options.tcti as string | undefined,
     ek: options.ek as KeyChoice,
     ak: options.ak as KeyChoice,
+    ekCertificatePath: options.ek_certificate_path as string | undefined,
     endorsementAuthFile: options.endorsement_auth_file as string | undefined,
     ownerAuthFile: options.owner_auth_file as string | undefined,
     tpmTimeoutMs: options.tpm_timeout as number,

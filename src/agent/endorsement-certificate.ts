@@ -12,6 +12,15 @@ import { handlesIn, type NvReader } from './nv-index.ts';
 /** Where the chain lies: one blob over as many indices as it needs (EK Credential Profile 2.6, 2.2.1.5.2). */
 const CHAIN = { first: 0x01c00100, last: 0x01c001ff } as const;
 
+/** For people. */
+export const CHAIN_NAME = 'the certificate chain in the TPM';
+
+/** Certificates of a TPM in the order in which they lie there; a blob that cannot be read is `problem`, for the log. */
+export interface Chain {
+  readonly certificates: readonly Uint8Array[];
+  readonly problem?: string;
+}
+
 /** The TPM has no usable endorsement key, or somebody stands between it and us. */
 export class EndorsementError extends Error {
   override readonly name: string = 'EndorsementError';
@@ -39,11 +48,8 @@ export async function readCertificate(nv: NvReader, template: EkTemplate): Promi
   }
 }
 
-/** The certificates above the endorsement key's own; a blob that cannot be read is `problem`, for the log. */
-export async function readChain(
-  run: TpmCommands,
-  nv: NvReader,
-): Promise<{ readonly certificates: readonly Uint8Array[]; readonly problem?: string }> {
+/** The certificates above the endorsement key's own, and sometimes that one. */
+export async function readChain(run: TpmCommands, nv: NvReader): Promise<Chain> {
   const parts: Uint8Array[] = [];
   for (const index of await handlesIn(run, CHAIN.first, CHAIN.last)) {
     const part = await nv.read(index);
@@ -54,7 +60,7 @@ export async function readChain(
   } catch (cause) {
     if (!(cause instanceof MalformedCertificateError)) throw cause;
     // The server may have the chain itself.
-    return { certificates: [], problem: `the certificate chain in the TPM cannot be read: ${cause.message}` };
+    return { certificates: [], problem: `${CHAIN_NAME} cannot be read: ${cause.message}` };
   }
 }
 

@@ -1,5 +1,6 @@
 /** What an operator can do about a failure. */
 import { TpmError } from '../tpm/errors.ts';
+import { CertificateFileError } from './certificate-file.ts';
 
 const SLOTS =
   'other software has filled the TPM: use /dev/tpmrm0, or find who keeps objects with tpm2_getcap handles-transient and handles-loaded-session';
@@ -17,6 +18,9 @@ const BY_NAME: Readonly<Record<string, string>> = {
 
 const CREDENTIAL =
   "the challenge was not made for this TPM's keys; nothing is wrong with the TPM: look whether this agent talks to the right server, and into that server's log";
+
+const CERTIFICATE_FILE =
+  'give a file with the certificate of this very TPM (without the option "ek show" says which key it has), its chain behind it, in PEM or DER, or leave the option out';
 
 /** What a credential that does not open comes to differs between TPMs (Part 3, 12.5); a broken one fails earlier. */
 function isForeignCredential({ command, name, argument }: TpmError): boolean {
@@ -47,6 +51,7 @@ export function remedyFor(
   error: unknown,
   passwordOptions = 'endorsement_auth_file or owner_auth_file',
 ): string | undefined {
+  if (error instanceof CertificateFileError) return CERTIFICATE_FILE;
   if (!(error instanceof TpmError)) return undefined;
   if (isForeignCredential(error)) return CREDENTIAL;
   const { name, layer, command, retryable } = error;

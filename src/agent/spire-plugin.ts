@@ -32,8 +32,8 @@ export function agentPlugin(logger: Logger, makeAk?: AkMaker): PluginDefinition<
       configure: async ({ trustDomain }, hcl) => {
         const read = readAgentConfig(hcl);
         if (!read.ok) throw new StatusError(STATUS.INVALID_ARGUMENT, read.problems.join('; '));
-        const { tcti, ek, ak, endorsementAuthFile, ownerAuthFile, tpmTimeoutMs, serverTimeoutMs, addon, wire } =
-          read.config;
+        const { tcti, ek, ak, ekCertificatePath, endorsementAuthFile, ownerAuthFile, addon, wire } = read.config;
+        const { tpmTimeoutMs, serverTimeoutMs } = read.config;
         expectAddon(addon);
         if (isSoftwareTcti(tctiOrDevice(tcti))) {
           logger.warn(
@@ -44,7 +44,7 @@ export function agentPlugin(logger: Logger, makeAk?: AkMaker): PluginDefinition<
         if (wire !== 'tpm-attestor') logger.warn(WITHOUT_QUOTE, { wire });
         const files = { endorsement: endorsementAuthFile, owner: ownerAuthFile };
         const passwords = new HierarchyPasswords(files, (message) => logger.warn(message));
-        const options = { trustDomain, tcti: () => tctiOrDevice(tcti), ek, ak, passwords, wire };
+        const options = { trustDomain, tcti: () => tctiOrDevice(tcti), ek, ak, ekCertificatePath, passwords, wire };
         const attestor = new Attestor(makeAk === undefined ? options : { ...options, makeAk });
         return { attestor, tpmTimeoutMs, serverTimeoutMs };
       },
@@ -99,7 +99,7 @@ async function attest(
 }
 
 function logAttestation(logger: Logger, { wire, endorsement, akAlgorithm, warm }: Attestation): void {
-  const { template, persistentHandle, certificates, notes } = endorsement;
+  const { template, persistentHandle, certificates, certificateSource, notes } = endorsement;
   for (const note of notes) logger.warn(note);
   logger.info('answered the challenge', {
     wire,
@@ -109,6 +109,7 @@ function logAttestation(logger: Logger, { wire, endorsement, akAlgorithm, warm }
     ek_source: persistentHandle === undefined ? 'created' : 'persistent',
     ...(persistentHandle === undefined ? {} : { ek_handle: handleText(persistentHandle) }),
     ek_certificates: certificates.length,
+    ...(certificateSource === undefined ? {} : { ek_certificate_source: certificateSource }),
     ak_algorithm: akAlgorithm,
     warm,
   });
@@ -141,6 +142,7 @@ const STATUS_BY_CODE: Readonly<Record<string, StatusError['code']>> = {
   ERR_PCR: STATUS.UNAVAILABLE,
   ERR_ENDORSEMENT: STATUS.FAILED_PRECONDITION,
   ERR_PASSWORD: STATUS.FAILED_PRECONDITION,
+  ERR_CERTIFICATE_FILE: STATUS.FAILED_PRECONDITION,
   ERR_MALFORMED: STATUS.INVALID_ARGUMENT,
 };
 

@@ -9,6 +9,7 @@ test('an empty configuration is the machine’s own TPM, any EK, an ECC AK', () 
       tcti: undefined,
       ek: 'auto',
       ak: 'ecc',
+      ekCertificatePath: undefined,
       endorsementAuthFile: undefined,
       ownerAuthFile: undefined,
       tpmTimeoutMs: 120_000,
@@ -24,6 +25,7 @@ test('every option is read', () => {
     tcti = "swtpm:path=/run/tpm.sock"
     ek = "rsa"
     ak = "auto"
+    ek_certificate_path = "/etc/spire/ek.pem"
     endorsement_auth_file = "/run/credentials/endorsement"
     owner_auth_file = "/run/credentials/owner"
     tpm_timeout = "30s"
@@ -37,6 +39,7 @@ test('every option is read', () => {
       tcti: 'swtpm:path=/run/tpm.sock',
       ek: 'rsa',
       ak: 'auto',
+      ekCertificatePath: '/etc/spire/ek.pem',
       endorsementAuthFile: '/run/credentials/endorsement',
       ownerAuthFile: '/run/credentials/owner',
       tpmTimeoutMs: 30_000,

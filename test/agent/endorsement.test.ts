@@ -2,13 +2,18 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { Attestor } from '../../src/agent/attest.ts';
-import type { KeyChoice } from '../../src/agent/endorsement.ts';
+import { type KeyChoice, loadEndorsement } from '../../src/agent/endorsement.ts';
+import { HierarchyPasswords } from '../../src/agent/hierarchy-passwords.ts';
+import { spkiOfPublicArea } from '../../src/tpm/public-key.ts';
 import { TPMA_OBJECT } from '../../src/tpm/structures/attributes.ts';
-import { encode } from '../../src/tpm/structures/codec.ts';
+import { decode, encode } from '../../src/tpm/structures/codec.ts';
 import { tpmtPublic } from '../../src/tpm/structures/public.ts';
 import { EK_TEMPLATES, type EkTemplate, type EkTemplateName } from '../../src/tpm/templates.ts';
 import type { Policy } from '../../src/verifier/policy.ts';
+import { anchorsOf } from '../../src/x509/trust-store.ts';
 import { attestTo, type JudgedAttestation, policyFor, TRUST_DOMAIN } from '../support/agent-attestation.ts';
+import { leftInTpm, openTpm } from '../support/open-tpm.ts';
+import { keyPair, mintEkChain, spkiOf } from '../support/pki.ts';
 import { type SoftwareTpm, startSwtpm } from '../support/swtpm.ts';
 
 let tpm: SoftwareTpm;
@@ -92,11 +97,13 @@ describe('the chain', () => {
     const bare = await attest();
     const [leaf = new Uint8Array()] = bare.endorsement.certificates;
     // Any certificates do: the TPM keeps what it is given.
-    const blob = Buffer.concat([leaf, leaf]);
+    const { intermediate, root } = mintEkChain();
+    const blob = Buffer.concat([intermediate.der, leaf, root.der]);
     await store(0x01c00101, blob.subarray(700));
     await store(0x01c00100, blob.subarray(0, 700));
     const { endorsement, verdict } = await attest();
-    expect(endorsement.certificates).toEqual([leaf, leaf, leaf]);
+    // The key's own is sent once, wherever it lies.
+    expect(endorsement.certificates).toEqual([leaf, intermediate.der, root.der].map((der) => Uint8Array.from(der)));
     expect(verdict.verdict).toBe('trusted');
   });
 
@@ -107,6 +114,117 @@ describe('the chain', () => {
     expect(endorsement.certificates).toHaveLength(1);
     expect(endorsement.notes).toEqual([expect.stringContaining('chain')]);
     expect(verdict.verdict).toBe('trusted');
+  });
+});
+
+describe('a certificate in the chain, where the index has none', () => {
+  const { intermediate, root } = mintEkChain();
+
+  /** Certificate of a key of this TPM, as somebody's `leaf` is, whose issuer is not asked for here. */
+  async function certificateOf(name: EkTemplateName): Promise<Uint8Array> {
+    const device = await openTpm(tpm);
+    try {
+      const publicArea = await device.exclusive(async (run) => {
+        const { endorsement } = await loadEndorsement(run, 'auto', new HierarchyPasswords(), { names: [name] });
+        return decode(tpmtPublic, endorsement.publicArea);
+      });
+      return mintEkChain({ leaf: { publicKey: spkiOfPublicArea(publicArea) ?? new Uint8Array() } }).leaf.der;
+    } finally {
+      await device.close();
+    }
+  }
+
+  const keep = (...certificates: readonly Uint8Array[]): Promise<void> => {
+    return store(0x01c00100, Buffer.concat([...certificates, Buffer.alloc(40, 0xff)]));
+  };
+
+  const attestByChain = (
+    policy: Partial<Policy> = {},
+    passwords = new HierarchyPasswords(),
+  ): Promise<JudgedAttestation> => {
+    const attestor = new Attestor({ trustDomain: TRUST_DOMAIN, tcti: () => tpm.tcti, passwords });
+    return attestTo(attestor, policyFor(tpm, { anchors: anchorsOf([root.certificate]), ...policy }));
+  };
+
+  test.each([
+    ['L-1', 2],
+    ['L-2', 2],
+    ['H-1', 3],
+    ['H-3', 2],
+  ] as const)('is that of %s, and what is around it is its chain', async (name, keysMade) => {
+    tpm = await startSwtpm({ templates: [] });
+    const leaf = await certificateOf(name);
+    await keep(root.der, leaf, intermediate.der);
+    const { endorsement, verdict, commands } = await attestByChain();
+    expect(verdict).toMatchObject({ verdict: 'trusted', device: { ek: { admittedBy: 'certificate' } } });
+    expect(endorsement).toMatchObject({
+      template: { name },
+      notes: [],
+      certificateSource: expect.stringContaining('chain'),
+    });
+    expect(endorsement.certificates).toEqual([leaf, root.der, intermediate.der].map((der) => Uint8Array.from(der)));
+    // With the AK: none is made that no certificate there could be for.
+    expect(commands.get('TPM2_CreatePrimary')).toBe(keysMade);
+    expect(await leftInTpm(tpm)).toEqual([]);
+  });
+
+  test('counts in the order of the keys as one in an index does', async () => {
+    tpm = await startSwtpm({ templates: ['H-1', 'L-2'] });
+    await keep(await certificateOf('L-1'), intermediate.der);
+    expect((await attestByChain()).endorsement.template.name).toBe('L-1');
+    await tpm.tpm2('tpm2_nvundefine', ['0x01c00100', '-C', 'p']);
+    await keep(await certificateOf('H-2'));
+    // No key is made to look for a later one.
+    const { endorsement, commands } = await attest();
+    expect([endorsement.template.name, commands.get('TPM2_CreatePrimary')]).toEqual(['H-1', 2]);
+  });
+
+  test('for another TPM’s key changes nothing, and no key is made twice', async () => {
+    tpm = await startSwtpm({ templates: [] });
+    const { leaf } = mintEkChain({ leaf: { publicKey: spkiOf(keyPair('rsa2048', 'another machine').publicKey) } });
+    await keep(leaf.der, intermediate.der);
+    const { endorsement, verdict, commands } = await attestByChain(LISTED);
+    expect(endorsement).toMatchObject({ template: { name: 'L-1' }, certificates: [], certificateSource: undefined });
+    expect(verdict).toMatchObject({ verdict: 'trusted', device: { ek: { admittedBy: 'hash' } } });
+    // L-1 and H-1 to compare, and the AK.
+    expect(commands.get('TPM2_CreatePrimary')).toBe(3);
+    expect(await leftInTpm(tpm)).toEqual([]);
+  });
+
+  test('for another TPM’s key beside one in an index: that of the index is taken', async () => {
+    tpm = await startSwtpm({ templates: ['H-3'] });
+    const { leaf } = mintEkChain({ leaf: { publicKey: spkiOf(keyPair('rsa2048', 'another machine').publicKey) } });
+    await keep(leaf.der);
+    const { endorsement } = await attest();
+    expect([endorsement.template.name, endorsement.certificateSource]).toEqual(['H-3', 'NV index 0x01c00016']);
+  });
+
+  test('that is a CA’s is none of a key, though keys are of its kind', async () => {
+    tpm = await startSwtpm({ templates: [] });
+    const chain = mintEkChain({ keyAlgorithm: 'p384' });
+    await keep(chain.intermediate.der, chain.root.der);
+    const { endorsement, commands } = await attestByChain(LISTED);
+    expect(endorsement.template.name).toBe('L-1');
+    expect(commands.get('TPM2_CreatePrimary')).toBe(2);
+  });
+
+  test('leaves the TPM room where the hierarchy has a password', async () => {
+    tpm = await startSwtpm({ templates: [] });
+    await keep(await certificateOf('H-1'), intermediate.der);
+    await tpm.tpm2('tpm2_changeauth', ['-c', 'e', 'secret']);
+    await writeFile(join(tpm.folder, 'password'), 'secret');
+    const passwords = new HierarchyPasswords({ endorsement: join(tpm.folder, 'password') });
+    expect((await attestByChain({}, passwords)).endorsement.template.name).toBe('H-1');
+    expect(await leftInTpm(tpm)).toEqual([]);
+  });
+
+  test('of a kept key is found without making one', async () => {
+    tpm = await startSwtpm({ templates: [] });
+    const leaf = await certificateOf('L-1');
+    await tpm.tpm2('tpm2_createek', ['-G', 'rsa', '-c', '0x81000042']);
+    await keep(leaf, intermediate.der);
+    const { endorsement, commands } = await attestByChain();
+    expect([endorsement.persistentHandle, commands.get('TPM2_CreatePrimary')]).toEqual([0x81000042, 1]);
   });
 });
 

@@ -14,6 +14,7 @@ import { pcrSelection, tpmlPcrSelection } from '../../src/tpm/structures/pcr.ts'
 import { begin, finish, type Verdict } from '../../src/verifier/verify.ts';
 import { policyFor, TRUST_DOMAIN } from '../support/agent-attestation.ts';
 import { bundler } from '../support/bundle.ts';
+import { keyPair, mintEkChain, spkiOf } from '../support/pki.ts';
 import { type SoftwareTpm, startSwtpm } from '../support/swtpm.ts';
 import { interpose, type TpmInterposer } from '../support/tpm-interposer.ts';
 
@@ -83,6 +84,7 @@ test('the plugin attests, says what it used and sent, and warns of a software TP
     ek_nv_index: '0x01c00002',
     ek_source: 'created',
     ek_certificates: 1,
+    ek_certificate_source: 'NV index 0x01c00002',
     ak_algorithm: 'ecc-P-256',
     warm: 'false',
   });
@@ -234,6 +236,21 @@ test('a wrong password is told with its remedy and appears in no log record', as
   await logged('every user of this machine may read or change the endorsement password');
   await logged('answered the challenge');
   expect(JSON.stringify(logs)).not.toContain(secret);
+});
+
+test('a certificate file of another machine is told with both keys and what to do, and once mended attests', async () => {
+  const file = join(tpm.folder, 'ek.pem');
+  const { leaf } = mintEkChain({ leaf: { publicKey: spkiOf(keyPair('rsa2048', 'another machine').publicKey) } });
+  await writeFile(file, leaf.der);
+  await configure(`tcti = "${tpm.tcti}"\nek_certificate_path = "${file}"`);
+  await expect(attest()).rejects.toMatchObject({
+    code: STATUS.FAILED_PRECONDITION,
+    message: expect.stringMatching(/pub_hash [0-9a-f]{64}, and this TPM has others: L-1 [0-9a-f]{64}.*very TPM/),
+  });
+  await logged('attestation failed', { remedy: expect.stringContaining('"ek show"') });
+  await tpm.tpm2('tpm2_nvread', ['0x01c00002', '-C', 'o', '-o', 'ek.pem']);
+  expect((await attest()).verdict).toBe('trusted');
+  await logged('answered the challenge', { ek_certificate_source: file });
 });
 
 describe('while the TPM does not answer', () => {
