@@ -5,7 +5,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
-import { readTrustStore } from '../src/server-plugin/ca-files.ts';
+import { readTrustStore } from '../src/server-plugin/trust-files.ts';
 import { type TrustStore, trustStoreFrom } from '../src/x509/trust-store.ts';
 import { keyPair, mintAuthority, pem } from '../test/support/pki.ts';
 import { type Row, withRatios } from './row.ts';

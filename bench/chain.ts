@@ -19,7 +19,7 @@ const ROUNDS = 9;
 const RAW = 'raw signatures, keys imported';
 
 /** For a process of its own, in which nothing has run yet. */
-export { readTrustStore } from '../src/server-plugin/ca-files.ts';
+export { readTrustStore } from '../src/server-plugin/trust-files.ts';
 
 export async function measure({
   root,

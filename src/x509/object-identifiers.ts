@@ -30,20 +30,6 @@ export const CRL_ENTRY_EXTENSION = {
   certificateIssuer: '2.5.29.29',
 } as const;
 
-/** Extensions of revocation lists that are acted on (RFC 5280 §5.2). */
-export const CRL_EXTENSION = {
-  cRLNumber: '2.5.29.20',
-  deltaCRLIndicator: '2.5.29.27',
-  issuingDistributionPoint: '2.5.29.28',
-  authorityKeyIdentifier: '2.5.29.35',
-} as const;
-
-/** Extensions of one entry of a revocation list (RFC 5280 §5.3). */
-export const CRL_ENTRY_EXTENSION = {
-  reasonCode: '2.5.29.21',
-  certificateIssuer: '2.5.29.29',
-} as const;
-
 /** Key purposes: TCG EK Credential Profile §3.2, RFC 5280 §4.2.1.12. */
 export const KEY_PURPOSE = {
   any: '2.5.29.37.0',

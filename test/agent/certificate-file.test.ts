@@ -16,6 +16,7 @@ import { anchorsOf } from '../../src/x509/trust-store.ts';
 import { attestTo, type JudgedAttestation, policyFor, TRUST_DOMAIN } from '../support/agent-attestation.ts';
 import { leftInTpm, openTpm } from '../support/open-tpm.ts';
 import { type EkChain, keyPair, mintEkChain, pem, spkiOf } from '../support/pki.ts';
+import { bundle, SOFTWARE } from '../support/policy.ts';
 import { type SoftwareTpm, type SwtpmOptions, startSwtpm } from '../support/swtpm.ts';
 
 const folder: string = mkdtempSync(join(tmpdir(), 'certificate-file-'));
@@ -107,7 +108,7 @@ describe('on a TPM', () => {
   };
 
   const attest = (chain: EkChain, by: Attestor = attestor()): Promise<JudgedAttestation> => {
-    return attestTo(by, policyFor(tpm, { anchors: anchorsOf([chain.root.certificate]) }));
+    return attestTo(by, policyFor(tpm, { bundles: [bundle(anchorsOf([chain.root.certificate]), SOFTWARE)] }));
   };
 
   test('a key without certificate is admitted by that of the file, its chain sent behind it', async () => {

@@ -14,6 +14,7 @@ import { anchorsOf } from '../../src/x509/trust-store.ts';
 import { attestTo, type JudgedAttestation, policyFor, TRUST_DOMAIN } from '../support/agent-attestation.ts';
 import { leftInTpm, openTpm } from '../support/open-tpm.ts';
 import { keyPair, mintEkChain, spkiOf } from '../support/pki.ts';
+import { bundle, SOFTWARE } from '../support/policy.ts';
 import { type SoftwareTpm, startSwtpm } from '../support/swtpm.ts';
 
 let tpm: SoftwareTpm;
@@ -143,7 +144,10 @@ describe('a certificate in the chain, where the index has none', () => {
     passwords = new HierarchyPasswords(),
   ): Promise<JudgedAttestation> => {
     const attestor = new Attestor({ trustDomain: TRUST_DOMAIN, tcti: () => tpm.tcti, passwords });
-    return attestTo(attestor, policyFor(tpm, { anchors: anchorsOf([root.certificate]), ...policy }));
+    return attestTo(
+      attestor,
+      policyFor(tpm, { bundles: [bundle(anchorsOf([root.certificate]), SOFTWARE)], ...policy }),
+    );
   };
 
   test.each([

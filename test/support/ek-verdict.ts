@@ -1,13 +1,16 @@
 /** What the judge says of an endorsement certificate and its chain, from the bytes on. */
 import { expect } from 'vitest';
+import type { BundleRules } from '../../src/verifier/policy.ts';
 import { parseCertificate } from '../../src/x509/certificate.ts';
-import { checkEkProfile, type EkProfileOptions } from '../../src/x509/ek-profile.ts';
+import { checkEkProfile } from '../../src/x509/ek-profile.ts';
+import { ruleProblems } from '../../src/x509/ek-rules.ts';
 import { takeCertificate } from '../../src/x509/intake.ts';
 import { MalformedCertificateError } from '../../src/x509/malformed-certificate.ts';
 import { validatePath } from '../../src/x509/path.ts';
 import { anchorsOf } from '../../src/x509/trust-store.ts';
 import { NOW } from './certificate-recipe.ts';
 import { EK_USAGE, type EkChain, type EkChainRecipe, mintEkChain } from './pki.ts';
+import { STRICT } from './policy.ts';
 
 export interface EkEvidence {
   /** As an NV index holds it. */
@@ -15,25 +18,31 @@ export interface EkEvidence {
   readonly intermediates: readonly Uint8Array[];
   readonly anchors: readonly Uint8Array[];
   readonly now?: Date;
-  readonly profile?: EkProfileOptions | undefined;
+  /** Where they differ from the strict ones. */
+  readonly rules?: Partial<BundleRules> | undefined;
 }
 
 export const OK: readonly string[] = ['ok'];
 
-/** `ok`; else `malformed` with the field at which reading stopped and why, or every problem of `path` and `profile`. */
-export function verdictOn({ leaf, intermediates, anchors, now = NOW, profile }: EkEvidence): readonly string[] {
+/** `ok`; else `malformed` with the field at which reading stopped and why, or every problem of `path`, `profile` and `rules`. */
+export function verdictOn({ leaf, intermediates, anchors, now = NOW, rules: given }: EkEvidence): readonly string[] {
   try {
+    const rules = { ...STRICT, ...given };
     const certificate = parseCertificate(takeCertificate(Uint8Array.from(leaf)).der);
+    const { facts, problems: profile, withoutPurposes } = checkEkProfile(certificate, rules);
     const path = validatePath({
+      ...rules,
       leaf: certificate,
       intermediates: intermediates.map(parseCertificate),
       anchors: anchorsOf(anchors.map(parseCertificate)),
       now,
       requireEku: EK_USAGE,
+      leafWithoutPurposes: withoutPurposes,
     });
     const problems = [
       ...(path.ok ? [] : path.problems.map(({ code }) => `path ${code}`)),
-      ...checkEkProfile(certificate, profile).problems.map(({ code }) => `profile ${code}`),
+      ...profile.map(({ code }) => `profile ${code}`),
+      ...(facts === undefined ? [] : ruleProblems(facts, rules).map(({ code }) => `rules ${code}`)),
     ];
     return problems.length === 0 ? OK : problems;
   } catch (error) {

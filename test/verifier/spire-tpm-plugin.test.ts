@@ -52,7 +52,7 @@ describeCorpus('a recorded exchange', () => {
         verdict: 'trusted',
         device: {
           agentId,
-          selectors: [values.slice(1, -1), 'proof:credential-only'],
+          selectors: expect.arrayContaining([values.slice(1, -1), 'proof:credential-only']),
           ek: { algorithm: 'rsa-2048', template: 'L-1', pubHash: PUB_HASH, admittedBy },
           ak: { algorithm: 'rsa-2048' },
         },

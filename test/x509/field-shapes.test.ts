@@ -13,6 +13,7 @@ import type { CertificateRecipe, NameEntry, NameRecipe } from '../support/certif
 import { bitString, boolean, derNull, oid, printableString, sequence, set, tlv } from '../support/der-writer.ts';
 import { admits, type EkEvidence, refuses } from '../support/ek-verdict.ts';
 import { EK_USAGE, keyPair } from '../support/pki.ts';
+import { SOFTWARE } from '../support/policy.ts';
 import { type Authority, certified, chained, dn, endorsed, policies } from '../support/vendor-chain.ts';
 
 const day = (date: string): Date => new Date(`${date}T00:00:00Z`);
@@ -489,7 +490,7 @@ describe('swtpm', () => {
     { subject: dn('CN=swtpm-localca-rootca'), key: keyPair('p256', `${host} root`), recipe: noKeyIds },
     { subject: dn('CN=swtpm-localca'), key: keyPair('p256', `${host} issuing`), recipe: noKeyIds },
   ];
-  const chainOf = (host: string, profile = { allowSoftwareTpm: true }): EkEvidence => ({
+  const chainOf = (host: string, rules = SOFTWARE): EkEvidence => ({
     ...chained(
       hostOf(host),
       {
@@ -500,24 +501,24 @@ describe('swtpm', () => {
       },
       'p384',
     ),
-    profile,
+    rules,
   });
   const [first, second] = [chainOf('first'), chainOf('second')];
 
   test('of two hosts whose roots have one name, each is admitted by its own, whichever comes first', () => {
     const roots = [...first.anchors, ...second.anchors];
     const issuing = [...first.intermediates, ...second.intermediates];
-    for (const { leaf, profile } of [first, second]) {
+    for (const { leaf, rules } of [first, second]) {
       for (const [anchors, intermediates] of [
         [roots, issuing],
         [roots.toReversed(), issuing.toReversed()],
       ] as const)
-        admits({ leaf, intermediates, anchors, profile });
+        admits({ leaf, intermediates, anchors, rules });
     }
     refuses({ ...first, anchors: second.anchors }, 'path bad_signature');
   });
 
   test('refuses it where software TPMs are not allowed', () => {
-    refuses(chainOf('first', { allowSoftwareTpm: false }), 'profile software_tpm');
+    refuses(chainOf('first', {}), 'rules software_tpm');
   });
 });
