@@ -22,7 +22,7 @@ export type RevocationStatus =
   | {
       readonly status: 'revoked';
       readonly at: Date;
-      /** As in {@link Revocation}. */
+      /** As `Revocation` of a list has it. */
       readonly reason: string | undefined;
     }
   /** No list can be relied upon to say; `why` is for people. */
@@ -76,10 +76,10 @@ export function crlSetOf(lists: readonly CertificateRevocationList[]): CrlSet {
 /**
  * What is known of a certificate's revocation, `issuer` being the one above it in a path that holds (RFC 5280 §6.3).
  *
- * A list counts when the issuer's very key signed it and it is a complete one: a name may have several keys, and those
- * who hold another are not asked. Any that counts and names the certificate revokes it, old, new or not begun, on
- * whatever date: what a CA once withdrew it gives back by taking that list away. Only then does the newest list of the
- * present say that the certificate is good.
+ * A list counts when the issuer's very key signed it and it is a complete one: a name may have several keys, and who
+ * holds another has no say. Any list that counts and names the certificate revokes it, be the list stale or not begun:
+ * a hold that was released is over when the lists with it are taken away. Otherwise the newest list that is current
+ * says that the certificate is good.
  *
  * @throws {TypeError} when `now` is no moment, or the certificate is of another issuer.
  */

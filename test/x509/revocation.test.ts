@@ -1,5 +1,8 @@
 import { Buffer } from 'node:buffer';
-import { expect, test } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
 import { parseCertificate } from '../../src/x509/certificate.ts';
 import { parseCrl } from '../../src/x509/crl.ts';
 import { readPem } from '../../src/x509/pem.ts';
@@ -19,6 +22,7 @@ import {
   REVOKED_AT,
 } from '../support/crl-recipe.ts';
 import { derNull } from '../support/der-writer.ts';
+import { execute } from '../support/execute.ts';
 import { keyPair, type Minted, mintAuthority, mintEkChain, pem } from '../support/pki.ts';
 import { unhex } from '../support/vectors.ts';
 
@@ -230,6 +234,15 @@ test('a list of another key, a stale one and a delta take nothing from the curre
   expect(ask(others).status).toBe('unknown');
 });
 
+test('a fault of the signature is told before that a list is of another key', () => {
+  const byOther = mint({ ...newer, signer: otherKey.privateKey });
+  const bySha1 = mint({ ...current, signer: keyPair('rsa2048', 'root').privateKey, hash: 'sha1' });
+  const why = `${LIST} is signed with rsa-pkcs1-sha1`;
+  for (const lists of [[byOther, bySha1], [byOther, bySha1].toReversed()]) {
+    expect(ask(lists)).toEqual({ status: 'unknown', why });
+  }
+});
+
 test('the last list to have ended and the first to begin are told', () => {
   const why = (...periods: readonly Partial<CrlRecipe>[]): RevocationStatus =>
     ask(periods.map((one, i) => mint({ ...one, number: i + 1 })));
@@ -316,6 +329,45 @@ test('a certificate among lists, and a list among certificates, is refused', () 
 test('a PEM block may hold a list that is larger than any certificate', () => {
   const list = mint({ revoked: Array.from({ length: 5000 }, (_, i) => ({ serial: longSerial(i) })) });
   expect(count([{ name: 'large.pem', bytes: text(crlPem(list)) }])).toEqual([1, []]);
+});
+
+const folder = mkdtempSync(join(tmpdir(), 'crl-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+async function opensslAccepts(list: Uint8Array): Promise<boolean> {
+  const file = (name: string, content: string): string => {
+    const path = join(folder, name);
+    writeFileSync(path, content);
+    return path;
+  };
+  const trusted = ['-no-CApath', '-CAfile', file('root.pem', pem(root.der))];
+  const lists = ['-crl_check', '-CRLfile', file('list.pem', crlPem(list))];
+  const time = ['-attime', String(NOW.getTime() / 1000), '-auth_level', '2'];
+  const run = await execute('openssl', [
+    'verify',
+    ...trusted,
+    ...lists,
+    ...time,
+    file('ca.pem', pem(intermediate.der)),
+  ]);
+  return run.code === 0;
+}
+
+test.each<[string, boolean, Partial<CrlRecipe>]>([
+  ['an empty list', true, {}],
+  ['a list of others', true, { revoked: [{ serial: unhex('0124'), reason: 1 }] }],
+  ['a list of version 1', true, { version: null }],
+  ['a list that names the certificate', false, { revoked: listed }],
+  ['a list of version 1 that does', false, { version: null, revoked: [{ serial: SERIAL }] }],
+  ['a hold', false, { revoked: [{ serial: SERIAL, reason: 6 }] }],
+  ['a stale list', false, stale],
+  ['a future list', false, future],
+  ['a list of another key', false, { signer: otherKey.privateKey }],
+  ['an indirect list', false, { extraExtensions: [issuingDistributionPoint({ 4: true })] }],
+  ['a list with an unknown critical extension', false, { extraExtensions: [unknownCritical] }],
+])('OpenSSL says the same with %s', async (_, accepted, recipe) => {
+  const list = mint(recipe);
+  expect([ask([list]).status === 'good', await opensslAccepts(list)]).toEqual([accepted, accepted]);
 });
 
 interface ListRow {
