@@ -48,7 +48,7 @@ export interface EkCertificateFacts {
   readonly oddities: readonly EkOddity[];
 }
 
-export type EkOddity = 'SAN-attribute-not-UTF8String' | 'SAN-multi-valued-RDN' | 'TPM-specification-unreadable';
+export type EkOddity = 'SAN-attribute-not-UTF8String' | 'multi-valued-RDN' | 'TPM-specification-unreadable';
 
 export interface EkProfileOptions {
   /** Accept certificates of TPMs of family 1.2, which need neither key usage nor key purpose. */
@@ -169,7 +169,7 @@ function readFacts(certificate: Certificate, problems: EkProblem[]): EkCertifica
   }
   const oddities: EkOddity[] = [];
   if (subject.notUtf8) oddities.push('SAN-attribute-not-UTF8String');
-  if (subject.multiValued) oddities.push('SAN-multi-valued-RDN');
+  if (subject.multiValued) oddities.push('multi-valued-RDN');
   const specification = readSpecification(certificate, oddities);
   const vendor = tpmVendor(named.id);
   return {

@@ -56,7 +56,7 @@ function alternativeNameOddities(value: Uint8Array): readonly string[] {
   return orWhenMalformed('SAN-unreadable', () => {
     const { version, multiValued, notUtf8 } = readTcgSubject(value);
     const names: string[] = otherNames(value).map((type) => `SAN-otherName:${type}`);
-    if (multiValued) names.push('SAN-multi-valued-RDN' satisfies EkOddity);
+    if (multiValued) names.push('multi-valued-RDN' satisfies EkOddity);
     if (notUtf8) names.push('SAN-attribute-not-UTF8String' satisfies EkOddity);
     for (const text of version) {
       // Most TPMs have the four octets of TPM_PT_FIRMWARE_VERSION_1, in the profile's upper case.

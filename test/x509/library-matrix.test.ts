@@ -366,7 +366,8 @@ const ENCODINGS: readonly Row[] = [
   }),
   ...Object.entries(OAEP_FORMS).map(([form, parameters]) =>
     admitted(`an RSAES-OAEP key with ${form}`, { leaf: oaep(parameters) }, 'profile weak_key', {
-      leaf: oaep(parameters, '1.2.840.113549.1.1.8'),
+      // RSASSA-PSS: a key for signatures only.
+      leaf: oaep(parameters, '1.2.840.113549.1.1.10'),
     }),
   ),
   admitted('a negative serial number in a CA', { intermediate: { serial: octets(0xd0, 0x53) } }, 'profile serial', {

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import { expect, test } from 'vitest';
 import { takeCertificate } from '../../src/x509/intake.ts';
 import { odditiesOf } from '../../src/x509/oddities.ts';
@@ -17,6 +18,7 @@ const san = (value: Uint8Array): CertificateRecipe => ({
 const extended = (type: string, critical: boolean, value: Uint8Array): CertificateRecipe => ({
   extraExtensions: [{ oid: type, critical, value }],
 });
+const generalized = (text: string): Uint8Array => tlv(0x18, Buffer.from(text, 'latin1'));
 const otherName = (type: string): Uint8Array => tlv(0xa0, oid(type), tlv(0xa0, utf8String('x')));
 const policies = sequence(sequence(oid('2.5.29.32.0')));
 const directoryAttributes = (level: Uint8Array): CertificateRecipe => ({
@@ -41,6 +43,11 @@ const cases: readonly [string, CertificateRecipe, CertificateRecipe][] = [
   ['notAfter-9999', { notAfter: new Date('9999-01-01') }, { notAfter: new Date('9998-12-31T23:59:59Z') }],
   ['date-2050-or-later', { notAfter: new Date('2050-01-01') }, { notAfter: new Date('2049-12-31T23:59:59Z') }],
   ['date-2050-or-later', { notAfter: new Date('9998-12-31') }, { notAfter: new Date('9999-01-01') }],
+  [
+    'GeneralizedTime-before-2050',
+    { notAfter: generalized('20491231235959Z') },
+    { notAfter: generalized('20500101000000Z') },
+  ],
   ['tpmVersion-format:id:073f', { san: { version: 'id:073f' } }, { san: { version: 'id:0000073F' } }],
   ['tpmVersion-format:id:0000073f', { san: { version: 'id:0000073f' } }, { san: { version: 'id:0000073F' } }],
   ['tpmVersion-format:a\\u{a}b', { san: { version: 'a\nb' } }, {}],
@@ -51,7 +58,7 @@ const cases: readonly [string, CertificateRecipe, CertificateRecipe][] = [
     san(sequence(otherName('2.23.133.5.4.2'))),
   ],
   ['SAN-attribute-not-UTF8String', san(tpmName({}, 'three', 'printable')), san(tpmName({}))],
-  ['SAN-multi-valued-RDN', san(tpmName({}, 'one')), san(tpmName({}))],
+  ['multi-valued-RDN', san(tpmName({}, 'one')), san(tpmName({}))],
   ['SAN-unreadable', san(integer(1)), san(sequence())],
   ['SAN-unreadable', san(sequence(tlv(0xa0, octetString()))), san(sequence(tlv(0xa1, octetString())))],
   ['TPM-specification-unreadable', directoryAttributes(tlv(2, Uint8Array.of(0, 1))), directoryAttributes(integer(1))],

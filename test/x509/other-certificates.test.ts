@@ -19,64 +19,66 @@ import { EK_USAGE, keyPair, spkiOf } from '../support/pki.ts';
 import { unhex } from '../support/vectors.ts';
 import { type Authority, certified, chained, dn, endorsed, policies } from '../support/vendor-chain.ts';
 
+const TPM12_CA: Authority = {
+  subject: dn('C=CH', 'CN=STM TPM EK Intermediate CA 02'),
+  key: keyPair('rsa2048', 'tpm 1.2'),
+};
+const SHA1 = sequence(oid('1.3.14.3.2.26'), derNull());
+const mask = explicit(1, sequence(oid('1.2.840.113549.1.1.8'), SHA1));
+const label = explicit(2, sequence(oid('1.2.840.113549.1.1.9'), octetString(Buffer.from('TCPA\0'))));
+const oaep = sequence(oid('1.2.840.113549.1.1.7'), sequence(explicit(0, SHA1), mask, label));
+const plain = Buffer.from(spkiOf(keyPair('rsa2048', 'ek').publicKey));
+const publicKey = sequence(oaep, plain.subarray(plain.indexOf(Uint8Array.of(0x03, 0x82))));
+/** supportedAlgorithms under the right identifier or a mistyped one, and what the TPM is. */
+const tpm12Attributes = (algorithms: string, family: string): ExtensionRecipe => ({
+  oid: '2.5.29.9',
+  value: sequence(
+    sequence(oid(algorithms), set(sequence(oaep))),
+    sequence(oid('2.23.133.2.16'), set(sequence(utf8String(family), integer(2), integer(116)))),
+  ),
+});
+const tpm12Usage: ExtensionRecipe = { oid: '2.5.29.37', critical: true, value: sequence(oid(EK_USAGE)) };
+const tpm12Evidence = (recipe: CertificateRecipe): EkEvidence => ({
+  leaf: endorsed(
+    TPM12_CA,
+    {
+      keyUsage: null,
+      extKeyUsage: null,
+      family: null,
+      hash: 'sha1',
+      san: { manufacturer: 'id:53544D20', version: 'id:0D0C' },
+      editTbs: (tbs) => tbs.with(6, publicKey),
+      ...recipe,
+    },
+    'rsa2048',
+  ),
+  intermediates: [],
+  anchors: [certified(TPM12_CA)],
+});
+const tpm12 = (extraExtensions: readonly ExtensionRecipe[], more: CertificateRecipe = {}): EkEvidence =>
+  tpm12Evidence({ extraExtensions, ...more });
+
 describe('TPM 1.2', () => {
-  const issuing: Authority = {
-    subject: dn('C=CH', 'CN=STM TPM EK Intermediate CA 02'),
-    key: keyPair('rsa2048', 'tpm 1.2'),
-  };
-  const SHA1 = sequence(oid('1.3.14.3.2.26'), derNull());
-  const mask = explicit(1, sequence(oid('1.2.840.113549.1.1.8'), SHA1));
-  const label = explicit(2, sequence(oid('1.2.840.113549.1.1.9'), octetString(Buffer.from('TCPA\0'))));
-  const oaep = sequence(oid('1.2.840.113549.1.1.7'), sequence(explicit(0, SHA1), mask, label));
-  const plain = Buffer.from(spkiOf(keyPair('rsa2048', 'ek').publicKey));
-  const publicKey = sequence(oaep, plain.subarray(plain.indexOf(Uint8Array.of(0x03, 0x82))));
-  /** supportedAlgorithms under the right identifier or a mistyped one, and what the TPM is. */
-  const attributes = (algorithms: string, family: string): ExtensionRecipe => ({
-    oid: '2.5.29.9',
-    value: sequence(
-      sequence(oid(algorithms), set(sequence(oaep))),
-      sequence(oid('2.23.133.2.16'), set(sequence(utf8String(family), integer(2), integer(116)))),
-    ),
-  });
-  const usage: ExtensionRecipe = { oid: '2.5.29.37', critical: true, value: sequence(oid(EK_USAGE)) };
-  const evidence = (recipe: CertificateRecipe): EkEvidence => ({
-    leaf: endorsed(
-      issuing,
-      {
-        keyUsage: null,
-        extKeyUsage: null,
-        family: null,
-        hash: 'sha1',
-        san: { manufacturer: 'id:53544D20', version: 'id:0D0C' },
-        editTbs: (tbs) => tbs.with(6, publicKey),
-        ...recipe,
-      },
-      'rsa2048',
-    ),
-    intermediates: [],
-    anchors: [certified(issuing)],
-  });
   const modern: CertificateRecipe = {
     hash: 'sha256',
     keyUsage: ['keyEncipherment'],
-    extraExtensions: [usage, attributes('2.5.5.52', '2.0')],
+    extraExtensions: [tpm12Usage, tpm12Attributes('2.5.5.52', '2.0')],
   };
 
-  test('admits its way of writing a key in the certificate of a TPM 2.0', () => admits(evidence(modern)));
+  test('admits its way of writing a key in the certificate of a TPM 2.0', () => admits(tpm12Evidence(modern)));
 
-  // Where a policy can let family 1.2 in, these two are what it lets in.
   test('refuses an STMicroelectronics certificate for its family, its missing key usage and its signature', () => {
-    const extraExtensions = [usage, attributes('2.5.5.52', '1.2')];
-    refuses(evidence({ extraExtensions }), 'path weak_signature', 'profile key_usage', 'profile tpm_family');
-    refuses(evidence({ ...modern, extraExtensions }), 'profile tpm_family');
-    refuses(evidence({ ...modern, keyUsage: null }), 'profile key_usage');
-    refuses(evidence({ ...modern, hash: 'sha1' }), 'path weak_signature');
+    const extraExtensions = [tpm12Usage, tpm12Attributes('2.5.5.52', '1.2')];
+    refuses(tpm12Evidence({ extraExtensions }), 'path weak_signature', 'profile key_usage', 'profile tpm_family');
+    refuses(tpm12Evidence({ ...modern, extraExtensions }), 'profile tpm_family');
+    refuses(tpm12Evidence({ ...modern, keyUsage: null }), 'profile key_usage');
+    refuses(tpm12Evidence({ ...modern, hash: 'sha1' }), 'path weak_signature');
   });
 
   test('refuses an Infineon certificate for its missing purpose as well', () => {
-    const extraExtensions = [policies(true), attributes('2.5.4.52', '1.2')];
+    const extraExtensions = [policies(true), tpm12Attributes('2.5.4.52', '1.2')];
     refuses(
-      evidence({ extraExtensions }),
+      tpm12Evidence({ extraExtensions }),
       'path eku',
       'path weak_signature',
       'profile eku',
@@ -84,10 +86,38 @@ describe('TPM 1.2', () => {
       'profile tpm_family',
     );
     refuses(
-      evidence({ ...modern, extraExtensions: [policies(true), attributes('2.5.4.52', '2.0')] }),
+      tpm12Evidence({ ...modern, extraExtensions: [policies(true), tpm12Attributes('2.5.4.52', '2.0')] }),
       'path eku',
       'profile eku',
     );
+  });
+});
+
+describe('TPM 1.2, where family 1.2 and SHA-1 are let in,', () => {
+  const rules = { allowTpm12: true, allowSha1: true };
+  const stm = tpm12([tpm12Usage, tpm12Attributes('2.5.5.52', '1.2')]);
+  const infineon = tpm12([policies(true), tpm12Attributes('2.5.4.52', '1.2')]);
+
+  test('is admitted without key usage, and by Infineon without a purpose', () => {
+    admits({ ...stm, rules });
+    admits({ ...infineon, rules });
+  });
+
+  test('is refused where only one of the two is', () => {
+    refuses({ ...stm, rules: { allowTpm12: true } }, 'path weak_signature');
+    refuses({ ...stm, rules: { allowSha1: true } }, 'profile key_usage', 'profile tpm_family');
+  });
+
+  test('is refused with a key that signs, and with another purpose', () => {
+    const signing = tpm12([tpm12Usage, tpm12Attributes('2.5.5.52', '1.2')], { keyUsage: ['digitalSignature'] });
+    refuses({ ...signing, rules }, 'profile key_usage');
+    const other = tpm12([tpm12Attributes('2.5.5.52', '1.2')], { extKeyUsage: ['2.23.133.8.3'] });
+    refuses({ ...other, rules }, 'path eku', 'profile eku');
+  });
+
+  test('says nothing for a certificate of family 2.0 that lacks the same', () => {
+    const modern = tpm12([tpm12Usage, tpm12Attributes('2.5.5.52', '2.0')]);
+    refuses({ ...modern, rules }, 'profile key_usage');
   });
 });
 
