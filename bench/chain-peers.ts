@@ -1,13 +1,14 @@
-/** What else finds and checks a chain: the openssl program, Go's crypto/x509, the chain builder of \@peculiar/x509. */
-import { execFile } from 'node:child_process';
+/** What else finds and checks a chain, each a process of its own: openssl, Go's crypto/x509, @peculiar/x509. */
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { pem } from '../test/support/pki.ts';
 import type { EkChain } from './ek-chain.ts';
 import { askGoPeer, type buildGoPeer } from './go-peer.ts';
-import { processorTime } from './stopwatch.ts';
+import { PECULIAR_ROWS, type PeculiarAnswer } from './peculiar-builder.ts';
 
 const run = promisify(execFile);
 
@@ -16,6 +17,7 @@ export interface Peer {
   readonly rows: readonly string[];
   /** One round: microseconds of processor time, one figure for each row. Fails where the chain is refused. */
   readonly measure: () => Promise<readonly number[]>;
+  readonly end?: () => void;
 }
 
 /** Leaves in one command, beside a command with one: the difference is what a leaf costs. */
@@ -79,48 +81,21 @@ export function goProgram(
   };
 }
 
-interface PeculiarCertificate {
-  readonly notBefore: Date;
-  readonly notAfter: Date;
-  equal(other: PeculiarCertificate): boolean;
-}
-
-/** The parts that are used here: its declarations need TypeScript's DOM library. */
-interface PeculiarX509 {
-  readonly X509Certificate: new (der: Uint8Array) => PeculiarCertificate;
-  readonly X509ChainBuilder: new (options: {
-    readonly certificates: readonly PeculiarCertificate[];
-  }) => {
-    build(leaf: PeculiarCertificate): Promise<readonly PeculiarCertificate[]>;
-  };
-}
-
-/** The builder checks every signature and nothing else, so dates and where the chain ends are looked at here. */
-export function peculiarBuilder(chain: EkChain, root: URL): Peer {
-  const load = createRequire(new URL('package.json', root));
-  load('reflect-metadata');
-  const { X509Certificate, X509ChainBuilder } = load('@peculiar/x509') as PeculiarX509;
-  const parse = (der: Uint8Array): PeculiarCertificate => new X509Certificate(der);
-  const parseAuthorities = (): readonly PeculiarCertificate[] => [...chain.intermediates, chain.root].map(parse);
-  const verify = async (leaf: PeculiarCertificate, certificates: readonly PeculiarCertificate[]): Promise<void> => {
-    const built = await new X509ChainBuilder({ certificates }).build(leaf);
-    const [last, anchor] = [built.at(-1), certificates.at(-1)];
-    const reaches = last !== undefined && anchor !== undefined && last.equal(anchor);
-    const valid = built.every(({ notBefore, notAfter }) => notBefore <= chain.now && chain.now <= notAfter);
-    if (!reaches || !valid) throw new Error('finds no chain to the root');
-  };
-  const [leaf, authorities] = [parse(chain.leaf), parseAuthorities()];
-  const actions = [
-    () => verify(parse(chain.leaf), parseAuthorities()),
-    () => verify(parse(chain.leaf), authorities),
-    () => verify(leaf, authorities),
-  ];
+/** A process that stays, so that its code is compiled, and its garbage is not cleared away in our time. */
+export function peculiarProcess(chain: EkChain, root: URL, bundle: string): Peer {
+  const load = `const { answerRounds } = await import(${JSON.stringify(pathToFileURL(bundle).href)}); answerRounds();`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', load], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    serialization: 'advanced',
+  });
   return {
-    rows: ['@peculiar/x509, cold', '@peculiar/x509, CAs parsed', '@peculiar/x509, all parsed'],
+    rows: PECULIAR_ROWS,
     measure: async () => {
-      const figures: number[] = [];
-      for (const action of actions) figures.push(await processorTime(action));
-      return figures;
+      child.send({ chain, root: root.href });
+      const [answer] = (await once(child, 'message', { signal: AbortSignal.timeout(60_000) })) as [PeculiarAnswer];
+      if (typeof answer === 'string') throw new Error(answer);
+      return answer;
     },
+    end: () => child.kill(),
   };
 }
