@@ -60,7 +60,7 @@ export async function readChain(run: TpmCommands, nv: NvReader): Promise<Chain> 
   } catch (cause) {
     if (!(cause instanceof MalformedCertificateError)) throw cause;
     // The server may have the chain itself.
-    return { certificates: [], problem: `${CHAIN_NAME} cannot be read: ${cause.message}` };
+    return { certificates: [], problem: `the certificate chain in the TPM cannot be read: ${cause.message}` };
   }
 }
 

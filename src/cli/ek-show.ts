@@ -1,14 +1,19 @@
-/** `ek show` and `ek hash`: the endorsement key the agent would attest with. */
-import { Command, Option } from 'commander';
-import { type KeyChoice, loadEndorsement } from '../agent/endorsement.ts';
+/** The endorsement key the agent would attest with, and `ek show`. */
+import { Command } from 'commander';
+import { loadEndorsement } from '../agent/endorsement.ts';
 import { type EndorsementReport, endorsementReport } from './endorsement-report.ts';
-import { type JsonOptions, jsonOption, passwordsOf, type TpmOptions, tpmOptions } from './options.ts';
-import { remark, say, sayJson } from './terminal.ts';
+import {
+  type EkOptions,
+  ekOptions,
+  type JsonOptions,
+  jsonOption,
+  passwordsOf,
+  searchOf,
+  tpmOptions,
+} from './options.ts';
+import { say, sayJson } from './terminal.ts';
+import { readManufacturerId } from './tpm-capabilities.ts';
 import { withTpm } from './tpm-device.ts';
-
-interface EkOptions extends TpmOptions {
-  readonly ek: KeyChoice;
-}
 
 export function ekShowCommand(): Command {
   return ekCommand('show', 'the endorsement key: kind, hash, certificate')
@@ -20,31 +25,18 @@ export function ekShowCommand(): Command {
     });
 }
 
-export function ekHashCommand(): Command {
-  return ekCommand('hash', 'the hash that names this machine: a file of this name in hash_path admits it').action(
-    async (options: EkOptions) => {
-      const { pub_hash, notes } = await readEk(options);
-      for (const note of notes) remark(note);
-      say(pub_hash);
-    },
-  );
-}
-
-function ekCommand(name: string, description: string): Command {
-  const command = new Command(name).description(description).addOption(ekOption());
-  for (const option of tpmOptions()) command.addOption(option);
+export function ekCommand(name: string, description: string): Command {
+  const command = new Command(name).description(description);
+  for (const option of [...ekOptions(), ...tpmOptions()]) command.addOption(option);
   return command;
 }
 
-export function ekOption(): Option {
-  return new Option('--ek <kind>', 'kind of the endorsement key').choices(['auto', 'rsa', 'ecc']).default('auto');
-}
-
-function readEk(options: EkOptions): Promise<EndorsementReport> {
+export async function readEk(options: EkOptions): Promise<EndorsementReport> {
+  const search = await searchOf(options);
   return withTpm(options, async (run) => {
-    const { endorsement, object } = await loadEndorsement(run, options.ek, passwordsOf(options));
+    const { endorsement, object } = await loadEndorsement(run, options.ek, passwordsOf(options), search);
     await run.release(object);
-    return endorsementReport(endorsement);
+    return endorsementReport(endorsement, await readManufacturerId(run));
   });
 }
 
@@ -55,10 +47,14 @@ function linesOf(report: EndorsementReport): readonly string[] {
     `pub_hash     ${report.pub_hash}`,
     `key          ${report.persistent_handle === null ? 'made when needed' : `at ${report.persistent_handle}`}`,
     ...(certificate === null
-      ? ['certificate  none: list the pub_hash in hash_path']
+      ? [
+          'certificate  none: list the pub_hash in hash_path',
+          ...report.certificate_urls.map((url) => `             its manufacturer may have it: ${url}`),
+        ]
       : [
           `certificate  of ${certificate.issuer}, serial ${certificate.serial}`,
-          `             ${certificate.not_before} to ${certificate.not_after}, ${report.chain} of its chain in the TPM`,
+          `             ${certificate.not_before} to ${certificate.not_after}, ${report.chain} of its chain`,
+          `             from ${report.certificate_source}`,
         ]),
     ...notes.map((note) => `note         ${note}`),
   ];

@@ -1,6 +1,7 @@
 /** An endorsement key as commands show it. */
 import type { Endorsement } from '../agent/endorsement.ts';
 import { hex } from '../tpm/bytes.ts';
+import { certificateAddresses } from '../tpm/certificate-services.ts';
 import { keyAlgorithmName, publicKeyHash, publicKeyOf } from '../tpm/public-key.ts';
 import { decode } from '../tpm/structures/codec.ts';
 import { tpmtPublic } from '../tpm/structures/public.ts';
@@ -26,12 +27,17 @@ export interface EndorsementReport {
   /** `0x81010001`; null for a key made from its template when it is needed. */
   readonly persistent_handle: string | null;
   readonly certificate: CertificateReport | null;
-  /** Certificates of the chain that the TPM holds. */
+  /** Where the certificate was found; null where there is none. */
+  readonly certificate_source: string | null;
+  /** Where its manufacturer may have it, for a key of Intel or AMD without one. Nothing is fetched. */
+  readonly certificate_urls: readonly string[];
+  /** Certificates of the chain that the TPM holds, or the file. */
   readonly chain: number;
   readonly notes: readonly string[];
 }
 
-export function endorsementReport(endorsement: Endorsement): EndorsementReport {
+/** @param manufacturerId of the TPM; eight hexadecimal digits */
+export function endorsementReport(endorsement: Endorsement, manufacturerId: string): EndorsementReport {
   const publicArea = decode(tpmtPublic, endorsement.publicArea);
   const key = publicKeyOf(publicArea);
   if (key === undefined) throw new RangeError('the endorsement key of this TPM is no RSA key and on no NIST curve');
@@ -44,6 +50,8 @@ export function endorsementReport(endorsement: Endorsement): EndorsementReport {
     name: hex(endorsement.name),
     persistent_handle: endorsement.persistentHandle === undefined ? null : handleText(endorsement.persistentHandle),
     certificate: certificate === undefined ? null : certificateReport(certificate, notes),
+    certificate_source: endorsement.certificateSource ?? null,
+    certificate_urls: certificate === undefined ? certificateAddresses(key, manufacturerId).map(({ url }) => url) : [],
     chain: chain.length,
     notes,
   };

@@ -1,5 +1,6 @@
 /** How the command ends when it cannot do what was asked: one sentence and an exit code. */
 import { CommanderError } from 'commander';
+import { CertificateFileError } from '../agent/certificate-file.ts';
 import { EndorsementError } from '../agent/endorsement.ts';
 import { PasswordError } from '../agent/hierarchy-passwords.ts';
 import { remedyFor } from '../agent/remedy.ts';
@@ -35,6 +36,8 @@ export function failureOf(error: unknown): Failure {
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof UsageError) return { exitCode: EXIT.USAGE, sentence: sentence(message) };
   if (error instanceof PasswordError) return { exitCode: EXIT.USAGE, sentence: sentence(message) };
+  if (error instanceof CertificateFileError)
+    return { exitCode: EXIT.USAGE, sentence: sentence(`${message}${remedyOf(error)}`) };
   return { exitCode: EXIT.FAILED, sentence: sentence(`${message}${remedyOf(error)}`) };
 }
 

@@ -9,6 +9,7 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readSync,
   renameSync,
   rmSync,
@@ -16,7 +17,7 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileFailure } from '../server-plugin/file-failure.ts';
 import { UsageError } from './failure.ts';
 import { interruptible, waitOrThrow } from './signals.ts';
@@ -65,6 +66,35 @@ function readWithinLimit(file: number): Uint8Array {
   }
   if (length > MAX_INPUT_BYTES) throw new Error(`larger than ${MAX_INPUT_BYTES} bytes`);
   return contents.slice(0, length);
+}
+
+/**
+ * Paths of the regular files in a folder, links to such included, in the order of their names; those that begin with a dot
+ * are left out, as by `ls`. Undefined for a path that is no folder.
+ *
+ * @throws UsageError for a folder that cannot be read
+ */
+export function regularFilesIn(path: string): readonly string[] | undefined {
+  if (path === STANDARD || !isKind(path, 'folder')) return undefined;
+  try {
+    return readdirSync(path)
+      .filter((name) => !name.startsWith('.'))
+      .sort()
+      .map((name) => join(path, name))
+      .filter((file) => isKind(file, 'file'));
+  } catch (cause) {
+    throw new UsageError(`${resolve(path)} cannot be read: ${fileFailure(cause)}`, { cause });
+  }
+}
+
+/** What cannot be looked at counts as a file: who reads it says why. */
+function isKind(path: string, kind: 'file' | 'folder'): boolean {
+  try {
+    const stats = statSync(path);
+    return kind === 'file' ? stats.isFile() : stats.isDirectory();
+  } catch {
+    return kind === 'file';
+  }
 }
 
 /** For messages: the whole path, where a relative one does not say what it was relative to. */

@@ -2,6 +2,8 @@
 import { accessSync, constants } from 'node:fs';
 import { resolve } from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
+import { readCertificateFile } from '../agent/certificate-file.ts';
+import type { EndorsementSearch, KeyChoice } from '../agent/endorsement.ts';
 import { HierarchyPasswords } from '../agent/hierarchy-passwords.ts';
 import { fileFailure } from '../server-plugin/file-failure.ts';
 import { fromHex } from '../tpm/bytes.ts';
@@ -12,6 +14,11 @@ const MAX_NONCE_BYTES = 64;
 
 export interface JsonOptions {
   readonly json?: true;
+}
+
+export interface EkOptions extends TpmOptions {
+  readonly ek: KeyChoice;
+  readonly ekCertificate?: string;
 }
 
 export interface TpmOptions {
@@ -32,6 +39,19 @@ export function tpmOptions(): readonly Option[] {
     new Option('--endorsement-auth-file <file>', 'password of the endorsement hierarchy').argParser(readable),
     new Option('--owner-auth-file <file>', 'password of the owner hierarchy').argParser(readable),
   ];
+}
+
+/** Which endorsement key the agent takes. */
+export function ekOptions(): readonly Option[] {
+  return [
+    new Option('--ek <kind>', 'kind of the endorsement key').choices(['auto', 'rsa', 'ecc']).default('auto'),
+    new Option('--ek-certificate <file>', 'its certificate, where the TPM has none: PEM, or DER').argParser(readable),
+  ];
+}
+
+/** @throws CertificateFileError */
+export async function searchOf({ ekCertificate: path }: EkOptions): Promise<EndorsementSearch> {
+  return path === undefined ? {} : { certificateFile: await readCertificateFile(path) };
 }
 
 export function passwordsOf(options: TpmOptions): HierarchyPasswords {

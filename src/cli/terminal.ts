@@ -1,5 +1,6 @@
 /** What the command says: its answer on standard output, everything else on standard error. */
 import { writeSync } from 'node:fs';
+import { isatty } from 'node:tty';
 import { printable } from '../spire/hclog.ts';
 import { writeStandardError } from '../spire/standard-error.ts';
 import { waitOrThrow } from './signals.ts';
@@ -32,5 +33,30 @@ export function sayAll(contents: string | Uint8Array): void {
       if ((error as NodeJS.ErrnoException).code === 'EPIPE') return;
       waitOrThrow(error);
     }
+  }
+}
+
+/** Below this no progress is shown: it is over before it is read. */
+const PROGRESS_FROM = 300;
+
+/** How far a long listing is, on standard error, where that is a terminal and the listing itself goes elsewhere. */
+export class Progress {
+  readonly #what: string;
+  readonly #total: number;
+  readonly #shown: boolean;
+
+  constructor(what: string, total: number) {
+    this.#what = what;
+    this.#total = total;
+    this.#shown = total >= PROGRESS_FROM && isatty(2) && !isatty(1);
+  }
+
+  show(done: number): void {
+    if (this.#shown) writeStandardError(`\r${done} of ${this.#total} ${this.#what}`);
+  }
+
+  /** Leaves nothing of it behind. */
+  end(): void {
+    if (this.#shown) writeStandardError('\r\x1b[K');
   }
 }

@@ -35,7 +35,7 @@ export interface TpmFacts {
 export async function readTpmFacts(run: TpmCommands): Promise<TpmFacts> {
   const fixed = await properties(run, TPM_PT.FAMILY_INDICATOR);
   const variable = await properties(run, TPM_PT.PERMANENT);
-  const id = fixed(TPM_PT.MANUFACTURER).toString(16).padStart(8, '0').toUpperCase();
+  const id = vendorId(fixed);
   const vendorStrings = [
     TPM_PT.VENDOR_STRING_1,
     TPM_PT.VENDOR_STRING_2,
@@ -66,6 +66,15 @@ export async function readTpmFacts(run: TpmCommands): Promise<TpmFacts> {
     },
     persistentHandles: await handlesIn(run, TPM_HT_FIRST.PERSISTENT, TPM_HT_FIRST.PERSISTENT + 0xffffff),
   };
+}
+
+/** Vendor id as certificates carry it, eight upper-case hexadecimal digits. */
+export async function readManufacturerId(run: TpmCommands): Promise<string> {
+  return vendorId(await properties(run, TPM_PT.FAMILY_INDICATOR));
+}
+
+function vendorId(fixed: (property: number) => number): string {
+  return fixed(TPM_PT.MANUFACTURER).toString(16).padStart(8, '0').toUpperCase();
 }
 
 /** The properties of one group, 0 where the TPM leaves one out. */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { Attestor } from '../agent/attest.ts';
 import { type AkMaker, makePrimaryAk } from '../agent/attestation-key.ts';
-import { loadEndorsement } from '../agent/endorsement.ts';
+import { type EndorsementSearch, loadEndorsement } from '../agent/endorsement.ts';
 import { allocatedBanks, quotePcrs, signingHash } from '../agent/quote.ts';
 import { tctiOrDevice } from '../agent/tcti.ts';
 import { evidenceToJson } from '../evidence/json.ts';
@@ -26,12 +26,20 @@ import { pcrSelection } from '../tpm/structures/pcr.ts';
 import { tpmtPublic } from '../tpm/structures/public.ts';
 import type { AkAlgorithm } from '../tpm/templates.ts';
 import type { PcrRequirement } from '../verifier/policy.ts';
-import { ekOption } from './ek-show.ts';
 import { readEvidence } from './evidence-file.ts';
 import { quotedSelection } from './evidence-judgement.ts';
 import { UsageError } from './failure.ts';
 import { makeFolder, nameOf, refuseInputAsOutput, STANDARD, writeOutput } from './files.ts';
-import { akOption, nonceOption, passwordsOf, pcrsOption, type TpmOptions, tpmOptions } from './options.ts';
+import {
+  akOption,
+  type EkOptions,
+  ekOptions,
+  nonceOption,
+  passwordsOf,
+  pcrsOption,
+  searchOf,
+  tpmOptions,
+} from './options.ts';
 import { isTrustDomain } from './policy-file.ts';
 import { remark } from './terminal.ts';
 import { withTpm } from './tpm-device.ts';
@@ -42,13 +50,12 @@ const PURPOSE = '/quote';
 /** As the server plugin asks for by default. */
 const DEFAULT_PCRS: PcrRequirement = { hash: TPM_ALG.SHA256, bank: 'sha256', indices: [0, 1, 2, 3, 4, 5, 6, 7] };
 
-interface QuoteOptions extends TpmOptions {
+interface QuoteOptions extends EkOptions {
   readonly nonce?: Uint8Array;
   readonly pcrs?: PcrRequirement;
   readonly challenge?: string;
   readonly evidence?: string;
   readonly output: string;
-  readonly ek: 'auto' | 'rsa' | 'ecc';
   readonly ak: AkAlgorithm;
   readonly trustDomain?: string;
   readonly tpm2Tools?: string;
@@ -63,10 +70,9 @@ export function tpmQuoteCommand(): Command {
     .option('--trust-domain <name>', 'trust domain of the policy that a challenge will be made by')
     .option('--challenge <file>', 'challenge to answer')
     .option('--evidence <file>', 'evidence that the challenge was made for')
-    .addOption(ekOption())
     .addOption(akOption())
     .option('--tpm2-tools <folder>', 'also write quote.msg, quote.sig, quote.pcrs and ak.pem for tpm2_checkquote');
-  for (const option of tpmOptions()) command.addOption(option);
+  for (const option of [...ekOptions(), ...tpmOptions()]) command.addOption(option);
   return command.action(async (options: QuoteOptions) => {
     refuseInputAsOutput(outputsOf(options), inputsOf(options));
     const evidence = await makeEvidence(options);
@@ -82,8 +88,8 @@ function outputsOf({ output, tpm2Tools }: QuoteOptions): readonly string[] {
   return [output, ...(tpm2Tools === undefined ? [] : Object.values(TOOLS_FILES).map((name) => join(tpm2Tools, name)))];
 }
 
-function inputsOf({ challenge, evidence, endorsementAuthFile, ownerAuthFile }: QuoteOptions) {
-  return [challenge, evidence, endorsementAuthFile, ownerAuthFile];
+function inputsOf({ challenge, evidence, ekCertificate, endorsementAuthFile, ownerAuthFile }: QuoteOptions) {
+  return [challenge, evidence, ekCertificate, endorsementAuthFile, ownerAuthFile];
 }
 
 type Answered = Evidence & { readonly payload: Payload; readonly response: ChallengeResponse };
@@ -102,12 +108,14 @@ async function makeEvidence(options: QuoteOptions): Promise<Answered> {
   if (challenge !== undefined || evidence !== undefined)
     throw new UsageError('--challenge and --evidence are given together: the challenge was made for that evidence');
   if (nonce === undefined) throw new UsageError('give --nonce, or --challenge and --evidence');
-  return withTpm(options, (run) => quoteForNonce(run, options, nonce, pcrs ?? DEFAULT_PCRS, trustDomain));
+  const search = await searchOf(options);
+  return withTpm(options, (run) => quoteForNonce(run, options, search, nonce, pcrs ?? DEFAULT_PCRS, trustDomain));
 }
 
 async function quoteForNonce(
   run: TpmCommands,
   options: QuoteOptions,
+  search: EndorsementSearch,
   nonce: Uint8Array,
   { hash, bank, indices }: PcrRequirement,
   trustDomain: string,
@@ -116,7 +124,7 @@ async function quoteForNonce(
   const pcrBanks = await allocatedBanks(run);
   if (!pcrBanks.includes(hash))
     throw new UsageError(`the TPM has no PCR bank ${bank}; see "tpm info" for those it has`);
-  const { endorsement, object: ek } = await loadEndorsement(run, options.ek, passwords);
+  const { endorsement, object: ek } = await loadEndorsement(run, options.ek, passwords, search);
   for (const note of endorsement.notes) remark(note);
   const ak = await makePrimaryAk(run, { choice: options.ak, purpose: PURPOSE, passwords, saltKey: ek });
   await run.release(ek);
@@ -156,6 +164,7 @@ async function answerChallenge(options: QuoteOptions, challengePath: string, evi
     tcti: () => tctiOrDevice(options.tcti),
     ek: decode(tpmtPublic, payload.ekPublic).type === 'rsa' ? 'rsa' : 'ecc',
     ak: kind === 'rsa' ? 'rsa' : 'ecc',
+    ekCertificatePath: options.ekCertificate,
     passwords: passwordsOf(options),
     makeAk: ownAk,
   });

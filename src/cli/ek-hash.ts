@@ -1,0 +1,142 @@
+/** `ek hash`: what names a machine, from its TPM or from saved endorsement keys. */
+import type { Command } from 'commander';
+import { fileFailure } from '../server-plugin/file-failure.ts';
+import { printable } from '../spire/hclog.ts';
+import { parseCertificate } from '../x509/certificate.ts';
+import { checkEkProfile } from '../x509/ek-profile.ts';
+import { formatName } from '../x509/name.ts';
+import { csvRecord } from './csv.ts';
+import { type EkFile, EkFileError, readEkFile } from './ek-file.ts';
+import { ekCommand, readEk } from './ek-show.ts';
+import { UsageError } from './failure.ts';
+import { nameOf, readInput, regularFilesIn, STANDARD } from './files.ts';
+import type { EkOptions } from './options.ts';
+import { Progress, remark, say, sayAll } from './terminal.ts';
+
+interface HashOptions extends EkOptions {
+  readonly csv?: true;
+}
+
+/** Files between two looks at what has happened meanwhile: a signal is not kept waiting. */
+const FILES_AT_ONCE = 16;
+
+const COLUMNS: readonly string[] = [
+  ...['file', 'pub_hash', 'form', 'algorithm'],
+  ...['manufacturer', 'model', 'firmware', 'issuer', 'not_after'],
+  'problem',
+];
+
+/** Most of a field. It is printable, as a table is also looked at in a terminal. */
+const MAX_FIELD_CHARS = 4096;
+
+export function ekHashCommand(): Command {
+  return ekCommand('hash', 'the hash that names this machine: a file of this name in hash_path admits it')
+    .argument(
+      '[file...]',
+      'saved endorsement keys instead of that of the TPM: certificates, public keys, folders of them',
+    )
+    .option('--csv', 'what the files say, as comma-separated values')
+    .action(async (files: readonly string[], options: HashOptions, command: Command) => {
+      if (files.length === 0) {
+        if (options.csv) throw new UsageError('--csv lists saved endorsement keys: give their files or folders');
+        await hashOfTpm(options);
+        return;
+      }
+      refuseTpmOptions(command);
+      await hashFiles(files, options.csv === true);
+    });
+}
+
+async function hashOfTpm(options: EkOptions): Promise<void> {
+  const { pub_hash, notes } = await readEk(options);
+  for (const note of notes) remark(note);
+  say(pub_hash);
+}
+
+function refuseTpmOptions(command: Command): void {
+  const given = command.options.filter((option) => {
+    return option.attributeName() !== 'csv' && command.getOptionValueSource(option.attributeName()) === 'cli';
+  });
+  if (given.length > 0)
+    throw new UsageError(
+      `${given.map(({ long }) => long).join(', ')} is about the TPM, and files are given: leave one out`,
+    );
+}
+
+/** @throws UsageError after all files, when one of them is none of an endorsement key */
+async function hashFiles(paths: readonly string[], csv: boolean): Promise<void> {
+  const files = paths.flatMap(filesOf);
+  const progress = new Progress('endorsement keys', files.length);
+  if (csv) sayAll(csvRecord(COLUMNS));
+  let failed = 0;
+  for (const [i, file] of files.entries()) {
+    if (i % FILES_AT_ONCE === 0) {
+      progress.show(i);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const read = file.problem === undefined ? readSaved(file.path) : file;
+    if (read.key === undefined) failed++;
+    if (csv) sayAll(csvRecord(fieldsOf(read).map((text) => printable(text, MAX_FIELD_CHARS))));
+    else sayHash(read);
+  }
+  progress.end();
+  if (failed > 0) throw new UsageError(`${failed} of ${files.length} files could not be read`);
+}
+
+/** A file as far as it has been read. */
+interface SavedFile {
+  readonly path: string;
+  readonly key?: EkFile;
+  /** Why there is no key. */
+  readonly problem?: string;
+}
+
+/** Of a folder, its files in the order of their names. */
+function filesOf(path: string): readonly SavedFile[] {
+  try {
+    return (regularFilesIn(path) ?? [path]).map((file) => ({ path: file }));
+  } catch (error) {
+    return [{ path, problem: problemOf(error) }];
+  }
+}
+
+function readSaved(path: string): SavedFile {
+  try {
+    return { path, key: readEkFile(readInput(path)) };
+  } catch (error) {
+    return { path, problem: problemOf(error) };
+  }
+}
+
+/** What concerns one file must not keep the others from being listed; anything else is a fault of ours. */
+function problemOf(error: unknown): string {
+  if (error instanceof EkFileError) return error.message;
+  if (!(error instanceof UsageError)) throw error;
+  // Its message names the file, as the table does already.
+  return error.cause === undefined ? error.message : `cannot be read: ${fileFailure(error.cause)}`;
+}
+
+function sayHash({ path, key, problem }: SavedFile): void {
+  if (key === undefined) {
+    remark(`${nameOf(path)}: ${problem}`);
+    return;
+  }
+  if (key.oddities.includes('not-of-a-TCG-template'))
+    remark(`${nameOf(path)}: no key of a template of the TCG, so perhaps no endorsement key`);
+  say(key.spkiHash);
+}
+
+function fieldsOf({ path, key, problem = '' }: SavedFile): readonly string[] {
+  const name = path === STANDARD ? nameOf(path) : path;
+  if (key === undefined) return [name, ...COLUMNS.slice(2).map(() => ''), problem];
+  const { algorithm, bits } = key.key;
+  return [name, key.spkiHash, key.form, `${algorithm}-${bits}`, ...certificateFields(key.certificate), problem];
+}
+
+function certificateFields(der: Uint8Array | undefined): readonly string[] {
+  if (der === undefined) return ['', '', '', '', ''];
+  const certificate = parseCertificate(der);
+  const { manufacturer, model = '', version = '' } = checkEkProfile(certificate, { keyIsKnown: true }).facts ?? {};
+  const maker = manufacturer === undefined ? '' : (manufacturer.name ?? `id:${manufacturer.id}`);
+  return [maker, model, version, formatName(certificate.issuer), certificate.notAfter.toISOString()];
+}
