@@ -43,6 +43,9 @@ export interface EkFile {
   readonly publicArea: TpmtPublic | undefined;
 }
 
+/** Largest file read: a chain as a TPM may keep it. */
+export const MAX_EK_FILE_BYTES: number = MAX_CHAIN_BYTES;
+
 /** A file that holds no endorsement key. */
 export class EkFileError extends Error {
   override readonly name = 'EkFileError';
@@ -69,7 +72,7 @@ interface Contents {
  * @throws EkFileError
  */
 export function readEkFile(bytes: Uint8Array): EkFile {
-  if (bytes.length > MAX_CHAIN_BYTES) throw new EkFileError(`larger than ${MAX_CHAIN_BYTES} bytes`);
+  if (bytes.length > MAX_EK_FILE_BYTES) throw new EkFileError(`larger than ${MAX_EK_FILE_BYTES} bytes`);
   try {
     const { form, publicKey, certificates = [], oddities = [], publicArea } = contentsOf(bytes);
     const [certificate, ...intermediates] = certificates;

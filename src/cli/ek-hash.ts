@@ -6,7 +6,7 @@ import { parseCertificate } from '../x509/certificate.ts';
 import { checkEkProfile } from '../x509/ek-profile.ts';
 import { formatName } from '../x509/name.ts';
 import { csvRecord } from './csv.ts';
-import { type EkFile, EkFileError, readEkFile } from './ek-file.ts';
+import { type EkFile, EkFileError, MAX_EK_FILE_BYTES, readEkFile } from './ek-file.ts';
 import { ekCommand, readEk } from './ek-show.ts';
 import { UsageError } from './failure.ts';
 import { nameOf, readInput, regularFilesIn, STANDARD } from './files.ts';
@@ -102,7 +102,7 @@ function filesOf(path: string): readonly SavedFile[] {
 
 function readSaved(path: string): SavedFile {
   try {
-    return { path, key: readEkFile(readInput(path)) };
+    return { path, key: readEkFile(readInput(path, MAX_EK_FILE_BYTES)) };
   } catch (error) {
     return { path, problem: problemOf(error) };
   }

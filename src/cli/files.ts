@@ -32,18 +32,18 @@ const MAX_INPUT_BYTES = 4 * 1024 * 1024;
 let standardInputIsRead = false;
 
 /** @throws UsageError */
-export function readInput(path: string): Uint8Array {
+export function readInput(path: string, maxBytes: number = MAX_INPUT_BYTES): Uint8Array {
   if (path === STANDARD) {
     if (standardInputIsRead) throw new UsageError('only one file can be "-", which is standard input');
     standardInputIsRead = true;
   }
   try {
-    if (path === STANDARD) return interruptible(() => readWithinLimit(0));
+    if (path === STANDARD) return interruptible(() => readWithinLimit(0, maxBytes));
     // A pipe that nobody writes to would hold a blocking open for ever, and with it the signals.
     const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       if (!fstatSync(file).isFile()) throw new Error('not a regular file; give - for standard input');
-      return readWithinLimit(file);
+      return readWithinLimit(file, maxBytes);
     } finally {
       closeSync(file);
     }
@@ -53,8 +53,8 @@ export function readInput(path: string): Uint8Array {
 }
 
 /** What a size says is believed of no file: what is read is counted. */
-function readWithinLimit(file: number): Uint8Array {
-  const contents = new Uint8Array(MAX_INPUT_BYTES + 1);
+function readWithinLimit(file: number, maxBytes: number): Uint8Array {
+  const contents = new Uint8Array(maxBytes + 1);
   let length = 0;
   for (let read = -1; read !== 0 && length < contents.length; ) {
     try {
@@ -64,7 +64,7 @@ function readWithinLimit(file: number): Uint8Array {
       waitOrThrow(error);
     }
   }
-  if (length > MAX_INPUT_BYTES) throw new Error(`larger than ${MAX_INPUT_BYTES} bytes`);
+  if (length > maxBytes) throw new Error(`larger than ${maxBytes} bytes`);
   return contents.slice(0, length);
 }
 

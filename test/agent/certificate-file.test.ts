@@ -5,16 +5,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { Attestor, type AttestorOptions } from '../../src/agent/attest.ts';
-import { readCertificateFile } from '../../src/agent/certificate-file.ts';
+import { CertificateFileError, readCertificateFile } from '../../src/agent/certificate-file.ts';
 import { loadEndorsement } from '../../src/agent/endorsement.ts';
 import { HierarchyPasswords } from '../../src/agent/hierarchy-passwords.ts';
 import { publicKeyHash, spkiOfPublicArea } from '../../src/tpm/public-key.ts';
 import { decode } from '../../src/tpm/structures/codec.ts';
+import { TPM_HT_FIRST } from '../../src/tpm/structures/constants.ts';
 import { tpmtPublic } from '../../src/tpm/structures/public.ts';
 import type { EkTemplateName } from '../../src/tpm/templates.ts';
 import { anchorsOf } from '../../src/x509/trust-store.ts';
 import { attestTo, type JudgedAttestation, policyFor, TRUST_DOMAIN } from '../support/agent-attestation.ts';
-import { leftInTpm, openTpm } from '../support/open-tpm.ts';
+import { handles, leftInTpm, openTpm } from '../support/open-tpm.ts';
 import { type EkChain, keyPair, mintEkChain, pem, spkiOf } from '../support/pki.ts';
 import { bundle, SOFTWARE } from '../support/policy.ts';
 import { type SoftwareTpm, type SwtpmOptions, startSwtpm } from '../support/swtpm.ts';
@@ -199,6 +200,28 @@ describe('on a TPM', () => {
     await expect(attest(after, agent)).rejects.toMatchObject({ code: 'ERR_CERTIFICATE_FILE' });
     await write(after);
     expect((await attest(after, agent)).verdict.verdict).toBe('trusted');
+  });
+
+  /** Transient keys while the endorsement key is loaded, or after the search for it has failed. */
+  async function loadedAfterSearch(): Promise<number> {
+    const device = await openTpm(tpm);
+    const loaded = await device.exclusive(async (run) => {
+      const search = { certificateFile: await readCertificateFile(path('ek.pem')) };
+      await loadEndorsement(run, 'auto', new HierarchyPasswords(), search).catch((error) => {
+        if (!(error instanceof CertificateFileError)) throw error;
+      });
+      return (await handles(run, TPM_HT_FIRST.TRANSIENT)).length;
+    });
+    await device.close();
+    return loaded;
+  }
+
+  test('a key that was made for nothing does not stay in the TPM beside the right one', async () => {
+    await start({ templates: [] });
+    await write(certify(await keyOf('H-1')));
+    expect(await loadedAfterSearch()).toBe(1);
+    await write(certify(spkiOf(keyPair('rsa2048', 'another machine').publicKey)));
+    expect(await loadedAfterSearch()).toBe(0);
   });
 
   test('the endorsement hierarchy’s password and two keys to compare leave the TPM room', async () => {

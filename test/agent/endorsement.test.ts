@@ -7,12 +7,13 @@ import { HierarchyPasswords } from '../../src/agent/hierarchy-passwords.ts';
 import { spkiOfPublicArea } from '../../src/tpm/public-key.ts';
 import { TPMA_OBJECT } from '../../src/tpm/structures/attributes.ts';
 import { decode, encode } from '../../src/tpm/structures/codec.ts';
+import { TPM_HT_FIRST } from '../../src/tpm/structures/constants.ts';
 import { tpmtPublic } from '../../src/tpm/structures/public.ts';
 import { EK_TEMPLATES, type EkTemplate, type EkTemplateName } from '../../src/tpm/templates.ts';
 import type { Policy } from '../../src/verifier/policy.ts';
 import { anchorsOf } from '../../src/x509/trust-store.ts';
 import { attestTo, type JudgedAttestation, policyFor, TRUST_DOMAIN } from '../support/agent-attestation.ts';
-import { leftInTpm, openTpm } from '../support/open-tpm.ts';
+import { handles, leftInTpm, openTpm } from '../support/open-tpm.ts';
 import { keyPair, mintEkChain, spkiOf } from '../support/pki.ts';
 import { bundle, SOFTWARE } from '../support/policy.ts';
 import { type SoftwareTpm, startSwtpm } from '../support/swtpm.ts';
@@ -193,6 +194,12 @@ describe('a certificate in the chain, where the index has none', () => {
     // L-1 and H-1 to compare, and the AK.
     expect(commands.get('TPM2_CreatePrimary')).toBe(3);
     expect(await leftInTpm(tpm)).toEqual([]);
+    const device = await openTpm(tpm);
+    const loaded = await device.exclusive(async (run) => {
+      await loadEndorsement(run, 'auto', new HierarchyPasswords());
+      return handles(run, TPM_HT_FIRST.TRANSIENT);
+    });
+    expect(loaded).toHaveLength(1);
   });
 
   test('for another TPM’s key beside one in an index: that of the index is taken', async () => {

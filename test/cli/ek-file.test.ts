@@ -198,18 +198,19 @@ describe('ek hash of files', () => {
 
   test('--csv keeps the line of a file that cannot be read, whatever it is, and counts them', async () => {
     execFileSync('mkfifo', [path('fifo')]);
-    const { code, stdout, stderr } = await cli(['ek', 'hash', '--csv', 'fifo', 'absent', 'none', 'target.pem'], {
-      cwd: folder,
-    });
+    writeFileSync(path('large'), pemOf(ek) + ' '.repeat(65_536));
+    const files = ['large', 'fifo', 'absent', 'none', 'target.pem'];
+    const { code, stdout, stderr } = await cli(['ek', 'hash', '--csv', ...files], { cwd: folder });
     expect(code).toBe(2);
-    expect(stderr).toBe('tpm-attestor: 3 of 4 files could not be read\n');
+    expect(stderr).toBe('tpm-attestor: 4 of 5 files could not be read\n');
     const lines = stdout.split('\r\n');
-    expect(lines.slice(1, 4)).toEqual([
+    expect(lines.slice(1, 5)).toEqual([
+      'large,,,,,,,,,cannot be read: larger than 65536 bytes',
       'fifo,,,,,,,,,cannot be read: not a regular file; give - for standard input',
       'absent,,,,,,,,,cannot be read: no such file or directory',
       expect.stringMatching(/^none,,,,,,,,,./),
     ]);
-    expect(lines[4]).toContain('target.pem,');
+    expect(lines[5]).toContain('target.pem,');
   });
 
   test('--csv has no formula in it, whatever a certificate or a name says', async () => {
