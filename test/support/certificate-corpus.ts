@@ -52,6 +52,9 @@ export const leafRows: readonly LeafRow[] = corpusRows('ek-certificates/manifest
 export const authorityRows: readonly AuthorityRow[] = corpusRows('ek-certificates/ca/manifest.json', 'certificates');
 export const oddAuthorityRows: readonly AuthorityRow[] = corpusRows('ek-certificates/ca/manifest.json', 'odd');
 
+/** Path of a file or folder that a manifest names. */
+export const certificateFolder = (name: string): string => join(FOLDER, name);
+
 /** Bytes of a file that a manifest names. */
 export const certificateFile = (file: string): Uint8Array => new Uint8Array(readFileSync(join(FOLDER, file)));
 
