@@ -80,6 +80,20 @@ export function akOption(): Option {
   return new Option('--ak <kind>', 'kind of the attestation key').choices(['ecc', 'rsa']).default('ecc');
 }
 
+export function atOption(): Option {
+  return new Option('--at <time>', 'judge as of this time, RFC 3339: 2027-01-31T00:00:00Z (default: now)').argParser(
+    (text): Date => {
+      const [, day] = /^\d{4}-\d{2}-(\d{2})T\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2})$/i.exec(text) ?? [];
+      const time = new Date(text);
+      // February 30 would become March 2.
+      const exists = new Date(`${text.slice(0, 10)}T00:00:00Z`).getUTCDate() === Number(day);
+      if (day === undefined || !exists || Number.isNaN(time.getTime()))
+        throw new InvalidArgumentError('It must be a time such as 2027-01-31T00:00:00Z.');
+      return time;
+    },
+  );
+}
+
 export function positiveInteger(text: string): number {
   const value = /^[1-9]\d{0,6}$/.test(text) ? Number(text) : Number.NaN;
   if (Number.isNaN(value)) throw new InvalidArgumentError('It must be a whole number above zero.');

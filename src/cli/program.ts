@@ -1,6 +1,7 @@
 /** The command line: commands, their help, and how misuse ends. */
 import { Command } from 'commander';
 import { VERSION } from '../spire/version.ts';
+import { caInspectCommand } from './ca-inspect.ts';
 import { challengeCommand } from './challenge.ts';
 import { demoCommand } from './demo.ts';
 import { demoSpireCommand } from './demo-spire.ts';
@@ -23,11 +24,12 @@ export function program(): Command {
   tpm.addCommand(tpmQuoteCommand());
   const ek = new Command('ek').description('the endorsement key of this machine').addCommand(ekShowCommand());
   ek.addCommand(ekHashCommand()).addCommand(ekVerifyCommand());
-  for (const command of [demoCommand(), demoSpireCommand(), tpm, ek, challengeCommand(), verifyCommand()])
+  const ca = new Command('ca').description('the CAs that the server believes').addCommand(caInspectCommand());
+  for (const command of [demoCommand(), demoSpireCommand(), tpm, ek, ca, challengeCommand(), verifyCommand()])
     root.addCommand(command);
   // The demo starts it by itself.
   root.addCommand(tamperingAgentCommand(), { hidden: true });
-  for (const group of [root, tpm, ek]) group.helpCommand(false).addCommand(helpCommand(group));
+  for (const group of [root, tpm, ek, ca]) group.helpCommand(false).addCommand(helpCommand(group));
   return throwing(root);
 }
 

@@ -16,14 +16,17 @@ function removeFolders(): void {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 10 });
 }
 
-/** Mode 0700. */
-export function makeScratchFolder(prefix: string): string {
-  const root = Buffer.byteLength(tmpdir()) <= LONGEST_ROOT_BYTES ? tmpdir() : '/tmp';
+/** Mode 0700. @param root where it is made; by itself the folder for temporary files */
+export function makeScratchFolder(prefix: string, root: string = temporaryRoot()): string {
   // In one step with its entry in the list: a signal finds both or neither.
   const folder = mkdtempSync(join(root, prefix));
   if (folders.size === 0) process.on('exit', removeFolders);
   folders.add(folder);
   return folder;
+}
+
+function temporaryRoot(): string {
+  return Buffer.byteLength(tmpdir()) <= LONGEST_ROOT_BYTES ? tmpdir() : '/tmp';
 }
 
 /** May be called again. */

@@ -192,7 +192,8 @@ function fileProblems(certificate: Certificate, files: readonly string[]): reado
 function twinProblems(certificate: Certificate, preferred: ReadonlyMap<Certificate, Certificate>): readonly Fault[] {
   const other = preferred.get(certificate);
   if (other === undefined) return [];
-  const message = `${describe(certificate)} is the same CA as the certificate ${other.fingerprint}, ${reason(certificate, other)}`;
+  const twin = `the certificate ${other.fingerprint}, ${reason(certificate, other)}`;
+  const message = `${describe(certificate)} is the same CA as ${twin}`;
   return [{ code: 'same_authority', message }];
 }
 
@@ -243,10 +244,10 @@ function groupByKey(certificates: readonly Certificate[]): Iterable<readonly Cer
 /** The best first, whatever the order of the files. */
 function sortedBest(certificates: readonly Certificate[], now: Date): readonly Certificate[] {
   return certificates
-    .map((certificate) => ({ certificate, faulty: authorityFaults(certificate, now).length === 0 ? 0 : 1 }))
+    .map((certificate) => ({ certificate, faults: authorityFaults(certificate, now).length }))
     .sort(
-      ({ certificate: a, faulty: faultyA }, { certificate: b, faulty: faultyB }) =>
-        faultyA - faultyB ||
+      ({ certificate: a, faults: faultsA }, { certificate: b, faults: faultsB }) =>
+        faultsA - faultsB ||
         refusals(a) - refusals(b) ||
         b.notAfter.getTime() - a.notAfter.getTime() ||
         (a.fingerprint < b.fingerprint ? -1 : 1),

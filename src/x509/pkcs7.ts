@@ -1,4 +1,4 @@
-/** Certificates in a PKCS#7 bundle (`.p7b`): CMS SignedData without signers (RFC 5652 §5), read for its certificates alone. */
+/** Certificates in a PKCS#7 bundle (`.p7b`): SignedData of CMS (RFC 5652 §5), read for its certificates alone. */
 import { Buffer } from 'node:buffer';
 import { DerReader, TAG } from './der.ts';
 import { MalformedCertificateError } from './malformed-certificate.ts';

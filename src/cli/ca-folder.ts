@@ -1,0 +1,105 @@
+/** The folder of `ca_path` as `ca import` finds and fills it: whole files, and none that was there is changed. */
+import {
+  closeSync,
+  existsSync,
+  fchmodSync,
+  fsyncSync,
+  linkSync,
+  lstatSync,
+  openSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join, resolve } from 'node:path';
+import { caFiles, readTrustStore } from '../server-plugin/ca-files.ts';
+import { fileFailure } from '../server-plugin/file-failure.ts';
+import { UsageError } from './failure.ts';
+import { makeFolder } from './files.ts';
+import { makeScratchFolder, removeScratchFolder } from './scratch-folder.ts';
+
+export interface NewFile {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** As the server takes them: a link that leads nowhere stops it. @throws UsageError that names what does */
+export function filesOfCaPath(caPath: string): readonly string[] {
+  try {
+    return caFiles(caPath);
+  } catch (cause) {
+    const path = (cause as NodeJS.ErrnoException).path ?? caPath;
+    throw new UsageError(`${resolve(path)} cannot be read: ${fileFailure(cause)}`, { cause });
+  }
+}
+
+/** Of every certificate in the folder, whatever file it is in; a file that is none has no say. @throws UsageError */
+export function fingerprintsIn(folder: string): ReadonlySet<string> {
+  const fingerprints = new Set<string>();
+  if (!existsSync(folder)) return fingerprints;
+  if (!statSync(folder).isDirectory()) throw new UsageError(`${resolve(folder)} is no folder; --to names one`);
+  for (const file of filesOfCaPath(folder)) {
+    try {
+      for (const { fingerprint } of readTrustStore(file).anchors.certificates) fingerprints.add(fingerprint);
+    } catch (cause) {
+      // The server would refuse the folder for it, and what it holds cannot be known.
+      throw new UsageError(`${resolve(file)} cannot be read: ${fileFailure(cause)}`, { cause });
+    }
+  }
+  return fingerprints;
+}
+
+/** Whether something of this name is there. */
+export function isTaken(folder: string, name: string): boolean {
+  return lstatSync(join(folder, name), { throwIfNoEntry: false }) !== undefined;
+}
+
+/**
+ * All are written into a hidden folder in the folder first, which `ca_path` does not look into, and then put in place
+ * one by one, each whole. A name that is taken meanwhile ends it.
+ *
+ * @throws UsageError where the folder cannot be made or written to
+ */
+export async function addFiles(folder: string, files: readonly NewFile[]): Promise<void> {
+  makeFolder(folder);
+  const scratch = scratchIn(folder);
+  try {
+    for (const { name, text } of files) writeWhole(join(scratch, name), text);
+    for (const { name } of files) putInPlace(join(scratch, name), join(folder, name));
+  } finally {
+    await removeScratchFolder(scratch);
+  }
+}
+
+function scratchIn(folder: string): string {
+  try {
+    return makeScratchFolder('.import-', folder);
+  } catch (cause) {
+    throw new UsageError(`${resolve(folder)} cannot be written to: ${fileFailure(cause)}`, { cause });
+  }
+}
+
+function writeWhole(path: string, text: string): void {
+  const file = openSync(path, 'wx', 0o644);
+  try {
+    // Not narrowed by the umask: the server refuses a folder in which it cannot read a file.
+    fchmodSync(file, 0o644);
+    writeFileSync(file, text);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** A link, unlike a renamed file, never takes the place of what is there. */
+function putInPlace(from: string, to: string): void {
+  try {
+    linkSync(from, to);
+  } catch (cause) {
+    // File systems without links, such as those of memory sticks.
+    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes((cause as NodeJS.ErrnoException).code ?? ''))
+      throw cause;
+    if (lstatSync(to, { throwIfNoEntry: false }) !== undefined) throw new Error(`${to} is there already`, { cause });
+    renameSync(from, to);
+  }
+}

@@ -1,0 +1,96 @@
+/** `ca inspect`: what the server plugin would take for anchors from a `ca_path`, and what is wrong with it. */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { readTrustStore } from '../server-plugin/ca-files.ts';
+import { fileFailure } from '../server-plugin/file-failure.ts';
+import {
+  type AuthorityProblem,
+  authorityProblem,
+  judgeAuthorities,
+  type StoredAuthority,
+} from '../x509/authority-problems.ts';
+import { authorityReport } from '../x509/authority-report.ts';
+import { type AuthorityInventory, inventoryLines, type ListedAuthority, summaryOf } from './authority-inventory.ts';
+import { filesOfCaPath } from './ca-folder.ts';
+import { EXIT, type ExitCode } from './failure.ts';
+import { atOption, type JsonOptions, jsonOption, nonEmpty } from './options.ts';
+import { remark, say, sayJson } from './terminal.ts';
+
+interface InspectOptions extends JsonOptions {
+  readonly at?: Date;
+  readonly problems?: true;
+}
+
+export function caInspectCommand(): Command {
+  return new Command('inspect')
+    .description('list what the server would take for anchors from a ca_path, and what is wrong with it')
+    .argument('<path...>', 'file or folder, PEM or DER, as ca_path names it', (path: string, paths: string[] = []) => [
+      ...paths,
+      nonEmpty(path),
+    ])
+    .option('--problems', 'only certificates with errors and warnings')
+    .addOption(atOption())
+    .addOption(jsonOption())
+    .action((paths: readonly string[], options: InspectOptions) => {
+      const all = takeInventory(paths, options.at ?? new Date());
+      const shown = options.problems ? { ...all, ...onlyProblems(all) } : all;
+      if (options.json) sayJson(shown);
+      else for (const line of inventoryLines(shown)) say(line);
+      if (all.summary.certificates === 0) remark('tpm-attestor: nothing there can be read as a certificate');
+      process.exitCode = exitCodeOf(all);
+    });
+}
+
+function exitCodeOf({ summary }: AuthorityInventory): ExitCode {
+  if (summary.certificates === 0) return EXIT.USAGE;
+  return summary.errors === 0 ? EXIT.OK : EXIT.UNTRUSTED;
+}
+
+function onlyProblems({
+  certificates,
+  problems,
+}: AuthorityInventory): Pick<AuthorityInventory, 'certificates' | 'problems'> {
+  const severe = problems.filter(({ severity }) => severity !== 'remark');
+  const concerned = new Set(severe.map(({ fingerprint }) => fingerprint));
+  return { certificates: certificates.filter(({ fingerprint }) => concerned.has(fingerprint)), problems: severe };
+}
+
+/** @throws UsageError for a path that is not there */
+export function takeInventory(paths: readonly string[], now: Date): AuthorityInventory {
+  const found = new Map<string, { readonly certificate: StoredAuthority['certificate']; readonly files: string[] }>();
+  const unread: AuthorityProblem[] = [];
+  for (const path of paths) {
+    for (const file of filesOfCaPath(path)) {
+      try {
+        const { anchors, problems } = readTrustStore(file);
+        for (const { name, message } of problems) unread.push(authorityProblem('unreadable', name, message));
+        for (const certificate of anchors.certificates) {
+          const known = found.get(certificate.fingerprint);
+          if (known === undefined) found.set(certificate.fingerprint, { certificate, files: [file] });
+          else if (!known.files.includes(file)) known.files.push(file);
+        }
+      } catch (cause) {
+        unread.push(authorityProblem('file_unusable', file, `it cannot be read: ${fileFailure(cause)}`));
+      }
+    }
+    unread.push(...foldersIn(path).map((folder) => authorityProblem('folder_left_out', folder, 'it is a folder')));
+  }
+  const authorities = [...found.values()];
+  const certificates = authorities.map(
+    ({ certificate, files }): ListedAuthority => ({ files, ...authorityReport(certificate) }),
+  );
+  const problems = [...unread, ...judgeAuthorities(authorities, now)];
+  return { certificates, problems, summary: summaryOf(certificates, problems) };
+}
+
+/** What `ca_path` does not look into; hidden ones are meant to be left out. */
+function foldersIn(path: string): readonly string[] {
+  try {
+    return readdirSync(path, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
+      .map(({ name }) => join(path, name));
+  } catch {
+    return [];
+  }
+}
