@@ -1,6 +1,7 @@
 /** The command line: commands, their help, and how misuse ends. */
 import { Command } from 'commander';
 import { VERSION } from '../spire/version.ts';
+import { caImportCommand } from './ca-import.ts';
 import { caInspectCommand } from './ca-inspect.ts';
 import { challengeCommand } from './challenge.ts';
 import { demoCommand } from './demo.ts';
@@ -25,6 +26,7 @@ export function program(): Command {
   const ek = new Command('ek').description('the endorsement key of this machine').addCommand(ekShowCommand());
   ek.addCommand(ekHashCommand()).addCommand(ekVerifyCommand());
   const ca = new Command('ca').description('the CAs that the server believes').addCommand(caInspectCommand());
+  ca.addCommand(caImportCommand());
   for (const command of [demoCommand(), demoSpireCommand(), tpm, ek, ca, challengeCommand(), verifyCommand()])
     root.addCommand(command);
   // The demo starts it by itself.
