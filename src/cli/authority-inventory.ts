@@ -111,13 +111,18 @@ function problemLines(problems: readonly AuthorityProblem[]): readonly string[] 
 
 function summaryLines(summary: InventorySummary): readonly string[] {
   const { certificates, roots, intermediates, codes } = summary;
-  const found = `${summary.errors} errors, ${summary.warnings} warnings, ${summary.remarks} remarks`;
+  const roles = `${counted(roots, 'root')}, ${counted(intermediates, 'intermediate')}`;
+  const found = SEVERITIES.map((severity) => counted(summary[`${severity}s`], severity)).join(', ');
   return [
-    `${certificates} certificates: ${roots} roots, ${intermediates} intermediates; ${found}`,
+    `${counted(certificates, 'certificate')}: ${roles}; ${found}`,
     ...SEVERITIES.flatMap((severity) =>
       Object.entries(codes)
         .filter(([code]) => AUTHORITY_PROBLEMS[code as AuthorityProblemCode].severity === severity)
         .map(([code, count]) => row(severity, `${String(count).padStart(5)} ${code}`)),
     ),
   ];
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }

@@ -1,6 +1,6 @@
 /** What is wrong, or worth knowing, with the certificates that are to be anchors for endorsement certificates. */
 import { authorityKind } from './authority-kinds.ts';
-import { keyHash, selfSignature } from './authority-report.ts';
+import { keyHash, mayBeKeyOf, selfSignature } from './authority-report.ts';
 import type { Certificate, Oddity } from './certificate.ts';
 import { KEY_PURPOSE } from './object-identifiers.ts';
 import { authorityProblems, describe, signatureProblem } from './path-rules.ts';
@@ -178,6 +178,7 @@ function kindProblems(certificate: Certificate, withHardware: boolean): readonly
 function issuerProblems(certificate: Certificate, named: readonly Certificate[]): readonly Fault[] {
   if (selfSignature(certificate) !== 'no') return [];
   const issuer = named
+    .filter(({ subjectKeyId }) => mayBeKeyOf(certificate.authorityKeyId, subjectKeyId))
     .slice(0, MAX_ISSUERS)
     .find((candidate) => signatureProblem(certificate, candidate) === undefined);
   if (issuer === undefined) return [];

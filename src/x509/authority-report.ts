@@ -77,12 +77,23 @@ export function keyHash({ subjectPublicKeyInfo }: Certificate): string {
  * reason to trust it. `no` for that of another issuer, also one of the same name; `unchecked` where key or algorithm is
  * not supported.
  */
-export function selfSignature(certificate: Certificate): 'good' | 'bad' | 'no' | 'unchecked' {
+export function selfSignature(certificate: Certificate): SelfSignature {
+  const known = selfSignatures.get(certificate);
+  if (known !== undefined) return known;
+  const found = checkSelfSignature(certificate);
+  selfSignatures.set(certificate, found);
+  return found;
+}
+
+export type SelfSignature = 'good' | 'bad' | 'no' | 'unchecked';
+
+/** Each is asked for several times, and a check of a signature is what costs most here. */
+const selfSignatures = new WeakMap<Certificate, SelfSignature>();
+
+function checkSelfSignature(certificate: Certificate): SelfSignature {
   const { subject, issuer, authorityKeyId, subjectKeyId, subjectPublicKeyInfo } = certificate;
   if (subject.canonical !== issuer.canonical) return 'no';
-  const sameKey =
-    authorityKeyId === undefined || subjectKeyId === undefined || Buffer.compare(authorityKeyId, subjectKeyId) === 0;
-  if (!sameKey) return 'no';
+  if (!mayBeKeyOf(authorityKeyId, subjectKeyId)) return 'no';
   const { key } = subjectPublicKeyInfo;
   // Checking a signature may cost anything with the numbers that are refused there.
   if (weakness(key) !== undefined || certificate.signatureAlgorithm.scheme === 'other') return 'unchecked';
@@ -90,6 +101,13 @@ export function selfSignature(certificate: Certificate): 'good' | 'bad' | 'no' |
   if (publicKey === undefined) return 'unchecked';
   const { signatureAlgorithm, tbs, signature } = certificate;
   return verifySignature(signatureAlgorithm, tbs, signature, { key, publicKey }) ? 'good' : 'bad';
+}
+
+/** Whether the key identifiers allow that the second one's key signed the first one's certificate. */
+export function mayBeKeyOf(authorityKeyId: Uint8Array | undefined, subjectKeyId: Uint8Array | undefined): boolean {
+  return (
+    authorityKeyId === undefined || subjectKeyId === undefined || Buffer.compare(authorityKeyId, subjectKeyId) === 0
+  );
 }
 
 function keyText(key: SubjectKey): string {
