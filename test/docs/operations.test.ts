@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -10,13 +10,15 @@ import { AGENT_OPTIONS } from '../../src/agent/config.ts';
 import { checksumOf } from '../../src/cli/spire-plugin-block.ts';
 import { SERVER_OPTIONS } from '../../src/server-plugin/config.ts';
 import { readLivePolicy } from '../../src/server-plugin/live-policy.ts';
+import { readTrustStore } from '../../src/server-plugin/trust-files.ts';
 import { parseHcl } from '../../src/spire/hcl.ts';
 import { type OptionSpec, readOptions } from '../../src/spire/options.ts';
 import { VERSION } from '../../src/spire/version.ts';
 import { REMEDIES } from '../../src/verifier/findings.ts';
-import '../support/cli.ts';
+import { CLI } from '../support/cli.ts';
 import { MarkdownDocument, quotedIn, tableRows } from '../support/document.ts';
 import { type Execution, execute } from '../support/execute.ts';
+import { mintEkChain, pem } from '../support/pki.ts';
 
 const document = new MarkdownDocument('docs/operations.md');
 
@@ -223,6 +225,26 @@ test('install.sh puts a release where it can be run, and prints the sums that go
   expect(await readFile(kept, 'utf8')).toBe('kept');
   await rm(release, { recursive: true });
   expect(await run('install.sh', [tarball], { DESTDIR: root })).toMatchObject({ code: 0, stdout });
+});
+
+test('collect.sh fills a ca_path that the server reads, says what it left out, and stops where nothing can be read', async () => {
+  const { root, intermediate, leaf } = mintEkChain();
+  await mkdir(join(folder, 'bin'));
+  await symlink(CLI, join(folder, 'bin/tpm-attestor'));
+  const env = { PATH: `${join(folder, 'bin')}:${process.env['PATH']}`, CA_PATH: join(folder, 'tpm-cas') };
+  await writeFile(join(folder, 'cas.pem'), pem(root.der, intermediate.der, leaf.der));
+  const { code, stdout, stderr } = await run('collect.sh', [join(folder, 'cas.pem')], env);
+  expect([code, stderr]).toEqual([0, '']);
+  expect(stdout).toContain('2 added, 0 there already, 1 left out, 0 unreadable');
+  expect(stdout).toMatch(/^2 certificates: 1 root, 1 intermediate; 0 errors, 0 warnings, 1 remark$/m);
+  const { anchors, problems } = readTrustStore(env.CA_PATH);
+  const fingerprints = anchors.certificates.map(({ fingerprint }) => fingerprint);
+  expect([fingerprints.sort(), problems]).toEqual([
+    [root, intermediate].map(({ certificate }) => certificate.fingerprint).sort(),
+    [],
+  ]);
+  await writeFile(join(folder, 'junk.pem'), 'junk');
+  expect(await run('collect.sh', [join(folder, 'junk.pem')], env)).toMatchObject({ code: 2 });
 });
 
 test.each(['docs/operations.md', 'docs/migrate-from-spire-tpm-plugin.md', 'README.md'])(
