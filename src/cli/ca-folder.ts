@@ -12,8 +12,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { caFiles, readTrustStore } from '../server-plugin/ca-files.ts';
 import { fileFailure } from '../server-plugin/file-failure.ts';
+import { readTrustStore, trustFileNames } from '../server-plugin/trust-files.ts';
 import { UsageError } from './failure.ts';
 import { makeFolder } from './files.ts';
 import { makeScratchFolder, removeScratchFolder } from './scratch-folder.ts';
@@ -26,7 +26,7 @@ export interface NewFile {
 /** As the server takes them: a link that leads nowhere stops it. @throws UsageError that names what does */
 export function filesOfCaPath(caPath: string): readonly string[] {
   try {
-    return caFiles(caPath);
+    return trustFileNames(caPath);
   } catch (cause) {
     const path = (cause as NodeJS.ErrnoException).path ?? caPath;
     throw new UsageError(`${resolve(path)} cannot be read: ${fileFailure(cause)}`, { cause });

@@ -2,8 +2,8 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { readTrustStore } from '../server-plugin/ca-files.ts';
 import { fileFailure } from '../server-plugin/file-failure.ts';
+import { readTrustStore } from '../server-plugin/trust-files.ts';
 import {
   type AuthorityProblem,
   authorityProblem,

@@ -1,8 +1,8 @@
 /** What `ca import` reads: files, folders, cabinets and bundles, down to the single certificate. */
 import { readdirSync, statSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
-import { readCaFile } from '../server-plugin/ca-files.ts';
 import { fileFailure } from '../server-plugin/file-failure.ts';
+import { readTrustFile } from '../server-plugin/trust-files.ts';
 import type { Certificate } from '../x509/certificate.ts';
 import { MalformedCertificateError } from '../x509/malformed-certificate.ts';
 import { looksLikePem } from '../x509/pem.ts';
@@ -82,7 +82,7 @@ export async function readSources(paths: readonly string[]): Promise<ReadSources
   };
   for (const { file, path } of paths.flatMap(filesOf)) {
     try {
-      await take({ source: file, path, bytes: readCaFile(file).bytes });
+      await take({ source: file, path, bytes: readTrustFile(file).bytes });
     } catch (cause) {
       if (cause instanceof UsageError) throw cause;
       const known = cause instanceof MalformedCertificateError || cause instanceof CabinetError;

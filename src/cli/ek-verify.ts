@@ -14,7 +14,7 @@ import { readCertificateFile } from './certificate-file.ts';
 import { type EkReport, ekReport, linesOf, unreadableReport } from './ek-verify-report.ts';
 import { EXIT, UsageError } from './failure.ts';
 import { nameOf } from './files.ts';
-import { type JsonOptions, jsonOption, nonEmpty } from './options.ts';
+import { atOption, type JsonOptions, jsonOption, nonEmpty } from './options.ts';
 import { readPolicyFile } from './policy-file.ts';
 import { remark, say, sayJson } from './terminal.ts';
 
@@ -46,9 +46,7 @@ export function ekVerifyCommand(): Command {
     .addOption(paths('--ca-path', 'CA certificates, file or folder, each an anchor'))
     .addOption(paths('--intermediates', 'further certificates that may stand between, file or folder'))
     .option('--policy <file>', "instead of CAs and allowances: the server plugin's options, as for verify")
-    .addOption(
-      new Option('--at <time>', 'judge as of this moment, as 2026-01-31T12:00:00Z (RFC 3339)').argParser(moment),
-    )
+    .addOption(atOption())
     .addOption(
       new Option('--allow <name...>', `what to overlook: ${Object.keys(ALLOWANCES).join(', ')}`).argParser(
         collectAllowances,
@@ -152,12 +150,4 @@ function collectAllowances(text: string, before: readonly Allowance[] = []): rea
   const found = (Object.keys(ALLOWANCES) as Allowance[]).find((one) => one === name || `${name}_signatures` === one);
   if (found === undefined) throw new InvalidArgumentError(`It must be one of ${Object.keys(ALLOWANCES).join(', ')}.`);
   return [...before, found];
-}
-
-/** RFC 3339 §5.6; what else Date.parse takes differs with the time zone of the machine. */
-export function moment(text: string): Date {
-  const isShaped = /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})$/.test(text);
-  const time = isShaped ? Date.parse(text.toUpperCase()) : Number.NaN;
-  if (Number.isNaN(time)) throw new InvalidArgumentError('It must be a moment such as 2026-01-31T12:00:00Z.');
-  return new Date(time);
 }

@@ -1,8 +1,11 @@
 /** From settings and the files they name to the policy that a verdict depends on. */
 import type { Bundle, Policy } from '../verifier/policy.ts';
+import { authorityKind } from '../x509/authority-kinds.ts';
 import { PathCache } from '../x509/path-cache.ts';
+import { describe } from '../x509/path-rules.ts';
 import { type CrlSet, crlsFrom } from '../x509/revocation.ts';
 import type { AnchorSet, TrustStoreProblem } from '../x509/trust-store.ts';
+import { TPM_KINDS, type TpmKind } from '../x509/vendors.ts';
 import { type BundleSettings, CA_PATH_BUNDLE } from './bundle-options.ts';
 import { InvalidConfig, type ServerSettings } from './config.ts';
 import { readDenyList } from './deny-list.ts';
@@ -36,7 +39,9 @@ export function loadPolicy(settings: ServerSettings): LoadedPolicy {
   const bundles = settings.bundles.flatMap((bundle): Bundle[] => {
     const option = bundle.name === CA_PATH_BUNDLE ? 'ca_path' : `ca_path of bundle "${bundle.name}"`;
     const anchors = attempt(bundle.caPath, quoted(option), (path) => readAnchors(path, option, warnings));
-    return anchors === undefined ? [] : [{ ...named(bundle), anchors }];
+    if (anchors === undefined) return [];
+    warnings.push(...strangers(bundle, anchors).map((text) => `${option}: ${text}`));
+    return [{ ...named(bundle), anchors }];
   });
   const crls = attempt(settings.crlPath, quoted('crl_path'), (path) => readCrls(path, warnings));
   const list = attempt(settings.hashPath, quoted('hash_path'), readHashList);
@@ -59,6 +64,26 @@ export function loadPolicy(settings: ServerSettings): LoadedPolicy {
 
 function named({ name, rules }: BundleSettings): Pick<Bundle, 'name' | 'rules'> {
   return { name, rules };
+}
+
+const VOUCHED: Readonly<Record<TpmKind, string>> = {
+  hardware: 'TPMs in hardware',
+  cloud: 'vTPMs of a cloud, which whoever rents a machine there has',
+  software: 'software TPMs, which anybody can copy',
+};
+
+/** CAs that somebody may not have meant, by what they call themselves: one of each kind is named. */
+function strangers({ name, rules }: BundleSettings, { certificates }: AnchorSet): readonly string[] {
+  const kinds = new Map(certificates.toReversed().map((certificate) => [authorityKind(certificate), certificate]));
+  const isMixed = name === CA_PATH_BUNDLE && kinds.has('cloud') && kinds.has('hardware');
+  return TPM_KINDS.flatMap((kind) => {
+    const example = kinds.get(kind);
+    if (example === undefined) return [];
+    const whose = `${describe(example)} certifies ${VOUCHED[kind]}`;
+    if (!rules.kinds.includes(kind)) return [`${whose}, which this bundle does not admit`];
+    if (kind !== 'cloud' || !isMixed) return [];
+    return [`${whose}, and others certify hardware: a bundle with kind = "cloud" would tell the two apart`];
+  });
 }
 
 function readAnchors(path: string, option: string, warnings: string[]): AnchorSet {

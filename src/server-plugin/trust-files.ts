@@ -18,7 +18,12 @@ export function readTrustStore(caPath: string): TrustStore {
 
 /** @throws as `readTrustStore` */
 export function readTrustFiles(path: string): readonly TrustStoreFile[] {
-  return trustFileNames(path).map((name) => ({ name, bytes: readRegularFile(name, FILE_BYTES) }));
+  return trustFileNames(path).map(readTrustFile);
+}
+
+/** @throws as `readTrustStore` */
+export function readTrustFile(path: string): TrustStoreFile {
+  return { name: path, bytes: readRegularFile(path, FILE_BYTES) };
 }
 
 /**

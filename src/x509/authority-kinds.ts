@@ -1,13 +1,11 @@
 /** Whose TPMs a CA certifies, as far as its name and its issuer's tell. */
 import type { Certificate } from './certificate.ts';
 import type { Name } from './name.ts';
-
-/** `cloud`: virtual TPMs of a cloud's machines. `software`: TPMs and examples whose keys lie in a file. */
-export type AuthorityKind = 'hardware' | 'cloud' | 'software';
+import type { TpmKind } from './vendors.ts';
 
 interface Authority {
   readonly manufacturer: string;
-  readonly kind: AuthorityKind;
+  readonly kind: TpmKind;
   /** Of these attributes one must match; an authority with both is one that shares its organisation with others. */
   readonly commonName?: RegExp;
   readonly organization?: RegExp;
@@ -50,7 +48,7 @@ const ORGANIZATION = '2.5.4.10';
  * Whether the CA certifies TPMs in hardware, a cloud's or software ones; undefined where its name does not tell. A name
  * is what the certificate says of itself: enough to warn an operator of a CA they did not mean, never to trust one.
  */
-export function authorityKind(certificate: Certificate): AuthorityKind | undefined {
+export function authorityKind(certificate: Certificate): TpmKind | undefined {
   return authorityOf(certificate)?.kind;
 }
 

@@ -1,12 +1,13 @@
 /** What a CA certificate says, for people who decide whether to trust it. */
 import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
-import { type AuthorityKind, authorityKind, authorityManufacturer } from './authority-kinds.ts';
+import { authorityKind, authorityManufacturer } from './authority-kinds.ts';
 import type { Certificate, Oddity } from './certificate.ts';
 import { formatName } from './name.ts';
 import { EXTENSION } from './object-identifiers.ts';
 import { describeSignature, verifySignature } from './signature-algorithm.ts';
 import { type SubjectKey, weakness } from './subject-public-key.ts';
+import type { TpmKind } from './vendors.ts';
 
 /** RFC 5280 §4.2.1.13 */
 const CRL_DISTRIBUTION_POINTS = '2.5.29.31';
@@ -17,7 +18,7 @@ export interface AuthorityReport {
   readonly issuer: string;
   /** Null where the names do not tell. */
   readonly manufacturer: string | null;
-  readonly kind: AuthorityKind | null;
+  readonly kind: TpmKind | null;
   /** `root`: signed by itself. Any other is an intermediate, one that is called root and cross-signed included. */
   readonly role: 'root' | 'intermediate';
   /** `RSA-2048`, `P-384`, or the object identifier of a kind that is not supported. */

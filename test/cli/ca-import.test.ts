@@ -17,7 +17,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { addFiles } from '../../src/cli/ca-folder.ts';
 import type { ImportReport } from '../../src/cli/ca-import-report.ts';
-import { readTrustStore } from '../../src/server-plugin/ca-files.ts';
+import { readTrustStore } from '../../src/server-plugin/trust-files.ts';
 import { type CabinetFile, writeCabinet } from '../support/cabinet-writer.ts';
 import { certificateFolder } from '../support/certificate-corpus.ts';
 import { type CertificateRecipe, commonName } from '../support/certificate-recipe.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { AuthorityInventory } from '../../src/cli/authority-inventory.ts';
-import { readTrustStore } from '../../src/server-plugin/ca-files.ts';
+import { readTrustStore } from '../../src/server-plugin/trust-files.ts';
 import { certificateFolder } from '../support/certificate-corpus.ts';
 import { commonName } from '../support/certificate-recipe.ts';
 import { cli } from '../support/cli.ts';
