@@ -49,7 +49,6 @@ export interface MissingIssuerReport {
 
 export function ekReport(leaf: Certificate, intake: readonly IntakeOddity[], verdict: CertificateVerdict): EkReport {
   const facts = verdict.trusted ? verdict.certified.facts : (verdict.facts ?? checkEkProfile(leaf).facts);
-  const chain = verdict.trusted ? verdict.certified.chain : verdict.chain;
   const missing = verdict.trusted ? undefined : verdict.missingIssuer;
   return {
     verdict: verdict.trusted ? 'trusted' : 'untrusted',
@@ -67,7 +66,7 @@ export function ekReport(leaf: Certificate, intake: readonly IntakeOddity[], ver
     not_before: leaf.notBefore.toISOString(),
     not_after: leaf.notAfter.toISOString(),
     bundle: verdict.trusted ? verdict.certified.bundle : null,
-    chain: chain.map(({ fingerprint }) => fingerprint),
+    chain: verdict.chain.map(({ fingerprint }) => fingerprint),
     missing_issuer:
       missing === undefined
         ? null

@@ -4,9 +4,11 @@ import type { Certificate } from '../x509/certificate.ts';
 import { checkEkProfile, type EkCertificateFacts, type EkProblemCode } from '../x509/ek-profile.ts';
 import { ruleProblems } from '../x509/ek-rules.ts';
 import { KEY_PURPOSE } from '../x509/object-identifiers.ts';
-import { MAX_CANDIDATES, type MissingIssuer, validatePath } from '../x509/path.ts';
+import { type MissingIssuer, validatePath } from '../x509/path.ts';
 import type { PathProblemCode } from '../x509/path-rules.ts';
-import type { Period } from '../x509/validity.ts';
+import { MAX_CANDIDATES } from '../x509/path-search.ts';
+import { tolerancesOf } from '../x509/tolerances.ts';
+import { intersection, type Period } from '../x509/validity.ts';
 import type { FindingCode } from './findings.ts';
 import type { Bundle, BundleRules, Policy } from './policy.ts';
 
@@ -49,15 +51,15 @@ const PROFILE_FINDINGS: Readonly<Record<EkProblemCode, FindingCode>> = {
   firmware: 'ek.firmware',
 };
 
-/** What a certificate says of a machine, on the word of a configured CA. */
+/** What a certificate says of a machine, on the word of a configured CA. Holds on to nothing that was sent. */
 export interface CertifiedEk {
   /** Name of the bundle that vouches for it. */
   readonly bundle: string;
   readonly facts: EkCertificateFacts;
-  /** Leaf first, anchor last. */
-  readonly chain: readonly Certificate[];
   /** Lower-case hexadecimal SHA-256 of the SPKI of the CA that issued the certificate. */
   readonly issuerKeyHash: string;
+  /** What its certificates have that strict readers would refuse, by name. */
+  readonly tolerated: readonly string[];
   /** What its rules overlooked or left open, one sentence each. */
   readonly notes: readonly string[];
   /** Throughout this period nothing that was looked at begins or ends. */
@@ -70,7 +72,12 @@ export interface CertificateProblem {
 }
 
 export type CertificateVerdict =
-  | { readonly trusted: true; readonly certified: CertifiedEk }
+  | {
+      readonly trusted: true;
+      readonly certified: CertifiedEk;
+      /** Leaf first, anchor last. */
+      readonly chain: readonly Certificate[];
+    }
   | {
       readonly trusted: false;
       /** At least one. */
@@ -100,10 +107,14 @@ export function judgeEkCertificate(
   // However many bundles there are, a sender's look-alike CAs cost no more signature checks than with one.
   const candidates = { left: MAX_CANDIDATES };
   let furthest: { readonly rank: number; readonly refusal: Refusal } | undefined;
+  let steady: Period | undefined;
   const named = bundles.filter((bundle) => isNamedBy(bundle, question));
   for (const bundle of named.length > 0 ? named : bundles.slice(0, 1)) {
-    const { rank, verdict } = ask(bundle, question, { crls, cache, candidates });
-    if (verdict.trusted) return verdict;
+    const answer = ask(bundle, question, { crls, cache, candidates });
+    const { rank, verdict } = answer;
+    // A bundle that refuses today and comes first may vouch tomorrow.
+    steady = steady === undefined ? answer.steady : intersection(steady, answer.steady);
+    if (verdict.trusted) return { ...verdict, certified: { ...verdict.certified, steady } };
     if (furthest === undefined || rank > furthest.rank) furthest = { rank, refusal: verdict };
   }
   if (furthest === undefined) throw new RangeError('there is no bundle of CAs to ask');
@@ -119,7 +130,7 @@ function ask(
   { name, anchors, rules }: Bundle,
   { leaf, intermediates, now, keyIsKnown }: CertificateQuestion,
   { crls, cache, candidates }: Pick<Policy, 'crls' | 'cache'> & { readonly candidates: { left: number } },
-): { readonly rank: number; readonly verdict: CertificateVerdict } {
+): { readonly rank: number; readonly verdict: CertificateVerdict; readonly steady: Period } {
   const profile = checkEkProfile(leaf, { ...rules, keyIsKnown });
   const path = validatePath({
     ...rules,
@@ -134,6 +145,7 @@ function ask(
     revocation: rules.crlPolicy === 'off' ? undefined : { crls, required: rules.crlPolicy === 'fail-closed' },
   });
   const { facts } = profile;
+  const { steady } = path;
   const problems = [
     ...(path.ok ? [] : path.problems.map(({ code, message }) => ({ code: PATH_FINDINGS[code], message }))),
     ...[...profile.problems, ...(facts === undefined ? [] : ruleProblems(facts, rules))].map(({ code, message }) => ({
@@ -142,16 +154,17 @@ function ask(
     })),
   ];
   if (path.ok && problems.length === 0 && facts !== undefined) {
-    const { chain, steady } = path;
+    const { chain } = path;
     const issuer = chain[1]?.subjectPublicKeyInfo.plainDer ?? new Uint8Array();
     const notes = [...path.notes, ...allowancesUsed(leaf, chain, facts, rules, now)];
-    const certified = { bundle: name, facts, chain, issuerKeyHash: hash('sha256', issuer, 'hex'), notes, steady };
-    return { rank: 3, verdict: { trusted: true, certified } };
+    const issuerKeyHash = hash('sha256', issuer, 'hex');
+    const certified = { bundle: name, facts, issuerKeyHash, tolerated: tolerancesOf(chain), notes, steady };
+    return { rank: 3, verdict: { trusted: true, certified, chain }, steady };
   }
   const isUnknown = !path.ok && path.problems.some(({ code }) => code === 'unknown_issuer');
   const missingIssuer = path.ok ? undefined : path.missingIssuer;
   const verdict = { trusted: false, problems: onceEach(problems), facts, chain: path.chain, missingIssuer } as const;
-  return { rank: path.ok ? 2 : isUnknown ? 0 : 1, verdict };
+  return { rank: path.ok ? 2 : isUnknown ? 0 : 1, verdict, steady };
 }
 
 /** Path and profile look at some of the same things: what the path says of one is said. */

@@ -3,7 +3,6 @@ import { timingSafeEqual } from 'node:crypto';
 import { hex } from '../tpm/bytes.ts';
 import type { Entropy } from '../tpm/make-credential.ts';
 import { MalformedError } from '../tpm/structures/malformed.ts';
-import { tolerancesOf } from '../x509/tolerances.ts';
 import type { AcceptableAk } from './attestation-key.ts';
 import type { TrustedEk } from './endorsement.ts';
 import { agentId } from './identity.ts';
@@ -88,7 +87,7 @@ export function provedKeys({ policy, ek, ak }: PendingCredential, selectors: rea
       pubHash: ek.pubHash,
       admittedBy: ek.admittedBy,
       bundle: ek.certified?.bundle,
-      tolerated: tolerancesOf(ek.certified?.chain ?? []),
+      tolerated: ek.certified?.tolerated ?? [],
     },
     ak: { algorithm: ak.algorithm, name: hex(ak.name) },
   };
