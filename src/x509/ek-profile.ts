@@ -76,15 +76,15 @@ export function checkEkProfile(certificate: Certificate, options: EkProfileOptio
   const isGce = isOfGoogleInstance(certificate);
   const facts = isGce ? GOOGLE_INSTANCE : readFacts(certificate, naming);
   const isTpm12 = facts?.specification?.family === '1.2';
-  const isOldTpm = isTpm12 && options.allowTpm12 === true;
-  const withoutPurposes = isOldTpm || isGce;
+  // What those profiles do not ask for is not missed: whether the profile is accepted is the one question.
+  const withoutPurposes = isTpm12 || isGce;
   if (isTpm12 && !options.allowTpm12)
     naming.push({ code: 'tpm_family', message: `${describe(certificate)} is for a TPM of family 1.2` });
   if (isGce && !options.allowGceProfile)
     naming.push({ code: 'gce_profile', message: `${describe(certificate)} names a machine of Google, and no TPM` });
   const problems: EkProblem[] = [
     ...serialProblems(certificate),
-    ...usageProblems(certificate, withoutPurposes, isOldTpm),
+    ...usageProblems(certificate, withoutPurposes, isTpm12),
     ...keyProblems(certificate, options.keyIsKnown === true),
   ];
   if (certificate.basicConstraints?.ca === true) {
