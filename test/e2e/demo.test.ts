@@ -13,6 +13,7 @@ import { execute } from '../support/execute.ts';
 import { commandsInPcap } from '../support/pcap.ts';
 import { processesUsing, until } from '../support/processes.ts';
 import { type SoftwareTpm, startSwtpm } from '../support/swtpm.ts';
+import { swtpmSelectors } from '../support/swtpm-selectors.ts';
 
 const SERVER = fileURLToPath(new URL('../../dist/bin/tpm-attestor-server.cjs', import.meta.url));
 const PEER_MESSAGE = 'nodeattestor(tpm): attestation refused; the reasons are in the log of the SPIRE server';
@@ -42,7 +43,7 @@ describe('the demo on a TPM of its own', () => {
     expect(document).toEqual({
       verdict: 'trusted',
       agent_id: `spiffe://example.org/spire/agent/tpm/${pub_hash}`,
-      selectors: [`tpm:pub_hash:${pub_hash}`],
+      selectors: swtpmSelectors(`tpm:pub_hash:${pub_hash}`),
       can_reattest: true,
       findings: [],
       peer_message: null,

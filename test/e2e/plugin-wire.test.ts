@@ -9,6 +9,7 @@ import { type AttestedAgent, relayAttestation } from '../../src/spire/relay.ts';
 import { STATUS } from '../../src/spire/status.ts';
 import { leftInTpm } from '../support/open-tpm.ts';
 import { type SoftwareTpm, startSwtpm } from '../support/swtpm.ts';
+import { swtpmSelectors } from '../support/swtpm-selectors.ts';
 
 const executable = (name: string): string => fileURLToPath(new URL(`../../dist/bin/${name}.cjs`, import.meta.url));
 const OTHER = 'wire = "spire-tpm-plugin"';
@@ -55,7 +56,7 @@ describe('a server that has both wires', () => {
     expect(await logged(/^wire: agents may speak that of spire-tpm-plugin.*relay/)).toMatchObject({ level: 'warn' });
     await agentSpeaks('');
     const own = await attest();
-    expect(own.selectors).toEqual([expect.stringMatching(/^tpm:pub_hash:[0-9a-f]{64}$/)]);
+    expect(own.selectors).toEqual(swtpmSelectors(expect.stringMatching(/^tpm:pub_hash:[0-9a-f]{64}$/)));
     await logged(/^node attested/, { wire: 'tpm-attestor' });
 
     for (const ak of ['ak = "ecc"', 'ak = "rsa"']) {
@@ -77,13 +78,14 @@ describe('a server that has both wires', () => {
   test('takes a listed TPM on either wire', async () => {
     await agentSpeaks(OTHER);
     await serverTakes(OTHER);
-    const { agentId, selectors } = await attest();
+    const { agentId } = await attest();
     const folder = await mkdtemp(join(tmpdir(), 'hashes-'));
     try {
       await serverTakes(OTHER, `hash_path = "${folder}"`);
       await expect(attest()).rejects.toMatchObject({ code: STATUS.PERMISSION_DENIED });
       await logged(/^attestation refused/, { finding: 'ek.not_listed' });
       await writeFile(join(folder, agentId.split('/').at(-1) ?? ''), '');
+      const selectors = [`tpm:pub_hash:${agentId.split('/').at(-1)}`, 'tpm:proof:credential-only'];
       expect(await attest()).toMatchObject({ agentId, selectors });
       await logged(/^node attested/, { admitted_by: 'hash' });
       await agentSpeaks('');
@@ -104,7 +106,7 @@ describe('a server as it is by default', () => {
       remedy: expect.stringContaining('wire = "spire-tpm-plugin"'),
     });
     await agentSpeaks('');
-    expect((await attest()).selectors).toHaveLength(1);
+    expect((await attest()).selectors).not.toContain('tpm:proof:credential-only');
     expect(logs.filter(({ message }) => /^relaxed policy: wire|^wire:/.test(message))).toEqual([]);
   });
 });
