@@ -176,6 +176,30 @@ export class Judge {
     return judgement.outcome === 'admitted' ? judgement.agentId : '';
   }
 
+  /**
+   * Changes files that the configuration names, and waits until the server has looked at them: when a machine attests,
+   * and seldom.
+   */
+  async changes(files: () => void, outcome: 'are in force' | 'are not used' = 'are in force'): Promise<void> {
+    const told = () =>
+      this.#records.filter(({ message }) => message.startsWith(`files of the configuration changed and ${outcome}`))
+        .length;
+    const before = told();
+    files();
+    const looked = async () => {
+      await this.judge(await this.#control());
+      return told();
+    };
+    await expect.poll(looked, { timeout: 20_000, interval: 200 }).toBeGreaterThan(before);
+  }
+
+  /** The selectors of a machine that is admitted. */
+  async selectors(device: SoftwareDevice): Promise<readonly string[]> {
+    const judgement = await this.judge(forger(device));
+    expect(judgement).toMatchObject({ outcome: 'admitted' });
+    return judgement.outcome === 'admitted' ? judgement.selectors : [];
+  }
+
   async until(condition: () => boolean): Promise<void> {
     await expect.poll(condition, { timeout: 10_000, interval: 5 }).toBe(true);
   }

@@ -30,6 +30,8 @@ export interface DeviceOptions {
   /** Equal labels are equal keys. Default: the machine every server of a test knows. */
   readonly label?: string;
   readonly ek?: EkTemplateName;
+  /** The endorsement key itself, of the kind that its template has. */
+  readonly key?: KeyPair;
   readonly ak?: AttestationKeyPair;
   /** How the chain differs from a sound one of a hardware manufacturer. */
   readonly chain?: EkChainRecipe;
@@ -39,7 +41,7 @@ const RSA_EK: readonly EkTemplateName[] = ['L-1', 'H-1'];
 
 export function softwareDevice(options: DeviceOptions = {}): SoftwareDevice {
   const label = options.label ?? 'machine';
-  const { ek, pair } = endorsementKey(options.ek ?? 'L-1', label);
+  const { ek, pair } = endorsementKey(options.ek ?? 'L-1', label, options.key);
   const { leaf, intermediate } = mintEkChain({
     ...options.chain,
     leaf: { publicKey: spkiOf(pair.publicKey), ...options.chain?.leaf },
@@ -52,10 +54,14 @@ export function softwareDevice(options: DeviceOptions = {}): SoftwareDevice {
   };
 }
 
-function endorsementKey(name: EkTemplateName, label: string): { readonly ek: EndorsementKey; readonly pair: KeyPair } {
+function endorsementKey(
+  name: EkTemplateName,
+  label: string,
+  given?: KeyPair,
+): { readonly ek: EndorsementKey; readonly pair: KeyPair } {
   const template = EK_TEMPLATES.find((candidate) => candidate.name === name);
   if (template === undefined) throw new RangeError(`no template ${name}`);
-  const pair = keyPair(RSA_EK.includes(name) ? 'rsa2048' : 'p256', `${label} ${name}`);
+  const pair = given ?? keyPair(RSA_EK.includes(name) ? 'rsa2048' : 'p256', `${label} ${name}`);
   return { ek: { publicArea: fitted(pair, template.publicArea), privateKey: pair.privateKey }, pair };
 }
 
@@ -63,6 +69,8 @@ export interface AkOptions {
   readonly label?: string;
   readonly scheme?: Scheme;
   readonly algorithm?: KeyAlgorithm;
+  /** The key itself, of that algorithm. */
+  readonly key?: KeyPair;
   /** Last look at the public area. */
   readonly edit?: (publicArea: TpmtPublic) => TpmtPublic;
 }
@@ -89,12 +97,13 @@ export function rsaAk({
   label = 'machine',
   scheme = RSASSA_SHA256,
   algorithm = 'rsa2048',
+  key,
   edit,
 }: AkOptions = {}): AttestationKeyPair {
   const template = akTemplate('rsa', TRUST_DOMAIN);
   if (template.type !== 'rsa') throw new TypeError('the RSA template is none');
   const keyBits = Number(algorithm.slice(3));
-  const pair = keyPair(algorithm, `${label} AK`);
+  const pair = key ?? keyPair(algorithm, `${label} AK`);
   const publicArea = fitted(pair, { ...template, parameters: { ...template.parameters, scheme, keyBits } });
   return { publicArea: edit?.(publicArea) ?? publicArea, privateKey: pair.privateKey };
 }
@@ -129,6 +138,15 @@ export function digest(hash: string, ...parts: readonly (Uint8Array | string)[])
   const state = createHash(hash);
   for (const part of parts) state.update(part);
   return Uint8Array.from(state.digest());
+}
+
+/** What lists name the machine by. */
+export function pubHashOf({ ek }: Pick<SoftwareDevice, 'ek'>): string {
+  return createHash('sha256')
+    .update(
+      createPublicKey(ek.privateKey.export({ format: 'pem', type: 'pkcs8' })).export({ format: 'der', type: 'spki' }),
+    )
+    .digest('hex');
 }
 
 /** The public half of a private key. */
