@@ -6,7 +6,8 @@ export function tlv(tag: number, ...content: readonly Uint8Array[]): Uint8Array 
   return Buffer.concat([Uint8Array.of(tag), lengthOctets(body.length), body]);
 }
 
-function lengthOctets(length: number): Uint8Array {
+/** In the shortest form. */
+export function lengthOctets(length: number): Uint8Array {
   if (length < 0x80) return Uint8Array.of(length);
   const octets: number[] = [];
   for (let rest = length; rest > 0; rest = Math.floor(rest / 256)) octets.unshift(rest % 256);

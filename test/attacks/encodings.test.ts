@@ -1,0 +1,187 @@
+/** Certificates written to break readers, or to be read in two ways: refused, and the server goes on. */
+import { expect, test } from 'vitest';
+import { concat } from '../../src/tpm/bytes.ts';
+import type { FindingCode } from '../../src/verifier/findings.ts';
+import type { CertificateRecipe } from '../support/certificate-recipe.ts';
+import {
+  boolean,
+  explicit,
+  integer,
+  lengthOctets,
+  octetString,
+  oid,
+  sequence,
+  tlv,
+  utf8String,
+} from '../support/der-writer.ts';
+import { useJudge } from '../support/judge.ts';
+import { type SoftwareDevice, softwareDevice } from '../support/software-device.ts';
+
+const judge = useJudge();
+const machine = softwareDevice();
+const [, intermediate = new Uint8Array()] = machine.certificates;
+
+const sending = (leaf: Uint8Array): SoftwareDevice => ({ ...machine, certificates: [leaf, intermediate] });
+const certified = (leaf: CertificateRecipe): SoftwareDevice => softwareDevice({ chain: { leaf } });
+const refuses = (device: SoftwareDevice, ...codes: readonly FindingCode[]): Promise<void> =>
+  judge.refuses({ device }, ...codes);
+/** The certificate as it is minted, with its TBSCertificate or an element of that changed before it is signed. */
+const malformed = (recipe: CertificateRecipe): Promise<void> => refuses(certified(recipe), 'ek.certificate_malformed');
+
+/** Constructed elements within one another, each of which holds nothing else. */
+function nested(depth: number, tag = 0x30): Uint8Array {
+  // From the inside out, as the length of each depends on that of the one within.
+  const heads: Uint8Array[] = [];
+  for (let i = 0, length = 0; i < depth; i++) {
+    const head = Uint8Array.of(tag, ...lengthOctets(length));
+    heads.push(head);
+    length += head.length;
+  }
+  return concat(...heads.reverse());
+}
+const endless = (depth: number): Uint8Array =>
+  concat(...Array.from({ length: depth }, () => Uint8Array.of(0x30, 0x80)));
+
+// Version, serial number, algorithm, issuer, validity, subject, key, extensions.
+const [ISSUER, SUBJECT, KEY, EXTENSIONS] = [3, 5, 6, 7];
+const inPlaceOf =
+  (index: number, element: Uint8Array) =>
+  (elements: readonly Uint8Array[]): readonly Uint8Array[] =>
+    elements.with(index, element);
+
+test('A84 refuses what is nested hundreds and thousands deep, wherever it stands', async () => {
+  for (const depth of [300, 3500]) {
+    await refuses(sending(nested(depth)), 'ek.certificate_malformed');
+    for (const place of [ISSUER, SUBJECT, KEY]) await malformed({ editTbs: inPlaceOf(place, nested(depth)) });
+    await malformed({ editTbs: inPlaceOf(EXTENSIONS, nested(depth, 0xa3)) });
+    await malformed({ extKeyUsage: null, extraExtensions: [{ oid: '2.5.29.37', value: nested(depth) }] });
+    await refuses(
+      certified({ san: null, extraExtensions: [{ oid: '2.5.29.17', critical: true, value: nested(depth) }] }),
+      'ek.profile',
+    );
+    await refuses(
+      certified({
+        san: null,
+        extraExtensions: [{ oid: '2.5.29.17', critical: true, value: sequence(nested(depth, 0xa4)) }],
+      }),
+      'ek.profile',
+    );
+    // What is not read may be as deep as it likes.
+    await judge.admits(certified({ extraExtensions: [{ oid: '1.3.6.1.4.1.99999.1', value: nested(depth) }] }));
+    // And this says nothing that anything depends on.
+    await judge.admits(certified({ family: null, extraExtensions: [{ oid: '2.5.29.9', value: nested(depth) }] }));
+  }
+  for (const deep of [nested(20_000), endless(20_000)]) await refuses(sending(deep), 'evidence.malformed');
+});
+
+test('A84 refuses a length that goes on without end, or beyond all there is', async () => {
+  await refuses(sending(endless(300)), 'ek.certificate_malformed');
+  const [leaf = new Uint8Array()] = machine.certificates;
+  const content = leaf.slice(4);
+  const open = concat(Uint8Array.of(0x30, 0x80), content, Uint8Array.of(0, 0));
+  await refuses(sending(open), 'ek.certificate_malformed');
+  for (const length of [
+    [0x84, 0x80, 0, 0, 0],
+    [0x84, 0x7f, 0xff, 0xff, 0xff],
+    [0x84, 0xff, 0xff, 0xff, 0xff],
+    [0x88, 0x80, 0, 0, 0, 0, 0, 0, 0],
+    [0xff, ...new Array<number>(127).fill(0xff)],
+  ]) {
+    await refuses(sending(concat(Uint8Array.of(0x30, ...length), content)), 'ek.certificate_malformed');
+    for (const place of [ISSUER, SUBJECT, KEY])
+      await malformed({ editTbs: inPlaceOf(place, Uint8Array.of(0x30, ...length)) });
+  }
+});
+
+test('A84 refuses an object identifier of ten thousand bytes, and one that does not end', async () => {
+  const arcs = new Uint8Array(10_000).fill(0x81);
+  arcs[arcs.length - 1] = 1;
+  const long = tlv(0x06, arcs);
+  const unending = tlv(0x06, Uint8Array.of(0x2a, 0x81));
+  for (const type of [long, unending]) {
+    await malformed({ extKeyUsage: null, extraExtensions: [{ oid: '2.5.29.37', value: sequence(type) }] });
+    await malformed({ editTbs: inPlaceOf(SUBJECT, sequence(tlv(0x31, sequence(type, utf8String('x'))))) });
+    await malformed({ editTbs: inPlaceOf(EXTENSIONS, explicit(3, sequence(sequence(type, octetString())))) });
+  }
+});
+
+test('A84 refuses more extensions than any certificate has, however many they are', async () => {
+  const extensions = (count: number) =>
+    Array.from({ length: count }, (_, i) => ({ oid: `1.3.6.1.4.1.${i}`, value: new Uint8Array() }));
+  await malformed({ extraExtensions: extensions(900) });
+  await malformed({ editTbs: inPlaceOf(EXTENSIONS, explicit(3, sequence(...extensions(900).map(() => sequence())))) });
+  // As many as the size of a certificate does not hold.
+  const many = concat(...Array.from({ length: 100_000 }, () => Uint8Array.of(0x30, 0)));
+  await refuses(certified({ editTbs: inPlaceOf(EXTENSIONS, explicit(3, sequence(many))) }), 'evidence.malformed');
+});
+
+test('A84 answers at once after all that, from the same process', async () => {
+  const { pid } = judge.host;
+  const deep = sending(nested(3500));
+  for (let i = 0; i < 50; i++) await refuses(deep, 'ek.certificate_malformed');
+  await judge.admits(machine);
+  expect(judge.host.pid).toBe(pid);
+  expect(judge.records.filter(({ level }) => level === 'error')).toEqual([]);
+});
+
+test('A85 refuses an extension that is there twice, with whatever values', async () => {
+  const constraints = (ca: boolean) => ({
+    oid: '2.5.29.19',
+    critical: true,
+    value: sequence(...(ca ? [boolean(true)] : [])),
+  });
+  await malformed({ extraExtensions: [constraints(true)] });
+  await malformed({ extraExtensions: [constraints(false)] });
+  const unknown = { oid: '1.3.6.1.4.1.99999.1', value: sequence() };
+  await malformed({ extraExtensions: [unknown, unknown] });
+  await judge.admits(certified({ extraExtensions: [unknown, { ...unknown, oid: '1.3.6.1.4.1.99999.2' }] }));
+});
+
+test('A85 refuses anything behind the last field of what was signed', async () => {
+  for (const more of [
+    Uint8Array.of(5, 0),
+    sequence(),
+    explicit(3, sequence()),
+    explicit(4),
+    Uint8Array.of(0),
+    Uint8Array.of(0x41),
+  ])
+    await malformed({ editTbs: (elements) => [...elements, more] });
+  await judge.admits(certified({ editTbs: (elements) => elements }));
+});
+
+test('A85 refuses a length or a number in a longer spelling than it needs', async () => {
+  const longer = (element: Uint8Array): Uint8Array => {
+    const [tag = 0, length = 0] = element;
+    return length < 0x80
+      ? concat(Uint8Array.of(tag, 0x81, length), element.slice(2))
+      : concat(Uint8Array.of(tag, length + 1, 0), element.slice(2));
+  };
+  for (const place of [0, 1, 2, ISSUER, 4, SUBJECT, KEY, EXTENSIONS])
+    await malformed({ editTbs: (elements) => elements.map((element, i) => (i === place ? longer(element) : element)) });
+  await malformed({ editTbsBytes: longer });
+  await malformed({ editTbs: inPlaceOf(0, explicit(0, tlv(0x02, Uint8Array.of(0, 2)))) });
+  const [leaf = new Uint8Array()] = machine.certificates;
+  await refuses(sending(longer(leaf)), 'ek.certificate_malformed');
+});
+
+test('A85 refuses a flag that is neither true nor false, and a version that is none of three', async () => {
+  const extension = (flag: number) => ({
+    oid: '1.3.6.1.4.1.99999.1',
+    critical: tlv(0x01, Uint8Array.of(flag)),
+    value: sequence(),
+  });
+  for (const flag of [0x01, 0x7f]) await malformed({ extraExtensions: [extension(flag)] });
+  for (const version of [0, 1, 3, 0x7f]) await malformed({ editTbs: inPlaceOf(0, explicit(0, integer(version))) });
+});
+
+test('A85 refuses a signature of which one algorithm is signed and another one said', () =>
+  malformed({ innerAlgorithm: sequence(oid('1.2.840.10045.4.3.3')) }));
+
+test('A85 refuses the key of the machine with anything behind it or beside it', async () => {
+  const spki = (elements: readonly Uint8Array[]): Uint8Array => elements[KEY] ?? new Uint8Array();
+  await malformed({
+    editTbs: (elements) => elements.with(KEY, sequence(spki(elements).slice(4), Uint8Array.of(5, 0))),
+  });
+  await malformed({ editTbs: (elements) => elements.toSpliced(KEY, 0, spki(elements)) });
+});

@@ -1,0 +1,185 @@
+/** Files that change under a running server: what they say now counts, for known machines too, and what they cannot say does not. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, expect, test } from 'vitest';
+import { type CertificateRecipe, commonName } from '../support/certificate-recipe.ts';
+import { crlPem, longSerial, mintCrl } from '../support/crl-recipe.ts';
+import { forger } from '../support/forger.ts';
+import { useJudge } from '../support/judge.ts';
+import { type Issuer, keyPair, mintAuthority, mintEkCertificate, pem, spkiOf } from '../support/pki.ts';
+import { pubHashOf, type SoftwareDevice, softwareDevice } from '../support/software-device.ts';
+
+/** Longer than changed files may go unseen. */
+const LOOK_MS = 5500;
+
+const folder = mkdtempSync(join(tmpdir(), 'reload-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const at = (...names: readonly string[]): string => join(folder, ...names);
+const put = (text: string, ...names: readonly string[]): void => writeFileSync(at(...names), text);
+
+const authority = (issuer: string): Issuer => ({ issuer, key: keyPair('p256', issuer) });
+const link = (ca: Issuer, above: Issuer = ca): Uint8Array => mintAuthority(ca.issuer, ca.key, above).der;
+const ROOTS = {
+  kept: authority('Kept Root CA'),
+  removed: authority('Removed Root CA'),
+  added: authority('Added Root CA'),
+  watched: authority('Watched Root CA'),
+  late: authority('Late Root CA'),
+};
+const CA = authority('Intermediate CA');
+
+/** A machine of its own, with a certificate by the intermediate CA below this root. */
+function below(root: Issuer, label: string, recipe: CertificateRecipe = {}): SoftwareDevice {
+  const device = softwareDevice({ label });
+  const publicKey = spkiOf(keyPair('rsa2048', `${label} L-1`).publicKey);
+  const leaf = mintEkCertificate(CA, { publicKey, ...recipe }).der;
+  return { ...device, certificates: [leaf, link(CA, root)] };
+}
+const uncertified = (device: SoftwareDevice): SoftwareDevice => ({ ...device, certificates: [] });
+
+const [SERIAL, OTHER, FREE] = [longSerial(1), longSerial(2), longSerial(3)];
+function putLists(serial?: Uint8Array): void {
+  const period = { thisUpdate: new Date('2020-01-01T00:00:00Z'), nextUpdate: new Date('2049-12-31T00:00:00Z') };
+  const revoked = serial === undefined ? [] : [{ serial }];
+  const list = ({ issuer, key }: Issuer, entries: typeof revoked): Uint8Array =>
+    mintCrl({ issuer: commonName(issuer), signer: key.privateKey, revoked: entries, ...period });
+  put(crlPem(list(ROOTS.watched, []), list(CA, revoked)), 'crls', 'lists.pem');
+}
+
+const kept = below(ROOTS.kept, 'kept');
+const removed = below(ROOTS.removed, 'removed');
+const added = below(ROOTS.added, 'added');
+const denied = below(ROOTS.kept, 'denied');
+const deniedBySerial = below(ROOTS.kept, 'denied by serial', { serial: OTHER });
+const revoked = below(ROOTS.watched, 'revoked', { serial: SERIAL });
+const spared = below(ROOTS.watched, 'spared', { serial: FREE });
+const delisted = uncertified(softwareDevice({ label: 'delisted' }));
+const listed = uncertified(softwareDevice({ label: 'listed' }));
+const lessCertain = below(ROOTS.removed, 'less certain');
+
+for (const name of ['kept', 'changing', 'crls']) mkdirSync(at(name));
+put(pem(link(ROOTS.kept)), 'kept', 'kept.pem');
+put(pem(link(ROOTS.watched)), 'watched.pem');
+put(pem(link(ROOTS.removed)), 'changing', 'removed.pem');
+put(pem(link(authority('Idle Root CA'))), 'changing', 'idle.pem');
+put(`${pubHashOf(delisted)}\n${pubHashOf(lessCertain)}\n`, 'hashes');
+put('# nobody yet\n', 'denied');
+putLists();
+
+const bundle = (name: string, path: string, policy = 'crl_policy = "off"'): string =>
+  `bundle "${name}" {\n  ca_path = ${JSON.stringify(at(path))}\n  ${policy}\n}`;
+const judge = useJudge({
+  caPath: null,
+  config: [
+    bundle('kept', 'kept'),
+    bundle('changing', 'changing'),
+    bundle('watched', 'watched.pem', ''),
+    ...Object.entries({ crl_path: 'crls', hash_path: 'hashes', deny_path: 'denied' }).map(
+      ([option, name]) => `${option} = ${JSON.stringify(at(name))}`,
+    ),
+  ].join('\n'),
+  control: () => forger(kept),
+});
+
+/** What the machine whose root goes had until then. */
+let certain: readonly string[] = [];
+
+let change: Promise<void> | undefined;
+/** One wait for all that the tests below look at. */
+const changed = (): Promise<void> => {
+  change ??= makeKnownAndChange();
+  return change;
+};
+
+async function makeKnownAndChange(): Promise<void> {
+  // Twice each: the second time it is remembered.
+  for (const device of [kept, removed, denied, deniedBySerial, revoked, spared, delisted, lessCertain]) {
+    await judge.admits(device);
+    await judge.admits(device);
+  }
+  certain = await judge.selectors(lessCertain);
+  for (const device of [added, listed]) expect(await judge.judge(forger(device))).toMatchObject({ outcome: 'refused' });
+  await judge.changes(() => {
+    rmSync(at('changing', 'removed.pem'));
+    put(pem(link(ROOTS.added)), 'changing', 'added.pem');
+    put(`${pubHashOf(denied)}\nserial:${Buffer.from(OTHER).toString('hex')}\n`, 'denied');
+    put(`${pubHashOf(lessCertain)}\n${pubHashOf(listed)}\n`, 'hashes');
+    putLists(SERIAL);
+  });
+}
+
+test('A62 refuses a known machine, and whatever CA it sends along, once the anchor above is removed', async () => {
+  await changed();
+  await judge.refuses({ device: removed }, 'ek.unknown_issuer');
+  const [leaf = new Uint8Array(), intermediate = new Uint8Array()] = removed.certificates;
+  for (const certificates of [
+    [leaf, intermediate, link(ROOTS.removed)],
+    [leaf, link(ROOTS.removed), intermediate],
+    [leaf],
+  ])
+    await judge.refuses({ device: { ...removed, certificates } }, 'ek.unknown_issuer');
+  // The intermediate CA is known below another root, and does not lend it this one.
+  await judge.admits(kept);
+});
+
+test('A62 admits a machine whose CA was added', async () => {
+  await changed();
+  expect(await judge.selectors(added)).toContain('ca:changing');
+  await judge.refuses({ device: { ...added, certificates: added.certificates.slice(0, 1) } }, 'ek.unknown_issuer');
+});
+
+test('A55 refuses a known machine that was denied since, by its hash or by the serial number of its certificate', async () => {
+  await changed();
+  await judge.refuses({ device: denied }, 'ek.denied');
+  await judge.refuses({ device: deniedBySerial }, 'ek.denied');
+  await judge.admits(kept);
+});
+
+test('A64 refuses a known machine whose certificate was revoked since', async () => {
+  await changed();
+  await judge.refuses({ device: revoked }, 'ek.revoked');
+  await judge.admits(spared);
+});
+
+test('A69 refuses a known machine whose line was taken out of the list, and admits one that was put in', async () => {
+  await changed();
+  await judge.refuses({ device: delisted }, 'ek.no_certificate');
+  await judge.admits(listed);
+});
+
+test('A74 gives a known machine fewer selectors once the bundle vouches for it no longer', async () => {
+  await changed();
+  const hash = `pub_hash:${pubHashOf(lessCertain)}`;
+  expect(certain).toEqual(expect.arrayContaining([hash, 'ca:changing', 'manufacturer:IFX']));
+  expect(await judge.selectors(lessCertain)).toEqual([hash]);
+});
+
+test('keeps the files from before where new ones cannot be used, all of them, and says so once', async () => {
+  await changed();
+  const failures = () => judge.records.filter(({ level }) => level === 'error').map(({ message }) => message);
+  const late = below(ROOTS.late, 'late');
+  await judge.changes(() => {
+    put('no certificate\n', 'kept', 'kept.pem');
+    put(`${pubHashOf(listed)}\nnobody\n`, 'denied');
+    put(pem(link(ROOTS.late)), 'changing', 'late.pem');
+  }, 'are not used');
+  await judge.admits(kept);
+  await judge.refuses({ device: denied }, 'ek.denied');
+  await judge.admits(listed);
+  await judge.refuses({ device: late }, 'ek.unknown_issuer');
+  await delay(LOOK_MS);
+  await judge.admits(kept);
+  expect(failures()).toEqual([
+    expect.stringMatching(/not used, those from before stay in force: ca_path of bundle "kept" cannot be used: /),
+    expect.stringMatching(/not used, those from before stay in force: "deny_path" cannot be used: .*line 2/),
+  ]);
+  await judge.changes(() => {
+    put(pem(link(ROOTS.kept)), 'kept', 'kept.pem');
+    put(`${pubHashOf(listed)}\n`, 'denied');
+  });
+  await judge.refuses({ device: listed }, 'ek.denied');
+  await judge.admits(denied);
+  await judge.admits(late);
+});
