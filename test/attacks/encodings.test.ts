@@ -25,8 +25,8 @@ const sending = (leaf: Uint8Array): SoftwareDevice => ({ ...machine, certificate
 const certified = (leaf: CertificateRecipe): SoftwareDevice => softwareDevice({ chain: { leaf } });
 const refuses = (device: SoftwareDevice, ...codes: readonly FindingCode[]): Promise<void> =>
   judge.refuses({ device }, ...codes);
-/** The certificate as it is minted, with its TBSCertificate or an element of that changed before it is signed. */
-const malformed = (recipe: CertificateRecipe): Promise<void> => refuses(certified(recipe), 'ek.certificate_malformed');
+const refusesLeaf = (leaf: CertificateRecipe, ...codes: readonly FindingCode[]): Promise<void> =>
+  refuses(certified(leaf), ...codes);
 
 /** Constructed elements within one another, each of which holds nothing else. */
 function nested(depth: number, tag = 0x30): Uint8Array {
@@ -52,9 +52,13 @@ const inPlaceOf =
 test('A84 refuses what is nested hundreds and thousands deep, wherever it stands', async () => {
   for (const depth of [300, 3500]) {
     await refuses(sending(nested(depth)), 'ek.certificate_malformed');
-    for (const place of [ISSUER, SUBJECT, KEY]) await malformed({ editTbs: inPlaceOf(place, nested(depth)) });
-    await malformed({ editTbs: inPlaceOf(EXTENSIONS, nested(depth, 0xa3)) });
-    await malformed({ extKeyUsage: null, extraExtensions: [{ oid: '2.5.29.37', value: nested(depth) }] });
+    for (const place of [ISSUER, SUBJECT, KEY])
+      await refusesLeaf({ editTbs: inPlaceOf(place, nested(depth)) }, 'ek.certificate_malformed');
+    await refusesLeaf({ editTbs: inPlaceOf(EXTENSIONS, nested(depth, 0xa3)) }, 'ek.certificate_malformed');
+    await refusesLeaf(
+      { extKeyUsage: null, extraExtensions: [{ oid: '2.5.29.37', value: nested(depth) }] },
+      'ek.certificate_malformed',
+    );
     await refuses(
       certified({ san: null, extraExtensions: [{ oid: '2.5.29.17', critical: true, value: nested(depth) }] }),
       'ek.profile',
@@ -89,7 +93,7 @@ test('A84 refuses a length that goes on without end, or beyond all there is', as
   ]) {
     await refuses(sending(concat(Uint8Array.of(0x30, ...length), content)), 'ek.certificate_malformed');
     for (const place of [ISSUER, SUBJECT, KEY])
-      await malformed({ editTbs: inPlaceOf(place, Uint8Array.of(0x30, ...length)) });
+      await refusesLeaf({ editTbs: inPlaceOf(place, Uint8Array.of(0x30, ...length)) }, 'ek.certificate_malformed');
   }
 });
 
@@ -99,17 +103,29 @@ test('A84 refuses an object identifier of ten thousand bytes, and one that does 
   const long = tlv(0x06, arcs);
   const unending = tlv(0x06, Uint8Array.of(0x2a, 0x81));
   for (const type of [long, unending]) {
-    await malformed({ extKeyUsage: null, extraExtensions: [{ oid: '2.5.29.37', value: sequence(type) }] });
-    await malformed({ editTbs: inPlaceOf(SUBJECT, sequence(tlv(0x31, sequence(type, utf8String('x'))))) });
-    await malformed({ editTbs: inPlaceOf(EXTENSIONS, explicit(3, sequence(sequence(type, octetString())))) });
+    await refusesLeaf(
+      { extKeyUsage: null, extraExtensions: [{ oid: '2.5.29.37', value: sequence(type) }] },
+      'ek.certificate_malformed',
+    );
+    await refusesLeaf(
+      { editTbs: inPlaceOf(SUBJECT, sequence(tlv(0x31, sequence(type, utf8String('x'))))) },
+      'ek.certificate_malformed',
+    );
+    await refusesLeaf(
+      { editTbs: inPlaceOf(EXTENSIONS, explicit(3, sequence(sequence(type, octetString())))) },
+      'ek.certificate_malformed',
+    );
   }
 });
 
 test('A84 refuses more extensions than any certificate has, however many they are', async () => {
   const extensions = (count: number) =>
     Array.from({ length: count }, (_, i) => ({ oid: `1.3.6.1.4.1.${i}`, value: new Uint8Array() }));
-  await malformed({ extraExtensions: extensions(900) });
-  await malformed({ editTbs: inPlaceOf(EXTENSIONS, explicit(3, sequence(...extensions(900).map(() => sequence())))) });
+  await refusesLeaf({ extraExtensions: extensions(900) }, 'ek.certificate_malformed');
+  await refusesLeaf(
+    { editTbs: inPlaceOf(EXTENSIONS, explicit(3, sequence(...extensions(900).map(() => sequence())))) },
+    'ek.certificate_malformed',
+  );
   // As many as the size of a certificate does not hold.
   const many = concat(...Array.from({ length: 100_000 }, () => Uint8Array.of(0x30, 0)));
   await refuses(certified({ editTbs: inPlaceOf(EXTENSIONS, explicit(3, sequence(many))) }), 'evidence.malformed');
@@ -130,10 +146,10 @@ test('A85 refuses an extension that is there twice, with whatever values', async
     critical: true,
     value: sequence(...(ca ? [boolean(true)] : [])),
   });
-  await malformed({ extraExtensions: [constraints(true)] });
-  await malformed({ extraExtensions: [constraints(false)] });
+  await refusesLeaf({ extraExtensions: [constraints(true)] }, 'ek.certificate_malformed');
+  await refusesLeaf({ extraExtensions: [constraints(false)] }, 'ek.certificate_malformed');
   const unknown = { oid: '1.3.6.1.4.1.99999.1', value: sequence() };
-  await malformed({ extraExtensions: [unknown, unknown] });
+  await refusesLeaf({ extraExtensions: [unknown, unknown] }, 'ek.certificate_malformed');
   await judge.admits(certified({ extraExtensions: [unknown, { ...unknown, oid: '1.3.6.1.4.1.99999.2' }] }));
 });
 
@@ -146,7 +162,7 @@ test('A85 refuses anything behind the last field of what was signed', async () =
     Uint8Array.of(0),
     Uint8Array.of(0x41),
   ])
-    await malformed({ editTbs: (elements) => [...elements, more] });
+    await refusesLeaf({ editTbs: (elements) => [...elements, more] }, 'ek.certificate_malformed');
   await judge.admits(certified({ editTbs: (elements) => elements }));
 });
 
@@ -158,9 +174,12 @@ test('A85 refuses a length or a number in a longer spelling than it needs', asyn
       : concat(Uint8Array.of(tag, length + 1, 0), element.slice(2));
   };
   for (const place of [0, 1, 2, ISSUER, 4, SUBJECT, KEY, EXTENSIONS])
-    await malformed({ editTbs: (elements) => elements.map((element, i) => (i === place ? longer(element) : element)) });
-  await malformed({ editTbsBytes: longer });
-  await malformed({ editTbs: inPlaceOf(0, explicit(0, tlv(0x02, Uint8Array.of(0, 2)))) });
+    await refusesLeaf(
+      { editTbs: (elements) => elements.map((element, i) => (i === place ? longer(element) : element)) },
+      'ek.certificate_malformed',
+    );
+  await refusesLeaf({ editTbsBytes: longer }, 'ek.certificate_malformed');
+  await refusesLeaf({ editTbs: inPlaceOf(0, explicit(0, tlv(0x02, Uint8Array.of(0, 2)))) }, 'ek.certificate_malformed');
   const [leaf = new Uint8Array()] = machine.certificates;
   await refuses(sending(longer(leaf)), 'ek.certificate_malformed');
 });
@@ -171,17 +190,22 @@ test('A85 refuses a flag that is neither true nor false, and a version that is n
     critical: tlv(0x01, Uint8Array.of(flag)),
     value: sequence(),
   });
-  for (const flag of [0x01, 0x7f]) await malformed({ extraExtensions: [extension(flag)] });
-  for (const version of [0, 1, 3, 0x7f]) await malformed({ editTbs: inPlaceOf(0, explicit(0, integer(version))) });
+  for (const flag of [0x01, 0x7f])
+    await refusesLeaf({ extraExtensions: [extension(flag)] }, 'ek.certificate_malformed');
+  for (const version of [0, 1, 3, 0x7f])
+    await refusesLeaf({ editTbs: inPlaceOf(0, explicit(0, integer(version))) }, 'ek.certificate_malformed');
 });
 
 test('A85 refuses a signature of which one algorithm is signed and another one said', () =>
-  malformed({ innerAlgorithm: sequence(oid('1.2.840.10045.4.3.3')) }));
+  refusesLeaf({ innerAlgorithm: sequence(oid('1.2.840.10045.4.3.3')) }, 'ek.certificate_malformed'));
 
 test('A85 refuses the key of the machine with anything behind it or beside it', async () => {
   const spki = (elements: readonly Uint8Array[]): Uint8Array => elements[KEY] ?? new Uint8Array();
-  await malformed({
-    editTbs: (elements) => elements.with(KEY, sequence(spki(elements).slice(4), Uint8Array.of(5, 0))),
-  });
-  await malformed({ editTbs: (elements) => elements.toSpliced(KEY, 0, spki(elements)) });
+  await refusesLeaf(
+    {
+      editTbs: (elements) => elements.with(KEY, sequence(spki(elements).slice(4), Uint8Array.of(5, 0))),
+    },
+    'ek.certificate_malformed',
+  );
+  await refusesLeaf({ editTbs: (elements) => elements.toSpliced(KEY, 0, spki(elements)) }, 'ek.certificate_malformed');
 });
