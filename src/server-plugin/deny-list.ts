@@ -6,20 +6,26 @@ import { readTextList } from './text-list.ts';
 const PUB_HASH = /^(?:pub_hash:)?([0-9a-f]{64})$/i;
 /** Octets as certificate viewers show them, with or without colons. */
 const SERIAL = /^serial:((?:[0-9a-f]{2}:?)*[0-9a-f]{1,2})$/i;
+/** Some certificate viewers put blanks between octets: what follows is the rest of the number. */
+const OCTET = /^[0-9a-f]{1,2}$/i;
 
 /**
- * A line is a hash, or `serial:` and hexadecimal digits. One that is neither is an error: who wrote it wants somebody
- * kept out, and nobody would be.
+ * A line is a hash, or `serial:` and hexadecimal digits; behind a blank, whatever the operator calls the machine. One
+ * that is neither, or of which a part would be overlooked, is an error: who wrote it wants somebody kept out, and nobody
+ * would be.
  *
  * @throws Error of node:fs, or one that names the lines
  */
 export function readDenyList(denyPath: string): (subject: DenySubject) => boolean {
   const { entries, problem } = readTextList(denyPath, (line) => {
-    const [text = ''] = line.split(/\s/, 1);
+    const [text = '', ...label] = line.split(/\s+/);
+    if (label.some((word) => PUB_HASH.test(word) || SERIAL.test(word))) return undefined;
     const hash = PUB_HASH.exec(text)?.[1];
     if (hash !== undefined) return { hash: hash.toLowerCase() };
     const serial = SERIAL.exec(text)?.[1];
-    return serial === undefined ? undefined : { serial: magnitude(serial.replaceAll(':', '')) };
+    return serial === undefined || OCTET.test(label[0] ?? '')
+      ? undefined
+      : { serial: magnitude(serial.replaceAll(':', '')) };
   });
   if (problem !== undefined)
     throw new Error(`${problem} is no entry: one is 64 hexadecimal digits, or "serial:" and hexadecimal digits`);

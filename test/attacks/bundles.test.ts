@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
 import type { FindingCode } from '../../src/verifier/findings.ts';
 import type { CertificateRecipe } from '../support/certificate-recipe.ts';
@@ -57,6 +58,14 @@ const judge = useJudge({
     bundle('old', 'allow_expired_ek = true\n  allow_tpm12 = true\n  allow_sha1_signatures = true', link(ROOTS.old)),
   ].join(''),
   control: () => forger(sending(by(ROOTS.hardware))),
+});
+
+const SOON = new Date(Math.ceil(Date.now() / 1000) * 1000 + 30 * 60_000);
+const BOTH = authority('CA of both bundles');
+const later = useJudge({
+  caPath: null,
+  config: [bundle('soon', '', link(BOTH, BOTH, { notBefore: SOON })), bundle('already', '', link(BOTH))].join(''),
+  preload: fileURLToPath(new URL('../support/clock-ahead.cjs', import.meta.url)),
 });
 
 const HARDWARE = { manufacturer: 'id:494E5443' };
@@ -171,4 +180,13 @@ test('A62 refuses a chain with one changed byte in the CA of a chain that was ad
     await refuses(sending(leaf, changed), 'ek.chain');
   }
   await judge.admits(sending(leaf, sound));
+});
+
+test('A74 gives a known machine the selector of the bundle that vouches for it by then', async () => {
+  const device = sending(by(BOTH));
+  // Twice: the second time it is remembered.
+  for (const _ of [1, 2]) expect(await later.selectors(device)).toContain('ca:already');
+  process.kill(later.host.pid, 'SIGUSR2');
+  await later.until(() => later.records.some(({ message }) => message.includes('the clock is ahead')));
+  expect(await later.selectors(device)).toContain('ca:soon');
 });

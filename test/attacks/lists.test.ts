@@ -3,12 +3,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
+import { STATUS } from '../../src/spire/status.ts';
 import type { Forger } from '../support/forger.ts';
 import { forger } from '../support/forger.ts';
 import { type Judge, useJudge } from '../support/judge.ts';
 import { mintEkChain, pem } from '../support/pki.ts';
 import { pluginForger } from '../support/plugin-forger.ts';
-import { eccAk, pubHashOf, type SoftwareDevice, softwareDevice } from '../support/software-device.ts';
+import { eccAk, pubHashOf, type SoftwareDevice, softwareDevice, TRUST_DOMAIN } from '../support/software-device.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lists-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -46,8 +47,8 @@ const hashPath = `hash_path = ${file(
 const denyPath = `deny_path = ${file(
   'denied',
   '# given away',
-  `pub_hash:${pubHashOf(denied).toUpperCase()} # sold`,
-  'serial:0000A1:B2:03',
+  `pub_hash:${pubHashOf(denied).toUpperCase()} rack 7`,
+  'serial:0000A1:B2:03 rack 7',
   `serial:1F2E3D`,
 )}`;
 
@@ -115,4 +116,37 @@ test('A55 refuses a machine whose certificate has a denied serial number, howeve
     await judge.admits(withSerial('zeros', Uint8Array.of(1, ...ZEROS)));
     await judge.admits(withSerial('zeros', Uint8Array.of(...ZEROS, 0)));
   }
+});
+
+test('A55 keeps out by a serial number who sends that certificate, and by its hash who does not', async () => {
+  // Listed, which will do for both of them without a certificate.
+  await either.refuses({ device: uncertified(denied) }, 'ek.denied');
+  await either.admits(uncertified(bySerial));
+  await certificate.refuses({ device: uncertified(bySerial) }, 'ek.no_certificate');
+});
+
+test('A55 refuses to be configured with a line that would keep out nobody, or another one', async () => {
+  const wrong = [
+    'nobody',
+    pubHashOf(denied).slice(1),
+    'serial:',
+    'serial:0xa1',
+    'serial:-1',
+    'serial:00 A1 B2 03',
+    'serial:a1 b2',
+    `${pubHashOf(listed)} ${pubHashOf(denied)}`,
+    `${pubHashOf(listed)}\r${pubHashOf(denied)}`,
+  ];
+  for (const line of wrong) {
+    const answer = certificate.host.configure(
+      `ca_path = ${JSON.stringify(join(folder, 'wire.pem'))}\ndeny_path = ${file('wrong', line)}`,
+      TRUST_DOMAIN,
+    );
+    await expect(answer, line).rejects.toMatchObject({
+      code: STATUS.INVALID_ARGUMENT,
+      message: expect.stringContaining('line 1'),
+    });
+  }
+  await certificate.refuses({ device: denied }, 'ek.denied');
+  await certificate.admits(listed);
 });
