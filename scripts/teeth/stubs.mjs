@@ -765,7 +765,7 @@ const PASSAGES = [
   [
     'one spelling of a number',
     'a longer one will do',
-    'A85 refuses a length or a number in a longer spelling',
+    'A85 overlooks a CA that says in a longer spelling',
     'src/x509/der.ts',
     'if (!isShortestInteger(content))',
     'if (false)',

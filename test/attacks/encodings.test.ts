@@ -184,6 +184,16 @@ test('A85 refuses a length or a number in a longer spelling than it needs', asyn
   await refuses(sending(longer(leaf)), 'ek.certificate_malformed');
 });
 
+test('A85 overlooks a CA that says in a longer spelling how many may be below it', async () => {
+  const limited = (limit: Uint8Array): SoftwareDevice => {
+    const value = sequence(boolean(true), tlv(0x02, limit));
+    const extraExtensions = [{ oid: '2.5.29.19', critical: true, value }];
+    return softwareDevice({ chain: { intermediate: { basicConstraints: null, extraExtensions } } });
+  };
+  await refuses(limited(Uint8Array.of(0, 0)), 'ek.unknown_issuer');
+  await judge.admits(limited(Uint8Array.of(0)));
+});
+
 test('A85 refuses a flag that is neither true nor false, and a version that is none of three', async () => {
   const extension = (flag: number) => ({
     oid: '1.3.6.1.4.1.99999.1',

@@ -71,6 +71,7 @@ test('A72 gives a model that is no plain word as its bytes, with nothing of it b
 test('A72 gives a plain model as it is, and no two models one selector', async () => {
   const plain = {
     'SLB 9670 TPM2.0': 'model:SLB_9670_TPM2.0',
+    'SLB 9670': 'model:SLB_9670',
     'x-1': 'model:x-1',
     [`${'x'.repeat(64)}`]: `model:${'x'.repeat(64)}`,
   };
