@@ -69,7 +69,8 @@ function judge(path: string, options: VerifyOptions): EkReport {
   const policy = options.policy === undefined ? policyOf(options) : givenPolicy(options.policy, options);
   const between = certificatesIn(options.intermediates ?? [], '--intermediates');
   try {
-    const { leaf, intermediates, oddities } = readCertificateFile(path);
+    const { leaf, intermediates, oddities, leftOut } = readCertificateFile(path);
+    for (const sentence of leftOut) remark(sentence);
     const now = options.at ?? new Date();
     const question = { leaf, intermediates: [...intermediates, ...between], now, keyIsKnown: false };
     return ekReport(leaf, oddities, judgeEkCertificate(question, policy));

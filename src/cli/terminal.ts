@@ -12,9 +12,23 @@ export function say(line = ''): void {
   sayAll(`${printable(line, MAX_LINE_CHARS)}\n`);
 }
 
+/** Control and format characters that JSON lets stand as they are: a terminal takes orders in C1 and turns text around. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
 /** The one document that `--json` promises. */
 export function sayJson(document: unknown): void {
-  sayAll(`${JSON.stringify(document, null, 2)}\n`);
+  const text = JSON.stringify(document, null, 2).replace(UNSEEN, (character) =>
+    character === '\n' ? character : escaped(character),
+  );
+  sayAll(`${text}\n`);
+}
+
+/** As JSON writes UTF-16 code units. */
+function escaped(character: string): string {
+  return Array.from(
+    { length: character.length },
+    (_, i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`,
+  ).join('');
 }
 
 /** A line beside the answer: progress, notes, complaints. */

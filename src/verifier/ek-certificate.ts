@@ -182,7 +182,7 @@ function onceEach(problems: readonly CertificateProblem[]): readonly Certificate
 function allowancesUsed(
   leaf: Certificate,
   chain: readonly Certificate[],
-  { manufacturer, specification }: EkCertificateFacts,
+  { manufacturer, model, specification }: EkCertificateFacts,
   rules: BundleRules,
   now: Date,
 ): readonly string[] {
@@ -193,6 +193,8 @@ function allowancesUsed(
     [chain.some(({ notBefore }) => now < notBefore), 'allow_not_yet_valid: by this clock its time has not begun'],
     [chain.slice(0, -1).some(isSha1), 'allow_sha1_signatures: a certificate is signed over SHA-1'],
     [specification?.family === '1.2', 'allow_tpm12: the certificate is for a TPM of family 1.2'],
+    // The one profile that names no model.
+    [model === undefined, 'allow_gce_profile: the certificate names a machine of Google and no TPM'],
     [manufacturer.kind === 'cloud' && rules.kinds.includes('hardware'), 'this is a vTPM of a cloud, no hardware'],
     [manufacturer.kind === 'software', 'allow_software_tpm: this is a software TPM'],
   ];

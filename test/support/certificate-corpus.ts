@@ -58,10 +58,12 @@ export const certificateFolder = (name: string): string => join(FOLDER, name);
 /** Bytes of a file that a manifest names. */
 export const certificateFile = (file: string): Uint8Array => new Uint8Array(readFileSync(join(FOLDER, file)));
 
+/** Names of the files below `ca` with CA certificates of a role, of one vendor or of all. */
+export const authorityFiles = (role: AuthorityRow['role'], vendor = ''): readonly string[] =>
+  readdirSync(join(FOLDER, 'ca')).filter((file) => file.startsWith(vendor) && file.endsWith(`-${role}s.pem`));
+
 /** All CA certificates of a role, of one vendor or of all. */
 export function authorities(role: AuthorityRow['role'], vendor = ''): TrustStore {
-  const names = readdirSync(join(FOLDER, 'ca')).filter(
-    (file) => file.startsWith(vendor) && file.endsWith(`-${role}s.pem`),
-  );
+  const names = authorityFiles(role, vendor);
   return trustStoreFrom(names.map((name) => ({ name, bytes: certificateFile(`ca/${name}`) })));
 }
