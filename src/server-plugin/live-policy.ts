@@ -62,7 +62,11 @@ export class LivePolicy {
 
   #look(): void {
     const stamp = stampOf(this.settings);
-    if (stamp === this.#stamp) return;
+    if (stamp === this.#stamp) {
+      // Put back as it was: what is wrong the next time is news.
+      this.#failure = undefined;
+      return;
+    }
     try {
       const { policy, warnings } = loadPolicy(this.settings);
       this.#inForce = inForce(policy);
