@@ -1,6 +1,8 @@
 import { Buffer } from 'node:buffer';
 import { createHash, X509Certificate } from 'node:crypto';
 import { expect, test } from 'vitest';
+import { judgeEkCertificate } from '../../src/verifier/ek-certificate.ts';
+import type { BundleRules } from '../../src/verifier/policy.ts';
 import { type Certificate, parseCertificate } from '../../src/x509/certificate.ts';
 import { checkEkProfile } from '../../src/x509/ek-profile.ts';
 import { type IntakeOddity, takeCertificate } from '../../src/x509/intake.ts';
@@ -8,7 +10,9 @@ import { formatName } from '../../src/x509/name.ts';
 import { KEY_PURPOSE } from '../../src/x509/object-identifiers.ts';
 import { odditiesOf } from '../../src/x509/oddities.ts';
 import { type PathVerdict, validatePath } from '../../src/x509/path.ts';
+import { PathCache } from '../../src/x509/path-cache.ts';
 import { signatureProblem } from '../../src/x509/path-rules.ts';
+import { crlsFrom } from '../../src/x509/revocation.ts';
 import { type AnchorSet, anchorsOf } from '../../src/x509/trust-store.ts';
 import {
   type AuthorityRow,
@@ -20,6 +24,7 @@ import {
   oddAuthorityRows,
 } from '../support/certificate-corpus.ts';
 import { describeCorpus } from '../support/corpus.ts';
+import { bundle } from '../support/policy.ts';
 
 const plainName = (certificate: Certificate): string =>
   formatName(certificate.issuer).replaceAll('\\', '').replaceAll('+', ', ');
@@ -141,6 +146,36 @@ describeCorpus('certificates of the field', () => {
     });
     expect(verdict.ok && checkEkProfile(certificate).problems.length === 0).toBe(false);
   });
+
+  const judge = (row: LeafRow, rules: Partial<BundleRules>, now = new Date(row.expected.validTogether?.[0] ?? '')) => {
+    const question = { leaf: readLeaf(row).certificate, intermediates: intermediates.anchors.certificates, now };
+    const policy = { bundles: [bundle(roots.anchors, rules)], crls: crlsFrom([]).crls, cache: new PathCache() };
+    const verdict = judgeEkCertificate({ ...question, keyIsKnown: false }, policy);
+    return verdict.trusted ? ['ok'] : verdict.problems.map(({ code }) => code);
+  };
+
+  const old = { allowTpm12: true, allowSha1: true };
+  test.each(leafRows.filter(({ tpmFamily }) => tpmFamily === '1.2'))(
+    '$file of a TPM 1.2 passes by all that it takes, and by nothing less',
+    (row) => {
+      const after = new Date(Date.parse(row.notAfter) + 1000);
+      expect(judge(row, old)).toEqual(['ok']);
+      expect(judge(row, { ...old, allowExpiredLeaf: true }, after)).toEqual(['ok']);
+      expect(judge(row, old, after)).toEqual(['ek.expired']);
+      expect(judge(row, { allowTpm12: true })).toEqual(['ek.weak_signature']);
+      expect(judge(row, { allowSha1: true })).toContain('ek.tpm_family');
+    },
+  );
+
+  test.each(leafRows.filter(({ expected }) => expected.isEkUnderProfile !== undefined))(
+    '$file of Google’s private CA is an endorsement certificate under its profile as expected',
+    (row) => {
+      const isEk = row.expected.isEkUnderProfile;
+      expect(judge(row, { allowGceProfile: true })).toEqual(isEk ? ['ok'] : ['ek.usage']);
+      expect(judge(row, {})).toEqual([...(isEk ? [] : ['ek.usage']), 'ek.gce_profile']);
+      expect(judge(row, { allowGceProfile: true, kinds: ['hardware'] })).toContain('ek.manufacturer');
+    },
+  );
 
   const chained = authorityRows.filter(({ role }) => role === 'intermediate');
   test.each(chained)('CA $subject reaches a root as expected', (row) => {

@@ -1,12 +1,17 @@
-import { expect, test } from 'vitest';
-import { checkEkProfile, type EkProfileVerdict } from '../../src/x509/ek-profile.ts';
+import { describe, expect, test } from 'vitest';
+import { checkEkProfile, type EkProfileOptions, type EkProfileVerdict } from '../../src/x509/ek-profile.ts';
 import { type CertificateRecipe, commonName, tpmName } from '../support/certificate-recipe.ts';
 import { bitString, integer, oid, sequence, set, tlv, utf8String } from '../support/der-writer.ts';
 import { EK_USAGE, type KeyAlgorithm, keyPair, mintEkChain, spkiOf } from '../support/pki.ts';
 
-const check = (leaf: CertificateRecipe, keyAlgorithm: KeyAlgorithm = 'p256'): EkProfileVerdict =>
+const check = (
+  leaf: CertificateRecipe,
+  keyAlgorithm: KeyAlgorithm = 'p256',
+  options: EkProfileOptions = {},
+): EkProfileVerdict =>
   checkEkProfile(
     mintEkChain({ leaf: { publicKey: spkiOf(keyPair(keyAlgorithm, 'ek').publicKey), ...leaf } }).leaf.certificate,
+    options,
   );
 const codes = ({ problems }: EkProfileVerdict): string[] => problems.map(({ code }) => code);
 const san = (value: Uint8Array, critical = true): CertificateRecipe => ({
@@ -190,3 +195,85 @@ function offCurve(): Uint8Array {
     bitString(Uint8Array.of(4, ...Array<number>(64).fill(1))),
   );
 }
+
+describe('a certificate for a TPM of family 1.2', () => {
+  const old: CertificateRecipe = { family: '1.2' };
+  const bare: CertificateRecipe = { ...old, keyUsage: null, extKeyUsage: null };
+  const allowed = (leaf: CertificateRecipe): EkProfileVerdict => check(leaf, 'rsa2048', { allowTpm12: true });
+
+  test('passes where that is allowed, with neither key usage nor purpose, and nowhere else', () => {
+    expect(codes(check(old, 'rsa2048'))).toEqual(['tpm_family']);
+    expect(codes(allowed(old))).toEqual([]);
+    expect(codes(check(bare, 'rsa2048'))).toEqual(['tpm_family']);
+    expect(codes(allowed(bare))).toEqual([]);
+    expect(codes(check(bare, 'rsa2048', { allowGceProfile: true }))).toContain('tpm_family');
+  });
+
+  test('says to the path that it lists no purposes, which is not missed where it is refused for its family', () => {
+    expect([allowed(bare).withoutPurposes, check(bare, 'rsa2048').withoutPurposes]).toEqual([true, true]);
+    expect(allowed({ keyUsage: null, extKeyUsage: null }).withoutPurposes).toBe(false);
+  });
+
+  test.each<[string, string[], CertificateRecipe]>([
+    ['for a TPM 2.0 without them', ['eku', 'key_usage'], { keyUsage: null, extKeyUsage: null }],
+    ['that says no family', ['eku', 'key_usage'], { ...bare, family: null }],
+    ['for another purpose', ['eku'], { ...bare, extKeyUsage: ['2.23.133.8.3'] }],
+    ['that signs', ['key_usage'], { ...bare, keyUsage: ['digitalSignature'] }],
+    ['that signs and encrypts', ['key_usage'], { ...bare, keyUsage: ['digitalSignature', 'keyEncipherment'] }],
+    ['of a CA', ['leaf_is_ca'], { ...bare, basicConstraints: { ca: true } }],
+    ['that names no TPM', ['eku', 'key_usage', 'san_missing'], { ...bare, san: null, subject: commonName('tpm') }],
+  ])('lets none pass beside it: %s', (_, expected, leaf) => {
+    expect(codes(allowed(leaf))).toEqual(expected);
+  });
+});
+
+describe('a certificate in the form of Google’s private CA', () => {
+  const instance = { oid: '1.3.6.1.4.1.11129.2.1.21', value: sequence(utf8String('us-central1-a')) };
+  const google: CertificateRecipe = {
+    subject: commonName('1234567890'),
+    san: null,
+    extKeyUsage: null,
+    family: null,
+    extraExtensions: [instance],
+  };
+  const allowed = (leaf: CertificateRecipe): EkProfileVerdict => check(leaf, 'rsa2048', { allowGceProfile: true });
+
+  test('passes where that is allowed, and says that it is of a cloud', () => {
+    expect(codes(check(google, 'rsa2048'))).toEqual(['gce_profile']);
+    expect(codes(check(google, 'rsa2048', { allowTpm12: true }))).toEqual(['gce_profile']);
+    expect(allowed(google)).toEqual({
+      facts: {
+        manufacturer: { id: '474F4F47', name: 'Google', kind: 'cloud' },
+        model: undefined,
+        version: undefined,
+        specification: undefined,
+        oddities: [],
+      },
+      problems: [],
+      withoutPurposes: true,
+    });
+  });
+
+  test.each<[string, string[], CertificateRecipe]>([
+    ['an attestation key', ['key_usage'], { ...google, keyUsage: ['digitalSignature'] }],
+    ['one without key usage', ['key_usage'], { ...google, keyUsage: null }],
+    ['a CA', ['leaf_is_ca'], { ...google, basicConstraints: { ca: true } }],
+    ['one without the extension', ['eku', 'san_missing'], { ...google, extraExtensions: [] }],
+    // With a purpose or an alternative name it is of the common kind, and held to that.
+    ['one with a purpose', ['san_missing'], { ...google, extKeyUsage: [EK_USAGE] }],
+    ['one with an alternative name', ['eku'], { ...google, san: {} }],
+  ])('lets none pass beside it: %s', (_, expected, leaf) => {
+    expect(codes(allowed(leaf))).toEqual(expected);
+  });
+
+  test('has the extension beside all that the profile wants, as any other has', () => {
+    expect(check({ extraExtensions: [instance] }).facts?.manufacturer.name).toBe('Infineon');
+    expect(codes(check({ extraExtensions: [instance] }))).toEqual([]);
+  });
+});
+
+test('a key that was looked at before is not looked at again, but for what is weak in it', () => {
+  const known = { keyIsKnown: true };
+  expect(codes(check({}, 'rsa2048', known))).toEqual([]);
+  expect(codes(check({}, 'rsa1024', known))).toEqual(['weak_key']);
+});
