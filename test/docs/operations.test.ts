@@ -8,14 +8,20 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { AGENT_OPTIONS } from '../../src/agent/config.ts';
 import { checksumOf } from '../../src/cli/spire-plugin-block.ts';
-import { SERVER_OPTIONS } from '../../src/server-plugin/config.ts';
+import { BUNDLE_OPTIONS } from '../../src/server-plugin/bundle-options.ts';
+import { readServerSettings, SERVER_OPTIONS } from '../../src/server-plugin/config.ts';
+import { readDenyList } from '../../src/server-plugin/deny-list.ts';
+import { readHashList } from '../../src/server-plugin/hash-list.ts';
 import { readLivePolicy } from '../../src/server-plugin/live-policy.ts';
 import { readTrustStore } from '../../src/server-plugin/trust-files.ts';
 import { parseHcl } from '../../src/spire/hcl.ts';
 import { type OptionSpec, readOptions } from '../../src/spire/options.ts';
 import { VERSION } from '../../src/spire/version.ts';
 import { REMEDIES } from '../../src/verifier/findings.ts';
+import { CRL_POLICIES, MODES, type Policy } from '../../src/verifier/policy.ts';
+import { commonName } from '../support/certificate-recipe.ts';
 import { CLI } from '../support/cli.ts';
+import { mintCrl } from '../support/crl-recipe.ts';
 import { MarkdownDocument, quotedIn, tableRows } from '../support/document.ts';
 import { type Execution, execute } from '../support/execute.ts';
 import { mintEkChain, pem } from '../support/pki.ts';
@@ -34,10 +40,11 @@ async function run(name: string, args: readonly string[], env: NodeJS.ProcessEnv
 }
 
 describe.each([
-  { side: 'Server', table: SERVER_OPTIONS },
-  { side: 'Agent', table: AGENT_OPTIONS },
-])('the options of the $side', ({ side, table }) => {
-  const rows = tableRows(document.section(side), 'option');
+  { section: 'Server', table: SERVER_OPTIONS },
+  { section: 'Bundles of CAs', table: BUNDLE_OPTIONS },
+  { section: 'Agent', table: AGENT_OPTIONS },
+])('the options under $section', ({ section, table }) => {
+  const rows = tableRows(document.section(section), 'option');
 
   test('are all there, in the order of the code, and no others', () => {
     expect(rows.map(([option]) => option)).toEqual(Object.keys(table).map((name) => `\`${name}\``));
@@ -51,10 +58,133 @@ describe.each([
   test('have examples that the code takes', () => {
     for (const [option, , , example = ''] of rows) {
       const [hcl = ''] = quotedIn(example);
-      expect(`\`${hcl.split(' ')[0]}\``).toBe(option);
-      expect(readOptions(table, parseHcl(hcl)), hcl).toMatchObject({ ok: true });
+      const [name = ''] = hcl.split(' ');
+      expect(`\`${name}\``).toBe(option);
+      const required = Object.keys(table).filter((one) => table[one]?.required === true && one !== name);
+      const beside = required.map((one) => `${one} = "x"`).join('\n');
+      expect(readOptions(table, parseHcl(`${beside}\n${hcl}`)), hcl).toMatchObject({ ok: true });
     }
   });
+});
+
+test('the rules that ca_path and a bundle share have the same defaults in both tables', () => {
+  const [ofServer, ofBundle] = ['Server', 'Bundles of CAs'].map((title) =>
+    tableRows(document.section(title), 'option'),
+  );
+  for (const [option, byDefault] of ofBundle ?? []) {
+    if (option === '`kind`') continue;
+    expect(ofServer?.find(([name]) => name === option)?.[1], option).toBe(byDefault);
+  }
+});
+
+describe('the configurations of the document, with its folders in place', () => {
+  const { root, rootKey } = mintEkChain();
+  let etc: string;
+  const configured = (name: string): Policy => {
+    const hcl = document.block('hcl', name).replaceAll('/etc/spire', etc);
+    return readLivePolicy('example.org', hcl, { reloaded: () => {}, failed: () => {} }).current().policy;
+  };
+  beforeEach(async () => {
+    etc = await mkdtemp(join(folder, 'spire-'));
+    for (const name of ['tpm-cas', 'cas/infineon', 'cas/google']) {
+      await mkdir(join(etc, name), { recursive: true });
+      await writeFile(join(etc, name, 'root.pem'), pem(root.der));
+    }
+    await writeFile(join(etc, 'cas/lab.pem'), pem(root.der));
+    await mkdir(join(etc, 'tpm-crls'));
+    const list = mintCrl({ issuer: commonName('Test TPM Root CA'), signer: rootKey.privateKey });
+    await writeFile(join(etc, 'tpm-crls/root.crl'), list);
+    await mkdir(join(etc, 'tpm-hashes'));
+  });
+
+  test('tpm-server.hcl admits by either', () => {
+    expect(configured('tpm-server.hcl')).toMatchObject({
+      mode: 'either',
+      bundles: [{ name: 'ca_path' }],
+      enforce: true,
+    });
+  });
+
+  test('bundles.hcl has three bundles, each for what it says', () => {
+    expect(configured('bundles.hcl')).toMatchObject({
+      mode: 'certificate',
+      bundles: [
+        { name: 'hardware', rules: { kinds: ['hardware'], manufacturers: ['49465800'], minFirmware: '0740' } },
+        { name: 'cloud', rules: { kinds: ['cloud'], allowGceProfile: true } },
+        { name: 'lab', rules: { kinds: ['software'], allowGceProfile: false } },
+      ],
+    });
+    expect(document.section('Server')).toContain(
+      `up to ${constantIn('src/server-plugin/bundle-options.ts', 'MAX_BUNDLES')}.`,
+    );
+  });
+
+  test('the same bundles in JSON, an object of bundles by name, are the same', () => {
+    const bodies = { hardware: { ca_path: '/etc/spire/cas/infineon', manufacturers: ['IFX'], min_firmware: '0740' } };
+    const settings = (text: string) => readServerSettings('example.org', text).bundles[0];
+    expect(settings(JSON.stringify({ bundle: bodies }))).toEqual(settings(document.block('hcl', 'bundles.hcl')));
+  });
+
+  test('revocation.hcl asks its lists, and watch.hcl enforces nothing', () => {
+    const { bundles, crls } = configured('revocation.hcl');
+    expect([bundles[0]?.rules.crlPolicy, crls.lists.length]).toEqual(['fail-closed', 1]);
+    expect(configured('watch.hcl').enforce).toBe(false);
+  });
+
+  test('the policies for lists are those that there are', () => {
+    const rows = tableRows(document.section('Revocation lists'), 'crl_policy');
+    expect(rows.map(([policy]) => policy)).toEqual(CRL_POLICIES.map((policy) => `\`${policy}\``));
+  });
+
+  test('judge-certificate.sh judges by them', async () => {
+    const { leaf, intermediate } = mintEkChain();
+    await writeFile(join(etc, 'ek.pem'), pem(leaf.der, intermediate.der));
+    await writeFile(join(etc, 'tpm-attestor'), `#!/bin/sh\nexec '${process.execPath}' '${CLI}' "$@"\n`, {
+      mode: 0o755,
+    });
+    const judged = async (name: string): Promise<Execution> => {
+      await writeFile(join(etc, name), document.block('hcl', name).replaceAll('/etc/spire', etc));
+      const PATH = `${etc}:${process.env['PATH']}`;
+      return run('judge-certificate.sh', [join(etc, 'ek.pem'), join(etc, name)], { PATH });
+    };
+    expect(await judged('tpm-server.hcl')).toMatchObject({ code: 0, stdout: expect.stringMatching(/^trusted\n/) });
+    // Its firmware is 073F.
+    expect(await judged('bundles.hcl')).toMatchObject({ code: 1, stdout: expect.stringContaining('ek.firmware: ') });
+  });
+
+  test('the lists in it have two entries each, and no line that is none', async () => {
+    for (const [name, read] of [
+      ['tpm-hashes.txt', (path: string) => readHashList(path).isListed],
+      ['tpm-denied', (path: string) => (pubHash: string) => readDenyList(path)({ pubHash, serial: undefined })],
+    ] as const) {
+      const text = document.block('text', name);
+      await writeFile(join(etc, name), text);
+      const holds = read(join(etc, name));
+      const [hash = ''] = /^[0-9a-f]{64}/m.exec(text) ?? [];
+      expect([holds(hash), holds('0'.repeat(64))], name).toEqual([true, false]);
+    }
+    expect(readHashList(join(etc, 'tpm-hashes.txt')).warnings).toEqual([]);
+    const serial = Uint8Array.of(0xc0, 0xff, 0xee, 0x01);
+    expect(readDenyList(join(etc, 'tpm-denied'))({ pubHash: '', serial })).toBe(true);
+  });
+});
+
+test('the modes that admit are those that there are', () => {
+  const rows = tableRows(document.section('Enrol'), 'mode');
+  expect(rows.map(([mode]) => mode).sort()).toEqual(MODES.map((mode) => `\`${mode}\``).sort());
+});
+
+test('the selectors are those that the code gives', () => {
+  const rows = tableRows(document.section('Selectors and entries'), 'selector');
+  const source = readFileSync('src/verifier/identity.ts', 'utf8');
+  const given = [...source.matchAll(/[`']([a-z_]+):(?:\$\{|false)/g)].map(([, name]) => name);
+  expect(rows.map(([name = '']) => quotedIn(name)[0]).sort()).toEqual(given.sort());
+  for (const [name = '', , example = ''] of rows) expect(quotedIn(example)[0]).toMatch(`${quotedIn(name)[0]}:`);
+});
+
+test('a change is seen after as long as it says', () => {
+  const seconds = constantIn('src/server-plugin/live-policy.ts', 'LOOK_EVERY_MS') / 1000;
+  expect(document.section('Files that change')).toContain(`looked at when a machine attests, ${seconds} s\nafter`);
 });
 
 /** As the table writes it: HCL. */
@@ -263,8 +393,7 @@ test('the file that plugin_data_file names holds options that the code takes, an
   expect(readOptions(SERVER_OPTIONS, parseHcl(document.block('hcl', named ?? '')))).toMatchObject({ ok: true });
 });
 
-test('mistakes in folders and a SHA-1 bank are shown when the options themselves are sound, and not before', () => {
-  const folders = `ca_path = "${join(folder, 'nowhere')}"\npcrs = "sha1:0-7"`;
+test('mistakes are shown in three steps: in options, in what does not fit together, in files', () => {
   const problems = (hcl: string): string => {
     try {
       readLivePolicy('example.org', hcl, { reloaded: () => {}, failed: () => {} });
@@ -273,9 +402,18 @@ test('mistakes in folders and a SHA-1 bank are shown when the options themselves
     }
     return '';
   };
-  expect(problems(folders)).toMatch(/cannot be used: .*names a SHA-1 bank/s);
-  expect(problems(`${folders}\npcr = "sha256:0"`)).toMatch(/did you mean "pcrs"/);
-  expect(problems(`${folders}\npcr = "sha256:0"`)).not.toMatch(/cannot be used|SHA-1/);
+  const [option, unfit, file] = [/did you mean "pcrs"/, /needs hash_path.*names a SHA-1 bank/s, /cannot be used/];
+  const hcl = `ca_path = "${join(folder, 'nowhere')}"\nmode = "both"\npcrs = "sha1:0-7"\npcr = "sha256:0"`;
+  const steps = [
+    [hcl, option],
+    [hcl.replace(/^pcr = .*/m, ''), unfit],
+    [hcl.replace(/^(mode|pcrs?) = .*$/gm, ''), file],
+  ] as const;
+  for (const [text, shown] of steps)
+    for (const one of [option, unfit, file]) {
+      if (one === shown) expect(problems(text)).toMatch(one);
+      else expect(problems(text)).not.toMatch(one);
+    }
 });
 
 describe('what is given as a hash', () => {

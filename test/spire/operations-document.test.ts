@@ -300,6 +300,16 @@ describe('a server’s configuration', () => {
     const { code, stdout, stderr } = await run('validate.sh', [config]);
     expect(code).toBe(1);
     expect(stdout + stderr).toContain('did you mean "ca_path"');
+
+    // SPIRE writes blocks and their labels anew before the plugin reads them.
+    const bundle = (...more: readonly string[]): string =>
+      ['bundle "lab" {', `ca_path = "${tpm.caPath}"`, 'kind = "software"', ...more, '}'].join('\n');
+    await write(bundle('models = ["swtpm"]'));
+    await done(run('validate.sh', [config]));
+    await write(bundle('model = ["swtpm"]'));
+    const wrong = await run('validate.sh', [config]);
+    expect(wrong.code).toBe(1);
+    expect(wrong.stdout + wrong.stderr).toMatch(/bundle \W*"lab\W*": line \d+: .*did you mean \W*"models/);
   });
 
   test('is read anew by reload.sh', async () => {

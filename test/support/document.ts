@@ -15,27 +15,38 @@ export class MarkdownDocument {
   }
 
   /** The block whose first line begins with `# NAME`. */
-  block(language: 'bash' | 'hcl', name: string): string {
+  block(language: 'bash' | 'hcl' | 'text', name: string): string {
     const first = `# ${name.replace('.', '\\.')}\\b`;
     const found = new RegExp(`^\`\`\`${language}\\n(${first}[\\s\\S]*?)^\`\`\``, 'm').exec(this.text)?.[1];
     if (found === undefined) throw new Error(`the document has no block ${name}`);
     return found;
   }
 
+  /** Lines of the text, those of blocks emptied: a comment in a block looks like a heading. */
+  get #prose(): readonly string[] {
+    let inside = false;
+    return this.text.split('\n').map((line) => {
+      const isFence = line.startsWith('```');
+      if (isFence) inside = !inside;
+      return inside || isFence ? '' : line;
+    });
+  }
+
   /** What a link to a heading may have after `#`. */
   get anchors(): readonly string[] {
-    const titles = [...this.text.matchAll(/^#+ (.*)$/gm)].map(([, title = '']) => title.toLowerCase());
+    const titles = this.#prose.flatMap((line) => /^#+ (.*)$/.exec(line)?.[1]?.toLowerCase() ?? []);
     return titles.map((title) => title.replace(/[^\w -]/g, '').replace(/ /g, '-'));
   }
 
   /** Under the heading with this title, down to the next of its rank or a higher one. */
   section(title: string): string {
     const lines = this.text.split('\n');
-    const rank = (line: string): number => /^(#+) /.exec(line)?.[1]?.length ?? Number.POSITIVE_INFINITY;
-    const start = lines.findIndex((line) => rank(line) < 7 && line.replace(/^#+ /, '') === title);
+    const ranks = this.#prose.map((line) => /^(#+) /.exec(line)?.[1]?.length ?? Number.POSITIVE_INFINITY);
+    const rank = (i: number): number => ranks[i] ?? Number.POSITIVE_INFINITY;
+    const start = lines.findIndex((line, i) => rank(i) < 7 && line.replace(/^#+ /, '') === title);
     if (start < 0) throw new Error(`the document has no section ${title}`);
-    const length = lines.slice(start + 1).findIndex((line) => rank(line) <= rank(lines[start] ?? ''));
-    return lines.slice(start + 1, length < 0 ? undefined : start + 1 + length).join('\n');
+    const end = lines.findIndex((_, i) => i > start && rank(i) <= rank(start));
+    return lines.slice(start + 1, end < 0 ? undefined : end).join('\n');
   }
 }
 
