@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import { SERVER_OPTIONS } from '../../src/server-plugin/config.ts';
 import { VERSION } from '../../src/spire/version.ts';
-import { MarkdownDocument } from '../support/document.ts';
+import { MarkdownDocument, quotedIn, tableRows } from '../support/document.ts';
 
 const run = promisify(execFile);
 const readme = new MarkdownDocument('README.md');
@@ -13,7 +14,7 @@ const packageJson: { readonly version: string; readonly scripts: Readonly<Record
   await readFile('package.json', 'utf8'),
 );
 
-async function underTpm(name: string): Promise<{ readonly verdict: string; readonly scope: string }> {
+async function underTpm(name: string): Promise<{ readonly verdict: string; readonly scope?: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'readme-'));
   try {
     const file = join(folder, name);
@@ -51,4 +52,17 @@ test('the README’s tools.sh ends in a trusted quote', async () => {
 
 test('the README’s challenge.sh ends in a trusted attestation', async () => {
   expect(await underTpm('challenge.sh')).toMatchObject({ verdict: 'trusted', scope: 'attestation', findings: [] });
+});
+
+test('the README’s certificate.sh ends in a trusted certificate', async () => {
+  expect(await underTpm('certificate.sh')).toMatchObject({
+    verdict: 'trusted',
+    findings: [],
+    manufacturer: 'id:00001014',
+  });
+});
+
+test('the README names every option of the server, and what a bundle is', () => {
+  const cells = tableRows(readme.text, 'server option').flatMap(([names = '']) => quotedIn(names));
+  expect(cells.sort()).toEqual([...Object.keys(SERVER_OPTIONS), 'bundle "name" { … }'].sort());
 });
