@@ -3,7 +3,7 @@ import { checkPrimeSync, createPublicKey, randomBytes, randomInt } from 'node:cr
 import type { KeyPair } from './pki.ts';
 import { rsaPrivateKey } from './rsa-private-key.ts';
 
-/** Of the odd primes up to 167 those for which that says something, in the words of no other file. */
+/** Of the odd primes up to 167 those for which that says something. */
 const PRIMES = [11n, 13n, 17n, 19n, 37n, 53n, 61n, 71n, 73n, 79n, 97n, 103n, 107n, 109n, 127n, 151n, 157n];
 const PRODUCT = PRIMES.reduce((product, prime) => product * prime, 1n);
 const PRIME_BITS = 1024n;
