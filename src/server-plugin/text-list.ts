@@ -20,10 +20,9 @@ export function readTextList<Entry>(path: string, read: (line: string) => Entry 
   const entries: Entry[] = [];
   const wrong: string[] = [];
   let count = 0;
-  const text = Buffer.from(readRegularFile(path, FILE_BYTES))
-    .toString('utf8')
-    .replace(/^\ufeff/, '');
+  const text = Buffer.from(readRegularFile(path, FILE_BYTES)).toString('utf8');
   for (const [i, line] of text.split('\n').entries()) {
+    // A byte order mark is white space to trim().
     const content = line.replace(/#.*/, '').trim();
     if (content === '') continue;
     const entry = read(content);
