@@ -64,9 +64,17 @@ describe('of several bundles', () => {
     expect(codes(judge(chain, halves, { intermediates: [] }))).toEqual(['ek.manufacturer']);
   });
 
+  const otherKey = keyPair('p256', 'namesake');
+  const otherAuthority = { issuer: 'Test TPM Root CA', key: otherKey };
+  const namesake = bundle(
+    anchorsOf([mintAuthority('Test TPM Root CA', otherKey, otherAuthority).certificate]),
+    {},
+    'n',
+  );
+
   /** From the nearest to the furthest. */
   const strangers: readonly (readonly [string, Bundle, string])[] = [
-    ['that knows no issuer', foreign(), 'ek.unknown_issuer'],
+    ['that knows a namesake of the issuer', namesake, 'ek.unknown_issuer'],
     [
       'whose path is broken',
       bundle(
@@ -242,7 +250,7 @@ describe('a certificate that is vouched for', () => {
     expect(judge(chain, [own(everything)])).toMatchObject({ trusted: true, certified: { notes: [] } });
     // An anchor's own signature is nobody's concern.
     const old = mintEkChain({ root: { hash: 'sha1' } });
-    expect(judge(old, [own(everything)])).toMatchObject({ trusted: true, certified: { notes: [] } });
+    expect(judge(old, [bundle(old.anchors, everything)])).toMatchObject({ trusted: true, certified: { notes: [] } });
   });
 
   test('for a vTPM of a cloud is noted beside hardware, and not in a bundle for clouds', () => {

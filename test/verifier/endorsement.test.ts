@@ -114,6 +114,12 @@ test.each(rows)(
   },
 );
 
+test('a list is not looked at in mode certificate', () => {
+  const policy = policyOf({ mode: 'certificate', listed: true }, { isListed: () => true });
+  expect(judge(policy, []).codes).toEqual(['ek.no_certificate']);
+  expect(judge(policy, device.certificates).ek?.admittedBy).toBe('certificate');
+});
+
 describe('whatever vouches for it, and enforced or not', () => {
   const everywhere = MODES.flatMap((mode) => [true, false].map((enforce) => ({ mode, enforce })));
 
