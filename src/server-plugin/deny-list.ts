@@ -9,6 +9,12 @@ const SERIAL = /^serial:((?:[0-9a-f]{2}:?)*[0-9a-f]{1,2})$/i;
 /** Some certificate viewers put blanks between octets: what follows is the rest of the number. */
 const OCTET = /^[0-9a-f]{1,2}$/i;
 
+export interface DenyList {
+  readonly isDenied: (subject: DenySubject) => boolean;
+  /** Some entry is a serial number, which a node that sends no certificate does not show. */
+  readonly namesSerials: boolean;
+}
+
 /**
  * A line is a hash, or `serial:` and hexadecimal digits; behind a blank, whatever the operator calls the machine. One
  * that is neither, or of which a part would be overlooked, is an error: who wrote it wants somebody kept out, and nobody
@@ -16,7 +22,7 @@ const OCTET = /^[0-9a-f]{1,2}$/i;
  *
  * @throws Error of node:fs, or one that names the lines
  */
-export function readDenyList(denyPath: string): (subject: DenySubject) => boolean {
+export function readDenyList(denyPath: string): DenyList {
   const { entries, problem } = readTextList(denyPath, (line) => {
     const [text = '', ...label] = line.split(/\s+/);
     if (label.some((word) => PUB_HASH.test(word) || SERIAL.test(word))) return undefined;
@@ -31,7 +37,9 @@ export function readDenyList(denyPath: string): (subject: DenySubject) => boolea
     throw new Error(`${problem} is no entry: one is 64 hexadecimal digits, or "serial:" and hexadecimal digits`);
   const hashes = new Set(entries.flatMap((entry) => ('hash' in entry ? [entry.hash] : [])));
   const serials = new Set(entries.flatMap((entry) => ('serial' in entry ? [entry.serial] : [])));
-  return ({ pubHash, serial }) => hashes.has(pubHash) || (serial !== undefined && serials.has(magnitude(hex(serial))));
+  const isDenied = ({ pubHash, serial }: DenySubject): boolean =>
+    hashes.has(pubHash) || (serial !== undefined && serials.has(magnitude(hex(serial))));
+  return { isDenied, namesSerials: serials.size > 0 };
 }
 
 /** Some CAs write leading zeros and some viewers drop them. */

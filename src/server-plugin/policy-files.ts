@@ -46,7 +46,9 @@ export function loadPolicy(settings: ServerSettings): LoadedPolicy {
   const crls = attempt(settings.crlPath, quoted('crl_path'), (path) => readCrls(path, warnings));
   const list = attempt(settings.hashPath, quoted('hash_path'), readHashList);
   warnings.push(...(list?.warnings ?? []).map((text) => `hash_path: ${text}`));
-  const isDenied = attempt(settings.denyPath, quoted('deny_path'), readDenyList);
+  const denied = attempt(settings.denyPath, quoted('deny_path'), readDenyList);
+  if (denied?.namesSerials === true && admitsWithoutCertificate(settings))
+    warnings.push(`deny_path: ${SERIALS_EVADED}`);
   if (problems.length > 0) throw new InvalidConfig(problems);
 
   const { trustDomain, pluginName, mode, enforce, pcrs, ekAlgorithms, allowSha1Bank, wire } = settings;
@@ -56,10 +58,17 @@ export function loadPolicy(settings: ServerSettings): LoadedPolicy {
     crls: crls ?? crlsFrom([]).crls,
     cache: new PathCache(),
     isListed: list?.isListed,
-    isDenied,
+    isDenied: denied?.isDenied,
     challengeTimeoutMs: settings.attestTimeoutMs,
   };
   return { policy, warnings };
+}
+
+const SERIALS_EVADED =
+  'a machine named by the serial number of its certificate alone can leave that certificate out and be admitted all the same; name it by its hash';
+
+function admitsWithoutCertificate({ mode, enforce }: ServerSettings): boolean {
+  return mode === 'hash' || mode === 'either' || !enforce;
 }
 
 function named({ name, rules }: BundleSettings): Pick<Bundle, 'name' | 'rules'> {

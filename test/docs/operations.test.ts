@@ -155,7 +155,10 @@ describe('the configurations of the document, with its folders in place', () => 
   test('the lists in it have two entries each, and no line that is none', async () => {
     for (const [name, read] of [
       ['tpm-hashes.txt', (path: string) => readHashList(path).isListed],
-      ['tpm-denied', (path: string) => (pubHash: string) => readDenyList(path)({ pubHash, serial: undefined })],
+      [
+        'tpm-denied',
+        (path: string) => (pubHash: string) => readDenyList(path).isDenied({ pubHash, serial: undefined }),
+      ],
     ] as const) {
       const text = document.block('text', name);
       await writeFile(join(etc, name), text);
@@ -165,7 +168,7 @@ describe('the configurations of the document, with its folders in place', () => 
     }
     expect(readHashList(join(etc, 'tpm-hashes.txt')).warnings).toEqual([]);
     const serial = Uint8Array.of(0xc0, 0xff, 0xee, 0x01);
-    expect(readDenyList(join(etc, 'tpm-denied'))({ pubHash: '', serial })).toBe(true);
+    expect(readDenyList(join(etc, 'tpm-denied')).isDenied({ pubHash: '', serial })).toBe(true);
   });
 });
 

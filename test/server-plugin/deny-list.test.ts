@@ -6,6 +6,7 @@ import { afterAll, expect, test } from 'vitest';
 import { readDenyList } from '../../src/server-plugin/deny-list.ts';
 import { readLivePolicy } from '../../src/server-plugin/live-policy.ts';
 import { fromHex } from '../../src/tpm/bytes.ts';
+import { mintEkChain, pem } from '../support/pki.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'deny-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -18,7 +19,7 @@ const SERIAL = '00c0ffee01';
 /** Whether a machine is denied, by its hash and the octets of its certificate's serial number. */
 function denied(text: string | Uint8Array): (pubHash: string, serial?: string) => boolean {
   writeFileSync(path, text);
-  const isDenied = readDenyList(path);
+  const { isDenied } = readDenyList(path);
   return (pubHash, serial) => isDenied({ pubHash, serial: serial === undefined ? undefined : fromHex(serial) });
 }
 
@@ -53,6 +54,22 @@ test.each([
   expect(serials.map((serial) => isDenied(HASH, serial))).toEqual([true, true, true, false, false, false]);
   // A machine without a certificate has no serial number.
   expect(isDenied(HASH)).toBe(false);
+});
+
+test('a serial number is warned of where a machine may be admitted that does not send it', () => {
+  const caPath = join(folder, 'ca.pem');
+  writeFileSync(caPath, pem(mintEkChain().root.der));
+  const list = `hash_path = ${JSON.stringify(folder)}`;
+  const ca = `ca_path = ${JSON.stringify(caPath)}`;
+  const warned = (hcl: string, text: string): boolean => {
+    writeFileSync(path, text);
+    const options = `${hcl}\ndeny_path = ${JSON.stringify(path)}`;
+    const { warnings } = readLivePolicy('example.org', options, { reloaded: () => {}, failed: () => {} });
+    return warnings.some((warning) => /^deny_path: .* name it by its hash$/.test(warning));
+  };
+  const rows = [ca, list, `${ca}\n${list}`, `${ca}\n${list}\nmode = "both"`, `${ca}\nenforce = false`];
+  expect(rows.map((hcl) => warned(hcl, 'serial:01'))).toEqual([false, true, true, false, true]);
+  expect(rows.map((hcl) => warned(hcl, HASH))).toEqual([false, false, false, false, false]);
 });
 
 test('a serial number of zero is one', () => {
