@@ -30,6 +30,8 @@ export class LivePolicy {
   readonly #lookEveryMs: number;
   readonly #report: ReloadReport;
   #inForce: PolicyInForce;
+  /** Files that could be read in whole: a change that leaves out part of one is no good one. */
+  #sound: ReadonlySet<string>;
   #stamp: string;
   #lookedAt: number;
   #failure: string | undefined;
@@ -45,7 +47,8 @@ export class LivePolicy {
     // Before they are read: what changes meanwhile is seen at the next look.
     this.#stamp = stampOf(settings);
     this.#lookedAt = performance.now();
-    const { policy, warnings } = loadPolicy(settings);
+    const { policy, warnings, whole } = loadPolicy(settings);
+    this.#sound = whole;
     this.warnings = [...settings.warnings, ...warnings];
     this.#inForce = inForce(policy);
   }
@@ -68,7 +71,8 @@ export class LivePolicy {
       return;
     }
     try {
-      const { policy, warnings } = loadPolicy(this.settings);
+      const { policy, warnings, whole } = loadPolicy(this.settings, this.#sound);
+      this.#sound = whole;
       this.#inForce = inForce(policy);
       this.#stamp = stamp;
       this.#failure = undefined;

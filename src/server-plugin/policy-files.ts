@@ -3,30 +3,44 @@ import type { Bundle, Policy } from '../verifier/policy.ts';
 import { authorityKind } from '../x509/authority-kinds.ts';
 import { PathCache } from '../x509/path-cache.ts';
 import { describe } from '../x509/path-rules.ts';
-import { type CrlSet, crlsFrom } from '../x509/revocation.ts';
-import type { AnchorSet, TrustStoreProblem } from '../x509/trust-store.ts';
+import { crlsFrom } from '../x509/revocation.ts';
+import { type AnchorSet, type TrustStoreFile, type TrustStoreProblem, trustStoreFrom } from '../x509/trust-store.ts';
 import { TPM_KINDS, type TpmKind } from '../x509/vendors.ts';
 import { type BundleSettings, CA_PATH_BUNDLE } from './bundle-options.ts';
 import { InvalidConfig, type ServerSettings } from './config.ts';
 import { readDenyList } from './deny-list.ts';
 import { fileFailure } from './file-failure.ts';
 import { readHashList } from './hash-list.ts';
-import { readTrustFiles, readTrustStore } from './trust-files.ts';
+import { readTrustFiles } from './trust-files.ts';
 
 export interface LoadedPolicy {
   readonly policy: Policy;
   /** What of the files is left out, and why; one sentence each. */
   readonly warnings: readonly string[];
+  /** Files of certificates and revocation lists of which nothing is left out. */
+  readonly whole: ReadonlySet<string>;
 }
+
+const NONE: ReadonlySet<string> = new Set();
 
 /**
  * Reads the files. Writes and locks nothing.
  *
+ * @param sound files of which nothing may be left out: they could be read before, and may be half written now
  * @throws InvalidConfig listing all that cannot be used
  */
-export function loadPolicy(settings: ServerSettings): LoadedPolicy {
+export function loadPolicy(settings: ServerSettings, sound: ReadonlySet<string> = NONE): LoadedPolicy {
   const problems: string[] = [];
   const warnings: string[] = [];
+  const whole = new Set<string>();
+  const leaveOut = (option: string, files: readonly TrustStoreFile[], left: readonly TrustStoreProblem[]): void => {
+    for (const { name } of files) {
+      const first = left.find((problem) => problem.name === name || problem.name.startsWith(`${name}:`));
+      if (first === undefined) whole.add(name);
+      else if (sound.has(name)) throw new Error(`${first.name} could be read in whole before; now ${first.message}`);
+    }
+    warnings.push(...left.map(({ name, message }) => `${option}: ${name} is left out: ${message}`));
+  };
   const attempt = <T>(path: string | undefined, option: string, read: (path: string) => T): T | undefined => {
     if (path === undefined) return undefined;
     try {
@@ -38,12 +52,24 @@ export function loadPolicy(settings: ServerSettings): LoadedPolicy {
   };
   const bundles = settings.bundles.flatMap((bundle): Bundle[] => {
     const option = bundle.name === CA_PATH_BUNDLE ? 'ca_path' : `ca_path of bundle "${bundle.name}"`;
-    const anchors = attempt(bundle.caPath, quoted(option), (path) => readAnchors(path, option, warnings));
+    const anchors = attempt(bundle.caPath, quoted(option), (path) => {
+      const files = readTrustFiles(path);
+      const store = trustStoreFrom(files);
+      if (store.anchors.certificates.length === 0) throw new Error('holds no certificate that can be read');
+      leaveOut(option, files, store.problems);
+      return store.anchors;
+    });
     if (anchors === undefined) return [];
     warnings.push(...strangers(bundle, anchors).map((text) => `${option}: ${text}`));
     return [{ ...named(bundle), anchors }];
   });
-  const crls = attempt(settings.crlPath, quoted('crl_path'), (path) => readCrls(path, warnings));
+  // A folder without lists is one that nobody has filled yet; whether that will do is the policy's to say.
+  const crls = attempt(settings.crlPath, quoted('crl_path'), (path) => {
+    const files = readTrustFiles(path);
+    const lists = crlsFrom(files);
+    leaveOut('crl_path', files, lists.problems);
+    return lists.crls;
+  });
   const list = attempt(settings.hashPath, quoted('hash_path'), readHashList);
   warnings.push(...(list?.warnings ?? []).map((text) => `hash_path: ${text}`));
   const denied = attempt(settings.denyPath, quoted('deny_path'), readDenyList);
@@ -61,7 +87,7 @@ export function loadPolicy(settings: ServerSettings): LoadedPolicy {
     isDenied: denied?.isDenied,
     challengeTimeoutMs: settings.attestTimeoutMs,
   };
-  return { policy, warnings };
+  return { policy, warnings, whole };
 }
 
 const SERIALS_EVADED =
@@ -93,24 +119,6 @@ function strangers({ name, rules }: BundleSettings, { certificates }: AnchorSet)
     if (kind !== 'cloud' || !isMixed) return [];
     return [`${whose}, and others certify hardware: a bundle with kind = "cloud" would tell the two apart`];
   });
-}
-
-function readAnchors(path: string, option: string, warnings: string[]): AnchorSet {
-  const { anchors, problems } = readTrustStore(path);
-  warnings.push(...leftOut(option, problems));
-  if (anchors.certificates.length === 0) throw new Error('holds no certificate that can be read');
-  return anchors;
-}
-
-/** A folder without lists is one that nobody has filled yet; whether that will do is the policy's to say. */
-function readCrls(path: string, warnings: string[]): CrlSet {
-  const { crls, problems } = crlsFrom(readTrustFiles(path));
-  warnings.push(...leftOut('crl_path', problems));
-  return crls;
-}
-
-function leftOut(option: string, problems: readonly TrustStoreProblem[]): readonly string[] {
-  return problems.map(({ name, message }) => `${option}: ${name} is left out: ${message}`);
 }
 
 /** As problems with options are told: a bare option stands in quotes. */

@@ -174,6 +174,28 @@ describe('what cannot be used', () => {
       ['"ca_path" cannot be used: PATH/ca.pem: holds no certificate that can be read'],
     ],
     [
+      'a second certificate in a CA file of which half is there',
+      () => write('ca.pem', `${readFileSync(path('ca.pem'), 'utf8')}-----BEGIN CERTIFICATE-----\nMIIB`),
+      ['"ca_path" cannot be used: PATH/ca.pem: holds no certificate that can be read'],
+    ],
+    [
+      'a file of a folder that could be read, beside others that still can',
+      () => {
+        write('cas/other.pem', readFileSync(path('ca.pem')));
+        write('cas/root.pem', 'rubbish');
+      },
+      [
+        'ca_path of bundle "b" cannot be used: PATH/cas: PATH/cas/root.pem could be read in whole before; now input.certificate: expected tag 0x30, found 0x72 (at offset 0)',
+      ],
+    ],
+    [
+      'half a revocation list',
+      () => write('crls/one.crl', readFileSync(path('crls/one.crl')).subarray(0, 100)),
+      [
+        '"crl_path" cannot be used: PATH/crls: PATH/crls/one.crl could be read in whole before; now pem.line[1]: is not ended (at offset 0)',
+      ],
+    ],
+    [
       'an empty folder of a bundle',
       () => rmSync(path('cas/root.pem')),
       ['ca_path of bundle "b" cannot be used: PATH/cas: holds no certificate that can be read'],
@@ -204,7 +226,7 @@ describe('what cannot be used', () => {
     ],
   ];
   const spelled = (text: string): string =>
-    text.replace(/GONE (.*)/, (_, name: string) => gone(name)).replace('PATH', folder);
+    text.replace(/GONE (.*)/, (_, name: string) => gone(name)).replaceAll('PATH', folder);
 
   test.each(FAULTS)('%s leaves what was in force, and is told once', (_, spoil, problems) => {
     const { policy, told } = live();
@@ -257,7 +279,7 @@ describe('what cannot be used', () => {
     expect([told.failed.length, told.reloaded.length]).toEqual([2, 0]);
   });
 
-  test('in one file of a folder is left out and told, and the rest is in force', () => {
+  test('in a new file of a folder is left out and told, and the rest is in force', () => {
     const { policy, told } = live();
     write('cas/cut.pem', pem(second.der).slice(0, 200));
     expect(facts(policy.current().policy)).toEqual(FIRST);
