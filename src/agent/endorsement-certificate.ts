@@ -5,12 +5,12 @@ import { decode } from '../tpm/structures/codec.ts';
 import { MalformedError } from '../tpm/structures/malformed.ts';
 import { type TpmtPublic, tpmtPublic } from '../tpm/structures/public.ts';
 import type { EkTemplate } from '../tpm/templates.ts';
-import { takeCertificate, takeChain } from '../x509/intake.ts';
+import { type Intake, type IntakeOddity, takeCertificate, takeChain } from '../x509/intake.ts';
 import { MalformedCertificateError } from '../x509/malformed-certificate.ts';
-import { handlesIn, type NvReader } from './nv-index.ts';
+import { handlesIn, type NvContents } from './nv-index.ts';
 
 /** Where the chain lies: one blob over as many indices as it needs (EK Credential Profile 2.6, 2.2.1.5.2). */
-const CHAIN = { first: 0x01c00100, last: 0x01c001ff } as const;
+export const CHAIN_INDICES = { first: 0x01c00100, last: 0x01c001ff } as const;
 
 /** For people. */
 export const CHAIN_NAME = 'the certificate chain in the TPM';
@@ -18,6 +18,8 @@ export const CHAIN_NAME = 'the certificate chain in the TPM';
 /** Certificates of a TPM in the order in which they lie there; a blob that cannot be read is `problem`, for the log. */
 export interface Chain {
   readonly certificates: readonly Uint8Array[];
+  /** Padding behind them. */
+  readonly oddities: readonly IntakeOddity[];
   readonly problem?: string;
 }
 
@@ -33,13 +35,10 @@ export class EndorsementError extends Error {
  *
  * @throws EndorsementError when the index holds something else
  */
-export async function readCertificate(nv: NvReader, template: EkTemplate): Promise<Uint8Array | undefined> {
+export async function readCertificate(nv: NvContents, template: EkTemplate): Promise<Uint8Array | undefined> {
   const stored = await nv.read(template.certificateNvIndex);
-  const [first] = stored ?? [];
-  if (stored === undefined || first === undefined) return undefined;
-  if ((first === 0x00 || first === 0xff) && stored.every((byte) => byte === first)) return undefined;
   try {
-    return takeCertificate(stored).der.slice();
+    return stored === undefined ? undefined : storedCertificate(stored)?.der.slice();
   } catch (cause) {
     if (!(cause instanceof MalformedCertificateError)) throw cause;
     throw new EndorsementError(`${nvName(template.certificateNvIndex)} holds no certificate: ${cause.message}`, {
@@ -48,19 +47,31 @@ export async function readCertificate(nv: NvReader, template: EkTemplate): Promi
   }
 }
 
+/** Undefined for contents that were never filled. @throws {MalformedCertificateError} */
+export function storedCertificate(stored: Uint8Array): Intake | undefined {
+  const [first] = stored;
+  if (first === undefined) return undefined;
+  if ((first === 0x00 || first === 0xff) && stored.every((byte) => byte === first)) return undefined;
+  return takeCertificate(stored);
+}
+
 /** The certificates above the endorsement key's own, and sometimes that one. */
-export async function readChain(run: TpmCommands, nv: NvReader): Promise<Chain> {
+export async function readChain(run: TpmCommands, nv: NvContents): Promise<Chain> {
   const parts: Uint8Array[] = [];
-  for (const index of await handlesIn(run, CHAIN.first, CHAIN.last)) {
+  for (const index of await handlesIn(run, CHAIN_INDICES.first, CHAIN_INDICES.last)) {
     const part = await nv.read(index);
     if (part !== undefined) parts.push(part);
   }
   try {
-    return { certificates: takeChain(concat(...parts)).certificates };
+    return takeChain(concat(...parts));
   } catch (cause) {
     if (!(cause instanceof MalformedCertificateError)) throw cause;
     // The server may have the chain itself.
-    return { certificates: [], problem: `the certificate chain in the TPM cannot be read: ${cause.message}` };
+    return {
+      certificates: [],
+      oddities: [],
+      problem: `the certificate chain in the TPM cannot be read: ${cause.message}`,
+    };
   }
 }
 
@@ -70,7 +81,7 @@ export async function readChain(run: TpmCommands, nv: NvReader): Promise<Chain> 
  *
  * @throws EndorsementError when what is stored cannot be used
  */
-export async function creationTemplate(nv: NvReader, template: EkTemplate): Promise<TpmtPublic> {
+export async function creationTemplate(nv: NvContents, template: EkTemplate): Promise<TpmtPublic> {
   const stored = await nv.read(template.templateNvIndex);
   const publicArea = stored === undefined ? template.publicArea : storedTemplate(template, stored);
   const nonce = template.nonceNvIndex === undefined ? undefined : await nv.read(template.nonceNvIndex);

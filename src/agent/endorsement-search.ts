@@ -15,12 +15,12 @@ import {
   readCertificate,
 } from './endorsement-certificate.ts';
 import { type EndorsementKeys, type FoundKey, isUnsupported, madeFrom, type Recognition } from './endorsement-keys.ts';
-import type { NvReader } from './nv-index.ts';
+import type { NvContents } from './nv-index.ts';
 
 const KEY_TYPES = { rsa: 'rsa', ecc: 'ec' } as const;
 
 export interface SearchedTpm {
-  readonly nv: NvReader;
+  readonly nv: NvContents;
   readonly keys: EndorsementKeys;
   /** Read once, and not before it is needed. */
   readonly chain: () => Promise<Chain>;
@@ -41,7 +41,7 @@ export interface Found {
  */
 export async function findKey(tpm: SearchedTpm, templates: readonly EkTemplate[]): Promise<Found> {
   for (const template of templates) {
-    const found = (await keyOfIndex(tpm, template)) ?? (await keyOfChain(tpm, template));
+    const found = await certifiedKey(tpm, template);
     if (found !== undefined) return found;
   }
   let unsupported: unknown;
@@ -56,6 +56,11 @@ export async function findKey(tpm: SearchedTpm, templates: readonly EkTemplate[]
     }
   }
   throw noneCanBeMade(templates, unsupported);
+}
+
+/** The key of a template, where the TPM has a certificate for it: in its index, or in the chain. @throws EndorsementError */
+export async function certifiedKey(tpm: SearchedTpm, template: EkTemplate): Promise<Found | undefined> {
+  return (await keyOfIndex(tpm, template)) ?? (await keyOfChain(tpm, template));
 }
 
 function noneCanBeMade(templates: readonly EkTemplate[], cause?: unknown): EndorsementError {

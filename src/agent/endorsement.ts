@@ -11,7 +11,7 @@ import { type Chain, EndorsementError, nvName, readChain } from './endorsement-c
 import { EndorsementKeys } from './endorsement-keys.ts';
 import { type Found, findKey, hasKey, keyOfFile, type SearchedTpm } from './endorsement-search.ts';
 import type { HierarchyPasswords } from './hierarchy-passwords.ts';
-import { NvReader } from './nv-index.ts';
+import { type NvContents, NvReader } from './nv-index.ts';
 
 export { EndorsementError } from './endorsement-certificate.ts';
 
@@ -63,27 +63,40 @@ export async function loadEndorsement(
   passwords: HierarchyPasswords,
   { names = ORDER, certificateFile }: EndorsementSearch = {},
 ): Promise<LoadedEndorsement> {
-  const templates = names
+  const templates = templatesOf(choice, names);
+  const tpm = searchedTpm(run, new NvReader(run, passwords), new EndorsementKeys(run, passwords));
+  const found =
+    certificateFile === undefined ? await findKey(tpm, templates) : await keyOfFile(tpm, templates, certificateFile);
+  return { endorsement: await endorsementOf(run, tpm, found), object: found.key.object };
+}
+
+/** The templates an agent looks for by the choice of its configuration, in its order. */
+export function templatesOf(choice: KeyChoice, names: readonly EkTemplateName[] = ORDER): readonly EkTemplate[] {
+  return names
     .flatMap((name) => EK_TEMPLATES.filter((template) => template.name === name))
     .filter(({ algorithm }) => choice === 'auto' || algorithm === choice);
-  const nv = new NvReader(run, passwords);
+}
+
+export function searchedTpm(run: TpmCommands, nv: NvContents, keys: EndorsementKeys): SearchedTpm {
   let chain: Promise<Chain> | undefined;
-  const tpm: SearchedTpm = {
+  return {
     nv,
-    keys: new EndorsementKeys(run, passwords),
+    keys,
     chain: () => {
       chain ??= readChain(run, nv);
       return chain;
     },
   };
-  const found =
-    certificateFile === undefined ? await findKey(tpm, templates) : await keyOfFile(tpm, templates, certificateFile);
-  await expectKey(run, found.key.object, objectName(found.key.publicArea));
-  return { endorsement: await endorsementOf(tpm, found), object: found.key.object };
 }
 
-async function endorsementOf(tpm: SearchedTpm, { template, key, certificates, source }: Found): Promise<Endorsement> {
+/** What an agent would send of a key that was found. @throws EndorsementError as `loadEndorsement` */
+export async function endorsementOf(
+  run: TpmCommands,
+  tpm: SearchedTpm,
+  { template, key, certificates, source }: Found,
+): Promise<Endorsement> {
   const { publicArea, persistentHandle } = key;
+  await expectKey(run, key.object, objectName(publicArea));
   const notes: string[] = [];
   if (ekTemplateOf(publicArea) === undefined) {
     notes.push(`${nvName(template.templateNvIndex)} makes this endorsement key differ from every template of the TCG`);

@@ -25,6 +25,11 @@ const HANDLES: { readonly [H in PasswordHierarchy]: HierarchyHandle } = {
 const MAX_PASSWORD_BYTES = 64;
 const REFUSALS: readonly string[] = ['TPM_RC_AUTH_FAIL', 'TPM_RC_BAD_AUTH'];
 
+/** Whether the TPM refused a password, the empty one included. */
+export function isRefusal(error: unknown): error is TpmError {
+  return error instanceof TpmError && REFUSALS.includes(error.name);
+}
+
 /** A storage key, as a salt may only be encrypted to one (TPM 2.0 Library Part 3, 11.1). */
 const SALT_KEY: Uint8Array = encode(tpmtPublic, {
   type: 'ecc',
@@ -98,7 +103,7 @@ export class HierarchyPasswords {
     try {
       return await inSaltedSession(run, saltKey, command);
     } catch (error) {
-      if (error instanceof TpmError && REFUSALS.includes(error.name)) this.#refused.set(hierarchy, digest);
+      if (isRefusal(error)) this.#refused.set(hierarchy, digest);
       throw error;
     }
   }

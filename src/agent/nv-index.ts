@@ -30,6 +30,9 @@ export async function handlesIn(run: TpmCommands, first: number, last: number): 
   return handles;
 }
 
+/** What is read of non-volatile memory. */
+export type NvContents = Pick<NvReader, 'read'>;
+
 /** Reads indices in one exclusive operation. */
 export class NvReader {
   readonly #run: TpmCommands;
