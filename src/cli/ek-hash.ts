@@ -1,16 +1,15 @@
 /** `ek hash`: what names a machine, from its TPM or from saved endorsement keys. */
 import type { Command } from 'commander';
-import { fileFailure } from '../server-plugin/file-failure.ts';
 import { printable } from '../spire/hclog.ts';
 import { parseCertificate } from '../x509/certificate.ts';
 import { checkEkProfile } from '../x509/ek-profile.ts';
 import { formatName } from '../x509/name.ts';
 import { csvRecord } from './csv.ts';
-import { type EkFile, EkFileError, MAX_EK_FILE_BYTES, readEkFile } from './ek-file.ts';
 import { ekCommand, readEk } from './ek-show.ts';
 import { UsageError } from './failure.ts';
-import { nameOf, readInput, regularFilesIn, STANDARD } from './files.ts';
+import { nameOf, STANDARD } from './files.ts';
 import type { EkOptions } from './options.ts';
+import { readSavedEk, type SavedEk, savedEks } from './saved-ek.ts';
 import { Progress, remark, say, sayAll } from './terminal.ts';
 
 interface HashOptions extends EkOptions {
@@ -65,7 +64,7 @@ function refuseTpmOptions(command: Command): void {
 
 /** @throws UsageError after all files, when one of them is none of an endorsement key */
 async function hashFiles(paths: readonly string[], csv: boolean): Promise<void> {
-  const files = paths.flatMap(filesOf);
+  const files = paths.flatMap(savedEks);
   const progress = new Progress('endorsement keys', files.length);
   if (csv) sayAll(csvRecord(COLUMNS));
   let failed = 0;
@@ -74,7 +73,7 @@ async function hashFiles(paths: readonly string[], csv: boolean): Promise<void> 
       progress.show(i);
       await new Promise((resolve) => setImmediate(resolve));
     }
-    const read = file.problem === undefined ? readSaved(file.path) : file;
+    const read = file.problem === undefined ? readSavedEk(file.path) : file;
     if (read.key === undefined) failed++;
     if (csv) sayAll(csvRecord(fieldsOf(read).map((text) => printable(text, MAX_FIELD_CHARS))));
     else sayHash(read);
@@ -83,40 +82,7 @@ async function hashFiles(paths: readonly string[], csv: boolean): Promise<void> 
   if (failed > 0) throw new UsageError(`${failed} of ${files.length} files could not be read`);
 }
 
-/** A file as far as it has been read. */
-interface SavedFile {
-  readonly path: string;
-  readonly key?: EkFile;
-  /** Why there is no key. */
-  readonly problem?: string;
-}
-
-/** Of a folder, its files in the order of their names. */
-function filesOf(path: string): readonly SavedFile[] {
-  try {
-    return (regularFilesIn(path) ?? [path]).map((file) => ({ path: file }));
-  } catch (error) {
-    return [{ path, problem: problemOf(error) }];
-  }
-}
-
-function readSaved(path: string): SavedFile {
-  try {
-    return { path, key: readEkFile(readInput(path, MAX_EK_FILE_BYTES)) };
-  } catch (error) {
-    return { path, problem: problemOf(error) };
-  }
-}
-
-/** What concerns one file must not keep the others from being listed; anything else is a fault of ours. */
-function problemOf(error: unknown): string {
-  if (error instanceof EkFileError) return error.message;
-  if (!(error instanceof UsageError)) throw error;
-  // Its message names the file, as the table does already.
-  return error.cause === undefined ? error.message : `cannot be read: ${fileFailure(error.cause)}`;
-}
-
-function sayHash({ path, key, problem }: SavedFile): void {
+function sayHash({ path, key, problem }: SavedEk): void {
   if (key === undefined) {
     remark(`${nameOf(path)}: ${problem}`);
     return;
@@ -126,7 +92,7 @@ function sayHash({ path, key, problem }: SavedFile): void {
   say(key.spkiHash);
 }
 
-function fieldsOf({ path, key, problem = '' }: SavedFile): readonly string[] {
+function fieldsOf({ path, key, problem = '' }: SavedEk): readonly string[] {
   const name = path === STANDARD ? nameOf(path) : path;
   if (key === undefined) return [name, ...COLUMNS.slice(2).map(() => ''), problem];
   const { algorithm, bits } = key.key;

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
 import { readCertificateFile } from '../agent/certificate-file.ts';
 import type { EndorsementSearch, KeyChoice } from '../agent/endorsement.ts';
-import { HierarchyPasswords } from '../agent/hierarchy-passwords.ts';
+import { HierarchyPasswords, type PasswordFiles } from '../agent/hierarchy-passwords.ts';
 import { fileFailure } from '../server-plugin/file-failure.ts';
 import { fromHex } from '../tpm/bytes.ts';
 import { type PcrRequirement, parsePcrs } from '../verifier/policy.ts';
@@ -55,7 +55,11 @@ export async function searchOf({ ekCertificate: path }: EkOptions): Promise<Endo
 }
 
 export function passwordsOf(options: TpmOptions): HierarchyPasswords {
-  return new HierarchyPasswords({ endorsement: options.endorsementAuthFile, owner: options.ownerAuthFile });
+  return new HierarchyPasswords(passwordFilesOf(options));
+}
+
+export function passwordFilesOf({ endorsementAuthFile, ownerAuthFile }: TpmOptions): PasswordFiles {
+  return { endorsement: endorsementAuthFile, owner: ownerAuthFile };
 }
 
 export function nonceOption(description: string): Option {

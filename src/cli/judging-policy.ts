@@ -1,0 +1,130 @@
+/** By what a command judges endorsement certificates: CAs and allowances as options, or a policy file. */
+import { InvalidArgumentError, Option } from 'commander';
+import { CA_PATH_BUNDLE } from '../server-plugin/bundle-options.ts';
+import { fileFailure } from '../server-plugin/file-failure.ts';
+import { readTrustFiles } from '../server-plugin/trust-files.ts';
+import { type BundleRules, CRL_POLICIES, type CrlPolicy, type Policy } from '../verifier/policy.ts';
+import type { Certificate } from '../x509/certificate.ts';
+import { PathCache } from '../x509/path-cache.ts';
+import { crlsFrom } from '../x509/revocation.ts';
+import { type AnchorSet, anchorsOf, type TrustStoreFile, trustStoreFrom } from '../x509/trust-store.ts';
+import { UsageError } from './failure.ts';
+import { nameOf } from './files.ts';
+import { atOption, nonEmpty } from './options.ts';
+import { readPolicyFile } from './policy-file.ts';
+import { remark } from './terminal.ts';
+
+/** What `--allow` takes, by the names that the server's options have behind their `allow_`. */
+export type Allowance = 'software_tpm' | 'expired_ek' | 'not_yet_valid' | 'sha1_signatures' | 'tpm12' | 'gce_profile';
+
+export const ALLOWANCES: Readonly<Record<Allowance, Partial<BundleRules>>> = {
+  software_tpm: { kinds: ['hardware', 'cloud', 'software'] },
+  expired_ek: { allowExpiredLeaf: true },
+  not_yet_valid: { allowNotYetValid: true },
+  sha1_signatures: { allowSha1: true },
+  tpm12: { allowTpm12: true },
+  gce_profile: { allowGceProfile: true },
+};
+
+export interface JudgingOptions {
+  readonly caPath?: readonly string[];
+  readonly intermediates?: readonly string[];
+  readonly policy?: string;
+  readonly at?: Date;
+  readonly allow?: readonly Allowance[];
+  readonly crlPath?: readonly string[];
+  readonly crlPolicy?: CrlPolicy;
+}
+
+export type JudgingPolicy = Pick<Policy, 'bundles' | 'crls' | 'cache'>;
+
+export function judgingOptions(): readonly Option[] {
+  return [
+    paths('--ca-path', 'CA certificates, file or folder, each an anchor'),
+    paths('--intermediates', 'further certificates that may stand between, file or folder'),
+    new Option('--policy <file>', "instead of CAs and allowances: the server plugin's options, as for verify"),
+    atOption(),
+    new Option('--allow <name...>', `what to overlook: ${Object.keys(ALLOWANCES).join(', ')}`).argParser(
+      collectAllowances,
+    ),
+    paths('--crl-path', 'revocation lists, file or folder'),
+    new Option('--crl-policy <policy>', 'what becomes of a certificate of which no list tells').choices(CRL_POLICIES),
+  ];
+}
+
+/** By the CAs that were given; without any, of no CA at all. @throws UsageError */
+export function policyOfOptions({ caPath, allow = [], crlPath, crlPolicy }: JudgingOptions): JudgingPolicy {
+  const anchors = caPath === undefined ? anchorsOf([]) : anchorsIn(caPath);
+  const lists = crlsFrom(filesIn(crlPath ?? [], '--crl-path'));
+  for (const { name, message } of lists.problems) remark(`--crl-path: ${name} is left out: ${message}`);
+  if (crlPolicy !== undefined && crlPolicy !== 'off' && crlPath === undefined)
+    throw new UsageError('--crl-policy needs --crl-path, where the lists are');
+  const rules: BundleRules = {
+    kinds: ['hardware', 'cloud'],
+    manufacturers: undefined,
+    models: undefined,
+    minFirmware: undefined,
+    allowExpiredLeaf: false,
+    allowNotYetValid: false,
+    allowSha1: false,
+    allowTpm12: false,
+    allowGceProfile: false,
+    crlPolicy: crlPolicy ?? (crlPath === undefined ? 'off' : 'fail-closed'),
+    ...Object.assign({}, ...allow.map((name) => ALLOWANCES[name])),
+  };
+  return { bundles: [{ name: CA_PATH_BUNDLE, anchors, rules }], crls: lists.crls, cache: new PathCache() };
+}
+
+/** @throws UsageError where options beside it say the same */
+export function policyOfFile(path: string, { caPath, allow, crlPath, crlPolicy }: JudgingOptions): Policy {
+  if (caPath !== undefined || allow !== undefined || crlPath !== undefined || crlPolicy !== undefined)
+    throw new UsageError(
+      '--policy says which CAs and what to overlook: it goes without --ca-path, --allow and --crl-…',
+    );
+  return readPolicyFile(path);
+}
+
+/** @throws UsageError */
+export function intermediatesOf({ intermediates = [] }: JudgingOptions): readonly Certificate[] {
+  return readAnchors(intermediates, '--intermediates').certificates;
+}
+
+function anchorsIn(caPath: readonly string[]): AnchorSet {
+  const anchors = readAnchors(caPath, '--ca-path');
+  if (anchors.certificates.length === 0)
+    throw new UsageError(`--ca-path: ${caPath.map(nameOf).join(', ')}: no certificate that can be read`);
+  return anchors;
+}
+
+function readAnchors(given: readonly string[], option: string): AnchorSet {
+  const { anchors, problems } = trustStoreFrom(filesIn(given, option));
+  for (const { name, message } of problems) remark(`${option}: ${name} is left out: ${message}`);
+  return anchors;
+}
+
+function filesIn(given: readonly string[], option: string): readonly TrustStoreFile[] {
+  return given.flatMap((path) => {
+    try {
+      return readTrustFiles(path);
+    } catch (cause) {
+      throw new UsageError(`${option}: ${nameOf(path)} cannot be read: ${fileFailure(cause)}`, { cause });
+    }
+  });
+}
+
+function paths(name: string, description: string): Option {
+  return new Option(`${name} <path>`, `${description}; may be given several times`).argParser(
+    (path: string, before: readonly string[] = []) => [...before, nonEmpty(path)],
+  );
+}
+
+/** `allow_` in front, hyphens and upper case make no difference. */
+function collectAllowances(text: string, before: readonly Allowance[] = []): readonly Allowance[] {
+  const name = text
+    .toLowerCase()
+    .replaceAll('-', '_')
+    .replace(/^allow_/, '');
+  const found = (Object.keys(ALLOWANCES) as Allowance[]).find((one) => one === name || `${name}_signatures` === one);
+  if (found === undefined) throw new InvalidArgumentError(`It must be one of ${Object.keys(ALLOWANCES).join(', ')}.`);
+  return [...before, found];
+}
