@@ -6,6 +6,7 @@ import { caInspectCommand } from './ca-inspect.ts';
 import { challengeCommand } from './challenge.ts';
 import { demoCommand } from './demo.ts';
 import { demoSpireCommand } from './demo-spire.ts';
+import { ekDoctorCommand } from './ek-doctor.ts';
 import { ekHashCommand } from './ek-hash.ts';
 import { ekShowCommand } from './ek-show.ts';
 import { ekVerifyCommand } from './ek-verify.ts';
@@ -24,7 +25,7 @@ export function program(): Command {
   const tpm = new Command('tpm').description('look at the TPM of this machine').addCommand(tpmInfoCommand());
   tpm.addCommand(tpmQuoteCommand());
   const ek = new Command('ek').description('the endorsement key of this machine').addCommand(ekShowCommand());
-  ek.addCommand(ekHashCommand()).addCommand(ekVerifyCommand());
+  ek.addCommand(ekHashCommand()).addCommand(ekVerifyCommand()).addCommand(ekDoctorCommand());
   const ca = new Command('ca').description('the CAs that the server believes').addCommand(caInspectCommand());
   ca.addCommand(caImportCommand());
   for (const command of [demoCommand(), demoSpireCommand(), tpm, ek, ca, challengeCommand(), verifyCommand()])

@@ -1,0 +1,248 @@
+/** The shortest ways to have a machine admitted: each is one that the verifier has been asked about. Opens no file. */
+import type { PasswordHierarchy } from '../agent/hierarchy-passwords.ts';
+import type { FindingCode } from '../verifier/findings.ts';
+import type { Mode, Policy } from '../verifier/policy.ts';
+import { tpmVendor, vendorLetters } from '../x509/vendors.ts';
+import { authoritiesOf, type EkDiagnosis, type EkJudge, judgeSubject } from './ek-diagnosis.ts';
+import type { DoctorFinding } from './ek-remarks.ts';
+import type { EkSubject } from './ek-subject.ts';
+import type { MissingIssuerReport } from './ek-verify-report.ts';
+import type { EnrolmentContext } from './enrolment-context.ts';
+import { ALLOWANCES, type Allowance } from './judging-policy.ts';
+
+export interface EnrolmentWay {
+  readonly way: 'ca_path' | 'hash' | 'certificate_file' | 'other_ek' | 'allowance' | 'password';
+  /** The key it is for; null where none is taken. */
+  readonly ek: string | null;
+  readonly text: string;
+  /** For a shell. Words in capitals stand for files. */
+  readonly commands: readonly string[];
+  /** Lines of the server's configuration. */
+  readonly server: readonly string[];
+  /** Lines of the agent's configuration. */
+  readonly agent: readonly string[];
+}
+
+const MOST_WAYS = 3;
+
+/** Where docs/operations.md has them. */
+const CA_FOLDER = '/etc/spire/tpm-cas';
+const HASH_FOLDER = '/etc/spire/tpm-hashes';
+const CERTIFICATE_FILE = '/etc/spire/ek-certificate';
+
+/** What a switch costs that overlooks a finding. */
+const SWITCHES: Readonly<Partial<Record<FindingCode, { readonly allowance: Allowance; readonly price: string }>>> = {
+  'ek.software_tpm': { allowance: 'software_tpm', price: 'whoever has the files of a software TPM is that machine' },
+  'ek.expired': { allowance: 'expired_ek', price: 'its CA vouches for it no longer' },
+  'ek.not_yet_valid': { allowance: 'not_yet_valid', price: 'a wrong clock is not noticed any more' },
+  'ek.weak_signature': { allowance: 'sha1_signatures', price: 'signatures over SHA-1 can be forged with much effort' },
+  'ek.tpm_family': { allowance: 'tpm12', price: 'certificates of TPMs of family 1.2 pass, all of those CAs' },
+  'ek.gce_profile': {
+    allowance: 'gce_profile',
+    price: 'every machine of Google Compute Engine passes that those CAs certify',
+  },
+};
+
+/** At most three, the shortest first; none for a key that is admitted. */
+export function enrolmentWays(
+  taken: EkDiagnosis,
+  others: readonly EkDiagnosis[],
+  context: EnrolmentContext,
+): readonly EnrolmentWay[] {
+  if (taken.admittedBy !== null) return [];
+  return [
+    ...caWays(taken, context.judge),
+    ...hashWays(taken, context),
+    ...fileWays(taken),
+    ...otherKeyWays(others, context.judge),
+    ...allowanceWays(taken, context.judge),
+  ].slice(0, MOST_WAYS);
+}
+
+/** For a machine whose agent takes no key at all. */
+export function waysToAKey(
+  findings: readonly DoctorFinding[],
+  others: readonly EkDiagnosis[],
+  { judge }: EnrolmentContext,
+): readonly EnrolmentWay[] {
+  const passwords = (['endorsement', 'owner'] as const).filter((hierarchy) =>
+    findings.some(({ code }) => code === `tpm.${hierarchy}_password`),
+  );
+  return [...passwords.map(passwordWay), ...otherKeyWays(others, judge)].slice(0, MOST_WAYS);
+}
+
+function passwordWay(hierarchy: PasswordHierarchy): EnrolmentWay {
+  return {
+    way: 'password',
+    ek: null,
+    text: `Give the password of the ${hierarchy} hierarchy, in a file that only the agent's user may read: here and to the agent.`,
+    commands: [`tpm-attestor ek doctor --${hierarchy}-auth-file PASSWORD`],
+    server: [],
+    agent: [`${hierarchy}_auth_file = "/etc/spire/tpm-${hierarchy}-password"`],
+  };
+}
+
+/** Where nothing but its CA is missing, or what is besides can be overlooked for the TPMs of that CA alone. */
+function caWays({ subject, certificate, findings }: EkDiagnosis, judge: EkJudge): readonly EnrolmentWay[] {
+  const missing = certificate?.missing_issuer ?? null;
+  if (certificate === null || missing === null) return [];
+  const needed = switchesFor(findings.filter(({ code }) => code !== 'ek.unknown_issuer'));
+  const relaxed = { ...judge, policy: withAllowances(judge.policy, [...needed.keys()]) };
+  if (judgeSubject(subject, relaxed).findings.some(({ code }) => code !== 'ek.unknown_issuer')) return [];
+  const id = (certificate.manufacturer ?? '').replace('id:', '').toUpperCase();
+  const vendor = tpmVendor(id);
+  const kind = vendor?.kind ?? 'hardware';
+  const name = (vendorLetters(id) ?? vendor?.name ?? 'tpm').toLowerCase().replace(/[^a-z0-9]+/g, '-');
+  const folder = `${CA_FOLDER}-${name}`;
+  const imported = kind === 'hardware' ? '' : ` --allow-${kind}`;
+  const file = subject.file === null ? '' : `${quoted(subject.file)} `;
+  const overlooked = needed.size === 0 ? '' : ` --allow ${[...needed.keys()].join(' ')}`;
+  const price = needed.size === 0 ? '' : ` Overlooked is then: ${pricesOf(needed)}.`;
+  return [
+    {
+      way: 'ca_path',
+      ek: subject.id,
+      text: `Get ${issuerText(missing)}, and the CAs above it, by a way you trust, as ISSUER. Every TPM that it certified is admitted then.${price}`,
+      commands: [
+        `tpm-attestor ca import ISSUER --to ${folder}${imported}`,
+        `tpm-attestor ek doctor ${file}--ca-path ${folder}${overlooked}`,
+      ],
+      server: [
+        `bundle "${name}" {`,
+        `  ca_path       = "${folder}"`,
+        ...(kind === 'hardware' ? [] : [`  kind          = "${kind}"`]),
+        ...(/^[0-9A-F]{8}$/.test(id) ? [`  manufacturers = ["${vendorLetters(id) ?? id}"]`] : []),
+        // In a bundle the kind says so.
+        ...[...needed.keys()].filter((one) => one !== 'software_tpm').map((one) => `  allow_${one} = true`),
+        '}',
+      ],
+      agent: [],
+    },
+  ];
+}
+
+/** Prices by the switches that overlook errors, as far as there are such. */
+function switchesFor(findings: readonly DoctorFinding[]): ReadonlyMap<Allowance, string> {
+  const errors = findings.filter(({ severity }) => severity === 'error');
+  const switches = errors.map(({ code }) => SWITCHES[code as FindingCode]);
+  return new Map(switches.flatMap((one) => (one === undefined ? [] : [[one.allowance, one.price] as const])));
+}
+
+function pricesOf(switches: ReadonlyMap<Allowance, string>): string {
+  return [...switches].map(([name, price]) => `allow_${name} (${price})`).join(', ');
+}
+
+function issuerText({ name, key_id: keyId, aia }: MissingIssuerReport): string {
+  const details = [
+    ...(keyId === null ? [] : [`key id ${keyId}`]),
+    ...(aia.length === 0 ? [] : [`by the certificate it issued to be had at ${aia.join(' or ')}`]),
+  ];
+  return `the CA "${name}"${details.length === 0 ? '' : ` (${details.join(', ')})`}`;
+}
+
+function hashWays({ subject, findings }: EkDiagnosis, { judge, hashList }: EnrolmentContext): readonly EnrolmentWay[] {
+  const { pubHash } = subject;
+  if (subject.file !== null && isOfOtherUse(subject, findings, judge)) return [];
+  const { policy } = judge;
+  const mode: Mode = policy.mode === 'certificate' ? 'either' : policy.mode;
+  const listed: Policy = { ...policy, mode, isListed: (hash) => hash === pubHash };
+  if (pubHash === null || judgeSubject(subject, { ...judge, policy: listed }).admittedBy === null) return [];
+  const place = hashList ?? { path: HASH_FOLDER, kind: 'folder' };
+  const path = quoted(place.path);
+  const named = policy.isListed === undefined ? [`hash_path = ${JSON.stringify(place.path)}`] : [];
+  const both = policy.isListed !== undefined && policy.mode === 'certificate' ? ['mode = "either"'] : [];
+  return [
+    {
+      way: 'hash',
+      ek: subject.id,
+      text: 'List the key on every server: this machine alone is admitted, whatever its certificate.',
+      commands: [place.kind === 'folder' ? `touch ${path}/${pubHash}` : `echo ${pubHash} >> ${path}`],
+      server: [...named, ...both],
+      agent: [],
+    },
+  ];
+}
+
+/** A saved certificate of another kind of key, of which nothing else tells that it is one of endorsement. */
+function isOfOtherUse(subject: EkSubject, findings: readonly DoctorFinding[], judge: EkJudge): boolean {
+  const relaxed = { ...judge, policy: withAllowances(judge.policy, [...switchesFor(findings).keys()]) };
+  return judgeSubject(subject, relaxed).findings.some(({ code }) => code === 'ek.usage');
+}
+
+/** What no certificate mends. */
+const OF_THE_KEY: readonly string[] = ['malformed', 'template', 'weak_key', 'roca', 'algorithm', 'denied'];
+
+function fileWays({ subject, findings }: EkDiagnosis): readonly EnrolmentWay[] {
+  const [address] = subject.addresses;
+  if (address === undefined || findings.some(({ code }) => OF_THE_KEY.some((one) => code === `ek.${one}`))) return [];
+  const others = subject.addresses
+    .slice(1)
+    .map((other) => ` or ${other}`)
+    .join('');
+  return [
+    {
+      way: 'certificate_file',
+      ek: subject.id,
+      text: `Fetch the certificate that its manufacturer may have at ${address}${others}, and give it to the agent; the CAs above it are needed besides.`,
+      commands: [
+        `curl -fo ${CERTIFICATE_FILE} '${address}'`,
+        `tpm-attestor ek doctor ${subject.file === null ? '--ek-certificate ' : ''}${CERTIFICATE_FILE}`,
+      ],
+      server: [],
+      agent: [`ek_certificate_path = "${CERTIFICATE_FILE}"`],
+    },
+  ];
+}
+
+/** Another key of this TPM that has a certificate which is admitted, or against which nothing speaks. */
+function otherKeyWays(others: readonly EkDiagnosis[], judge: EkJudge): readonly EnrolmentWay[] {
+  return others.flatMap(({ subject, admittedBy, certificate, findings }): readonly EnrolmentWay[] => {
+    const choice = subject.takenBy.find((one) => one !== 'auto');
+    const errors = findings.filter(({ severity }) => severity === 'error').map(({ code }) => code);
+    const isSound = certificate !== null && (admittedBy !== null || authoritiesOf(judge.policy) === 0);
+    const isOfOtherKind = errors.length > 0 && errors.every((code) => code === 'ek.algorithm');
+    if (choice === undefined || !((isSound && errors.length === 0) || isOfOtherKind)) return [];
+    const takes = judge.isServers && judge.policy.ekAlgorithms.includes(choice);
+    return [
+      {
+        way: 'other_ek',
+        ek: subject.id,
+        text: `Let the agent take the key of template ${subject.id}, which has a certificate; another key is another agent ID.`,
+        commands: [`tpm-attestor ek doctor --ek ${choice}`],
+        server: takes || choice === 'rsa' ? [] : ['ek_algorithms = ["rsa", "ecc"]'],
+        agent: [`ek = "${choice}"`],
+      },
+    ];
+  });
+}
+
+/** Only where the key is admitted with the switches, as it is not without. */
+function allowanceWays({ subject, findings }: EkDiagnosis, judge: EkJudge): readonly EnrolmentWay[] {
+  const needed = switchesFor(findings);
+  const allowances = [...needed.keys()];
+  const relaxed = { ...judge, policy: withAllowances(judge.policy, allowances) };
+  if (needed.size === 0 || judgeSubject(subject, relaxed).admittedBy === null) return [];
+  return [
+    {
+      way: 'allowance',
+      ek: subject.id,
+      text: `Overlook it, for every machine: ${pricesOf(needed)}.`,
+      commands: [],
+      server: allowances.map((name) => `allow_${name} = true`),
+      agent: [],
+    },
+  ];
+}
+
+function withAllowances(policy: Policy, allowances: readonly Allowance[]): Policy {
+  const changes = Object.assign({}, ...allowances.map((name) => ALLOWANCES[name]));
+  return {
+    ...policy,
+    bundles: policy.bundles.map((bundle) => ({ ...bundle, rules: { ...bundle.rules, ...changes } })),
+  };
+}
+
+/** For a shell. */
+function quoted(path: string): string {
+  return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+}

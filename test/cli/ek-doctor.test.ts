@@ -1,0 +1,578 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { AGENT_OPTIONS } from '../../src/agent/config.ts';
+import type { DoctorDocument } from '../../src/cli/doctor-document.ts';
+import { REMARKS } from '../../src/cli/ek-remarks.ts';
+import { program } from '../../src/cli/program.ts';
+import { readBundles } from '../../src/server-plugin/bundle-options.ts';
+import { SERVER_OPTIONS } from '../../src/server-plugin/config.ts';
+import { parseHcl } from '../../src/spire/hcl.ts';
+import { readOptions } from '../../src/spire/options.ts';
+import { encode } from '../../src/tpm/structures/codec.ts';
+import { tpmtPublic } from '../../src/tpm/structures/public.ts';
+import { certificateFolder, leafRows } from '../support/certificate-corpus.ts';
+import { type CertificateRecipe, commonName } from '../support/certificate-recipe.ts';
+import { cli } from '../support/cli.ts';
+import { describeCorpus } from '../support/corpus.ts';
+import { oid, sequence, tlv } from '../support/der-writer.ts';
+import { ekSpki, storeIndex } from '../support/ek-storage.ts';
+import { ekTemplate, leftInTpm } from '../support/open-tpm.ts';
+import { type EkChain, keyIdOf, keyPair, mintEkChain, pem, spkiOf } from '../support/pki.ts';
+import { type SoftwareTpm, startSwtpm } from '../support/swtpm.ts';
+
+const folder: string = mkdtempSync(join(tmpdir(), 'ek-doctor-'));
+const path = (name: string): string => join(folder, name);
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+let tpm: SoftwareTpm | undefined;
+afterEach(async () => {
+  if (tpm !== undefined) expect(await leftInTpm(tpm)).toEqual([]);
+  await tpm?.stop();
+  tpm = undefined;
+});
+
+/** Every way that was shown, for the last test to try. */
+const shown: DoctorDocument['ways'][number][] = [];
+
+interface Diagnosis extends DoctorDocument {
+  readonly code: number | null;
+}
+
+async function doctor(...args: readonly string[]): Promise<Diagnosis> {
+  const where = tpm === undefined ? [] : ['--tcti', tpm.tcti];
+  const { code, stdout, stderr } = await cli(['ek', 'doctor', '--json', ...args, ...where], { cwd: folder });
+  if (stdout === '') throw new Error(stderr);
+  const document: DoctorDocument = JSON.parse(stdout);
+  shown.push(...document.ways);
+  return { code, ...document };
+}
+
+async function doctorText(...args: readonly string[]): Promise<string> {
+  const where = tpm === undefined ? [] : ['--tcti', tpm.tcti];
+  return (await cli(['ek', 'doctor', ...args, ...where], { cwd: folder })).stdout;
+}
+
+const taken = ({ eks }: DoctorDocument): DoctorDocument['eks'][number] | undefined => eks.find((ek) => ek.taken);
+const errors = ({ findings }: DoctorDocument): readonly string[] =>
+  findings.filter(({ severity }) => severity === 'error').map(({ code }) => code);
+const codes = ({ findings }: DoctorDocument): readonly string[] => findings.map(({ code }) => code);
+const ways = (document: DoctorDocument): readonly string[] => document.ways.map(({ way }) => way);
+
+const AIA = {
+  oid: '1.3.6.1.5.5.7.1.1',
+  value: sequence(sequence(oid('1.3.6.1.5.5.7.48.2'), tlv(0x86, Buffer.from('http://ca.example/i.crt')))),
+};
+
+/** A TPM whose RSA key a hardware manufacturer has certified, and its CAs in files. */
+async function certifiedTpm(recipe: CertificateRecipe = {}): Promise<EkChain> {
+  tpm = await startSwtpm({ templates: [] });
+  const chain = mintEkChain({ leaf: { publicKey: await ekSpki(tpm, 'L-1'), extraExtensions: [AIA], ...recipe } });
+  await storeIndex(tpm, 0x01c00002, chain.leaf.der);
+  writeFileSync(path('root.pem'), pem(chain.root.der));
+  writeFileSync(path('cas.pem'), pem(chain.root.der, chain.intermediate.der));
+  return chain;
+}
+
+describe('the TPM of the demo', () => {
+  test('with its CA is admitted, and nothing is advised', async () => {
+    tpm = await startSwtpm();
+    const document = await doctor('--ca-path', tpm.caPath, '--allow', 'software_tpm');
+    expect(document).toMatchObject({ code: 0, cas: 2, ways: [], tpm: { manufacturer: 'IBM', in_lockout: false } });
+    expect(document.eks).toMatchObject([
+      {
+        ek: 'L-1',
+        taken: true,
+        taken_by: ['auto', 'rsa'],
+        admitted_by: 'certificate',
+        certificate: { verdict: 'trusted' },
+      },
+      { ek: 'H-3', taken: false, taken_by: ['ecc'], admitted_by: 'certificate' },
+    ]);
+    expect(await doctorText('--ca-path', tpm.caPath, '--allow', 'software_tpm')).toMatch(/\nAdmitted already: .*\n$/);
+  });
+
+  test('without the allowance is not: the hash is advised before the switch', async () => {
+    tpm = await startSwtpm({ templates: ['L-1'] });
+    const document = await doctor('--ca-path', tpm.caPath);
+    expect([document.code, errors(document), ways(document)]).toEqual([1, ['ek.software_tpm'], ['hash', 'allowance']]);
+    expect(document.ways[1]?.server).toEqual(['allow_software_tpm = true']);
+  });
+});
+
+describe('a certificate of hardware', () => {
+  test('without CAs is no finding: the CA that is missing is named, and a bundle for it advised', async () => {
+    const { intermediateKey } = await certifiedTpm();
+    const document = await doctor();
+    const keyId = Buffer.from(keyIdOf(spkiOf(intermediateKey.publicKey))).toString('hex');
+    expect([document.code, document.cas, errors(document)]).toEqual([0, 0, []]);
+    expect(codes(document)).toContain('cas.none');
+    expect(taken(document)).toMatchObject({
+      admitted_by: null,
+      certificate_source: 'NV index 0x01c00002',
+      certificate_subject: '',
+      certificate: {
+        issuer: 'CN=Test TPM Intermediate CA',
+        manufacturer: 'id:49465800',
+        model: 'SLB 9670',
+        missing_issuer: { name: 'CN=Test TPM Intermediate CA', key_id: keyId, aia: ['http://ca.example/i.crt'] },
+      },
+    });
+    expect(ways(document)).toEqual(['ca_path', 'hash']);
+    const [way] = document.ways;
+    for (const words of ['CN=Test TPM Intermediate CA', keyId, 'http://ca.example/i.crt'])
+      expect(way?.text).toContain(words);
+    const { bundles, problems } = readBundles(parseHcl((way?.server ?? []).join('\n')).entries, 'off');
+    expect(problems).toEqual([]);
+    expect(bundles).toMatchObject([{ name: 'ifx', rules: { kinds: ['hardware'], manufacturers: ['49465800'] } }]);
+    const text = await doctorText();
+    for (const words of ['missing CA   CN=Test TPM Intermediate CA', `key id ${keyId}`, 'at http://ca.example/i.crt'])
+      expect(text).toContain(words);
+  });
+
+  test('with its CAs is admitted; with others, or with the root alone, it is not', async () => {
+    await certifiedTpm();
+    writeFileSync(
+      path('other.pem'),
+      pem(mintEkChain({ keyAlgorithm: 'p384', root: { subject: commonName('Other CA') } }).root.der),
+    );
+    expect(await doctor('--ca-path', 'cas.pem')).toMatchObject({ code: 0, ways: [] });
+    expect(await doctor('--ca-path', 'root.pem', '--intermediates', 'cas.pem')).toMatchObject({ code: 0, ways: [] });
+    for (const wrong of ['other.pem', 'root.pem']) {
+      const document = await doctor('--ca-path', wrong);
+      expect([document.code, errors(document), ways(document)]).toEqual([
+        1,
+        ['ek.unknown_issuer'],
+        ['ca_path', 'hash'],
+      ]);
+    }
+  });
+
+  test('with its chain in the TPM needs the root alone, which is what is missing without', async () => {
+    const { intermediate } = await certifiedTpm();
+    await storeIndex(tpm as SoftwareTpm, 0x01c00100, intermediate.der);
+    expect(await doctor('--ca-path', 'root.pem')).toMatchObject({ code: 0, ways: [] });
+    const ek = taken(await doctor());
+    expect(ek?.chain).toMatchObject([{ subject: 'CN=Test TPM Intermediate CA', source: 'key' }]);
+    expect(ek?.certificate?.missing_issuer).toMatchObject({ name: 'CN=Test TPM Root CA' });
+  });
+
+  test('that has expired is advised to be listed, and then to be overlooked, with what that costs', async () => {
+    await certifiedTpm({ notAfter: new Date('2021-01-01T00:00:00Z') });
+    const document = await doctor('--ca-path', 'cas.pem');
+    expect([document.code, errors(document), ways(document)]).toEqual([1, ['ek.expired'], ['hash', 'allowance']]);
+    expect(document.ways[1]).toMatchObject({
+      text: expect.stringContaining('vouches for it no longer'),
+      server: ['allow_expired_ek = true'],
+    });
+    const overlooked = await doctor('--ca-path', 'cas.pem', '--allow', 'expired_ek');
+    expect(overlooked).toMatchObject({
+      code: 0,
+      ways: [],
+      eks: [{ notes: [expect.stringContaining('allow_expired_ek')] }],
+    });
+    expect(await doctor('--ca-path', 'cas.pem', '--at', '2020-06-01T00:00:00Z')).toMatchObject({ code: 0, ways: [] });
+    expect((await doctor()).ways[0]).toMatchObject({
+      way: 'ca_path',
+      server: expect.arrayContaining(['  allow_expired_ek = true']),
+    });
+  });
+
+  test('that no switch would admit is advised none', async () => {
+    await certifiedTpm({ notAfter: new Date('2021-01-01T00:00:00Z'), extKeyUsage: null });
+    const document = await doctor('--ca-path', 'cas.pem');
+    expect([document.code, ways(document)]).toEqual([1, ['hash']]);
+    expect(errors(document)).toEqual(expect.arrayContaining(['ek.expired', 'ek.usage']));
+  });
+
+  test('for another machine’s key is told with that key, and no list would admit it', async () => {
+    tpm = await startSwtpm({ templates: [] });
+    const other = mintEkChain({ leaf: { publicKey: spkiOf(keyPair('rsa2048', 'another machine').publicKey) } });
+    await storeIndex(tpm, 0x01c00002, other.leaf.der);
+    const document = await doctor();
+    expect([document.code, errors(document), ways(document)]).toEqual([1, ['ek.key_mismatch'], []]);
+    const { message } = document.findings.find(({ code }) => code === 'nv.other_key') ?? {};
+    expect(message).toContain(taken(document)?.certificate?.pub_hash);
+    expect(taken(document)?.pub_hash).not.toBe(taken(document)?.certificate?.pub_hash);
+    expect(await doctorText()).toContain('No way to enrol it is known here');
+  });
+
+  test('shows no control character of it', async () => {
+    tpm = await startSwtpm({ templates: [] });
+    const issuer = commonName('CA\u001b[31m\nverdict      admitted');
+    const { leaf } = mintEkChain({ leaf: { publicKey: await ekSpki(tpm, 'L-1'), issuer } });
+    await storeIndex(tpm, 0x01c00002, leaf.der);
+    const text = await doctorText();
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+    expect(text).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f]/);
+    expect(text).not.toMatch(/^verdict\s+admitted/m);
+  });
+});
+
+describe('a key without certificate', () => {
+  test('is a finding, and is admitted when what is advised first has been done', async () => {
+    tpm = await startSwtpm({ templates: [] });
+    mkdirSync(path('hashes'));
+    const before = await doctor('--hash-path', 'hashes');
+    expect([before.code, errors(before), ways(before)]).toEqual([1, ['ek.not_listed'], ['hash']]);
+    const { pub_hash: hash } = taken(before) ?? {};
+    expect(before.ways[0]).toMatchObject({ commands: [`touch hashes/${hash}`], server: [] });
+    writeFileSync(path(`hashes/${hash}`), '');
+    expect(await doctor('--hash-path', 'hashes')).toMatchObject({ code: 0, ways: [], eks: [{ admitted_by: 'hash' }] });
+    writeFileSync(path('list'), '');
+    expect((await doctor('--hash-path', 'list')).ways[0]).toMatchObject({ commands: [`echo ${hash} >> list`] });
+    const blank = await doctor();
+    expect([blank.code, errors(blank), ways(blank)]).toEqual([1, ['ek.no_certificate'], ['hash']]);
+    expect(blank.ways[0]?.server).toEqual(['hash_path = "/etc/spire/tpm-hashes"']);
+  });
+
+  test('beside one with a certificate: the other kind is advised behind the list', async () => {
+    await certifiedTpm();
+    const document = await doctor('--ca-path', 'cas.pem', '--ek', 'ecc');
+    expect([document.code, errors(document), ways(document)]).toEqual([1, ['ek.no_certificate'], ['hash', 'other_ek']]);
+    expect(document.ways[1]).toMatchObject({
+      agent: ['ek = "rsa"'],
+      server: [],
+      commands: ['tpm-attestor ek doctor --ek rsa'],
+    });
+    expect(codes(document)).toContain('server.ecc');
+    expect(await doctor('--ca-path', 'cas.pem')).toMatchObject({ code: 0, ways: [] });
+    // Of CAs that do not know it, it is no way out.
+    writeFileSync(path('other.pem'), pem(mintEkChain({ root: { subject: commonName('Other CA') } }).root.der));
+    expect(ways(await doctor('--ca-path', 'other.pem', '--ek', 'ecc'))).toEqual(['hash']);
+  });
+
+  test('has it in a file', async () => {
+    const { leaf, intermediate } = await certifiedTpm();
+    await tpm?.tpm2('tpm2_nvundefine', ['0x01c00002', '-C', 'p']);
+    writeFileSync(path('ek.pem'), pem(leaf.der, intermediate.der));
+    const document = await doctor('--ek-certificate', 'ek.pem', '--ca-path', 'root.pem');
+    expect(document).toMatchObject({ code: 0, eks: [{ certificate_source: 'ek.pem', admitted_by: 'certificate' }] });
+    const { leaf: foreign } = mintEkChain({
+      leaf: { publicKey: spkiOf(keyPair('rsa2048', 'another machine').publicKey) },
+    });
+    writeFileSync(path('foreign.pem'), pem(foreign.der));
+    const refused = await doctor('--ek-certificate', 'foreign.pem', '--ca-path', 'root.pem');
+    expect([refused.code, errors(refused)]).toEqual([1, ['certificate.other_machine']]);
+  });
+});
+
+describe('what is wrong with one key does not end the command', () => {
+  test('a password that is needed: the certificate is told all the same, and how to give the password', async () => {
+    await certifiedTpm();
+    await tpm?.tpm2('tpm2_changeauth', ['-c', 'e', 'secret']);
+    const locked = await doctor('--ca-path', 'cas.pem');
+    expect([locked.code, ways(locked)]).toEqual([1, ['password']]);
+    expect(new Set(errors(locked))).toEqual(new Set(['tpm.endorsement_password']));
+    expect(locked).toMatchObject({ tpm: { password_set: { endorsement: true } } });
+    expect(locked.eks).toMatchObject([{ ek: 'L-1', taken: false, certificate: { verdict: 'trusted' } }]);
+    writeFileSync(path('password'), 'secret\n');
+    const opened = await doctor('--ca-path', 'cas.pem', '--endorsement-auth-file', 'password');
+    expect(opened).toMatchObject({ code: 0, ways: [] });
+    writeFileSync(path('password'), 'wrong\n');
+    expect(ways(await doctor('--ca-path', 'cas.pem', '--endorsement-auth-file', 'password'))).toEqual(['password']);
+  });
+
+  test('an index that holds something else: the kind that works is advised', async () => {
+    tpm = await startSwtpm({ templates: ['H-3'] });
+    await storeIndex(tpm, 0x01c00002, new Uint8Array(40).fill(0x42));
+    const document = await doctor('--ca-path', tpm.caPath, '--allow', 'software_tpm');
+    expect([document.code, errors(document), ways(document)]).toEqual([
+      1,
+      ['nv.malformed', 'agent.no_key'],
+      ['other_ek'],
+    ]);
+    expect(document.ways[0]).toMatchObject({ agent: ['ek = "ecc"'], server: ['ek_algorithms = ["rsa", "ecc"]'] });
+    expect(await doctor('--ca-path', tpm.caPath, '--allow', 'software_tpm', '--ek', 'ecc')).toMatchObject({
+      code: 0,
+      ways: [],
+    });
+  });
+
+  test('an index that cannot be read', async () => {
+    tpm = await startSwtpm({ templates: ['H-3'] });
+    await tpm.tpm2('tpm2_changeauth', ['-c', 'o', 'secret']);
+    await storeIndex(tpm, 0x01c00002, new Uint8Array(16), 'ppwrite|ppread|ownerread|no_da|platformcreate');
+    const document = await doctor('--ca-path', tpm.caPath, '--allow', 'software_tpm');
+    expect([document.code, document.eks.map(({ ek }) => ek)]).toEqual([1, ['L-1', 'H-3']]);
+    expect(errors(document)).toEqual(['tpm.owner_password', 'tpm.owner_password']);
+    expect(ways(document)).toEqual(['password', 'other_ek']);
+    expect(document.ways[0]?.commands).toEqual(['tpm-attestor ek doctor --owner-auth-file PASSWORD']);
+  });
+
+  test('a chain that cannot be read', async () => {
+    await certifiedTpm();
+    await storeIndex(tpm as SoftwareTpm, 0x01c00100, Uint8Array.of(0x30, 0x82, 0x01, 0x00, 0x00));
+    const document = await doctor('--ca-path', 'cas.pem');
+    expect([document.code, codes(document)]).toEqual([0, expect.arrayContaining(['chain.unreadable'])]);
+  });
+});
+
+test('every oddity of the indices is named, and none of them keeps a machine out', async () => {
+  tpm = await startSwtpm({ templates: [] });
+  const chain = mintEkChain({ leaf: { publicKey: await ekSpki(tpm, 'L-1') } });
+  writeFileSync(path('cas.pem'), pem(chain.root.der, chain.intermediate.der));
+  const length = chain.leaf.der.length + 2;
+  const header = Uint8Array.of(0x10, 1, 0, length >> 8, length & 0xff, 0x10, 2);
+  await storeIndex(tpm, 0x01c00002, Buffer.concat([header, chain.leaf.der, Buffer.alloc(20, 0xff)]));
+  await storeIndex(tpm, 0x01c00004, encode(tpmtPublic, ekTemplate('L-1')));
+  await storeIndex(tpm, 0x01c0000a, new Uint8Array(50));
+  await storeIndex(tpm, 0x01c0000b, new Uint8Array(20).fill(9));
+  await storeIndex(tpm, 0x01c0001e, new Uint8Array(50).fill(1));
+  await storeIndex(tpm, 0x01c07f01, new Uint8Array(34));
+  await storeIndex(tpm, 0x01c07abc, Uint8Array.of(1));
+  const document = await doctor('--ca-path', 'cas.pem');
+  expect([document.code, errors(document)]).toEqual([0, []]);
+  const told = document.findings.map(
+    ({ code, message, ek }) => `${ek ?? '-'} ${code} ${/0x01c0\w+/.exec(message)?.[0]}`,
+  );
+  expect(told.sort()).toEqual([
+    '- nv.policy 0x01c07f01',
+    '- nv.reserved 0x01c0000a',
+    '- nv.unknown 0x01c07abc',
+    '- nv.untaken 0x01c0001e',
+    'L-1 nv.padding 0x01c00002',
+    'L-1 nv.tcg_header 0x01c00002',
+    'L-1 nv.template 0x01c00004',
+    'L-1 tpm.manufacturer undefined',
+    'L-2 nv.nonce 0x01c0000b',
+  ]);
+  expect(taken(document)?.certificate?.oddities).toEqual(
+    expect.arrayContaining(['TCG-header', '20-trailing-bytes-ff', 'tpmVersion-format:id:073F']),
+  );
+});
+
+test('a nonce that the certificate was not made for is told as such', async () => {
+  await certifiedTpm();
+  await storeIndex(tpm as SoftwareTpm, 0x01c00003, new Uint8Array(20).fill(9));
+  const document = await doctor('--ca-path', 'cas.pem');
+  expect([document.code, errors(document), codes(document)]).toEqual([
+    1,
+    ['ek.key_mismatch'],
+    expect.arrayContaining(['nv.nonce', 'nv.other_key']),
+  ]);
+});
+
+test('a policy that is not enforced admits, and what it overlooks is told', async () => {
+  await certifiedTpm({ notAfter: new Date('2021-01-01T00:00:00Z') });
+  writeFileSync(path('policy.hcl'), 'ca_path = "cas.pem"\nenforce = false\n');
+  const document = await doctor('--policy', 'policy.hcl');
+  expect(document).toMatchObject({ code: 0, ways: [], eks: [{ admitted_by: 'unenforced' }] });
+  expect(document.findings[0]).toMatchObject({ code: 'ek.expired', severity: 'remark' });
+});
+
+describe('a policy file', () => {
+  test('says how the server would take the machine', async () => {
+    await certifiedTpm();
+    const { pub_hash: hash } = taken(await doctor()) ?? {};
+    writeFileSync(path('policy.hcl'), 'ca_path = "cas.pem"\n');
+    expect(await doctor('--policy', 'policy.hcl')).toMatchObject({ code: 0, cas: 2, ways: [] });
+    writeFileSync(path('denied'), `${hash}\n`);
+    writeFileSync(path('policy.hcl'), 'ca_path = "cas.pem"\ndeny_path = "denied"\n');
+    const denied = await doctor('--policy', 'policy.hcl');
+    expect([denied.code, errors(denied), ways(denied)]).toEqual([1, ['ek.denied'], []]);
+    writeFileSync(path('policy.hcl'), 'ca_path = "cas.pem"\nek_algorithms = ["ecc"]\n');
+    expect(errors(await doctor('--policy', 'policy.hcl'))).toEqual(['ek.algorithm']);
+    mkdirSync(path('listed'));
+    writeFileSync(path('policy.hcl'), 'ca_path = "cas.pem"\nhash_path = "listed"\nmode = "both"\n');
+    const unlisted = await doctor('--policy', 'policy.hcl');
+    expect([unlisted.code, errors(unlisted), ways(unlisted)]).toEqual([1, ['ek.not_listed'], ['hash']]);
+  });
+
+  test('goes without the options that say the same', async () => {
+    writeFileSync(path('policy.hcl'), 'hash_path = "."\n');
+    for (const other of [
+      ['--ca-path', '.'],
+      ['--allow', 'tpm12'],
+      ['--hash-path', '.'],
+    ]) {
+      const { code, stdout, stderr } = await cli(['ek', 'doctor', '--policy', 'policy.hcl', ...other], { cwd: folder });
+      expect([code, stdout]).toEqual([2, '']);
+      expect(stderr).toMatch(/^tpm-attestor: --policy says [^\n]+\n$/);
+    }
+  });
+});
+
+describe('saved keys', () => {
+  const { leaf, intermediate, root } = mintEkChain();
+  const bare = keyPair('p256', 'bare').publicKey;
+  writeFileSync(path('saved-ca.pem'), pem(root.der));
+  writeFileSync(path('saved.pem'), pem(leaf.der, intermediate.der));
+  writeFileSync(path('bare.pem'), bare.export({ format: 'pem', type: 'spki' }));
+  writeFileSync(path('weak.der'), spkiOf(keyPair('rsa1024', 'weak').publicKey));
+  writeFileSync(path('junk'), 'junk');
+
+  test('are judged without a TPM, and the exit code is that of the worst', async () => {
+    const good = await doctor('saved.pem', '--ca-path', 'saved-ca.pem');
+    expect(good).toMatchObject({ code: 0, tpm: null, ways: [] });
+    expect(good.eks).toMatchObject([
+      { ek: 'saved.pem', file: 'saved.pem', template: 'L-2', taken: true, admitted_by: 'certificate' },
+    ]);
+    const both = await doctor('saved.pem', 'bare.pem', '--ca-path', 'saved-ca.pem');
+    expect([both.code, both.eks.map(({ admitted_by }) => admitted_by)]).toEqual([1, ['certificate', null]]);
+    expect(both.ways.map(({ way, ek }) => [way, ek])).toEqual([
+      ['hash', 'bare.pem'],
+      ['certificate_file', 'bare.pem'],
+    ]);
+    const { code, stderr, stdout } = await cli(['ek', 'doctor', 'saved.pem', 'junk'], { cwd: folder });
+    expect([code, stderr]).toEqual([2, expect.stringContaining(`${path('junk')}: `)]);
+    expect(stdout).toContain('error        file.unreadable: ');
+  });
+
+  test('as tpm2-tools write them have the hash that the TPM has', async () => {
+    tpm = await startSwtpm({ templates: [] });
+    const { pub_hash: hash } = taken(await doctor()) ?? {};
+    await tpm.tpm2('tpm2_createek', ['-G', 'rsa', '-c', 'ek.ctx', '-u', join(folder, 'ek.pub')]);
+    await tpm.tpm2('tpm2_flushcontext', ['-t']);
+    await tpm.tpm2('tpm2_createprimary', ['-C', 'o', '-G', 'rsa', '-c', 'srk.ctx']);
+    await tpm.tpm2('tpm2_readpublic', ['-c', 'srk.ctx', '-o', join(folder, 'srk.pub')]);
+    await tpm.tpm2('tpm2_flushcontext', ['-t']);
+    await tpm.stop();
+    tpm = undefined;
+    expect((await doctor('ek.pub')).eks).toMatchObject([{ template: 'L-1', pub_hash: hash }]);
+    const foreign = await doctor('srk.pub');
+    expect([foreign.code, errors(foreign), ways(foreign)]).toEqual([1, ['ek.template', 'ek.no_certificate'], []]);
+  });
+
+  test('of no kind that a template has cannot be enrolled', async () => {
+    const document = await doctor('weak.der');
+    expect([document.code, errors(document)]).toEqual([1, ['ek.template']]);
+    expect(ways(document)).toEqual([]);
+  });
+
+  test('of another use are advised no list, those of an old TPM its switch', async () => {
+    const publicKey = spkiOf(keyPair('rsa2048', 'attestation').publicKey);
+    const signing = mintEkChain({ leaf: { publicKey, keyUsage: ['digitalSignature'] } });
+    writeFileSync(path('signing.der'), signing.leaf.der);
+    const other = await doctor('signing.der', '--ca-path', 'saved-ca.pem', '--intermediates', 'saved.pem');
+    expect([other.code, errors(other), ways(other)]).toEqual([1, ['ek.usage'], []]);
+    const old = mintEkChain({ leaf: { publicKey, family: '1.2', keyUsage: null, extKeyUsage: null } });
+    writeFileSync(path('old.pem'), pem(old.leaf.der, old.intermediate.der));
+    const document = await doctor('old.pem', '--ca-path', 'saved-ca.pem');
+    expect([document.code, ways(document)]).toEqual([1, ['hash', 'allowance']]);
+    expect(document.ways[1]?.server).toEqual(['allow_tpm12 = true']);
+  });
+
+  test('go without the options of the TPM', async () => {
+    const { code, stdout, stderr } = await cli(
+      ['ek', 'doctor', 'saved.pem', '--tcti', 'device:/dev/x', '--ek', 'ecc'],
+      { cwd: folder },
+    );
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toBe('tpm-attestor: --ek, --tcti is about the TPM, and files are given: leave one out\n');
+  });
+});
+
+describeCorpus('a certificate of the corpus', () => {
+  test('never ends the command but with a verdict, or with what is unreadable of it', async () => {
+    const files = leafRows.map(({ file }) => certificateFolder(file));
+    const document = await doctor(...files);
+    expect(document.code).toBe(2);
+    expect(document.eks.length + codes(document).filter((code) => code === 'file.unreadable').length).toBe(
+      files.length,
+    );
+    expect(document.eks.length).toBeGreaterThan(25);
+    for (const { ek, certificate } of document.eks.filter(({ certificate }) => certificate?.missing_issuer != null))
+      expect(certificate?.missing_issuer?.name, ek).not.toBe('');
+  });
+});
+
+test('a TPM that is not there ends with exit code 3', async () => {
+  const { code, stdout, stderr } = await cli(['ek', 'doctor', '--json', '--tcti', 'swtpm:path=/nonesuch/tpm.sock']);
+  expect([code, stdout]).toEqual([3, '']);
+  expect(stderr).toContain('whether the software TPM runs');
+});
+
+test('--json has every field whatever was found, and the help has the exit codes', async () => {
+  const empty = await startSwtpm({ templates: [] });
+  tpm = empty;
+  const bare = await doctor();
+  await empty.stop();
+  tpm = await startSwtpm();
+  const full = await doctor('--ca-path', tpm.caPath);
+  const fields = (one: object | undefined): readonly string[] => Object.keys(one ?? {}).sort();
+  expect(fields(bare)).toEqual(['cas', 'code', 'eks', 'findings', 'tpm', 'ways']);
+  expect(fields(full)).toEqual(fields(bare));
+  expect(fields(bare.eks[0])).toEqual(
+    [
+      'admitted_by',
+      'algorithm',
+      'certificate',
+      'certificate_source',
+      'certificate_subject',
+      'certificate_urls',
+      'chain',
+      'ek',
+    ].concat(['file', 'notes', 'persistent_handle', 'pub_hash', 'taken', 'taken_by', 'template']),
+  );
+  for (const document of [bare, full]) {
+    for (const ek of document.eks) expect(fields(ek)).toEqual(fields(bare.eks[0]));
+    for (const finding of document.findings)
+      expect(fields(finding)).toEqual(['code', 'ek', 'message', 'remedy', 'severity']);
+    for (const way of document.ways) expect(fields(way)).toEqual(['agent', 'commands', 'ek', 'server', 'text', 'way']);
+    expect(document.ways.length).toBeLessThanOrEqual(3);
+  }
+  expect((await cli(['ek', 'doctor', '--help'])).stdout).toContain('Exit codes: 0 nothing keeps the key');
+});
+
+describe('what is advised', () => {
+  const root = program();
+
+  /** The command that words name, and what is left of them. */
+  function commandOf(words: readonly string[]): { readonly command: Command; readonly rest: readonly string[] } {
+    let command = root;
+    let at = 0;
+    for (; at < words.length; at++) {
+      const next = command.commands.find((one) => one.name() === words[at]);
+      if (next === undefined) break;
+      command = next;
+    }
+    return { command, rest: words.slice(at) };
+  }
+
+  test('are commands that exist, with options that they have', () => {
+    const lines = shown.flatMap(({ commands }) => commands).filter((line) => line.startsWith('tpm-attestor '));
+    expect(lines.length).toBeGreaterThan(10);
+    for (const line of new Set(lines)) {
+      const { command, rest } = commandOf(line.split(' ').slice(1));
+      expect(command.commands, line).toEqual([]);
+      for (const word of rest.filter((one) => one.startsWith('--')))
+        expect(
+          command.options.map(({ long }) => long),
+          line,
+        ).toContain(word);
+    }
+    const doctorOptions = commandOf(['ek', 'doctor']).command.options.map(({ long }) => long);
+    const named = Object.values(REMARKS).flatMap(({ remedy }) => remedy.match(/--[a-z-]+/g) ?? []);
+    expect(named.length).toBeGreaterThan(2);
+    for (const option of named) expect(doctorOptions).toContain(option);
+  });
+
+  test('are options that server and agent take', () => {
+    const sides = [
+      [SERVER_OPTIONS, shown.map(({ server }) => server)],
+      [AGENT_OPTIONS, shown.map(({ agent }) => agent)],
+    ] as const;
+    for (const [table, blocks] of sides) {
+      const given = blocks.filter((lines) => lines.length > 0);
+      expect(given.length).toBeGreaterThan(1);
+      for (const lines of given) {
+        const body = parseHcl(lines.join('\n'));
+        const { problems } = readBundles(
+          body.entries.filter(({ key }) => key === 'bundle'),
+          'off',
+        );
+        expect(problems, lines.join('\n')).toEqual([]);
+        const plain = { entries: body.entries.filter(({ key }) => key !== 'bundle') };
+        expect(readOptions(table, plain), lines.join('\n')).toMatchObject({ ok: true });
+      }
+    }
+  });
+
+  test('is at least once of each way', () => {
+    const all = ['allowance', 'ca_path', 'certificate_file', 'hash', 'other_ek', 'password'];
+    expect([...new Set(shown.map(({ way }) => way))].sort()).toEqual(all);
+  });
+});
