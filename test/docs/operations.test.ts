@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { AGENT_OPTIONS } from '../../src/agent/config.ts';
+import { REMARKS } from '../../src/cli/ek-remarks.ts';
 import { checksumOf } from '../../src/cli/spire-plugin-block.ts';
 import { BUNDLE_OPTIONS } from '../../src/server-plugin/bundle-options.ts';
 import { readServerSettings, SERVER_OPTIONS } from '../../src/server-plugin/config.ts';
@@ -378,6 +379,31 @@ test('collect.sh fills a ca_path that the server reads, says what it left out, a
   ]);
   await writeFile(join(folder, 'junk.pem'), 'junk');
   expect(await run('collect.sh', [join(folder, 'junk.pem')], env)).toMatchObject({ code: 2 });
+});
+
+describe('when a machine is refused', () => {
+  test('doctor.sh says what keeps it out, and nothing once its CA is there', async () => {
+    const { root, intermediate, leaf } = mintEkChain();
+    const bin = join(folder, 'doctor-bin');
+    await mkdir(bin);
+    await symlink(CLI, join(bin, 'tpm-attestor'));
+    const PATH = `${bin}:${process.env['PATH']}`;
+    const saved = join(folder, 'saved.pem');
+    await writeFile(saved, pem(leaf.der, intermediate.der));
+    await writeFile(join(folder, 'doctor-root.pem'), pem(root.der));
+    const without = await run('doctor.sh', [saved], { PATH });
+    expect(without).toMatchObject({ code: 0, stdout: expect.stringContaining('missing CA   CN=Test TPM Root CA\n') });
+    const CA_PATH = join(folder, 'doctor-root.pem');
+    const { code, stdout } = await run('doctor.sh', [saved, '--json'], { PATH, CA_PATH });
+    expect([code, JSON.parse(stdout)]).toMatchObject([0, { ways: [], cas: 1, eks: [{ admitted_by: 'certificate' }] }]);
+  });
+
+  test('the families of codes are those of the code, and the fields those of the document', () => {
+    const [, section = ''] = /^## When a machine is refused$[\s\S]*?^```$([\s\S]*?)^## /m.exec(document.text) ?? [];
+    const families = new Set(Object.keys(REMARKS).map((code) => `${code.split('.')[0]}.`));
+    for (const family of families) expect(quotedIn(section)).toContain(family);
+    for (const field of ['tpm', 'eks', 'findings', 'ways', 'cas']) expect(quotedIn(section)).toContain(field);
+  });
 });
 
 test.each(['docs/operations.md', 'docs/migrate-from-spire-tpm-plugin.md', 'README.md'])(
