@@ -45,7 +45,7 @@ export function ekDoctorCommand(): Command {
   return command.addHelpText('after', EXIT_CODES).action(async (files: readonly string[], options: DoctorOptions) => {
     if (files.length > 0) refuseTpmOptions(command);
     const context = enrolmentContextOf(options);
-    const { document, exitCode } = files.length > 0 ? ofFiles(files, context) : await ofTpm(options, context);
+    const { document, exitCode } = files.length > 0 ? await ofFiles(files, context) : await ofTpm(options, context);
     if (options.json) sayJson(document);
     else for (const line of doctorLines(document)) say(line);
     process.exitCode = exitCode;
@@ -92,10 +92,12 @@ async function ofTpm(options: DoctorOptions, context: EnrolmentContext): Promise
   };
 }
 
-function ofFiles(paths: readonly string[], context: EnrolmentContext): Outcome {
+async function ofFiles(paths: readonly string[], context: EnrolmentContext): Promise<Outcome> {
   const diagnoses: EkDiagnosis[] = [];
   const unread: DoctorFinding[] = [];
   for (const saved of paths.flatMap(savedEks)) {
+    // A signal is not kept waiting for a folder of a whole fleet.
+    await new Promise((resolve) => setImmediate(resolve));
     const { path, key, problem = '' } = saved.problem === undefined ? readSavedEk(saved.path) : saved;
     if (key !== undefined) diagnoses.push(diagnose(subjectOfFile(path, key), context.judge));
     else {

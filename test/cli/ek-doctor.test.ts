@@ -21,7 +21,9 @@ import { oid, sequence, tlv } from '../support/der-writer.ts';
 import { ekSpki, storeIndex } from '../support/ek-storage.ts';
 import { ekTemplate, leftInTpm } from '../support/open-tpm.ts';
 import { type EkChain, keyIdOf, keyPair, mintEkChain, pem, spkiOf } from '../support/pki.ts';
+import { rocaKeyPair } from '../support/roca-key.ts';
 import { type SoftwareTpm, startSwtpm } from '../support/swtpm.ts';
+import { interpose } from '../support/tpm-interposer.ts';
 
 const folder: string = mkdtempSync(join(tmpdir(), 'ek-doctor-'));
 const path = (name: string): string => join(folder, name);
@@ -259,6 +261,42 @@ describe('a key without certificate', () => {
   });
 });
 
+test.each([
+  ['494e5443', /^https:\/\/ekop\.intel\.com\/ekcertservice\/[\w-]{43}%3D$/],
+  ['414d4400', /^https:\/\/ftpm\.amd\.com\/pki\/aia\/[0-9A-F]{32}$/],
+  ['49465800', undefined],
+])('a key of manufacturer %s without certificate: its address is advised where there is one', async (id, form) => {
+  const software = await startSwtpm({ templates: [] });
+  const property = Buffer.from('00000105', 'hex');
+  const bus = await interpose(software, async (name, command, transmit) => {
+    const answer = await transmit(command);
+    const at = name === 'TPM2_GetCapability' ? answer.indexOf(property) : -1;
+    if (at >= 0) answer.write(id, at + property.length, 'hex');
+    return answer;
+  });
+  try {
+    const document = await doctor('--tcti', bus.tcti);
+    expect(document.tpm?.manufacturer_id).toBe(id.toUpperCase());
+    expect(ways(document)).toEqual(form === undefined ? ['hash'] : ['hash', 'certificate_file']);
+    const urls = taken(document)?.certificate_urls ?? [];
+    expect(urls).toEqual(form === undefined ? [] : [expect.stringMatching(form)]);
+    for (const url of urls) expect(document.ways[1]?.commands[0]).toBe(`curl -fo /etc/spire/ek-certificate '${url}'`);
+  } finally {
+    await bus.stop();
+    await software.stop();
+  }
+});
+
+test('what is wrong with a key that is not taken is told and does not count', async () => {
+  await certifiedTpm();
+  const other = mintEkChain({ leaf: { publicKey: spkiOf(keyPair('p256', 'another machine').publicKey) } });
+  await storeIndex(tpm as SoftwareTpm, 0x01c0000a, other.leaf.der);
+  const document = await doctor('--ca-path', 'cas.pem');
+  expect([document.code, errors(document), ways(document)]).toEqual([0, ['ek.key_mismatch'], []]);
+  expect(document.findings.find(({ code }) => code === 'ek.key_mismatch')?.ek).toBe('L-2');
+  expect((await doctor('--ca-path', 'cas.pem', '--ek', 'ecc')).code).toBe(1);
+});
+
 describe('what is wrong with one key does not end the command', () => {
   test('a password that is needed: the certificate is told all the same, and how to give the password', async () => {
     await certifiedTpm();
@@ -434,6 +472,12 @@ describe('saved keys', () => {
     expect((await doctor('ek.pub')).eks).toMatchObject([{ template: 'L-1', pub_hash: hash }]);
     const foreign = await doctor('srk.pub');
     expect([foreign.code, errors(foreign), ways(foreign)]).toEqual([1, ['ek.template', 'ek.no_certificate'], []]);
+  });
+
+  test('that others can compute are advised no list', async () => {
+    writeFileSync(path('roca.der'), spkiOf(rocaKeyPair('saved').publicKey));
+    const document = await doctor('roca.der');
+    expect([document.code, errors(document), ways(document)]).toEqual([1, ['ek.roca', 'ek.no_certificate'], []]);
   });
 
   test('of no kind that a template has cannot be enrolled', async () => {
