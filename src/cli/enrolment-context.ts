@@ -63,7 +63,6 @@ function completed(
   const mode = isListed === undefined ? 'certificate' : listing;
   return {
     ...judging,
-    bundles: mode === 'hash' ? [] : judging.bundles,
     ...{ trustDomain: '', pluginName: 'tpm', mode, isListed, isDenied: undefined, enforce: true },
     pcrs: typeof pcrs === 'string' ? [] : [pcrs],
     ...{ ekAlgorithms: ['rsa', 'ecc'], allowSha1Bank: false, wire: 'tpm-attestor', challengeTimeoutMs: 60_000 },

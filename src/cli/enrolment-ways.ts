@@ -3,7 +3,7 @@ import type { PasswordHierarchy } from '../agent/hierarchy-passwords.ts';
 import type { FindingCode } from '../verifier/findings.ts';
 import type { Mode, Policy } from '../verifier/policy.ts';
 import { tpmVendor, vendorLetters } from '../x509/vendors.ts';
-import { authoritiesOf, type EkDiagnosis, type EkJudge, judgeSubject } from './ek-diagnosis.ts';
+import { type EkDiagnosis, type EkJudge, judgeSubject } from './ek-diagnosis.ts';
 import type { DoctorFinding } from './ek-remarks.ts';
 import type { EkSubject } from './ek-subject.ts';
 import type { MissingIssuerReport } from './ek-verify-report.ts';
@@ -194,20 +194,18 @@ function fileWays({ subject, findings }: EkDiagnosis): readonly EnrolmentWay[] {
   ];
 }
 
-/** Another key of this TPM that has a certificate which is admitted, or against which nothing speaks. */
+/** Another key of this TPM against which nothing speaks, or nothing but that the server does not take its kind. */
 function otherKeyWays(others: readonly EkDiagnosis[], judge: EkJudge): readonly EnrolmentWay[] {
-  return others.flatMap(({ subject, admittedBy, certificate, findings }): readonly EnrolmentWay[] => {
+  return others.flatMap(({ subject, findings }): readonly EnrolmentWay[] => {
     const choice = subject.takenBy.find((one) => one !== 'auto');
-    const errors = findings.filter(({ severity }) => severity === 'error').map(({ code }) => code);
-    const isSound = certificate !== null && (admittedBy !== null || authoritiesOf(judge.policy) === 0);
-    const isOfOtherKind = errors.length > 0 && errors.every((code) => code === 'ek.algorithm');
-    if (choice === undefined || !((isSound && errors.length === 0) || isOfOtherKind)) return [];
+    const errors = findings.filter(({ severity }) => severity === 'error');
+    if (choice === undefined || errors.some(({ code }) => code !== 'ek.algorithm')) return [];
     const takes = judge.isServers && judge.policy.ekAlgorithms.includes(choice);
     return [
       {
         way: 'other_ek',
         ek: subject.id,
-        text: `Let the agent take the key of template ${subject.id}, which has a certificate; another key is another agent ID.`,
+        text: `Let the agent take the key of template ${subject.id}, against which nothing else speaks; another key is another agent ID.`,
         commands: [`tpm-attestor ek doctor --ek ${choice}`],
         server: takes || choice === 'rsa' ? [] : ['ek_algorithms = ["rsa", "ecc"]'],
         agent: [`ek = "${choice}"`],

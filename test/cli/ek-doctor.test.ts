@@ -340,6 +340,26 @@ describe('what is wrong with one key does not end the command', () => {
     expect(document.ways[0]?.commands).toEqual(['tpm-attestor ek doctor --owner-auth-file PASSWORD']);
   });
 
+  test('an index with a password of its own, which is no hierarchy’s', async () => {
+    tpm = await startSwtpm({ templates: ['H-3'] });
+    const attributes = 'ppwrite|ppread|authread|no_da|platformcreate';
+    await tpm.tpm2('tpm2_nvdefine', ['0x01c00002', '-C', 'p', '-s', '16', '-a', attributes, '-p', 'secret']);
+    writeFileSync(join(tpm.folder, 'contents'), new Uint8Array(16));
+    await tpm.tpm2('tpm2_nvwrite', ['0x01c00002', '-C', 'p', '-i', 'contents']);
+    const document = await doctor('--ca-path', tpm.caPath, '--allow', 'software_tpm');
+    expect([document.code, errors(document), ways(document)]).toEqual([
+      1,
+      ['nv.unreadable', 'agent.no_key'],
+      ['other_ek'],
+    ]);
+    writeFileSync(path('policy.hcl'), `ca_path = "${tpm.caPath}"\nallow_software_tpm = true\n`);
+    const policed = await doctor('--policy', 'policy.hcl');
+    expect(errors(policed)).toContain('ek.algorithm');
+    expect(policed.ways).toMatchObject([{ way: 'other_ek', server: ['ek_algorithms = ["rsa", "ecc"]'] }]);
+    writeFileSync(path('policy.hcl'), `ca_path = "${tpm.caPath}"\n`);
+    expect(ways(await doctor('--policy', 'policy.hcl'))).toEqual([]);
+  });
+
   test('a chain that cannot be read', async () => {
     await certifiedTpm();
     await storeIndex(tpm as SoftwareTpm, 0x01c00100, Uint8Array.of(0x30, 0x82, 0x01, 0x00, 0x00));
