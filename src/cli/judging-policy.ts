@@ -3,7 +3,7 @@ import { InvalidArgumentError, Option } from 'commander';
 import { CA_PATH_BUNDLE } from '../server-plugin/bundle-options.ts';
 import { fileFailure } from '../server-plugin/file-failure.ts';
 import { readTrustFiles } from '../server-plugin/trust-files.ts';
-import { type BundleRules, CRL_POLICIES, type CrlPolicy, type Policy } from '../verifier/policy.ts';
+import { type BundleRules, CRL_POLICIES, type CrlPolicy, type Policy, STRICT_RULES } from '../verifier/policy.ts';
 import type { Certificate } from '../x509/certificate.ts';
 import { PathCache } from '../x509/path-cache.ts';
 import { crlsFrom } from '../x509/revocation.ts';
@@ -60,15 +60,7 @@ export function policyOfOptions({ caPath, allow = [], crlPath, crlPolicy }: Judg
   if (crlPolicy !== undefined && crlPolicy !== 'off' && crlPath === undefined)
     throw new UsageError('--crl-policy needs --crl-path, where the lists are');
   const rules: BundleRules = {
-    kinds: ['hardware', 'cloud'],
-    manufacturers: undefined,
-    models: undefined,
-    minFirmware: undefined,
-    allowExpiredLeaf: false,
-    allowNotYetValid: false,
-    allowSha1: false,
-    allowTpm12: false,
-    allowGceProfile: false,
+    ...STRICT_RULES,
     crlPolicy: crlPolicy ?? (crlPath === undefined ? 'off' : 'fail-closed'),
     ...Object.assign({}, ...allow.map((name) => ALLOWANCES[name])),
   };

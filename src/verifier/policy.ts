@@ -26,6 +26,20 @@ export interface BundleRules extends EkRules, Required<PathAllowances> {
   readonly crlPolicy: CrlPolicy;
 }
 
+/** Those of `ca_path` where nothing else is said. */
+export const STRICT_RULES: BundleRules = {
+  kinds: ['hardware', 'cloud'],
+  manufacturers: undefined,
+  models: undefined,
+  minFirmware: undefined,
+  allowExpiredLeaf: false,
+  allowNotYetValid: false,
+  allowSha1: false,
+  allowTpm12: false,
+  allowGceProfile: false,
+  crlPolicy: 'off',
+};
+
 /**
  * `fail-closed`: of every certificate below the anchor a current list must tell that it was not revoked. `warn`: where
  * none tells, that is noted. `off`: lists are not looked at. A list that does tell counts in either of the first two.

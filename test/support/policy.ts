@@ -12,18 +12,7 @@ import type { AnchorSet } from '../../src/x509/trust-store.ts';
 
 export const TRUST_DOMAIN = 'example.org';
 
-export const STRICT: BundleRules = {
-  kinds: ['hardware', 'cloud'],
-  manufacturers: undefined,
-  models: undefined,
-  minFirmware: undefined,
-  allowExpiredLeaf: false,
-  allowNotYetValid: false,
-  allowSha1: false,
-  allowTpm12: false,
-  allowGceProfile: false,
-  crlPolicy: 'off',
-};
+export const STRICT: BundleRules = STRICT_RULES;
 /** For swtpm's certificates. */
 export const SOFTWARE: Partial<BundleRules> = { kinds: ['hardware', 'cloud', 'software'] };
 
