@@ -5,6 +5,7 @@ import {
   type PcrRequirement,
   type Policy,
   parsePcrs,
+  STRICT_RULES,
 } from '../../src/verifier/policy.ts';
 import { PathCache } from '../../src/x509/path-cache.ts';
 import { crlsFrom } from '../../src/x509/revocation.ts';
