@@ -11,7 +11,7 @@ export interface RevocationRule {
 
 const ALWAYS: Period = { from: Number.NEGATIVE_INFINITY, until: Number.POSITIVE_INFINITY };
 
-/** Asks revocation lists about the links of one search for a path (RFC 5280 §6.3), and keeps what they said. */
+/** Asks revocation lists about the links of the paths that one search found (RFC 5280 §6.3), and keeps what they said. */
 export class RevocationCheck {
   readonly #rule: RevocationRule | undefined;
   readonly #now: Date;
@@ -24,8 +24,15 @@ export class RevocationCheck {
     this.#now = now;
   }
 
-  problems(certificate: Certificate, issuer: Certificate): readonly PathProblem[] {
-    if (this.#rule === undefined) return [];
+  /** Of a chain whose signatures hold, leaf first, anchor last: what is nearest to the leaf, a revocation before all else. */
+  problems(chain: readonly Certificate[]): readonly PathProblem[] {
+    const found = chain.flatMap((certificate, i) => this.#problemsOf(certificate, chain[i + 1]));
+    const told = found.find(({ code }) => code === 'revoked') ?? found[0];
+    return told === undefined ? [] : [told];
+  }
+
+  #problemsOf(certificate: Certificate, issuer: Certificate | undefined): readonly PathProblem[] {
+    if (this.#rule === undefined || issuer === undefined) return [];
     const status = this.#ask(certificate, issuer, this.#rule.crls);
     if (status.status === 'revoked') {
       const why = status.reason === undefined ? '' : ` (${status.reason})`;

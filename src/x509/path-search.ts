@@ -78,15 +78,21 @@ export class PathSearch {
         // An anchor was chosen by somebody, key and all.
         ...(isAnchor ? [] : rocaProblems(issuer)),
         ...pathLengthProblems(issuer, path),
-        ...this.#revocation.problems(subject, issuer),
       ];
       if (problems.length > 0) {
         this.#note(extended, 1, problems, isAnchor);
         continue;
       }
-      if (isAnchor) return extended;
-      const chain = this.from(extended);
-      if (chain !== undefined) return chain;
+      if (!isAnchor) {
+        const chain = this.from(extended);
+        if (chain !== undefined) return chain;
+        continue;
+      }
+      // Of a whole path alone (RFC 5280 §6.3.3 (f)): long lists, and many, would else be looked at for each CA that
+      // somebody made under the name of theirs.
+      const revoked = this.#revocation.problems(extended);
+      if (revoked.length === 0) return extended;
+      this.#note(extended, 1, revoked, true);
     }
     return undefined;
   }

@@ -124,6 +124,40 @@ describe('a certificate of which no list tells', () => {
   });
 });
 
+describe('lists are asked about', () => {
+  const asked = (anchors: readonly Minted[]): number => {
+    const { crls } = crlsFrom([...ALL, revoking('CA', 6)].map((bytes, i) => ({ name: `${i}`, bytes })));
+    let count = 0;
+    validatePath({
+      leaf: leaf.certificate,
+      intermediates: [byOld.certificate, byNew.certificate],
+      anchors: anchorsOf(anchors.map(({ certificate }) => certificate)),
+      now: NOW,
+      requireEku: EK_USAGE,
+      revocation: {
+        crls: { ...crls, signatureProblem: (...one) => [crls.signatureProblem(...one), count++][0] as undefined },
+        required: true,
+      },
+    });
+    return count;
+  };
+
+  test('a whole path alone: who made CAs under the names of others has none of their lists looked at', () => {
+    const impostor = mintAuthority('Old Root', key('impostor'), { issuer: 'Old Root', key: key('impostor') });
+    expect(asked([oldRoot])).toBe(3);
+    expect(asked([impostor])).toBe(0);
+  });
+
+  test('a whole path at once: that one of its certificates is revoked is told before that of another it is not known', () => {
+    expect(way(ask({ lists: [ALL[2] as Uint8Array, revoking('Old Root', 3)], intermediates: [byOld] }))).toEqual([
+      'revoked',
+    ]);
+    expect(way(ask({ lists: [revoking('Old Root', 3)], intermediates: [byOld] }))).toEqual(['revoked']);
+    expect(way(ask({ lists: [revoking('CA', 5)], intermediates: [byOld] }))).toEqual(['revoked']);
+    expect(way(ask({ lists: [revoking('CA', 6)], intermediates: [byOld] }))).toEqual(['revocation_unknown']);
+  });
+});
+
 test('an answer is steady while every list that had a part in it says the same', () => {
   const soon = new Date('2026-06-02T00:00:00Z');
   const first = ask({ lists: [...ALL.slice(0, 2), listOf('CA', { nextUpdate: soon })], intermediates: [byOld] });
