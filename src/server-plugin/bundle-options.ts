@@ -130,8 +130,9 @@ export function readBundles(entries: readonly HclEntry[], crlPolicy: CrlPolicy):
     };
     if (name === undefined || body === undefined) problem('must be a block with a name: bundle "hardware" { … }');
     else if (!BUNDLE_NAME.test(name)) problem('its name must be letters, digits, ".", "_" and "-"');
-    else if (name === CA_PATH_BUNDLE) problem('this name is that of the option ca_path');
-    else if (bundles.has(name)) problem('is there twice');
+    else if (name.toLowerCase() === CA_PATH_BUNDLE) problem('this name is that of the option ca_path');
+    // People and some databases of SPIRE's take `ca:HW` and `ca:hw` for the same selector.
+    else if (bundles.has(name.toLowerCase())) problem('is there twice; case does not count');
     else {
       const result = readOptions(OPTIONS, body);
       if (!result.ok) for (const one of result.problems) problem(describeProblem(one));
@@ -143,7 +144,7 @@ export function readBundles(entries: readonly HclEntry[], crlPolicy: CrlPolicy):
           crlPolicy,
         );
         for (const one of ruleConflicts(rules)) problem(describeProblem(one));
-        bundles.set(name, { name, caPath: options.ca_path, rules });
+        bundles.set(name.toLowerCase(), { name, caPath: options.ca_path, rules });
       }
     }
   }

@@ -105,7 +105,9 @@ test.each([
     (name) =>
       [name, [`line 1: bundle ${JSON.stringify(name)}: its name must be letters, digits, ".", "_" and "-"`]] as const,
   ),
-  ['ca_path', ['line 1: bundle "ca_path": this name is that of the option ca_path']],
+  ...['ca_path', 'CA_path'].map(
+    (name) => [name, [`line 1: bundle "${name}": this name is that of the option ca_path`]] as const,
+  ),
 ] as const)('the name %j is one that a selector can have, or is refused', (name, said) => {
   expect(problems(`bundle "${name}" { ca_path = "x" }`)).toEqual(said);
 });
@@ -113,7 +115,8 @@ test.each([
 const one = (name: string, more = ''): string => `bundle "${name}" {\n  ca_path = "x"\n  ${more}\n}\n`;
 
 test.each([
-  [`${one('a')}${one('b')}${one('a')}`, ['line 9: bundle "a": is there twice']],
+  [`${one('a')}${one('b')}${one('a')}`, ['line 9: bundle "a": is there twice; case does not count']],
+  [`${one('hw')}${one('HW')}`, ['line 5: bundle "HW": is there twice; case does not count']],
   ['bundle { ca_path = "x" }', ['line 1: bundle "ca_path": must be a block with a name: bundle "hardware" { … }']],
   ['bundle "a" "b" { ca_path = "x" }', ['line 1: bundle "a": must be a block with a name: bundle "hardware" { … }']],
   ['bundle = "a"', ['line 1: bundle "": must be a block with a name: bundle "hardware" { … }']],
