@@ -1,5 +1,14 @@
 /** The policy follows its files, as a whole or not at all. */
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -41,8 +50,12 @@ interface Told {
   readonly failed: (readonly string[])[];
 }
 
-/** Looks at its files at every question, unless told otherwise. */
-function live(lookEveryMs = 0): { readonly policy: LivePolicy; readonly told: Told } {
+/**
+ * Looks at its files at every question, unless told otherwise.
+ *
+ * @param whenRead happens each time between the reading of the files and their being in force
+ */
+function live(lookEveryMs = 0, whenRead: () => void = () => {}): { readonly policy: LivePolicy; readonly told: Told } {
   const told: Told = { reloaded: [], warnings: [], failed: [] };
   const option = (name: string, file: string): string => `${name} = ${JSON.stringify(path(file))}\n`;
   const bundle = `bundle "b" {\n${option('ca_path', 'cas')}}\n`;
@@ -53,7 +66,13 @@ function live(lookEveryMs = 0): { readonly policy: LivePolicy; readonly told: To
     ['crl_path', 'crls'],
   ] as const;
   const hcl = bundle + files.map(([name, file]) => option(name, file)).join('');
-  const settings = readServerSettings('example.org', hcl);
+  const settings = {
+    ...readServerSettings('example.org', hcl),
+    get attestTimeoutMs(): number {
+      whenRead();
+      return 60_000;
+    },
+  };
   const report = {
     reloaded: (policy: Policy, warnings: readonly string[]) => {
       told.reloaded.push(policy);
@@ -301,4 +320,39 @@ test('what is wrong at first is no policy, all of it told', () => {
     expect.stringMatching(/^ca_path admits every TPM/),
     expect.stringMatching(/^crl_path: .*\/crls\/one\.crl is left out: /),
   ]);
+});
+
+test('a file is seen to change though its size and its time of modification are put back', () => {
+  const putBack = (): void => utimesSync(path('hashes'), 1_700_000_000, 1_700_000_000);
+  putBack();
+  const { policy } = live();
+  write('hashes', `${OTHER}\n`);
+  putBack();
+  expect(facts(policy.current().policy)).toMatchObject({ listed: [false, true] });
+});
+
+test('what changes while the files are read is seen at the next look, at the first reading and at each one after', () => {
+  const changes = [`# read first\n${HASH}\n`, `${OTHER}\n`, `${OTHER}\n${HASH}\n`];
+  const { policy } = live(0, () => {
+    const text = changes.shift();
+    if (text !== undefined) write('hashes', text);
+  });
+  const listed = (): unknown => facts(policy.current().policy);
+  expect(listed()).toMatchObject({ listed: [true, false] });
+  expect(listed()).toMatchObject({ listed: [false, true] });
+  expect(listed()).toMatchObject({ listed: [true, true] });
+  expect(changes).toEqual([]);
+});
+
+test('a fault that is none of the files is thrown, and no reason to go on with those from before', () => {
+  let isFaulty = false;
+  const { policy, told } = live(0, () => {
+    if (isFaulty) throw new RangeError('a fault');
+  });
+  isFaulty = true;
+  write('hashes', `${HASH}\n${OTHER}\n`);
+  for (let look = 0; look < 2; look++) expect(() => policy.current()).toThrow(RangeError);
+  isFaulty = false;
+  expect(facts(policy.current().policy)).toMatchObject({ listed: [true, true] });
+  expect(told.failed).toEqual([]);
 });

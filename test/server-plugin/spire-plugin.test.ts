@@ -86,6 +86,14 @@ test('changed files are told when they are in force, with what is left out of th
   expect(records.slice(0, -1).map(({ level, message }) => `${level}: ${message}`)).toContainEqual(
     expect.stringMatching(/^warn: crl_path: .*\/two\.crl is left out: /),
   );
+  // From the last look on, and not from the first.
+  rmSync(path('crls/two.crl'));
+  vi.advanceTimersByTime(4999);
+  live.current();
+  expect(said()).toEqual([]);
+  vi.advanceTimersByTime(1);
+  live.current();
+  expect(said().at(-1)).toMatchObject({ message: 'files of the configuration changed and are in force' });
 });
 
 test('files that cannot be used are an error each, once', async () => {

@@ -10,8 +10,16 @@ import { crlsFrom } from '../../src/x509/revocation.ts';
 import { anchorsOf } from '../../src/x509/trust-store.ts';
 import { type CertificateRecipe, commonName, DEFAULT_VALIDITY, NOW } from '../support/certificate-recipe.ts';
 import { type CrlRecipe, mintCrl } from '../support/crl-recipe.ts';
-import { integer } from '../support/der-writer.ts';
-import { type EkChain, type EkChainRecipe, keyPair, mintAuthority, mintEkChain, spkiOf } from '../support/pki.ts';
+import { integer, oid, sequence } from '../support/der-writer.ts';
+import {
+  type EkChain,
+  type EkChainRecipe,
+  keyPair,
+  mintAuthority,
+  mintEkCertificate,
+  mintEkChain,
+  spkiOf,
+} from '../support/pki.ts';
 import { bundle, SOFTWARE } from '../support/policy.ts';
 
 interface Question {
@@ -152,6 +160,33 @@ describe('a certificate that is vouched for', () => {
       },
       chain: [leaf, intermediate, root].map(({ certificate }) => certificate),
     });
+  });
+
+  test('is told with what was tolerated in any certificate of its chain', () => {
+    const tolerated = (recipe: EkChainRecipe): readonly string[] => {
+      const minted = mintEkChain(recipe);
+      const verdict = judge(minted, [bundle(minted.anchors, {}, 'own')]);
+      return verdict.trusted ? verdict.certified.tolerated : codes(verdict);
+    };
+    const padded = { serial: Uint8Array.of(0, 0, 1) };
+    expect(tolerated({})).toEqual([]);
+    for (const part of ['leaf', 'intermediate', 'root'])
+      expect(tolerated({ [part]: padded })).toEqual(['serial-nonminimal']);
+  });
+
+  test('names the key of its issuer the same, however that one is written', () => {
+    const key = keyPair('rsa2048', 'written');
+    const plain = spkiOf(key.publicKey);
+    // RFC 3279 §2.3.1 wants NULL behind the identifier; 19 octets come before the key itself.
+    const bare = sequence(sequence(oid('1.2.840.113549.1.1.1')), plain.subarray(19));
+    const issued = [plain, bare].map((publicKey) => {
+      const root = { issuer: 'Test TPM Root CA', key: keyPair('p256', 'root') };
+      const intermediate = mintAuthority('CA', key, root, { publicKey });
+      const leaf = mintEkCertificate({ issuer: 'CA', key }, { publicKey: spkiOf(keyPair('p256', 'ek').publicKey) });
+      const verdict = judge({ leaf, intermediate }, [own()]);
+      return verdict.trusted ? verdict.certified.issuerKeyHash : codes(verdict);
+    });
+    expect(new Set(issued)).toEqual(new Set([hash('sha256', plain, 'hex')]));
   });
 
   /** Google's private CA: an extension of its own in place of the alternative name and the purpose. */

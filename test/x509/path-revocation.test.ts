@@ -158,6 +158,19 @@ describe('lists are asked about', () => {
   });
 });
 
+test('a list speaks of what a CA issued that may sign it: its twin that may not leaves open what the other tells', () => {
+  const mute = mintAuthority(
+    'CA',
+    key('CA'),
+    { issuer: 'New Root', key: key('New Root') },
+    { serial: serial(4), keyUsage: ['keyCertSign'] },
+  );
+  const among = (...intermediates: readonly Minted[]): PathVerdict => ask({ lists: ALL, intermediates });
+  expect(way(among(mute))).toEqual(['revocation_unknown']);
+  for (const verdict of [among(mute, byOld), among(byOld, mute)])
+    expect(way(verdict)).toEqual(['leaf', 'by old', 'old root']);
+});
+
 test('an answer is steady while every list that had a part in it says the same', () => {
   const soon = new Date('2026-06-02T00:00:00Z');
   const first = ask({ lists: [...ALL.slice(0, 2), listOf('CA', { nextUpdate: soon })], intermediates: [byOld] });
