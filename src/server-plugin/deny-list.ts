@@ -6,8 +6,9 @@ import { readTextList } from './text-list.ts';
 const PUB_HASH = /^(?:pub_hash:)?([0-9a-f]{64})$/i;
 /** Octets as certificate viewers show them, with or without colons. */
 const SERIAL = /^serial:((?:[0-9a-f]{2}:?)*[0-9a-f]{1,2})$/i;
-/** Some certificate viewers put blanks between octets: what follows is the rest of the number. */
+/** Some certificate viewers put blanks between octets, or between groups of them: what follows is the rest of the number. */
 const OCTET = /^[0-9a-f]{1,2}$/i;
+const DIGITS = /^[0-9a-f]+$/i;
 
 export interface DenyList {
   readonly isDenied: (subject: DenySubject) => boolean;
@@ -29,9 +30,8 @@ export function readDenyList(denyPath: string): DenyList {
     const hash = PUB_HASH.exec(text)?.[1];
     if (hash !== undefined) return { hash: hash.toLowerCase() };
     const serial = SERIAL.exec(text)?.[1];
-    return serial === undefined || OCTET.test(label[0] ?? '')
-      ? undefined
-      : { serial: magnitude(serial.replaceAll(':', '')) };
+    if (serial === undefined || isRestOf(serial, label[0] ?? '')) return undefined;
+    return { serial: magnitude(serial.replaceAll(':', '')) };
   });
   if (problem !== undefined)
     throw new Error(`${problem} is no entry: one is 64 hexadecimal digits, or "serial:" and hexadecimal digits`);
@@ -40,6 +40,10 @@ export function readDenyList(denyPath: string): DenyList {
   const isDenied = ({ pubHash, serial }: DenySubject): boolean =>
     hashes.has(pubHash) || (serial !== undefined && serials.has(magnitude(hex(serial))));
   return { isDenied, namesSerials: serials.size > 0 };
+}
+
+function isRestOf(serial: string, word: string): boolean {
+  return OCTET.test(word) || (DIGITS.test(word) && word.length === serial.length);
 }
 
 /** Some CAs write leading zeros and some viewers drop them. */

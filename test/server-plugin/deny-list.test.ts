@@ -48,6 +48,7 @@ test.each([
   'SERIAL:C0:FF:EE:01',
   'serial:00:c0:ff:ee:01 stolen',
   'serial:c0ffee01 edge 12',
+  'serial:00c0ffee01 2026 rack 4',
   'serial:0c0ffee01',
 ])('%j keeps out whose certificate has this serial number, zeros in front aside', (text) => {
   const isDenied = denied(text);
@@ -98,13 +99,16 @@ test.each([
   'serial:0g',
   'serial:01::02',
   'serial:1:02',
-  'spiffe://example.org/spire/agent/tpm/x',
   // Of each of these a part would be overlooked.
   'serial:00 c0 ff ee 01',
-  'serial:01 2',
-  `${HASH} serial:01`,
-  `serial:01 ${HASH}`,
+  'serial:00c0 ffee 01',
+  'serial:00c0ffee 01',
+  'serial:c0ffee01 serial:c0ffee02',
+  `serial:c0ffee01 ${HASH}`,
+  `${HASH} serial:c0ffee01`,
   `${HASH} ${HASH}`,
+  'spiffe://example.org/spire/agent/tpm/x',
+  'serial:01 2',
 ])('%j is an error that names the line: who wrote it wants somebody kept out', (line) => {
   const content = JSON.stringify(line.slice(0, 80));
   expect(() => denied(`${OTHER}\n\n${line}\n`)).toThrow(
