@@ -21,6 +21,7 @@ import {
   spkiOf,
 } from '../support/pki.ts';
 import { bundle, SOFTWARE } from '../support/policy.ts';
+import { rocaKeyPair } from '../support/roca-key.ts';
 
 interface Question {
   readonly now?: Date;
@@ -369,5 +370,8 @@ describe('a certificate for which nobody vouches', () => {
     const weak = mintEkChain({ leaf: { publicKey: spkiOf(keyPair('rsa1024', 'weak').publicKey) } });
     for (const keyIsKnown of [true, false])
       expect(codes(judge(weak, [own()], { keyIsKnown }))).toEqual(['ek.weak_key']);
+    const computable = mintEkChain({ leaf: { publicKey: spkiOf(rocaKeyPair('computable').publicKey) } });
+    expect(codes(judge(computable, [own()], { keyIsKnown: false }))).toEqual(['ek.roca']);
+    expect(codes(judge(computable, [own()], { keyIsKnown: true }))).toEqual(['ca:own']);
   });
 });

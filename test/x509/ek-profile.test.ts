@@ -218,6 +218,7 @@ describe('a certificate for a TPM of family 1.2', () => {
     ['for a TPM 2.0 without them', ['eku', 'key_usage'], { keyUsage: null, extKeyUsage: null }],
     ['that says no family', ['eku', 'key_usage'], { ...bare, family: null }],
     ['for another purpose', ['eku'], { ...bare, extKeyUsage: ['2.23.133.8.3'] }],
+    ['of which a usage is said, and no encryption', ['key_usage'], { ...bare, keyUsage: ['nonRepudiation'] }],
     ['that signs', ['key_usage'], { ...bare, keyUsage: ['digitalSignature'] }],
     ['that signs and encrypts', ['key_usage'], { ...bare, keyUsage: ['digitalSignature', 'keyEncipherment'] }],
     ['of a CA', ['leaf_is_ca'], { ...bare, basicConstraints: { ca: true } }],

@@ -86,6 +86,13 @@ describe('a certificate that a list names', () => {
     expect(way(ask({ lists: [...ALL, o], intermediates: [byOld] }))).toEqual(['revoked']);
   });
 
+  test('is told of before a longer way that ends nowhere', () => {
+    const nowhere = [authority('CA', 4, 'Middle'), authority('Middle', 6, 'Upper'), authority('Upper', 7, 'Nowhere')];
+    const intermediates = [...nowhere, byOld];
+    expect(way(ask({ lists: ALL, intermediates, anchors: [newRoot] }))).toEqual(['unknown_issuer']);
+    expect(way(ask({ lists: [...ALL, revoking('CA', 5)], intermediates }))).toEqual(['revoked']);
+  });
+
   test('is another when its issuer is: numbers count beside one issuer alone', () => {
     expect(way(ask({ lists: [...ALL, revoking('Old Root', 4, 5), revoking('New Root', 3, 5)] }))).toEqual([
       'leaf',

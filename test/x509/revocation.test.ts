@@ -21,9 +21,9 @@ import {
   mintCrl,
   REVOKED_AT,
 } from '../support/crl-recipe.ts';
-import { derNull } from '../support/der-writer.ts';
+import { derNull, oid, sequence } from '../support/der-writer.ts';
 import { execute } from '../support/execute.ts';
-import { keyPair, type Minted, mintAuthority, mintEkChain, pem } from '../support/pki.ts';
+import { keyPair, type Minted, mintAuthority, mintEkChain, pem, spkiOf } from '../support/pki.ts';
 import { unhex } from '../support/vectors.ts';
 
 const NAME = 'Test TPM Root CA';
@@ -409,4 +409,31 @@ describeCorpus('lists of the field', () => {
       }
     },
   );
+});
+
+test('whether a key signed a list is remembered as the key was certified, with what it is restricted to', () => {
+  const key = keyPair('rsa2048', 'restricted');
+  const plain = spkiOf(key.publicKey);
+  // The same key for decryption alone (RFC 8017 appendix C); 19 octets come before the key itself.
+  const restricted = sequence(sequence(oid('1.2.840.113549.1.1.7')), plain.subarray(19));
+  const [free, bound] = [plain, restricted].map((publicKey) =>
+    mintAuthority(NAME, key, { issuer: NAME, key }, { publicKey }),
+  ) as [Minted, Minted];
+  const der = mint({ signer: key.privateKey });
+  for (const order of [
+    [free, bound],
+    [bound, free],
+  ]) {
+    const crls = crlSetOf([parseCrl(der)]);
+    const statuses = order.map((issuer) => [
+      issuer === free,
+      revocationOf(intermediate.certificate, issuer.certificate, crls, NOW).status,
+    ]);
+    expect(new Map(statuses as [boolean, string][])).toEqual(
+      new Map([
+        [true, 'good'],
+        [false, 'unknown'],
+      ]),
+    );
+  }
 });
