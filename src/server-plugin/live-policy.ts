@@ -44,7 +44,7 @@ export class LivePolicy {
     this.settings = settings;
     this.#report = report;
     this.#lookEveryMs = lookEveryMs;
-    // Before they are read: what changes meanwhile is seen at the next look.
+    // Before they are read: what changes meanwhile is seen at the next look. There is nothing to keep to until then.
     this.#stamp = stampOf(settings);
     this.#lookedAt = performance.now();
     const { policy, warnings, whole } = loadPolicy(settings);
@@ -72,6 +72,8 @@ export class LivePolicy {
     }
     try {
       const { policy, warnings, whole } = loadPolicy(this.settings, this.#sound);
+      // Some of it would be from before a change and some from after, or half a file.
+      if (stampOf(this.settings) !== stamp) throw new InvalidConfig(['they changed again while they were read']);
       this.#sound = whole;
       this.#inForce = inForce(policy);
       this.#stamp = stamp;

@@ -331,17 +331,29 @@ test('a file is seen to change though its size and its time of modification are 
   expect(facts(policy.current().policy)).toMatchObject({ listed: [false, true] });
 });
 
-test('what changes while the files are read is seen at the next look, at the first reading and at each one after', () => {
+test('files that change while they are read are not used, which is told once, and are read at the next look', () => {
   const changes = [`# read first\n${HASH}\n`, `${OTHER}\n`, `${OTHER}\n${HASH}\n`];
-  const { policy } = live(0, () => {
+  const { policy, told } = live(0, () => {
     const text = changes.shift();
     if (text !== undefined) write('hashes', text);
   });
   const listed = (): unknown => facts(policy.current().policy);
+  // Of those below each is there when the files are read, and no longer when they have been.
   expect(listed()).toMatchObject({ listed: [true, false] });
-  expect(listed()).toMatchObject({ listed: [false, true] });
+  expect(listed()).toMatchObject({ listed: [true, false] });
+  expect(told.reloaded).toEqual([]);
   expect(listed()).toMatchObject({ listed: [true, true] });
-  expect(changes).toEqual([]);
+  expect([changes, told.reloaded.length]).toEqual([[], 1]);
+  expect(told.failed).toEqual([['they changed again while they were read']]);
+});
+
+test('what changes while the files are read for the first time is seen at the next look', () => {
+  const changes = [`${OTHER}\n${HASH}\n`];
+  const { policy } = live(0, () => {
+    const text = changes.shift();
+    if (text !== undefined) write('hashes', text);
+  });
+  expect(facts(policy.current().policy)).toMatchObject({ listed: [true, true] });
 });
 
 test('a fault that is none of the files is thrown, and no reason to go on with those from before', () => {
