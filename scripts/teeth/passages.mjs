@@ -66,20 +66,12 @@ export const PASSAGES = [
     'if (false)',
   ],
   [
-    'a serial number in pieces',
-    'the first octet is taken for the whole',
-    'A55 refuses to be configured with',
-    'src/server-plugin/deny-list.ts',
-    "serial === undefined || OCTET.test(label[0] ?? '')",
-    'serial === undefined',
-  ],
-  [
     'one entry to a line',
-    'what follows the first is a name',
+    'what follows the first is a name, be it the rest of a number',
     'A55 refuses to be configured with',
     'src/server-plugin/deny-list.ts',
-    'if (label.some((word) => PUB_HASH.test(word) || SERIAL.test(word)))',
-    'if (false)',
+    'const hash = PUB_HASH.exec(line)?.[1];',
+    "const [word = ''] = line.split(/\\s/);\n    line = word;\n    const hash = PUB_HASH.exec(line)?.[1];",
   ],
   [
     'mode both',

@@ -6,9 +6,6 @@ import { readTextList } from './text-list.ts';
 const PUB_HASH = /^(?:pub_hash:)?([0-9a-f]{64})$/i;
 /** Octets as certificate viewers show them, with or without colons. */
 const SERIAL = /^serial:((?:[0-9a-f]{2}:?)*[0-9a-f]{1,2})$/i;
-/** Some certificate viewers put blanks between octets, or between groups of them: what follows is the rest of the number. */
-const OCTET = /^[0-9a-f]{1,2}$/i;
-const DIGITS = /^[0-9a-f]+$/i;
 
 export interface DenyList {
   readonly isDenied: (subject: DenySubject) => boolean;
@@ -17,33 +14,25 @@ export interface DenyList {
 }
 
 /**
- * A line is a hash, or `serial:` and hexadecimal digits; behind a blank, whatever the operator calls the machine. One
- * that is neither, or of which a part would be overlooked, is an error: who wrote it wants somebody kept out, and nobody
- * would be.
+ * A line is a hash, or `serial:` and hexadecimal digits, and nothing beside it but a comment. Any other is an error: who
+ * wrote it wants somebody kept out, and nobody would be, or who has the first octets of that number.
  *
  * @throws Error of node:fs, or one that names the lines
  */
 export function readDenyList(denyPath: string): DenyList {
   const { entries, problem } = readTextList(denyPath, (line) => {
-    const [text = '', ...label] = line.split(/\s+/);
-    if (label.some((word) => PUB_HASH.test(word) || SERIAL.test(word))) return undefined;
-    const hash = PUB_HASH.exec(text)?.[1];
+    const hash = PUB_HASH.exec(line)?.[1];
     if (hash !== undefined) return { hash: hash.toLowerCase() };
-    const serial = SERIAL.exec(text)?.[1];
-    if (serial === undefined || isRestOf(serial, label[0] ?? '')) return undefined;
-    return { serial: magnitude(serial.replaceAll(':', '')) };
+    const serial = SERIAL.exec(line)?.[1];
+    return serial === undefined ? undefined : { serial: magnitude(serial.replaceAll(':', '')) };
   });
   if (problem !== undefined)
-    throw new Error(`${problem} is no entry: one is 64 hexadecimal digits, or "serial:" and hexadecimal digits`);
+    throw new Error(`${problem} is no entry: one is 64 hexadecimal digits, or "serial:" and hexadecimal digits, with names behind a #`);
   const hashes = new Set(entries.flatMap((entry) => ('hash' in entry ? [entry.hash] : [])));
   const serials = new Set(entries.flatMap((entry) => ('serial' in entry ? [entry.serial] : [])));
   const isDenied = ({ pubHash, serial }: DenySubject): boolean =>
     hashes.has(pubHash) || (serial !== undefined && serials.has(magnitude(hex(serial))));
   return { isDenied, namesSerials: serials.size > 0 };
-}
-
-function isRestOf(serial: string, word: string): boolean {
-  return OCTET.test(word) || (DIGITS.test(word) && word.length === serial.length);
 }
 
 /** Some CAs write leading zeros and some viewers drop them. */

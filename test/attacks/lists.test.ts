@@ -47,8 +47,8 @@ const hashPath = `hash_path = ${file(
 const denyPath = `deny_path = ${file(
   'denied',
   '# given away',
-  `pub_hash:${pubHashOf(denied).toUpperCase()} rack 7`,
-  'serial:0000A1:B2:03 rack 7',
+  `pub_hash:${pubHashOf(denied).toUpperCase()} # rack 7`,
+  'serial:0000A1:B2:03 # rack 7',
   `serial:1F2E3D`,
 )}`;
 

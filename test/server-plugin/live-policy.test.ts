@@ -227,7 +227,7 @@ describe('what cannot be used', () => {
       'a deny-list of rubbish',
       () => write('denied', `${OTHER}\nedge-7`),
       [
-        '"deny_path" cannot be used: PATH/denied: line 2 ("edge-7") is no entry: one is 64 hexadecimal digits, or "serial:" and hexadecimal digits',
+        '"deny_path" cannot be used: PATH/denied: line 2 ("edge-7") is no entry: one is 64 hexadecimal digits, or "serial:" and hexadecimal digits, with names behind a #',
       ],
     ],
     [
