@@ -27,7 +27,9 @@ export function readDenyList(denyPath: string): DenyList {
     return serial === undefined ? undefined : { serial: magnitude(serial.replaceAll(':', '')) };
   });
   if (problem !== undefined)
-    throw new Error(`${problem} is no entry: one is 64 hexadecimal digits, or "serial:" and hexadecimal digits, with names behind a #`);
+    throw new Error(
+      `${problem} is no entry: one is 64 hexadecimal digits, or "serial:" and hexadecimal digits, with names behind a #`,
+    );
   const hashes = new Set(entries.flatMap((entry) => ('hash' in entry ? [entry.hash] : [])));
   const serials = new Set(entries.flatMap((entry) => ('serial' in entry ? [entry.serial] : [])));
   const isDenied = ({ pubHash, serial }: DenySubject): boolean =>

@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
+import { speaksForOthers, unusableBy, unusableByEntry } from './crl-scope.ts';
 import { type DerElement, DerReader, TAG } from './der.ts';
 import { type Extension, readAuthorityKeyIdentifier, readExtensions } from './extensions.ts';
 import { MalformedCertificateError } from './malformed-certificate.ts';
@@ -34,8 +35,10 @@ export interface CertificateRevocationList {
   readonly number: string | undefined;
   /** How many there are, whatever they say. */
   readonly entries: number;
-  /** Why nothing may be concluded from the list, in one phrase; undefined for one that can be relied upon. */
+  /** Why nothing may be concluded from what is not in the list, in one phrase; undefined for one that is the whole. */
   readonly unusable: string | undefined;
+  /** Nothing may be concluded from what is in it either: an entry may be of another issuer's certificate. */
+  readonly speaksForOthers: boolean;
   /**
    * Looks up the content of a certificate's serialNumber, as it stands there. Numbers are compared by value: shipped
    * chips pad theirs with zeros (00000001 is 01), but 80 is negative and not 0080.
@@ -112,6 +115,7 @@ export function parseCrl(bytes: Uint8Array): CertificateRevocationList {
     authorityKeyId: keyId === undefined ? undefined : readAuthorityKeyIdentifier(keyId.value),
     number: number === undefined ? undefined : readNumber(number.value),
     entries: entries.count,
+    speaksForOthers: entries.speaksForOthers || speaksForOthers(extensions),
     unusable:
       unusableBy(extensions) ??
       entries.unusable ??
@@ -148,24 +152,27 @@ interface Entries {
   /** Where the entry that revokes a certificate begins, by its serial number. All else is read again when asked for. */
   readonly offsets: ReadonlyMap<string, number>;
   readonly unusable: string | undefined;
+  readonly speaksForOthers: boolean;
 }
 
 /** RFC 5280 §5.1.2.6 wants no list rather than an empty one; both say that nothing is revoked. */
 function readEntries(revoked: DerElement | undefined, version: Version): Entries {
   const offsets = new Map<string, number>();
   let unusable: string | undefined;
+  let forOthers = false;
   let count = 0;
   for (const list = revoked?.enter(); list !== undefined && !list.atEnd; count++) {
     const element = list.take(TAG.SEQUENCE, `[${count}]`);
     const entry = readEntry(element.enter(), version);
     unusable ??= entry.unusable;
+    forOthers ||= entry.unusable !== undefined;
     // Lifts an entry of an earlier list (RFC 5280 §5.3.1): a thing for delta CRLs, and here never one for lifting
     // what the same list revokes. Of two entries that do revoke a certificate, the first is told.
     if (entry.reason === 'removeFromCRL') continue;
     const key = serialKey(entry.serial);
     if (!offsets.has(key)) offsets.set(key, element.offset);
   }
-  return { count, offsets, unusable };
+  return { count, offsets, unusable, speaksForOthers: forOthers };
 }
 
 interface Entry extends Revocation {
@@ -220,55 +227,6 @@ function readNumber(value: Uint8Array): string {
   if ((content[0] ?? 0) >= 0x80) reader.fail('a negative number');
   if (content.length > MAX_NUMBER_BYTES) reader.fail(`a number of ${content.length} bytes`);
   return Buffer.from(content).toString('hex');
-}
-
-const PROCESSED: ReadonlySet<string> = new Set(Object.values(CRL_EXTENSION));
-const PROCESSED_IN_ENTRY: ReadonlySet<string> = new Set([CRL_ENTRY_EXTENSION.reasonCode]);
-
-/** What the extensions make of the list other than a complete one of its issuer (RFC 5280 §5.2). */
-function unusableBy(extensions: ReadonlyMap<string, Extension>): string | undefined {
-  if (extensions.has(CRL_EXTENSION.deltaCRLIndicator)) return 'is a delta CRL';
-  const scope = extensions.get(CRL_EXTENSION.issuingDistributionPoint);
-  const unknown = unknownCritical(extensions, PROCESSED);
-  return (
-    (scope === undefined ? undefined : limitOf(scope.value)) ??
-    (unknown === undefined ? undefined : `has the critical extension ${unknown}, which is not processed here`)
-  );
-}
-
-function unusableByEntry(extensions: ReadonlyMap<string, Extension>): string | undefined {
-  // It speaks for this entry and those after it (RFC 5280 §5.3.3).
-  if (extensions.has(CRL_ENTRY_EXTENSION.certificateIssuer)) return 'has entries for another issuer';
-  const unknown = unknownCritical(extensions, PROCESSED_IN_ENTRY);
-  return unknown && `has an entry with the critical extension ${unknown}, which is not processed here`;
-}
-
-function unknownCritical(
-  extensions: ReadonlyMap<string, Extension>,
-  processed: ReadonlySet<string>,
-): string | undefined {
-  for (const { oid, critical } of extensions.values()) if (critical && !processed.has(oid)) return oid;
-  return undefined;
-}
-
-/** IssuingDistributionPoint (RFC 5280 §5.2.5): its fields by tag, and what the list is with it. */
-const LIMITS: readonly { readonly tag: number; readonly field: string; readonly limit: string }[] = [
-  { tag: 0xa0, field: 'distributionPoint', limit: 'is for one distribution point only' },
-  { tag: 0x81, field: 'onlyContainsUserCerts', limit: 'is for end entities only' },
-  { tag: 0x82, field: 'onlyContainsCACerts', limit: 'is for CAs only' },
-  { tag: 0x83, field: 'onlySomeReasons', limit: 'is for some reasons only' },
-  { tag: 0x84, field: 'indirectCRL', limit: 'is an indirect CRL' },
-  { tag: 0x85, field: 'onlyContainsAttributeCerts', limit: 'is for attribute certificates only' },
-];
-
-function limitOf(value: Uint8Array): string | undefined {
-  const outer = new DerReader(value, 'issuingDistributionPoint');
-  const reader = outer.enter(TAG.SEQUENCE, 'value');
-  outer.finish();
-  // Most are BOOLEAN DEFAULT FALSE, of which DER writes none but TRUE; no content makes one count for less.
-  const limits = LIMITS.filter(({ tag, field }) => reader.takeIf(tag, field) !== undefined);
-  reader.finish();
-  return limits.at(-1)?.limit;
 }
 
 /** Equal for content octets of INTEGERs that have the same value. */

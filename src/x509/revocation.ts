@@ -3,6 +3,7 @@ import type { Certificate } from './certificate.ts';
 import { type CertificateRevocationList, parseCrl } from './crl.ts';
 import { formatName } from './name.ts';
 import { describe, type PathProblem, signatureProblemOf } from './path-rules.ts';
+import { describeSignature, unsoundness } from './signature-algorithm.ts';
 import { readFiles, type TrustStoreFile, type TrustStoreProblem } from './trust-store.ts';
 import type { Period } from './validity.ts';
 
@@ -63,9 +64,11 @@ export function crlSetOf(lists: readonly CertificateRevocationList[]): CrlSet {
       const key = Buffer.from(issuer.subjectPublicKeyInfo.der).toString('latin1');
       if (!ofList.has(key)) {
         if (ofList.size === MAX_REMEMBERED) ofList.clear();
+        // SHA-1 is weak for who would have a list believed; what is found in it is the worse of the two.
+        const allowSha1 = { allowSha1: true };
         ofList.set(
           key,
-          signatureProblemOf(list, () => describeList(list), issuer),
+          signatureProblemOf(list, () => describeList(list), issuer, allowSha1),
         );
       }
       return ofList.get(key);
@@ -76,10 +79,10 @@ export function crlSetOf(lists: readonly CertificateRevocationList[]): CrlSet {
 /**
  * What is known of a certificate's revocation, `issuer` being the one above it in a path that holds (RFC 5280 §6.3).
  *
- * A list counts when the issuer's very key signed it and it is a complete one: a name may have several keys, and who
- * holds another has no say. Any list that counts and names the certificate revokes it, be the list stale or not begun:
- * a hold that was released is over when the lists with it are taken away. Otherwise the newest list that is current
- * says that the certificate is good.
+ * The issuer's very key must have signed a list: a name may have several keys, and who holds another has no say. Any such
+ * list that names the certificate revokes it, be it stale, not begun, one of a part, or weakly signed: a hold that was
+ * released is over when the lists with it are taken away. Otherwise the newest list that is current, complete and soundly
+ * signed by an issuer that may sign lists says that the certificate is good.
  *
  * @throws {TypeError} when `now` is no moment, or the certificate is of another issuer.
  */
@@ -92,15 +95,15 @@ export function revocationOf(certificate: Certificate, issuer: Certificate, crls
   }
   const named = crls.byIssuer.get(issuer.subject.canonical) ?? [];
   if (named.length === 0) return unknown(`no revocation list of ${describe(issuer)} is known`);
-  if (issuer.keyUsage?.has('cRLSign') === false) return unknown(`${describe(issuer)} may not sign revocation lists`);
   const problems = new Map(named.map((list) => [list, crls.signatureProblem(list, issuer)]));
   const signed = named.filter((list) => problems.get(list) === undefined);
   if (signed.length === 0) return unknown(mostTelling([...problems.values()]));
-  const usable = signed.filter((list) => list.unusable === undefined);
-  for (const list of usable) {
-    const found = list.find(certificate.serial);
+  for (const list of signed) {
+    const found = list.speaksForOthers ? undefined : list.find(certificate.serial);
     if (found !== undefined) return { status: 'revoked', ...found };
   }
+  if (issuer.keyUsage?.has('cRLSign') === false) return unknown(`${describe(issuer)} may not sign revocation lists`);
+  const usable = signed.filter((list) => faultOf(list) === undefined);
   const deciding = usable.find((list) => isCurrent(list, now));
   if (deciding === undefined) return unknown(whyNone(usable, signed, now));
   return { status: 'good', steady: steadyOf(deciding, usable, now) };
@@ -126,6 +129,12 @@ function steadyOf(
   return { from: startOf(deciding), until: Math.min(endOf(deciding), ...starts.map((start) => start - 1)) };
 }
 
+/** Why a list does not say that a certificate is good; undefined for one that does. */
+function faultOf({ unusable, signatureAlgorithm }: CertificateRevocationList): string | undefined {
+  if (unsoundness(signatureAlgorithm) === undefined) return unusable;
+  return `is signed with ${describeSignature(signatureAlgorithm)}`;
+}
+
 /** That a list is another key's goes without saying where there is one whose signature has some other fault. */
 function mostTelling(problems: readonly (PathProblem | undefined)[]): string {
   const told = problems.filter((problem) => problem !== undefined);
@@ -143,7 +152,7 @@ function whyNone(
   const next = usable.at(-1);
   if (next !== undefined) return `${describeList(next)} is not valid before ${next.thisUpdate.toISOString()}`;
   const [newest] = signed;
-  return newest === undefined ? '' : `${describeList(newest)} ${newest.unusable}`;
+  return newest === undefined ? '' : `${describeList(newest)} ${faultOf(newest)}`;
 }
 
 /** For people: `revocation list 029d of "C=US, …"`. */

@@ -80,10 +80,11 @@ const early = casWith('Early', { thisUpdate: new Date('2049-01-01T00:00:00Z') })
 const namesake = casWith('Namesake', REVOKING, authority('', 'somebody else'));
 const critical = casWith('Critical', { ...REVOKING, extraExtensions: [UNKNOWN] });
 const criticalEntry = casWith('Critical entry', { revoked: [{ serial: BAD, extraExtensions: [UNKNOWN] }] });
-const delta = casWith('Delta', { extraExtensions: [deltaIndicator] });
-const partial = casWith('Partial', { extraExtensions: [issuingDistributionPoint({ 2: true })] });
+const delta = casWith('Delta', { ...REVOKING, extraExtensions: [deltaIndicator] });
+const partial = casWith('Partial', { ...REVOKING, extraExtensions: [issuingDistributionPoint({ 2: true })] });
+const indirect = casWith('Indirect', { ...REVOKING, extraExtensions: [issuingDistributionPoint({ 4: true })] });
 const endless = casWith('Endless', { nextUpdate: null });
-const sha1 = casWith('SHA-1', { hash: 'sha1' });
+const sha1 = casWith('SHA-1', { ...REVOKING, hash: 'sha1' });
 /** Its list is sound, and beside it is one by another key that revokes what it issued. */
 const slandered = casWith('Slandered', {});
 for (const kind of KINDS)
@@ -157,8 +158,18 @@ test('A64 believes no list that another key signed under the name of the CA', as
 });
 
 test('A64 believes no list that says something it does not understand, or is for a part, or weakly signed', async () => {
-  for (const cas of [critical, criticalEntry, delta, partial, sha1])
+  for (const cas of [critical, criticalEntry, delta, partial, indirect, sha1])
     await refuses(under(cas, 'closed', GOOD), 'ek.revocation_unknown');
+  // The number may be that of another CA's certificate.
+  for (const cas of [critical, criticalEntry, indirect])
+    await refuses(under(cas, 'closed', BAD), 'ek.revocation_unknown');
+});
+
+test('A64 refuses whom a list names that is for a part, or weakly signed, or of a CA that may sign none', async () => {
+  for (const cas of [delta, partial, sha1]) await refuses(under(cas, 'warned', BAD), 'ek.revoked');
+  const mute = link(listed.warned, ROOTS.warned, { keyUsage: ['keyCertSign'] });
+  await refuses(sending(by(listed.warned, { serial: BAD }), mute), 'ek.revoked');
+  expect(await notesOn(sending(by(listed.warned, { serial: GOOD }), mute))).toHaveLength(1);
 });
 
 test('A64 believes no list of a CA that may not sign any', async () => {

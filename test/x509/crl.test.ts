@@ -138,7 +138,12 @@ const unusable: readonly [string, string, Partial<CrlRecipe>][] = [
 ];
 
 test.each(unusable)('reads %s and says that it is not to be relied upon', (_, why, recipe) => {
-  expect(read(recipe).unusable).toBe(why);
+  const list = read(recipe);
+  expect(list.unusable).toBe(why);
+  // A part of the issuer's own certificates, or a list that may be of others'.
+  expect(list.speaksForOthers).toBe(
+    !/delta|nextUpdate|distribution point only|end entities|for CAs|some reasons/.test(why),
+  );
 });
 
 const found = (listed: string, asked: string): boolean =>

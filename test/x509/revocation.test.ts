@@ -104,51 +104,82 @@ test('one certificate among 5,000 is revoked, and its neighbour is good', () => 
 const CA = '"CN=Test TPM Root CA"';
 const LIST = `revocation list 029d of ${CA}`;
 const unknownCritical: ExtensionRecipe = { oid: '1.3.6.1.4.1.99999.1', critical: true, value: derNull() };
-// Each names the certificate: what may not be relied upon revokes nothing either.
-const unknown: readonly [string, string, Partial<CrlRecipe> | undefined, Question?][] = [
-  ['no list', `no revocation list of ${CA} is known`, undefined],
-  ['a list of another name', `no revocation list of ${CA} is known`, { issuer: commonName('Test TPM Root') }],
+/** Of a list in which the certificate is not: nothing. Where it is in it, what then. */
+const unknown: readonly [string, string, 'revokes' | 'says nothing', Partial<CrlRecipe> | undefined, Question?][] = [
+  ['no list', `no revocation list of ${CA} is known`, 'says nothing', undefined],
+  [
+    'a list of another name',
+    `no revocation list of ${CA} is known`,
+    'says nothing',
+    { issuer: commonName('Test TPM Root') },
+  ],
   [
     'a list signed with another key of the same name',
     `${LIST} was not signed with the key of ${CA}`,
+    'says nothing',
     { signer: otherKey.privateKey },
   ],
   [
     'the list of the issuer of the same name',
     `${LIST} was not signed with the key of ${CA}`,
+    'says nothing',
     {},
     { issuer: otherRoot },
   ],
   [
     'a list signed with SHA-1',
     `${LIST} is signed with rsa-pkcs1-sha1`,
+    'revokes',
     { signer: keyPair('rsa2048', 'root').privateKey, hash: 'sha1' },
+    { issuer: mintAuthority(NAME, keyPair('rsa2048', 'root'), { issuer: NAME, key: keyPair('rsa2048', 'root') }) },
   ],
   [
     'a list of an issuer that may not sign lists',
     `${CA} may not sign revocation lists`,
+    'revokes',
     {},
     { issuer: rootWith({ keyUsage: ['keyCertSign'] }) },
   ],
-  ['a delta', `${LIST} is a delta CRL`, { extraExtensions: [deltaIndicator] }],
-  ['an indirect list', `${LIST} is an indirect CRL`, { extraExtensions: [issuingDistributionPoint({ 4: true })] }],
-  ['a list without an end', `${LIST} has no nextUpdate`, { nextUpdate: null }],
+  ['a delta', `${LIST} is a delta CRL`, 'revokes', { extraExtensions: [deltaIndicator] }],
+  [
+    'a list for CAs',
+    `${LIST} is for CAs only`,
+    'revokes',
+    { extraExtensions: [issuingDistributionPoint({ 2: true })] },
+  ],
+  [
+    'an indirect list',
+    `${LIST} is an indirect CRL`,
+    'says nothing',
+    { extraExtensions: [issuingDistributionPoint({ 4: true })] },
+  ],
+  ['a list without an end', `${LIST} has no nextUpdate`, 'revokes', { nextUpdate: null }],
   [
     'a list with an unknown critical extension',
     `${LIST} has the critical extension 1.3.6.1.4.1.99999.1, which is not processed here`,
+    'says nothing',
     { extraExtensions: [unknownCritical] },
   ],
   [
     'a list with an unknown critical extension of an entry',
     `${LIST} has an entry with the critical extension 1.3.6.1.4.1.99999.1, which is not processed here`,
-    { revoked: [...listed, { serial: unhex('07'), extraExtensions: [unknownCritical] }] },
+    'says nothing',
+    { revoked: [{ serial: unhex('07'), extraExtensions: [unknownCritical] }] },
   ],
 ];
 
-test.each(unknown)('%s says nothing', (_, why, recipe, question) => {
-  const lists = recipe === undefined ? [] : [mint({ revoked: listed, ...recipe })];
+test.each(unknown)('%s says of no certificate that it is good', (_, why, __, recipe, question) => {
+  const lists = recipe === undefined ? [] : [mint(recipe)];
   expect(ask(lists, question)).toEqual({ status: 'unknown', why });
 });
+
+test.each(unknown)(
+  '%s that names a certificate is heard where it is the issuer’s word',
+  (_, why, what, recipe, question) => {
+    const lists = recipe === undefined ? [] : [mint({ ...recipe, revoked: [...(recipe.revoked ?? []), ...listed] })];
+    expect(ask(lists, question)).toEqual(what === 'revokes' ? revoked : { status: 'unknown', why });
+  },
+);
 
 test('each of those lists revokes when its fault is mended', () => {
   expect(ask([mint({ revoked: listed })])).toEqual(revoked);
@@ -167,7 +198,8 @@ test('a list is signed with a sound algorithm and a sound key, as a certificate 
       issuer: mintAuthority(NAME, key, { issuer: NAME, key }),
     });
   expect([signed(rsa, 'sha256'), signed(rsa, 'sha384')]).toEqual([revoked, revoked]);
-  expect(signed(rsa, 'sha1')).toEqual({ status: 'unknown', why: `${LIST} is signed with rsa-pkcs1-sha1` });
+  // Who is in a list over SHA-1 is revoked; nobody is good by one.
+  expect(signed(rsa, 'sha1')).toEqual(revoked);
   const why = `${CA} has an RSA key of 1024 bits; 2048 are required`;
   expect(signed(weak, 'sha256')).toEqual({ status: 'unknown', why });
 });
@@ -236,10 +268,12 @@ test('a list of another key, a stale one and a delta take nothing from the curre
 
 test('a fault of the signature is told before that a list is of another key', () => {
   const byOther = mint({ ...newer, signer: otherKey.privateKey });
-  const bySha1 = mint({ ...current, signer: keyPair('rsa2048', 'root').privateKey, hash: 'sha1' });
+  const rsa = keyPair('rsa2048', 'root');
+  const bySha1 = mint({ ...current, signer: rsa.privateKey, hash: 'sha1' });
+  const issuer = mintAuthority(NAME, rsa, { issuer: NAME, key: rsa });
   const why = `${LIST} is signed with rsa-pkcs1-sha1`;
   for (const lists of [[byOther, bySha1], [byOther, bySha1].toReversed()]) {
-    expect(ask(lists)).toEqual({ status: 'unknown', why });
+    expect(ask(lists, { issuer })).toEqual({ status: 'unknown', why });
   }
 });
 
