@@ -69,8 +69,8 @@ const CA_PATH_RULES: readonly string[] = ['allow_software_tpm', ...Object.keys(R
 );
 
 const EVERY_TPM =
-  'ca_path admits every TPM that its CAs ever certified, not only machines of yours; hash_path without ca_path admits ' +
-  'those alone that you list';
+  'every TPM is admitted that the CAs ever certified, not only machines of yours; hash_path without CAs, or with ' +
+  'mode = "both", admits those alone that you list';
 const OTHER_WIRE =
   'agents may speak that of spire-tpm-plugin, which proves nothing of what a machine booted and lets whoever can relay a challenge to such a machine attest as it';
 const NOT_ENFORCED =

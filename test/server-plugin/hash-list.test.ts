@@ -141,7 +141,7 @@ test('CAs without a word on machines are warned of at Configure, and at Validate
   const caPath = join(folder, 'ca.pem');
   writeFileSync(caPath, pem(mintEkChain().root.der));
   const hcl = `ca_path = ${JSON.stringify(caPath)}`;
-  const everyTpm = expect.stringContaining('ca_path admits every TPM that its CAs ever certified');
+  const everyTpm = expect.stringContaining('every TPM is admitted that the CAs ever certified');
   expect(configure(hcl).warnings).toEqual([everyTpm]);
   expect(configured().warnings).toEqual([expect.not.stringContaining('every TPM')]);
 
