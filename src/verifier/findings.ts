@@ -80,12 +80,14 @@ export const REMEDIES: Readonly<Record<FindingCode, string>> = {
   'ek.denied': 'Remove the entry from deny_path if this machine is to be admitted again.',
   'ek.key_mismatch': `The certificate is for another key. ${NODE}; a copied certificate looks like this.`,
   'ek.no_certificate': 'List the pub_hash of this TPM in hash_path: it has no certificate to judge it by.',
-  'ek.not_listed': "List the pub_hash of this TPM in hash_path, or configure ca_path with its manufacturer's CAs.",
+  'ek.not_listed':
+    'List the pub_hash of this TPM in hash_path, or let the CAs of its manufacturer vouch for it, with mode = "either".',
   'ek.certificate_malformed': 'Read the certificate with a certificate viewer; list the pub_hash in hash_path instead.',
   'ek.unknown_issuer':
-    'If this is a TPM of yours, add the CA that issued its certificate, and those above it, to ca_path.',
+    'If this is a TPM of yours, add the CA that issued its certificate, and those above it, to ca_path, or that of a bundle.',
   'ek.chain': "Check the CA certificates in ca_path against those the TPM's manufacturer publishes.",
-  'ek.expired': 'List the pub_hash in hash_path, or set allow_expired_ek if it is the endorsement certificate.',
+  'ek.expired':
+    'List the pub_hash in hash_path. Where it is the endorsement certificate that expired, allow_expired_ek overlooks it.',
   'ek.not_yet_valid': 'Set the clock of the server right; where it has none at boot, there is allow_not_yet_valid.',
   'ek.weak_signature':
     'List the pub_hash of this TPM in hash_path: its certificates are signed too weakly. For SHA-1 alone there is allow_sha1_signatures.',
@@ -101,7 +103,8 @@ export const REMEDIES: Readonly<Record<FindingCode, string>> = {
   'ek.gce_profile': 'Set allow_gce_profile only where machines of Google Compute Engine are meant to be admitted.',
   'ek.software_tpm':
     'Set allow_software_tpm, or kind = "software" of a bundle, only where software TPMs are meant to be admitted.',
-  'ek.manufacturer': 'If this CA may vouch for that manufacturer, name it in manufacturers; else distrust the CA.',
+  'ek.manufacturer':
+    'If this CA may vouch for such TPMs, say so by manufacturers, or by kind of its bundle; else distrust the CA.',
   'ek.model': 'If machines with this model are yours, add it to models.',
   'ek.firmware': 'List the pub_hash in hash_path if the firmware was updated since, or lower min_firmware.',
 
