@@ -18,6 +18,9 @@ interface ImportOptions extends JsonOptions {
   readonly dryRun?: true;
 }
 
+const EXIT_CODES = `
+Exit codes: 0 done, 1 done but for files that cannot be read or names that are taken, 2 usage or nothing found.`;
+
 const each = (text: string, before: readonly string[] = []): readonly string[] => [...before, nonEmpty(text)];
 
 export function caImportCommand(): Command {
@@ -25,12 +28,17 @@ export function caImportCommand(): Command {
     .description('take the CA certificates out of cabinets, bundles and folders, one to a file')
     .argument('<source...>', "TrustedTpm.cab of Microsoft's, PEM, DER, PKCS#7 (.p7b), or a folder of them", each)
     .requiredOption('--to <folder>', 'where the files go, a ca_path; made where there is none', nonEmpty)
-    .option('--manufacturer <name...>', 'only these, by their folder in the cabinet or their name', each)
+    .option(
+      '--manufacturer <name...>',
+      'only these, by their folder in the cabinet or their name; stands behind the sources',
+      each,
+    )
     .option('--allow-software', 'CAs of software TPMs, too')
     .option('--allow-cloud', 'CAs of the virtual TPMs of clouds, too')
     .option('--dry-run', 'write nothing')
     .addOption(atOption())
     .addOption(jsonOption())
+    .addHelpText('after', EXIT_CODES)
     .action(async (sources: readonly string[], options: ImportOptions) => {
       const report = await importAuthorities(sources, options);
       if (options.json) sayJson(report);

@@ -22,6 +22,9 @@ interface InspectOptions extends JsonOptions {
   readonly problems?: true;
 }
 
+const EXIT_CODES = `
+Exit codes: 0 nothing worse than warnings, 1 something is unreadable or of no use, 2 usage or no certificate found.`;
+
 export function caInspectCommand(): Command {
   return new Command('inspect')
     .description('list what the server would take for anchors from a ca_path, and what is wrong with it')
@@ -32,6 +35,7 @@ export function caInspectCommand(): Command {
     .option('--problems', 'only certificates with errors and warnings')
     .addOption(atOption())
     .addOption(jsonOption())
+    .addHelpText('after', EXIT_CODES)
     .action((paths: readonly string[], options: InspectOptions) => {
       const all = takeInventory(paths, options.at ?? new Date());
       const shown = options.problems ? { ...all, ...onlyProblems(all) } : all;

@@ -19,12 +19,16 @@ import { remark, say, sayJson } from './terminal.ts';
 
 type VerifyOptions = JudgingOptions & JsonOptions;
 
+const AFTER = `
+Of a policy its CAs, rules and revocation lists count; hash_path, deny_path and mode are for "ek doctor".
+Exit codes: 0 trusted, 1 untrusted, 2 usage or configuration.`;
+
 export function ekVerifyCommand(): Command {
   const command = new Command('verify')
     .description('judge an endorsement certificate by CAs, without a TPM and offline')
     .argument('<certificate>', 'PEM, its chain behind it, or DER as an NV index holds it; - for standard input');
   for (const option of [...judgingOptions(), jsonOption()]) command.addOption(option);
-  return command.action((path: string, options: VerifyOptions) => {
+  return command.addHelpText('after', AFTER).action((path: string, options: VerifyOptions) => {
     const report = judge(path, options);
     if (options.json) sayJson(report);
     else for (const line of linesOf(report)) say(line);

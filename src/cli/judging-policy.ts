@@ -42,11 +42,15 @@ export function judgingOptions(): readonly Option[] {
   return [
     paths('--ca-path', 'CA certificates, file or folder, each an anchor'),
     paths('--intermediates', 'further certificates that may stand between, file or folder'),
-    new Option('--policy <file>', "instead of CAs and allowances: the server plugin's options, as for verify"),
-    atOption(),
-    new Option('--allow <name...>', `what to overlook: ${Object.keys(ALLOWANCES).join(', ')}`).argParser(
-      collectAllowances,
+    new Option(
+      '--policy <file>',
+      "instead of CAs and allowances: a file of the server plugin's options, as plugin_data_file names",
     ),
+    atOption(),
+    new Option(
+      '--allow <name...>',
+      `what to overlook, behind the other arguments: ${Object.keys(ALLOWANCES).join(', ')}`,
+    ).argParser(collectAllowances),
     paths('--crl-path', 'revocation lists, file or folder'),
     new Option('--crl-policy <policy>', 'what becomes of a certificate of which no list tells').choices(CRL_POLICIES),
   ];

@@ -24,7 +24,9 @@ export function program(): Command {
     .addHelpText('after', '\nExit codes: 0 trusted or done, 1 untrusted, 2 usage or configuration, 3 TPM or system.');
   const tpm = new Command('tpm').description('look at the TPM of this machine').addCommand(tpmInfoCommand());
   tpm.addCommand(tpmQuoteCommand());
-  const ek = new Command('ek').description('the endorsement key of this machine').addCommand(ekShowCommand());
+  const ek = new Command('ek')
+    .description('the endorsement key of this machine, and saved ones and their certificates')
+    .addCommand(ekShowCommand());
   ek.addCommand(ekHashCommand()).addCommand(ekVerifyCommand()).addCommand(ekDoctorCommand());
   const ca = new Command('ca').description('the CAs that the server believes').addCommand(caInspectCommand());
   ca.addCommand(caImportCommand());

@@ -60,7 +60,7 @@ export const AUTHORITY_PROBLEMS: Readonly<Record<AuthorityProblemCode, Kind>> = 
     remedy: 'Trust the key only if you know it from elsewhere; compare its hash.',
   },
   unsupported_signature: { severity: 'warning', remedy: 'Compare the hash of its key with what its maker publishes.' },
-  same_authority: { severity: 'warning', remedy: 'Remove it and keep the other: the key is the same.' },
+  same_authority: { severity: 'warning', remedy: 'Either will do, and both may stay: the key is the same.' },
   software_with_hardware: {
     severity: 'warning',
     remedy: 'Remove it where hardware is meant: its key can certify any machine as any maker’s.',
