@@ -100,6 +100,26 @@ test('the lines that are SPIRE’s are in its executables', async () => {
   expect(missing).toEqual([]);
 });
 
+test('group.sh makes a group of the machines that have every selector, and of no others', {
+  timeout: 120_000,
+}, async () => {
+  const tpm = await startSwtpm({ templates: ['L-1'], persistentEks: true });
+  const server = await startServer({ nodeAttestors: [tpmAttestor('server', admitting([tpm]))] });
+  const id = (path: string): string => `spiffe://${TRUST_DOMAIN}/${path}`;
+  const uid = `${process.getuid?.()}`;
+  await done(run('group.sh', [id('others'), 'tpm:ca:ca_path', 'tpm:manufacturer:IFX'], { server }));
+  await done(run('group.sh', [id('edge'), 'tpm:ca:ca_path', 'tpm:manufacturer:00001014'], { server }));
+  // The alias by this hash is of no machine.
+  for (const [node, workload] of [
+    [id('others'), id('wrong')],
+    [id('edge'), id('web')],
+  ] as const)
+    await done(run('entries.sh', ['0'.repeat(64), node, workload, uid], { server }));
+  const agent = await agentOf(server, tpm);
+  await agent.attested();
+  expect(await agent.workloadId()).toBe(id('web'));
+});
+
 test('a machine is listed, has its entries, is banned, comes back and gets a new board', {
   timeout: 180_000,
 }, async () => {
@@ -295,7 +315,7 @@ describe('a server’s configuration', () => {
     // SPIRE may end before it has read the plugin's log to its end, on a busy machine.
     await expect
       .poll(() => done(run('validate.sh', [config])), { timeout: 20_000 })
-      .toMatch(/allow_software_tpm: .*ca_path admits every TPM that its CAs ever certified/s);
+      .toMatch(/allow_software_tpm: .*every TPM is admitted that the CAs ever certified/s);
     await write('ca_pth = "/nowhere"');
     const { code, stdout, stderr } = await run('validate.sh', [config]);
     expect(code).toBe(1);
