@@ -192,9 +192,9 @@ function listed(oids: readonly string[]): string {
   return more > 0 ? `${oids.slice(0, MAX_LISTED).join(', ')} and ${more} more` : oids.join(', ');
 }
 
-/** For people: the subject, or for an endorsement certificate without one its serial and issuer. Up to 270 characters. */
+/** For people: the subject, or for an endorsement certificate without one its serial number and issuer. Up to 280 characters. */
 export function describe(certificate: Certificate): string {
   if (certificate.subject.relativeNames.length > 0) return `"${formatName(certificate.subject)}"`;
   const serial = Array.from(certificate.serial, (octet) => octet.toString(16).padStart(2, '0')).join('');
-  return `certificate ${serial} of "${formatName(certificate.issuer)}"`;
+  return `certificate ${serial} issued by "${formatName(certificate.issuer)}"`;
 }
