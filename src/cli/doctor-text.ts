@@ -124,12 +124,17 @@ function ofNone(findings: readonly DoctorFinding[], eks: readonly EkEntry[]): re
   return others.length === 0 ? [] : ['', ...others.flatMap(findingLines)];
 }
 
+function withoutWays(taken: readonly EkEntry[]): string {
+  if (taken.length === 0 || taken.some(({ admitted_by: by }) => by === null))
+    return 'No way to enrol it is known here: see the findings.';
+  return taken.some(({ admitted_by: by }) => by === 'unenforced')
+    ? 'Admitted as long as enforce is false: a copy of the policy without it tells the ways to enrol.'
+    : 'Admitted already: nothing need be done.';
+}
+
 function wayLines(ways: readonly EnrolmentWay[], eks: readonly EkEntry[]): readonly string[] {
   const taken = eks.filter((ek) => ek.taken);
-  if (ways.length === 0)
-    return taken.length > 0 && taken.every(({ admitted_by: by }) => by !== null)
-      ? ['Admitted already: nothing need be done.']
-      : ['No way to enrol it is known here: see the findings.'];
+  if (ways.length === 0) return [withoutWays(taken)];
   return taken.length > 1
     ? taken
         .filter(({ admitted_by: by }) => by === null)

@@ -1,5 +1,6 @@
 /** The shortest ways to have a machine admitted: each is one that the verifier has been asked about. Opens no file. */
 import type { PasswordHierarchy } from '../agent/hierarchy-passwords.ts';
+import { CA_PATH_BUNDLE } from '../server-plugin/bundle-options.ts';
 import type { FindingCode } from '../verifier/findings.ts';
 import type { Mode, Policy } from '../verifier/policy.ts';
 import { tpmVendor, vendorLetters } from '../x509/vendors.ts';
@@ -155,7 +156,7 @@ function hashWays({ subject, findings }: EkDiagnosis, { judge, hashList }: Enrol
     {
       way: 'hash',
       ek: subject.id,
-      text: 'List the key on every server: this machine alone is admitted, whatever its certificate.',
+      text: `List the key on every server: this machine alone is admitted, ${mode === 'both' ? 'by a certificate that passes' : 'whatever its certificate'}.`,
       commands: [place.kind === 'folder' ? `touch ${path}/${pubHash}` : `echo ${pubHash} >> ${path}`],
       server: [...named, ...both],
       agent: [],
@@ -220,11 +221,15 @@ function allowanceWays({ subject, findings }: EkDiagnosis, judge: EkJudge): read
   const allowances = [...needed.keys()];
   const relaxed = { ...judge, policy: withAllowances(judge.policy, allowances) };
   if (needed.size === 0 || judgeSubject(subject, relaxed).admittedBy === null) return [];
+  // Outside of a block the server takes them for ca_path alone.
+  const place = judge.policy.bundles.some(({ name }) => name === CA_PATH_BUNDLE)
+    ? ''
+    : ' of the bundle that holds its CA';
   return [
     {
       way: 'allowance',
       ek: subject.id,
-      text: `Overlook it, for every machine: ${pricesOf(needed)}.`,
+      text: `Overlook it, for every machine${place}: ${pricesOf(needed)}.`,
       commands: [],
       server: allowances.map((name) => `allow_${name} = true`),
       agent: [],

@@ -419,6 +419,19 @@ test('a policy that is not enforced admits, and what it overlooks is told', asyn
   const document = await doctor('--policy', 'policy.hcl');
   expect(document).toMatchObject({ code: 0, ways: [], eks: [{ admitted_by: 'unenforced' }] });
   expect(document.findings[0]).toMatchObject({ code: 'ek.expired', severity: 'remark' });
+  expect(await doctorText('--policy', 'policy.hcl')).toMatch(/\nAdmitted as long as enforce is false: [^\n]+\n$/);
+});
+
+test('a switch is told to be of the bundle where the policy has no ca_path to which it would apply', async () => {
+  await certifiedTpm({ notAfter: new Date('2021-01-01T00:00:00Z') });
+  const allowance = async (policy: string): Promise<string | undefined> => {
+    writeFileSync(path('policy.hcl'), policy);
+    return (await doctor('--policy', 'policy.hcl')).ways.find(({ way }) => way === 'allowance')?.text;
+  };
+  expect(await allowance('ca_path = "cas.pem"\n')).toMatch(/^Overlook it, for every machine: /);
+  expect(await allowance('bundle "b" {\n  ca_path = "cas.pem"\n}\n')).toMatch(
+    /^Overlook it, for every machine of the bundle that holds its CA: /,
+  );
 });
 
 describe('a policy file', () => {
@@ -437,6 +450,7 @@ describe('a policy file', () => {
     writeFileSync(path('policy.hcl'), 'ca_path = "cas.pem"\nhash_path = "listed"\nmode = "both"\n');
     const unlisted = await doctor('--policy', 'policy.hcl');
     expect([unlisted.code, errors(unlisted), ways(unlisted)]).toEqual([1, ['ek.not_listed'], ['hash']]);
+    expect(unlisted.ways[0]?.text).toMatch(/this machine alone is admitted, by a certificate that passes\.$/);
   });
 
   test('goes without the options that say the same', async () => {
