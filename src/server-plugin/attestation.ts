@@ -85,10 +85,15 @@ async function judge<Pending extends PendingCredential>(
 }
 
 /** Logs every finding and makes the one sentence for the peer. */
-function refusal({ findings }: Untrusted, stream: AttestationStream<'server'>, log: Logger): StatusError {
+function refusal(
+  { findings, claimedPubHash }: Untrusted,
+  stream: AttestationStream<'server'>,
+  log: Logger,
+): StatusError {
   const address = stream.metadata.get('x-forwarded-client-ip') ?? '';
+  const claimed = claimedPubHash === undefined ? {} : { claimed_pub_hash: claimedPubHash };
   for (const { code, message, remedy } of findings)
-    log.warn(`attestation refused: ${message}`, { finding: code, remedy, client_ip: address });
+    log.warn(`attestation refused: ${message}`, { finding: code, remedy, client_ip: address, ...claimed });
   return new StatusError(statusOf(findings), `${REFUSAL} (attestation ${stream.id})`);
 }
 

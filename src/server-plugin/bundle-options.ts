@@ -14,6 +14,8 @@ import { TPM_KINDS, type TpmKind, tpmVendor, vendorIds } from '../x509/vendors.t
 
 /** A selector value; SPIRE splits at the first colon. */
 const BUNDLE_NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/i;
+/** As certificates have it, whose `id:` in front makes no difference. */
+const FIRMWARE = /^(id:)?[0-9a-f]{2,8}$/i;
 /** Every certificate may cost a search in each. */
 const MAX_BUNDLES = 16;
 /** The bundle that `ca_path` is. */
@@ -60,7 +62,7 @@ export const RULE_OPTIONS: RuleTable = {
   },
   min_firmware: {
     type: 'string',
-    check: (text) => (/^[0-9a-f]{2,8}$/i.test(text) ? undefined : 'must be two to eight hexadecimal digits'),
+    check: (text) => (FIRMWARE.test(text) ? undefined : 'must be two to eight hexadecimal digits'),
   },
   allow_expired_ek: { type: 'boolean', default: false },
   allow_not_yet_valid: { type: 'boolean', default: false },
@@ -87,7 +89,7 @@ export function rulesOf(options: RuleOptions, kinds: readonly TpmKind[], crlPoli
     kinds,
     manufacturers: manufacturers?.flatMap(vendorIds),
     models: options.models,
-    minFirmware: options.min_firmware,
+    minFirmware: options.min_firmware?.replace(/^id:/i, ''),
     allowExpiredLeaf: options.allow_expired_ek,
     allowNotYetValid: options.allow_not_yet_valid,
     allowSha1: options.allow_sha1_signatures,

@@ -44,13 +44,11 @@ function namesOfNoHash(path: string): readonly string[] {
   }
 }
 
-/** A hash to a line, and behind a blank whatever the operator calls the machine. */
+/** A hash to a line; whatever the operator calls the machine is a comment. */
 function hashFile(path: string): HashList {
-  const { entries, problem } = readTextList(path, (line) => {
-    const [hash = ''] = line.split(/\s/, 1);
-    return PUB_HASH.test(hash) ? hash : undefined;
-  });
+  const { entries, problem } = readTextList(path, (line) => (PUB_HASH.test(line) ? line : undefined));
   const hashes = new Set(entries);
-  const warnings = problem === undefined ? [] : [`${problem} will never be found: a line begins with ${FORM}`];
+  const warnings =
+    problem === undefined ? [] : [`${problem} will never be found: a line is ${FORM}, with names behind a #`];
   return { isListed: (pubHash) => hashes.has(pubHash), warnings };
 }

@@ -68,6 +68,7 @@ export function loadPolicy(settings: ServerSettings, sound: ReadonlySet<string> 
     const files = readTrustFiles(path);
     const lists = crlsFrom(files);
     leaveOut('crl_path', files, lists.problems);
+    if (lists.crls.lists.length === 0) warnings.push(`crl_path: ${NO_LISTS}`);
     return lists.crls;
   });
   const list = attempt(settings.hashPath, quoted('hash_path'), readHashList);
@@ -90,6 +91,8 @@ export function loadPolicy(settings: ServerSettings, sound: ReadonlySet<string> 
   return { policy, warnings, whole };
 }
 
+const NO_LISTS =
+  'holds no revocation list: under crl_policy = "fail-closed" nobody is admitted by a certificate, under "warn" everybody as if none was revoked';
 const SERIALS_EVADED =
   'a machine named by the serial number of its certificate alone can leave that certificate out and be admitted all the same; name it by its hash';
 

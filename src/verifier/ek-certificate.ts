@@ -146,12 +146,15 @@ function ask(
   });
   const { facts } = profile;
   const { steady } = path;
+  const isUnknown = !path.ok && path.problems.some(({ code }) => code === 'unknown_issuer');
+  // What a bundle asks of the TPMs of its CAs says nothing of one of another CA's; that nobody's CA makes it hardware does.
+  const broken = (facts === undefined ? [] : ruleProblems(facts, rules)).filter(
+    ({ code }) => !isUnknown || code === 'software_tpm',
+  );
   const problems = [
     ...(path.ok ? [] : path.problems.map(({ code, message }) => ({ code: PATH_FINDINGS[code], message }))),
-    ...[...profile.problems, ...(facts === undefined ? [] : ruleProblems(facts, rules))].map(({ code, message }) => ({
-      code: PROFILE_FINDINGS[code],
-      message,
-    })),
+    ...profile.problems.map(({ code, message }) => ({ code: PROFILE_FINDINGS[code], message })),
+    ...broken.map(({ code, message }) => ({ code: PROFILE_FINDINGS[code], message: `${message} (rules of ${name})` })),
   ];
   if (path.ok && problems.length === 0 && facts !== undefined) {
     const { chain } = path;
@@ -161,7 +164,6 @@ function ask(
     const certified = { bundle: name, facts, issuerKeyHash, tolerated: tolerancesOf(chain), notes, steady };
     return { rank: 3, verdict: { trusted: true, certified, chain }, steady };
   }
-  const isUnknown = !path.ok && path.problems.some(({ code }) => code === 'unknown_issuer');
   const missingIssuer = path.ok ? undefined : path.missingIssuer;
   const verdict = { trusted: false, problems: onceEach(problems), facts, chain: path.chain, missingIssuer } as const;
   return { rank: path.ok ? 2 : isUnknown ? 0 : 1, verdict, steady };

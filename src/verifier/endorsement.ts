@@ -64,6 +64,7 @@ export function judgeEndorsement(
     findings.add('ek.roca', 'the endorsement key has the fingerprint of CVE-2017-15361 (ROCA): others can compute it');
 
   const pubHash = spkiHash(spki);
+  findings.pubHash = pubHash;
   const admission = admit(spki, pubHash, evidence.ekCertificates, policy, now, findings);
   if (template === undefined || admission === undefined || !findings.none) return undefined;
   return { publicArea, key, template, algorithm: keyAlgorithmName(publicArea), pubHash, ...admission };

@@ -23,7 +23,7 @@ export type BegunExchange<Pending> =
   | { readonly outcome: 'rejected'; readonly verdict: Untrusted };
 
 export function untrusted(findings: Findings): Untrusted {
-  return { verdict: 'untrusted', findings: findings.list };
+  return { verdict: 'untrusted', claimedPubHash: findings.pubHash, findings: findings.list };
 }
 
 export function rejected(findings: Findings): BegunExchange<never> {

@@ -73,6 +73,7 @@ export function begin(
 export function finish(pending: PendingCredential, response: Uint8Array, now: Date): Trusted<ProvedKeys> | Untrusted {
   requireMoment(now);
   const findings = new Findings();
+  findings.pubHash = pending.ek.pubHash;
   const answer = readMessage(() => decodePluginResponse(response), 'response.malformed', findings);
   if (answer === undefined) return untrusted(findings);
   judgeTime(pending, now, findings);

@@ -53,6 +53,8 @@ export interface Trusted<Device extends ProvedKeys = TrustedDevice> {
 
 export interface Untrusted {
   readonly verdict: 'untrusted';
+  /** Of the endorsement key that was claimed and need not be the machine's; undefined where none could be read. */
+  readonly claimedPubHash: string | undefined;
   /** At least one; the first is the most telling. */
   readonly findings: readonly Finding[];
 }
@@ -65,6 +67,8 @@ const MAX_MESSAGE_CHARS = 600;
 
 /** Collects what speaks against the evidence. Every check reports here and the next one goes on where it can. */
 export class Findings {
+  /** Lower-case hexadecimal SHA-256 of the SPKI of the endorsement key they are about. */
+  pubHash: string | undefined;
   readonly #list: Finding[] = [];
   #count = 0;
 

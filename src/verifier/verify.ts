@@ -118,6 +118,7 @@ function judge(payload: Uint8Array, policy: Policy, now: Date, findings: Finding
 export function finish(pending: Pending, response: Uint8Array, now: Date): Verdict {
   requireMoment(now);
   const findings = new Findings();
+  findings.pubHash = pending.ek.pubHash;
   const { ek, ak } = pending;
   const answer = readMessage(() => decodeResponse(response), 'response.malformed', findings);
   if (answer === undefined) return untrusted(findings);

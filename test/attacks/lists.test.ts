@@ -37,7 +37,7 @@ const beside = withSerial('beside it', Uint8Array.of(0x00, 0xa1, 0xb2, 0x04));
 const hashPath = `hash_path = ${file(
   'hashes',
   '\ufeff# machines of this house',
-  `${pubHashOf(listed)} rack 7\r`,
+  `${pubHashOf(listed)} # rack 7\r`,
   `${pubHashOf(denied)}`,
   `${pubHashOf(bySerial)}`,
   pubHashOf(upper).toUpperCase(),

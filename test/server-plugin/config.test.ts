@@ -121,7 +121,9 @@ const ROWS: readonly {
     option: 'min_firmware',
     good: '"073f"',
     becomes: { bundles: [{ rules: { minFirmware: '073f' } }] },
-    bad: ['"7"', '"id:073f"', '"123456789"'].map((text) => [text, 'must be two to eight hexadecimal digits'] as const),
+    bad: ['"7"', '"id:7"', '"id:"', '"123456789"'].map(
+      (text) => [text, 'must be two to eight hexadecimal digits'] as const,
+    ),
   },
   ...(
     [

@@ -85,7 +85,7 @@ describe('a file of hashes', () => {
     ['Windows line ends', `${HASH}\r\n${OTHER}\r\n`],
     ['a byte order mark', `\ufeff${HASH}\n${OTHER}\n`],
     ['comments and blank lines', `# fleet\n\n  \t\n${HASH} # edge-1\n${OTHER}# edge-2\n`],
-    ['names behind', `  ${HASH} edge-1, Münster\n${OTHER}\tedge-2\n`],
+    ['names behind', `  ${HASH} # edge-1, Münster\n${OTHER}\t# edge-2\n`],
     ['the same twice', `${HASH}\n${HASH}\n${OTHER}\n`],
   ])('has two entries with %s', (_, text) => {
     const { isListed, warnings } = read(text);
@@ -98,11 +98,12 @@ describe('a file of hashes', () => {
     ['too short', HASH.slice(1)],
     ['with a comma', `${HASH},edge-1`],
     ['behind a word', `edge ${HASH}`],
+    ['in front of a word', `${HASH} edge`],
   ])('has no entry in a line with a hash %s, and says so', (_, line) => {
     const { isListed, warnings } = read(`${OTHER}\n${line}\n`);
     expect([HASH, OTHER].map(isListed)).toEqual([false, true]);
     expect(warnings).toEqual([
-      `line 2 (${JSON.stringify(line.slice(0, 80))}) will never be found: a line begins with 64 hexadecimal digits in lower case, as "tpm-attestor ek hash" prints it`,
+      `line 2 (${JSON.stringify(line.slice(0, 80))}) will never be found: a line is 64 hexadecimal digits in lower case, as "tpm-attestor ek hash" prints it, with names behind a #`,
     ]);
   });
 
