@@ -38,12 +38,13 @@ export function readInput(path: string, maxBytes: number = MAX_INPUT_BYTES): Uin
     standardInputIsRead = true;
   }
   try {
-    if (path === STANDARD) return interruptible(() => readWithinLimit(0, maxBytes));
+    if (path === STANDARD) return interruptible(() => readWithinLimit(0, maxBytes, waitOrThrow));
     // A pipe that nobody writes to would hold a blocking open for ever, and with it the signals.
     const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       if (!fstatSync(file).isFile()) throw new Error('not a regular file; give - for standard input');
-      return readWithinLimit(file, maxBytes);
+      // One with nothing to read yet is a log of the kernel's, and no file with an end.
+      return readWithinLimit(file, maxBytes, rethrow);
     } finally {
       closeSync(file);
     }
@@ -53,7 +54,7 @@ export function readInput(path: string, maxBytes: number = MAX_INPUT_BYTES): Uin
 }
 
 /** What a size says is believed of no file: what is read is counted. */
-function readWithinLimit(file: number, maxBytes: number): Uint8Array {
+function readWithinLimit(file: number, maxBytes: number, onFailure: (error: unknown) => void): Uint8Array {
   const contents = new Uint8Array(maxBytes + 1);
   let length = 0;
   for (let read = -1; read !== 0 && length < contents.length; ) {
@@ -61,11 +62,15 @@ function readWithinLimit(file: number, maxBytes: number): Uint8Array {
       read = readSync(file, contents, length, contents.length - length, null);
       length += read;
     } catch (error) {
-      waitOrThrow(error);
+      onFailure(error);
     }
   }
   if (length > maxBytes) throw new Error(`larger than ${maxBytes} bytes`);
   return contents.slice(0, length);
+}
+
+function rethrow(error: unknown): never {
+  throw error;
 }
 
 /**

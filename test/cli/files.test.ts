@@ -2,8 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import {
   chmodSync,
+  closeSync,
   linkSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -22,6 +24,15 @@ const folder: string = mkdtempSync(join(tmpdir(), 'files-'));
 const path = (name: string): string => join(folder, name);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+function isReadable(name: string): boolean {
+  try {
+    closeSync(openSync(name, 'r'));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 describe('an input file', () => {
   test('is read whole up to its limit, and refused one byte above it', () => {
     writeFileSync(path('most'), Buffer.alloc(4 * 1024 * 1024, 7));
@@ -35,6 +46,11 @@ describe('an input file', () => {
     for (const odd of ['/dev/zero', path('fifo')])
       expect(() => readInput(odd)).toThrow(`${odd} cannot be read: not a regular file; give - for standard input`);
     expect(() => readInput(folder)).toThrow('cannot be read');
+  });
+
+  test.skipIf(!isReadable('/proc/kmsg'))('that would be waited for is refused at once (skipped where none is)', () => {
+    // It says that it is a regular file, and has no end. What was logged already may come first.
+    expect(() => readInput('/proc/kmsg')).toThrow('/proc/kmsg cannot be read');
   });
 });
 
