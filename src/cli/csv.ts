@@ -8,11 +8,12 @@ export function csvRecord(fields: readonly string[]): string {
 /**
  * Spreadsheets take a field that begins with one of these for a formula, whatever its quotes, and a formula can send away
  * what lies beside it. Names of files and what certificates say come from others; an apostrophe in front makes it text, as
- * OWASP recommends ("CSV Injection"). A program that reads the field takes off an apostrophe that one of these follows.
+ * OWASP recommends ("CSV Injection"). Behind a semicolon as well: where the comma is the decimal sign, spreadsheets divide
+ * there. A program that reads the field takes off an apostrophe that one of these follows.
  */
-const FORMULA = /^[=+\-@\t\r]/;
+const FORMULA = /(^|;"*)(?=[=+\-@\t\r])/g;
 
 function csvField(text: string): string {
-  const harmless = FORMULA.test(text) ? `'${text}` : text;
+  const harmless = text.replace(FORMULA, "$1'");
   return /[",\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
 }

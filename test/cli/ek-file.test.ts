@@ -145,6 +145,7 @@ test.each([
   [['plain', '', 'a b'], 'plain,,a b\r\n'],
   [['a,b', 'say "x"', 'two\nlines'], '"a,b","say ""x""","two\nlines"\r\n'],
   [['=1+1', '+1', '-1', '@x', '\tx'], "'=1+1,'+1,'-1,'@x,'\tx\r\n"],
+  [['a;=1+1;b', 'a;"=1;', 'a; =1', 'a;b'], 'a;\'=1+1;b,"a;""\'=1;",a; =1,a;b\r\n'],
   [['\r=1', '=A("x",1)', "'=1", ' =1'], '"\'\r=1","\'=A(""x"",1)",\'=1, =1\r\n'],
 ])('a record of %j', (fields, record) => {
   expect(csvRecord(fields)).toBe(record);
