@@ -64,7 +64,11 @@ export async function addFiles(folder: string, files: readonly NewFile[]): Promi
   makeFolder(folder);
   const scratch = scratchIn(folder);
   try {
-    for (const { name, text } of files) writeWhole(join(scratch, name), text);
+    for (const { name, text } of files) {
+      // Until the last is written a signal leaves nothing behind; those in place are then put there without a pause.
+      await new Promise((resolve) => setImmediate(resolve));
+      writeWhole(join(scratch, name), text);
+    }
     for (const { name } of files) putInPlace(join(scratch, name), join(folder, name));
   } finally {
     await removeScratchFolder(scratch);
@@ -96,10 +100,12 @@ function putInPlace(from: string, to: string): void {
   try {
     linkSync(from, to);
   } catch (cause) {
+    const { code = '' } = cause as NodeJS.ErrnoException;
+    if (code === 'EEXIST') throw new Error(`${resolve(to)} has been made meanwhile; import again`, { cause });
     // File systems without links, such as those of memory sticks.
-    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes((cause as NodeJS.ErrnoException).code ?? ''))
-      throw cause;
-    if (lstatSync(to, { throwIfNoEntry: false }) !== undefined) throw new Error(`${to} is there already`, { cause });
+    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(code)) throw cause;
+    if (lstatSync(to, { throwIfNoEntry: false }) !== undefined)
+      throw new Error(`${resolve(to)} has been made meanwhile; import again`, { cause });
     renameSync(from, to);
   }
 }

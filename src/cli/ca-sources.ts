@@ -81,6 +81,8 @@ export async function readSources(paths: readonly string[]): Promise<ReadSources
     unreadable.push(...problems.map(({ name, message }) => ({ source: name, message })));
   };
   for (const { file, path } of paths.flatMap(filesOf)) {
+    // A signal is not kept waiting for a whole collection.
+    await new Promise((resolve) => setImmediate(resolve));
     try {
       await take({ source: file, path, bytes: readTrustFile(file).bytes });
     } catch (cause) {
@@ -138,6 +140,11 @@ function walk(folder: string, depth: number, files: string[]): void {
   }
 }
 
+/** A link that cannot be followed counts as one: its reader says why, and the other files are read. */
 function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+  } catch {
+    return true;
+  }
 }

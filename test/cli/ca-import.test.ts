@@ -17,6 +17,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { addFiles } from '../../src/cli/ca-folder.ts';
 import type { ImportReport } from '../../src/cli/ca-import-report.ts';
+import { readSources } from '../../src/cli/ca-sources.ts';
 import { readTrustStore } from '../../src/server-plugin/trust-files.ts';
 import { type CabinetFile, writeCabinet } from '../support/cabinet-writer.ts';
 import { certificateFolder } from '../support/certificate-corpus.ts';
@@ -175,6 +176,14 @@ describe('files, bundles and folders', () => {
     symlinkSync('root.cer', join(folder, 'T/link.cer'));
     expect(await importing(['T'])).toMatchObject({ code: 0, summary: { added: 1, unreadable: 0 } });
   });
+
+  test('beside a link that leads to itself are read, and the link is told', async () => {
+    put('T/root.cer', root.der);
+    symlinkSync('ring', join(folder, 'T/ring'));
+    const { code, added, unreadable } = await importing(['T']);
+    expect([code, added.length]).toEqual([1, 1]);
+    expect(unreadable).toEqual([{ source: 'T/ring', message: 'too many symbolic links encountered' }]);
+  });
 });
 
 describe('writes nothing', () => {
@@ -229,9 +238,35 @@ describe('writes nothing', () => {
   test('more, and leaves nothing unfinished, when a name is taken meanwhile', async () => {
     put('cas/b.pem', 'kept');
     const files = ['a.pem', 'b.pem', 'c.pem'].map((name) => ({ name, text: 'new' }));
-    await expect(addFiles(join(folder, 'cas'), files)).rejects.toThrow('EEXIST');
+    await expect(addFiles(join(folder, 'cas'), files)).rejects.toThrow('b.pem has been made meanwhile');
     expect([listed(), readFileSync(join(folder, 'cas/b.pem'), 'utf8')]).toEqual([['a.pem', 'b.pem'], 'kept']);
   });
+});
+
+test('a signal is not kept waiting by many files, and finds all of them in place or none', async () => {
+  const names = Array.from({ length: 20 }, (_, i) => `${i}.pem`);
+  for (const name of names) put(`T/${name}`, root.der);
+  put('cas/first.pem', 'kept');
+  const seen: number[] = [];
+  // Where this gets its turn a signal does, too.
+  const look = (): void => {
+    seen.push(listed().length);
+    next = setImmediate(look);
+  };
+  let next = setImmediate(look);
+  try {
+    expect((await readSources([join(folder, 'T')])).certificates).toHaveLength(20);
+    expect(seen.length).toBeGreaterThanOrEqual(19);
+    await addFiles(
+      join(folder, 'cas'),
+      names.map((name) => ({ name, text: 'new' })),
+    );
+  } finally {
+    clearImmediate(next);
+  }
+  expect(seen.length).toBeGreaterThanOrEqual(38);
+  // With the hidden folder in which they are made.
+  expect(seen.filter((files) => ![1, 2, 21, 22].includes(files))).toEqual([]);
 });
 
 test('what is written can be read by the server’s user, whatever the umask', async () => {
