@@ -245,7 +245,8 @@ function withAllowances(policy: Policy, allowances: readonly Allowance[]): Polic
   };
 }
 
-/** For a shell. */
+/** For a shell, and for a command that would take a leading dash for an option. */
 function quoted(path: string): string {
-  return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+  const named = path.startsWith('-') ? `./${path}` : path;
+  return /^[\w@%+=:,./-]+$/.test(named) ? named : `'${named.replaceAll("'", "'\\''")}'`;
 }

@@ -213,6 +213,12 @@ describe('a certificate of hardware', () => {
   });
 });
 
+test('a command that is advised names a file that begins like an option so that it is none', async () => {
+  writeFileSync(path('-x.der'), mintEkChain().leaf.der);
+  const [, next] = (await doctor('--', '-x.der')).ways[0]?.commands ?? [];
+  expect(next).toBe('tpm-attestor ek doctor ./-x.der --ca-path /etc/spire/tpm-cas-ifx');
+});
+
 describe('a key without certificate', () => {
   test('is a finding, and is admitted when what is advised first has been done', async () => {
     tpm = await startSwtpm({ templates: [] });
