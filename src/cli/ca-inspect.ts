@@ -15,6 +15,7 @@ import { type AuthorityInventory, inventoryLines, type ListedAuthority, summaryO
 import { filesOfCaPath } from './ca-folder.ts';
 import { EXIT, type ExitCode } from './failure.ts';
 import { atOption, type JsonOptions, jsonOption, nonEmpty } from './options.ts';
+import { interruptible } from './signals.ts';
 import { remark, say, sayJson } from './terminal.ts';
 
 interface InspectOptions extends JsonOptions {
@@ -37,7 +38,7 @@ export function caInspectCommand(): Command {
     .addOption(jsonOption())
     .addHelpText('after', EXIT_CODES)
     .action((paths: readonly string[], options: InspectOptions) => {
-      const all = takeInventory(paths, options.at ?? new Date());
+      const all = interruptible(() => takeInventory(paths, options.at ?? new Date()));
       const shown = options.problems ? { ...all, ...onlyProblems(all) } : all;
       if (options.json) sayJson(shown);
       else for (const line of inventoryLines(shown)) say(line);

@@ -12,6 +12,7 @@ import { UsageError } from './failure.ts';
 import { nameOf } from './files.ts';
 import { atOption, nonEmpty } from './options.ts';
 import { readPolicyFile } from './policy-file.ts';
+import { interruptible } from './signals.ts';
 import { remark } from './terminal.ts';
 
 /** What `--allow` takes, by the names that the server's options have behind their `allow_`. */
@@ -59,7 +60,7 @@ export function judgingOptions(): readonly Option[] {
 /** By the CAs that were given; without any, of no CA at all. @throws UsageError */
 export function policyOfOptions({ caPath, allow = [], crlPath, crlPolicy }: JudgingOptions): JudgingPolicy {
   const anchors = caPath === undefined ? anchorsOf([]) : anchorsIn(caPath);
-  const lists = crlsFrom(filesIn(crlPath ?? [], '--crl-path'));
+  const lists = interruptible(() => crlsFrom(filesIn(crlPath ?? [], '--crl-path')));
   for (const { name, message } of lists.problems) remark(`--crl-path: ${name} is left out: ${message}`);
   if (crlPolicy !== undefined && crlPolicy !== 'off' && crlPath === undefined)
     throw new UsageError('--crl-policy needs --crl-path, where the lists are');
@@ -93,7 +94,7 @@ function anchorsIn(caPath: readonly string[]): AnchorSet {
 }
 
 function readAnchors(given: readonly string[], option: string): AnchorSet {
-  const { anchors, problems } = trustStoreFrom(filesIn(given, option));
+  const { anchors, problems } = interruptible(() => trustStoreFrom(filesIn(given, option)));
   for (const { name, message } of problems) remark(`${option}: ${name} is left out: ${message}`);
   return anchors;
 }

@@ -18,8 +18,8 @@ export function endOnSignals(): void {
 }
 
 /**
- * Runs `call`, which may block for as long as another process likes: no handler would run meanwhile, so the signals do
- * what they do by default. Nothing that an exit handler would have to end or remove may have been begun.
+ * Runs `call`, which may block for as long as another process likes, or work on as much as it was given: no handler would
+ * run meanwhile, so the signals do what they do by default. Nothing that an exit handler would have to end or remove may have been begun.
  */
 export function interruptible<T>(call: () => T): T {
   const handled = SIGNALS.filter((signal) => process.listeners(signal).includes(end));

@@ -1,4 +1,6 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -6,9 +8,10 @@ import type { AuthorityInventory } from '../../src/cli/authority-inventory.ts';
 import { readTrustStore } from '../../src/server-plugin/trust-files.ts';
 import { certificateFolder } from '../support/certificate-corpus.ts';
 import { commonName } from '../support/certificate-recipe.ts';
-import { cli } from '../support/cli.ts';
+import { CLI, cli } from '../support/cli.ts';
 import { describeCorpus } from '../support/corpus.ts';
 import { keyPair, mintAuthority, mintEkChain, pem } from '../support/pki.ts';
+import { until } from '../support/processes.ts';
 
 const AT = ['--at', '2026-06-01T12:00:00Z'];
 const { root, intermediate, leaf } = mintEkChain();
@@ -160,6 +163,25 @@ test('a name that would move the cursor, or forge a line, does not', async () =>
   expect(code).toBe(0);
   expect(stdout).not.toContain('\u001b');
   expect(stdout).not.toMatch(/^error/m);
+});
+
+/** Enough to be at work on for seconds. */
+const MANY_BYTES = 15 * 1024 * 1024;
+
+test.each([
+  ['ca inspect', ['ca', 'inspect', 'many.pem']],
+  ['ek verify', ['ek', 'verify', 'sound/root.der', '--ca-path', 'many.pem']],
+])('%s ends at a signal while it is at work on what it was given', async (_, args) => {
+  const one = pem(root.der);
+  writeFileSync(join(folder, 'many.pem'), one.repeat(MANY_BYTES / one.length));
+  const child = spawn(process.execPath, [CLI, ...args], { cwd: folder, stdio: 'ignore' });
+  const ended = once(child, 'exit');
+  await until(() => {
+    const [, read = '0'] = /^rchar: (\d+)$/m.exec(readFileSync(`/proc/${child.pid}/io`, 'utf8')) ?? [];
+    return Number(read) > MANY_BYTES;
+  });
+  child.kill('SIGTERM');
+  expect(await ended).toEqual([null, 'SIGTERM']);
 });
 
 describeCorpus('the bundles of real CAs', () => {
