@@ -8,8 +8,14 @@ export type PemLabel = 'CERTIFICATE' | 'X509 CRL';
 
 const MAX_BYTES: Readonly<Record<PemLabel, number>> = { CERTIFICATE: MAX_CERTIFICATE_BYTES, 'X509 CRL': MAX_CRL_BYTES };
 
-/** Whether the bytes are text with PEM in it; DER never begins so. */
+/**
+ * Whether the bytes are text with PEM in it. DER is none, whatever it holds or has behind it: who looks at such a file with
+ * another program is shown the certificate that it begins with, and must not be given another.
+ */
 export function looksLikePem(bytes: Uint8Array): boolean {
+  const [first, second = 0] = bytes;
+  // A SEQUENCE with a length of several octets; in no text does such an octet follow an ASCII character.
+  if (first === 0x30 && second >= 0x80 && second <= 0x84) return false;
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes('-----BEGIN ');
 }
 

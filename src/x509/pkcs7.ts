@@ -2,6 +2,7 @@
 import { Buffer } from 'node:buffer';
 import { DerReader, TAG } from './der.ts';
 import { MalformedCertificateError } from './malformed-certificate.ts';
+import { looksLikePem } from './pem.ts';
 
 const SIGNED_DATA = '1.2.840.113549.1.7.2';
 
@@ -53,7 +54,7 @@ export function readPkcs7(bytes: Uint8Array): readonly Uint8Array[] {
 /** Undefined for what is no PEM of this kind. */
 function pemText(bytes: Uint8Array): string | undefined {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return buffer.includes(BEGIN) ? buffer.toString('latin1') : undefined;
+  return looksLikePem(bytes) && buffer.includes(BEGIN) ? buffer.toString('latin1') : undefined;
 }
 
 function decodeBlock(text: string): Uint8Array {

@@ -169,6 +169,25 @@ describe('files, bundles and folders', () => {
     expect(unreadable.map(({ source }) => source)).toEqual(['T/broken.crt', 'T/key.pem']);
   });
 
+  test('in text behind the one that the file begins with are not taken instead of it', async () => {
+    const bundle = `\n-----BEGIN PKCS7-----\n${Buffer.from(intel.der).toString('base64')}\n-----END PKCS7-----\n`;
+    put('T/a.cer', Buffer.concat([root.der, Buffer.from(`\n${pem(intel.der)}`)]));
+    put('T/b.cer', Buffer.concat([root.der, Buffer.from(bundle)]));
+    put('T/c.cer', `0\n${pem(intermediate.der)}`);
+    const { code, added, unreadable } = await importing(['T']);
+    expect([code, added.map(({ file }) => file)]).toEqual([1, [fileNameOf(intermediate, 'unknown', 'intermediate')]]);
+    expect(unreadable).toEqual([
+      { source: 'T/a.cer', message: expect.stringContaining('bytes too many') },
+      { source: 'T/b.cer', message: expect.stringContaining('bytes too many') },
+    ]);
+  });
+
+  test('whose name holds a line of PEM are read all the same', async () => {
+    const odd = named('x\n-----BEGIN CERTIFICATE-----\n');
+    put('odd.cer', odd.der);
+    expect(await importing(['odd.cer'])).toMatchObject({ code: 0, added: [{ file: fileNameOf(odd, 'unknown') }] });
+  });
+
   test('behind a link to a folder, or hidden, are not looked for', async () => {
     put('T/root.cer', root.der);
     put('T/.hidden/intel.cer', intel.der);
