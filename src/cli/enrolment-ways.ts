@@ -25,6 +25,8 @@ export interface EnrolmentWay {
 }
 
 const MOST_WAYS = 3;
+const MOST_ADDRESSES = 3;
+const MAX_ADDRESS_CHARS = 200;
 
 /** Where docs/operations.md has them. */
 const CA_FOLDER = '/etc/spire/tpm-cas';
@@ -134,9 +136,11 @@ function pricesOf(switches: ReadonlyMap<Allowance, string>): string {
 }
 
 function issuerText({ name, key_id: keyId, aia }: MissingIssuerReport): string {
+  // The certificate may name any number of any length, and the sentence goes on behind them; all are told above it.
+  const shown = aia.filter(({ length }) => length <= MAX_ADDRESS_CHARS).slice(0, MOST_ADDRESSES);
   const details = [
     ...(keyId === null ? [] : [`key id ${keyId}`]),
-    ...(aia.length === 0 ? [] : [`by the certificate it issued to be had at ${aia.join(' or ')}`]),
+    ...(shown.length === 0 ? [] : [`by the certificate it issued to be had at ${shown.join(' or ')}`]),
   ];
   return `the CA "${name}"${details.length === 0 ? '' : ` (${details.join(', ')})`}`;
 }

@@ -219,6 +219,19 @@ test('a command that is advised names a file that begins like an option so that 
   expect(next).toBe('tpm-attestor ek doctor ./-x.der --ca-path /etc/spire/tpm-cas-ifx');
 });
 
+test('what a missing CA is to be got by says all it has to, whatever addresses the certificate names', async () => {
+  const addresses = ['http://a.example/1', `http://b.example/${'x'.repeat(5000)}`];
+  for (let i = 0; i < 90; i++) addresses.push(`http://c.example/${i}`);
+  const value = sequence(...addresses.map((one) => sequence(oid('1.3.6.1.5.5.7.48.2'), tlv(0x86, Buffer.from(one)))));
+  const extraExtensions = [{ oid: '1.3.6.1.5.5.7.1.1', value }];
+  writeFileSync(path('addresses.der'), mintEkChain({ leaf: { extraExtensions } }).leaf.der);
+  const text = await doctorText('addresses.der');
+  expect(text).toContain(
+    'to be had at http://a.example/1 or http://c.example/0 or http://c.example/1), and the CAs above it, by a way you trust, as ISSUER.',
+  );
+  expect(text).toContain('at http://c.example/89\n');
+});
+
 describe('a key without certificate', () => {
   test('is a finding, and is admitted when what is advised first has been done', async () => {
     tpm = await startSwtpm({ templates: [] });
