@@ -11,7 +11,7 @@ const NO_REMEDY = 'Nothing need be done.';
 
 export function doctorLines({ tpm, eks, findings, ways, cas }: DoctorDocument): readonly string[] {
   const isJudged = cas > 0 || eks.some(({ admitted_by }) => admitted_by !== null);
-  return [
+  const lines = [
     ...(tpm === null ? [] : tpmLines(tpm)),
     ...eks.flatMap((ek) => [
       '',
@@ -24,6 +24,7 @@ export function doctorLines({ tpm, eks, findings, ways, cas }: DoctorDocument): 
     ...ofNone(findings, eks),
     ...['', ...wayLines(ways, eks)],
   ];
+  return lines[0] === '' ? lines.slice(1) : lines;
 }
 
 function row(label: string, text: string | null): readonly string[] {

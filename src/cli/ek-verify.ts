@@ -57,7 +57,7 @@ function policyOf(options: VerifyOptions): JudgingPolicy {
     if (caPath === undefined) throw new UsageError('--ca-path is needed, or --policy: nothing is trusted by itself');
     return policyOfOptions(options);
   }
-  const policy = policyOfFile(path, options);
+  const { policy } = policyOfFile(path, options);
   if (policy.bundles.length === 0)
     throw new UsageError(`${nameOf(path)} names no CAs, by which to judge a certificate`);
   return policy;

@@ -33,8 +33,9 @@ export function enrolmentContextOf(options: EnrolmentOptions): EnrolmentContext 
   if (options.policy !== undefined) {
     if (options.hashPath !== undefined)
       throw new UsageError('--policy says which list there is: it goes without --hash-path');
-    const policy = policyOfFile(options.policy, options);
-    return { judge: { policy, blank, intermediates, now, isServers: true }, hashList: undefined };
+    const { policy, settings } = policyOfFile(options.policy, options);
+    const hashList = settings.hashPath === undefined ? undefined : placeOf(settings.hashPath);
+    return { judge: { policy, blank, intermediates, now, isServers: true }, hashList };
   }
   const given = options.hashPath === undefined ? undefined : hashListOf(options.hashPath);
   const policy = completed(policyOfOptions(options), options.caPath !== undefined, given?.isListed);
@@ -46,10 +47,14 @@ function hashListOf(path: string): { readonly place: HashListPlace; readonly isL
   try {
     const { isListed, warnings } = readHashList(path);
     for (const warning of warnings) remark(`--hash-path: ${warning}`);
-    return { place: { path, kind: statSync(path).isDirectory() ? 'folder' : 'file' }, isListed };
+    return { place: placeOf(path), isListed };
   } catch (cause) {
     throw new UsageError(`--hash-path: ${nameOf(path)} cannot be read: ${fileFailure(cause)}`, { cause });
   }
+}
+
+function placeOf(path: string): HashListPlace {
+  return { path, kind: statSync(path).isDirectory() ? 'folder' : 'file' };
 }
 
 /** What of a policy the options do not say is as the server has it by default, and does not matter to an endorsement key. */

@@ -46,13 +46,16 @@ const SWITCHES: Readonly<Partial<Record<FindingCode, { readonly allowance: Allow
   },
 };
 
+/** The machine is to be kept out, by its maker's word, the operator's, or because whoever likes can be it. */
+const KEPT_OUT: readonly string[] = ['ek.revoked', 'ek.denied', 'ek.roca'] satisfies readonly FindingCode[];
+
 /** At most three, the shortest first; none for a key that is admitted. */
 export function enrolmentWays(
   taken: EkDiagnosis,
   others: readonly EkDiagnosis[],
   context: EnrolmentContext,
 ): readonly EnrolmentWay[] {
-  if (taken.admittedBy !== null) return [];
+  if (taken.admittedBy !== null || taken.findings.some(({ code }) => KEPT_OUT.includes(code))) return [];
   return [
     ...caWays(taken, context.judge),
     ...hashWays(taken, context),
@@ -161,7 +164,10 @@ function hashWays({ subject, findings }: EkDiagnosis, { judge, hashList }: Enrol
       way: 'hash',
       ek: subject.id,
       text: `List the key on every server: this machine alone is admitted, ${mode === 'both' ? 'by a certificate that passes' : 'whatever its certificate'}.`,
-      commands: [place.kind === 'folder' ? `touch ${path}/${pubHash}` : `echo ${pubHash} >> ${path}`],
+      commands: [
+        // With the folder, where there is none.
+        place.kind === 'folder' ? `install -D -m 0644 /dev/null ${path}/${pubHash}` : `echo ${pubHash} >> ${path}`,
+      ],
       server: [...named, ...both],
       agent: [],
     },
@@ -223,19 +229,24 @@ function otherKeyWays(others: readonly EkDiagnosis[], judge: EkJudge): readonly 
 function allowanceWays({ subject, findings }: EkDiagnosis, judge: EkJudge): readonly EnrolmentWay[] {
   const needed = switchesFor(findings);
   const allowances = [...needed.keys()];
-  const relaxed = { ...judge, policy: withAllowances(judge.policy, allowances) };
-  if (needed.size === 0 || judgeSubject(subject, relaxed).admittedBy === null) return [];
+  const relaxed = withAllowances(judge.policy, allowances);
+  const admits = (bundles: Policy['bundles']): boolean =>
+    judgeSubject(subject, { ...judge, policy: { ...relaxed, bundles } }).admittedBy !== null;
+  const vouching = relaxed.bundles.find((bundle) => admits([bundle]));
+  if (needed.size === 0 || vouching === undefined) return [];
   // Outside of a block the server takes them for ca_path alone.
-  const place = judge.policy.bundles.some(({ name }) => name === CA_PATH_BUNDLE)
-    ? ''
-    : ' of the bundle that holds its CA';
+  const isBlock = vouching.name !== CA_PATH_BUNDLE;
+  const place = isBlock ? ` of the bundle "${vouching.name}", in its block` : '';
+  const switches = allowances.map((name) =>
+    isBlock && name === 'software_tpm' ? 'kind = "software"' : `allow_${name} = true`,
+  );
   return [
     {
       way: 'allowance',
       ek: subject.id,
       text: `Overlook it, for every machine${place}: ${pricesOf(needed)}.`,
       commands: [],
-      server: allowances.map((name) => `allow_${name} = true`),
+      server: switches,
       agent: [],
     },
   ];

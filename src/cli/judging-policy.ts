@@ -11,7 +11,7 @@ import { type AnchorSet, anchorsOf, type TrustStoreFile, trustStoreFrom } from '
 import { UsageError } from './failure.ts';
 import { nameOf } from './files.ts';
 import { atOption, nonEmpty } from './options.ts';
-import { readPolicyFile } from './policy-file.ts';
+import { readPolicyAndSettings } from './policy-file.ts';
 import { interruptible } from './signals.ts';
 import { remark } from './terminal.ts';
 
@@ -73,12 +73,15 @@ export function policyOfOptions({ caPath, allow = [], crlPath, crlPolicy }: Judg
 }
 
 /** @throws UsageError where options beside it say the same */
-export function policyOfFile(path: string, { caPath, allow, crlPath, crlPolicy }: JudgingOptions): Policy {
+export function policyOfFile(
+  path: string,
+  { caPath, allow, crlPath, crlPolicy }: JudgingOptions,
+): ReturnType<typeof readPolicyAndSettings> {
   if (caPath !== undefined || allow !== undefined || crlPath !== undefined || crlPolicy !== undefined)
     throw new UsageError(
       '--policy says which CAs and what to overlook: it goes without --ca-path, --allow and --crl-…',
     );
-  return readPolicyFile(path);
+  return readPolicyAndSettings(path);
 }
 
 /** @throws UsageError */

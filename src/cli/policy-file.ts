@@ -1,6 +1,6 @@
 /** `policy.hcl`: the options of the server plugin, and the trust domain that SPIRE tells it otherwise. */
 import { dirname, resolve } from 'node:path';
-import { serverSettingsOf } from '../server-plugin/config.ts';
+import { type ServerSettings, serverSettingsOf } from '../server-plugin/config.ts';
 import { loadPolicy } from '../server-plugin/policy-files.ts';
 import { parseHcl } from '../spire/hcl.ts';
 import { type HclBody, HclError, type HclValue } from '../spire/hcl-body.ts';
@@ -17,20 +17,25 @@ const PATH_OPTIONS: readonly string[] = ['ca_path', 'hash_path', 'deny_path', 'c
 /** As SPIRE checks it (SPIFFE ID 2.1). */
 const TRUST_DOMAIN = /^[a-z0-9._-]{1,255}$/;
 
+/** @see readPolicyAndSettings */
+export function readPolicyFile(path: string): Policy {
+  return readPolicyAndSettings(path).policy;
+}
+
 /**
  * The policy, with its relaxations said on standard error. Its trust domain is empty when the file names none, which no
  * attestation has. Paths in it are relative to its folder, so that it can move with its CAs.
  *
  * @throws UsageError
  */
-export function readPolicyFile(path: string): Policy {
+export function readPolicyAndSettings(path: string): { readonly policy: Policy; readonly settings: ServerSettings } {
   const text = readText(path);
   try {
     const { trustDomain, body } = separated(parseHcl(text), path);
     const settings = serverSettingsOf(trustDomain, withPathsFrom(folderOf(path), body), [TRUST_DOMAIN_OPTION]);
     const { policy, warnings } = loadPolicy(settings);
     for (const warning of [...settings.warnings, ...warnings]) remark(`policy: ${warning}`);
-    return policy;
+    return { policy, settings };
   } catch (cause) {
     if (!(cause instanceof HclError || cause instanceof StatusError)) throw cause;
     throw new UsageError(`${nameOf(path)}: ${cause.message}`, { cause });

@@ -104,6 +104,9 @@ test('A55 refuses a denied machine, whatever vouches for it and whatever attesta
   await either.refuses({ device: { ...denied, ak: eccAk({ label: 'new AK' }) } }, 'ek.denied');
   await certificate.refused(await certificate.judge(pluginForger(denied)), 'ek.denied');
   expect(await certificate.judge(pluginForger(listed))).toMatchObject({ outcome: 'admitted' });
+  // The log says which machine it was, as far as that was claimed.
+  const refused = either.records.filter(({ fields }) => fields['finding'] === 'ek.denied');
+  expect(refused.map(({ fields }) => fields['claimed_pub_hash'])).toEqual(refused.map(() => pubHashOf(denied)));
 });
 
 test('A55 refuses a machine whose certificate has a denied serial number, however either is written', async () => {

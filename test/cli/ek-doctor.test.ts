@@ -17,6 +17,7 @@ import { certificateFolder, leafRows } from '../support/certificate-corpus.ts';
 import { type CertificateRecipe, commonName } from '../support/certificate-recipe.ts';
 import { cli } from '../support/cli.ts';
 import { describeCorpus } from '../support/corpus.ts';
+import { mintCrl } from '../support/crl-recipe.ts';
 import { oid, sequence, tlv } from '../support/der-writer.ts';
 import { ekSpki, storeIndex } from '../support/ek-storage.ts';
 import { ekTemplate, leftInTpm } from '../support/open-tpm.ts';
@@ -239,7 +240,7 @@ describe('a key without certificate', () => {
     const before = await doctor('--hash-path', 'hashes');
     expect([before.code, errors(before), ways(before)]).toEqual([1, ['ek.not_listed'], ['hash']]);
     const { pub_hash: hash } = taken(before) ?? {};
-    expect(before.ways[0]).toMatchObject({ commands: [`touch hashes/${hash}`], server: [] });
+    expect(before.ways[0]).toMatchObject({ commands: [`install -D -m 0644 /dev/null hashes/${hash}`], server: [] });
     writeFileSync(path(`hashes/${hash}`), '');
     expect(await doctor('--hash-path', 'hashes')).toMatchObject({ code: 0, ways: [], eks: [{ admitted_by: 'hash' }] });
     writeFileSync(path('list'), '');
@@ -449,11 +450,51 @@ test('a switch is told to be of the bundle where the policy has no ca_path to wh
   };
   expect(await allowance('ca_path = "cas.pem"\n')).toMatch(/^Overlook it, for every machine: /);
   expect(await allowance('bundle "b" {\n  ca_path = "cas.pem"\n}\n')).toMatch(
-    /^Overlook it, for every machine of the bundle that holds its CA: /,
+    /^Overlook it, for every machine of the bundle "b", in its block: /,
   );
 });
 
+test('a revoked machine is shown no way in', async () => {
+  const chain = mintEkChain({ leaf: { serial: Uint8Array.of(0x07) } });
+  writeFileSync(path('leaf.pem'), pem(chain.leaf.der, chain.intermediate.der));
+  writeFileSync(path('root.pem'), pem(chain.root.der));
+  mkdirSync(path('crls'));
+  const issuing = keyPair('p256', 'intermediate').privateKey;
+  const list = (serial: number): void => {
+    const recipe = { issuer: commonName('Test TPM Intermediate CA'), signer: issuing };
+    writeFileSync(path('crls/one.crl'), mintCrl({ ...recipe, revoked: [{ serial: Uint8Array.of(serial) }] }));
+  };
+  const asked = [
+    'leaf.pem',
+    '--ca-path',
+    'root.pem',
+    '--crl-path',
+    'crls',
+    '--crl-policy',
+    'warn',
+    '--at',
+    '2026-06-01T00:00:00Z',
+  ];
+  list(0x07);
+  const revoked = await doctor(...asked);
+  expect([revoked.code, errors(revoked), ways(revoked)]).toEqual([1, ['ek.revoked'], []]);
+  list(0x08);
+  expect(await doctor(...asked)).toMatchObject({ code: 0, ways: [] });
+});
+
 describe('a policy file', () => {
+  test('names the list in which a machine is to be put down', async () => {
+    tpm = await startSwtpm({ templates: [] });
+    mkdirSync(path('mine'));
+    writeFileSync(path('policy.hcl'), 'hash_path = "mine"\n');
+    const before = await doctor('--policy', 'policy.hcl');
+    const { pub_hash: hash } = taken(before) ?? {};
+    expect(before.ways[0]).toMatchObject({ way: 'hash', server: [] });
+    expect(before.ways[0]?.commands).toEqual([`install -D -m 0644 /dev/null ${path('mine')}/${hash}`]);
+    writeFileSync(path(`mine/${hash}`), '');
+    expect(await doctor('--policy', 'policy.hcl')).toMatchObject({ code: 0, ways: [] });
+  });
+
   test('says how the server would take the machine', async () => {
     await certifiedTpm();
     const { pub_hash: hash } = taken(await doctor()) ?? {};
