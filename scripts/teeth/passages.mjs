@@ -94,8 +94,8 @@ export const PASSAGES = [
     'capitals will do',
     'A69 refuses a machine whose line in the list',
     'src/server-plugin/hash-list.ts',
-    'return PUB_HASH.test(hash) ? hash : undefined;',
-    'return PUB_HASH.test(hash.toLowerCase()) ? hash.toLowerCase() : undefined;',
+    '(PUB_HASH.test(line) ? line : undefined)',
+    '(PUB_HASH.test(line.toLowerCase()) ? line.toLowerCase() : undefined)',
   ],
   [
     'enforce = false, key of the certificate',
