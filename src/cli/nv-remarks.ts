@@ -38,17 +38,19 @@ function remarksOfIndex(index: number): readonly DoctorFinding[] {
   if (EK_TEMPLATES.some(({ certificateNvIndex, name }) => certificateNvIndex === index && name !== 'H-7')) return [];
   const hash = POLICY_INDICES.get(index);
   if (hash !== undefined)
-    return [remarkOf('nv.policy', `${nvName(index)} holds a policy of endorsement keys, ${hash}`)];
+    return [remarkOf('nv.policy', `${nvName(index)}, for a policy of endorsement keys with ${hash}, is defined`)];
   const untaken = UNTAKEN_INDICES.get(index);
-  if (untaken !== undefined) return [remarkOf('nv.untaken', `${nvName(index)} holds ${untaken}`)];
+  if (untaken !== undefined) return [remarkOf('nv.untaken', `${nvName(index)}, for ${untaken}, is defined`)];
   const [made] = EK_TEMPLATES.flatMap((template) => makingRemarks(template, index));
   return [made ?? remarkOf('nv.unknown', `${nvName(index)} is of no use that is known here`)];
 }
 
 function makingRemarks({ name, templateNvIndex, nonceNvIndex }: EkTemplate, index: number): readonly DoctorFinding[] {
   if (index === templateNvIndex)
-    return [remarkOf('nv.template', `${nvName(index)} holds a template of its own for ${name}`, name)];
-  return index === nonceNvIndex ? [remarkOf('nv.nonce', `${nvName(index)} holds a nonce for ${name}`, name)] : [];
+    return [remarkOf('nv.template', `${nvName(index)}, for a template of its own for ${name}, is defined`, name)];
+  return index === nonceNvIndex
+    ? [remarkOf('nv.nonce', `${nvName(index)}, for a nonce for ${name}, is defined`, name)]
+    : [];
 }
 
 /** Of the certificate's index of a key. */

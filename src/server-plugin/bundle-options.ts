@@ -53,7 +53,7 @@ export const RULE_OPTIONS: RuleTable = {
       if (list.length === 0) return 'must not be empty: no TPM would be admitted';
       return unknown.length === 0
         ? undefined
-        : `names ${unknown.map((text) => JSON.stringify(text.slice(0, 64))).join(', ')}, no manufacturer known here; its id of eight hexadecimal digits will do`;
+        : `names ${named(unknown)}, no manufacturer known here; its id of eight hexadecimal digits will do`;
     },
   },
   models: {
@@ -114,6 +114,12 @@ export function ruleConflicts({ kinds, manufacturers, allowGceProfile }: BundleR
   if (allowGceProfile && !kinds.includes('cloud'))
     problems.push({ line: 0, option: 'allow_gce_profile', message: 'is for vTPMs, which needs kind = "cloud"' });
   return problems;
+}
+
+/** The first few, each as far as a name goes. */
+function named(texts: readonly string[]): string {
+  const shown = texts.slice(0, 3).map((text) => JSON.stringify(text.slice(0, 64)));
+  return texts.length > shown.length ? `${shown.join(', ')} and ${texts.length - shown.length} more` : shown.join(', ');
 }
 
 export interface Bundles {

@@ -32,7 +32,7 @@ function certifiedSelectors({ bundle, facts, issuerKeyHash }: CertifiedEk): read
   return [
     `ca:${bundle}`,
     `manufacturer:${vendorLetters(manufacturer.id) ?? manufacturer.id.toLowerCase()}`,
-    ...(model === undefined ? [] : [modelSelector(model)]),
+    ...(model === undefined ? [] : modelSelectors(model)),
     ...(version === undefined ? [] : [`tpm_firmware:${version.toLowerCase()}`]),
     `ek_issuer:${issuerKeyHash}`,
   ];
@@ -40,12 +40,16 @@ function certifiedSelectors({ bundle, facts, issuerKeyHash }: CertifiedEk): read
 
 /** Longest model given as text; those in the field have up to 24 characters. */
 const MAX_MODEL_CHARS = 64;
+/** And as bytes: SPIRE's datastore has room for 255 characters of a selector in some databases, and takes all or none. */
+const MAX_MODEL_BYTES = 120;
 
 /**
  * `model:SLB_9670_TPM2.0`: letters, digits, point and hyphen, with `_` for a blank. Any other text, one that has a `_` of
- * its own included, is given as its bytes: no two models have the same selector.
+ * its own included, is given as its bytes: no two models have the same selector, and one longer than any has none.
  */
-function modelSelector(model: string): string {
+function modelSelectors(model: string): readonly string[] {
   const isPlain = model.length <= MAX_MODEL_CHARS && /^[A-Za-z0-9.-]+( [A-Za-z0-9.-]+)*$/.test(model);
-  return isPlain ? `model:${model.replaceAll(' ', '_')}` : `model_hex:${hex(new TextEncoder().encode(model))}`;
+  if (isPlain) return [`model:${model.replaceAll(' ', '_')}`];
+  const bytes = new TextEncoder().encode(model);
+  return bytes.length > MAX_MODEL_BYTES ? [] : [`model_hex:${hex(bytes)}`];
 }

@@ -59,5 +59,7 @@ function firmwareProblems({ version }: EkCertificateFacts, { minFirmware }: EkRu
 }
 
 function comparable(text: string): string {
-  return text.trim().replace(/\s+/g, ' ').toLowerCase();
+  // ASCII alone: there are letters beyond it that have the small form of one within it.
+  const folded = text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+  return folded.replace(/ +/g, ' ').replace(/^ | $/g, '');
 }

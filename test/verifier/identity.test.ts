@@ -88,13 +88,6 @@ test.each([
   expect(selectors(ek({ model }))).toContain(selector);
 });
 
-test('certificates that name no model and no version give neither selector', () => {
-  const { certified } = ek();
-  if (certified === undefined) throw new Error('not certified');
-  const facts = { ...certified.facts, model: undefined, version: undefined };
-  expect(selectors(ek(facts)).map((one) => one.split(':')[0])).toEqual(['pub_hash', 'ca', 'manufacturer', 'ek_issuer']);
-});
-
 const withModel = (model: string): EkCertificateFacts => ({
   manufacturer: { id: '49465800', name: 'Infineon', kind: 'hardware' },
   model,
@@ -103,9 +96,24 @@ const withModel = (model: string): EkCertificateFacts => ({
   oddities: [],
 });
 const modelOf = (model: string): string => selectors(ek(withModel(model))).find((one) => /^model/.test(one)) ?? '';
+
+test('a model is told up to 120 bytes of it, within what a datastore takes, and not by a part', () => {
+  expect(modelOf('ä'.repeat(60))).toBe(`model_hex:${'c3a4'.repeat(60)}`);
+  expect(modelOf(`${'ä'.repeat(60)}x`)).toBe('');
+  expect(selectors(ek(withModel('y'.repeat(1024))))).toHaveLength(5);
+});
+
+test('certificates that name no model and no version give neither selector', () => {
+  const { certified } = ek();
+  if (certified === undefined) throw new Error('not certified');
+  const facts = { ...certified.facts, model: undefined, version: undefined };
+  expect(selectors(ek(facts)).map((one) => one.split(':')[0])).toEqual(['pub_hash', 'ca', 'manufacturer', 'ek_issuer']);
+});
+
 /** As the parser gives them: no halves of surrogate pairs. */
 const text = fc.oneof(
-  fc.string({ unit: 'binary', maxLength: 70 }),
+  // Up to 120 bytes.
+  fc.string({ unit: 'binary', maxLength: 30 }),
   fc.string({ unit: fc.constantFrom('a', 'A', '_', ' ', '.', '-', ':', '\n', '0', 'ä'), maxLength: 6 }),
 );
 
