@@ -101,8 +101,10 @@ test('agents with join tokens and X.509 proof of possession go on beside TPMs on
   expect(await stranger.process.exited).toMatchObject({ code: 1 });
   process.kill(await pluginPid(server), 'SIGKILL');
   await server.process.log.until('the end of the plugin', says('plugin process exited'));
-  const again = await agentOf(server, x509pop);
-  expect(await again.attested()).toBe(ids[2]);
+  // SPIRE knows an agent by the serial number of its SVID for a while, and the other agent with this ID has another one:
+  // now and then it turns the new one away at first, and a supervisor would start it again.
+  const again = async (): Promise<string> => (await agentOf(server, x509pop)).attested();
+  expect(await again().catch(again)).toBe(ids[2]);
   const types = (await server.nodes()).map(({ attestationType }) => attestationType).sort();
   expect(types).toEqual(['join_token', 'tpm', 'x509pop']);
 });
