@@ -498,7 +498,7 @@ export const PASSAGES = [
     'it is told at each look',
     'keeps the files from before',
     'src/server-plugin/live-policy.ts',
-    'if (error.message !== this.#failure)',
-    'if (true)',
+    'const failure = this.#failure;',
+    'const failure = undefined;',
   ],
 ];

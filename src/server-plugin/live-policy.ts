@@ -9,6 +9,8 @@ import { trustFileNames } from './trust-files.ts';
 
 /** How long a change may go unseen. A look costs a few microseconds for each file. */
 const LOOK_EVERY_MS = 5000;
+/** For how many looks files that could not be used are left alone while they stay the same: to read them may take seconds. */
+const LOOKS_LEFT_OUT = 11;
 
 /** A policy, and those who proved themselves under it: a changed file makes both anew. */
 export interface PolicyInForce {
@@ -34,7 +36,7 @@ export class LivePolicy {
   #sound: ReadonlySet<string>;
   #stamp: string;
   #lookedAt: number;
-  #failure: string | undefined;
+  #failure: { readonly message: string; readonly stamp: string; looksLeftOut: number } | undefined;
 
   /**
    * @param lookEveryMs least time between two looks at the files
@@ -70,6 +72,11 @@ export class LivePolicy {
       this.#failure = undefined;
       return;
     }
+    const failure = this.#failure;
+    if (failure?.stamp === stamp && failure.looksLeftOut > 0) {
+      failure.looksLeftOut -= 1;
+      return;
+    }
     try {
       const { policy, warnings, whole } = loadPolicy(this.settings, this.#sound);
       // Some of it would be from before a change and some from after, or half a file.
@@ -81,9 +88,9 @@ export class LivePolicy {
       this.#report.reloaded(policy, warnings);
     } catch (error) {
       if (!(error instanceof InvalidConfig)) throw error;
-      // Tried again at each look, as what failed may have nothing to do with the files; told once.
-      if (error.message !== this.#failure) this.#report.failed(error.problems);
-      this.#failure = error.message;
+      // Tried again, as what failed may have nothing to do with the files; told once.
+      if (error.message !== failure?.message) this.#report.failed(error.problems);
+      this.#failure = { message: error.message, stamp, looksLeftOut: LOOKS_LEFT_OUT };
     }
   }
 }

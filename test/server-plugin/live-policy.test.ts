@@ -157,6 +157,25 @@ test('while nothing changes the policy and who is known stay the same, and no fi
   expect(reading(() => {})).toBe(false);
 });
 
+test('files that cannot be used are read again at once when they change, and else at one look of twelve', () => {
+  const large = 4 * 1024 * 1024;
+  write('ca.pem', `${' '.repeat(large)}\n${pem(root.der)}`);
+  const { policy, told } = live();
+  const reads = (): boolean => {
+    const before = bytesRead();
+    policy.current();
+    return bytesRead() - before > large;
+  };
+  const once = [true, ...Array<boolean>(11).fill(false), true, false];
+  write('denied', 'edge-7');
+  expect(once.map(reads)).toEqual(once);
+  write('denied', 'edge-8');
+  expect(once.map(reads)).toEqual(once);
+  expect(told.failed).toHaveLength(2);
+  write('denied', HASH);
+  expect([reads(), reads(), told.reloaded.length]).toEqual([true, false, 1]);
+});
+
 test('between two looks nothing is seen, and then it is', async () => {
   const { policy } = live(200);
   const before = policy.current();
