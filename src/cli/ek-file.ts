@@ -10,7 +10,7 @@ import { type Certificate, parseCertificate } from '../x509/certificate.ts';
 import { DerReader, TAG } from '../x509/der.ts';
 import { MAX_CHAIN_BYTES, takeCertificate } from '../x509/intake.ts';
 import { MalformedCertificateError } from '../x509/malformed-certificate.ts';
-import { looksLikePem, readPem } from '../x509/pem.ts';
+import { base64Octets, looksLikePem, readPem } from '../x509/pem.ts';
 import { importPublicKey, readSubjectPublicKeyInfo } from '../x509/subject-public-key.ts';
 
 export type EkFileForm =
@@ -151,11 +151,9 @@ function isSameKey(a: KeyObject | undefined, b: KeyObject | undefined): boolean 
 }
 
 function decodeBase64(text: string): Uint8Array {
-  const compact = text.replace(/\s/g, '');
-  const der = Buffer.from(compact, 'base64');
-  // Node skips over what is not base64; writing it back shows whether there was any.
-  if (der.toString('base64') !== compact) throw new EkFileError('a PUBLIC KEY block that is not base64');
-  return Uint8Array.from(der);
+  const der = base64Octets(text.replace(/\s/g, ''));
+  if (der === undefined) throw new EkFileError('a PUBLIC KEY block that is not base64');
+  return der;
 }
 
 /** A SEQUENCE that begins with the algorithm, which begins with its identifier; a certificate's begins otherwise. */

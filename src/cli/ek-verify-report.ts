@@ -1,5 +1,4 @@
 /** What `ek verify` says of a certificate. */
-import { hash } from 'node:crypto';
 import { hex } from '../tpm/bytes.ts';
 import type { CertificateVerdict } from '../verifier/ek-certificate.ts';
 import { type Finding, REMEDIES } from '../verifier/findings.ts';
@@ -9,6 +8,7 @@ import type { IntakeOddity } from '../x509/intake.ts';
 import type { MalformedCertificateError } from '../x509/malformed-certificate.ts';
 import { formatName } from '../x509/name.ts';
 import { odditiesOf } from '../x509/oddities.ts';
+import { keyHash } from '../x509/subject-public-key.ts';
 
 export interface EkReport {
   readonly verdict: 'trusted' | 'untrusted';
@@ -60,7 +60,7 @@ export function ekReport(leaf: Certificate, intake: readonly IntakeOddity[], ver
     model: facts?.model ?? null,
     firmware: facts?.version === undefined ? null : `id:${facts.version.toLowerCase()}`,
     key: keyOf(leaf),
-    pub_hash: hash('sha256', leaf.subjectPublicKeyInfo.plainDer, 'hex'),
+    pub_hash: keyHash(leaf.subjectPublicKeyInfo),
     serial: hex(leaf.serial),
     issuer: formatName(leaf.issuer),
     not_before: leaf.notBefore.toISOString(),

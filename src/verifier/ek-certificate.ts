@@ -1,5 +1,4 @@
 /** An endorsement certificate: whether one of the operator's bundles of CAs vouches for it, and for what TPM. Pure. */
-import { hash } from 'node:crypto';
 import type { Certificate } from '../x509/certificate.ts';
 import { checkEkProfile, type EkCertificateFacts, type EkProblemCode } from '../x509/ek-profile.ts';
 import { ruleProblems } from '../x509/ek-rules.ts';
@@ -7,6 +6,7 @@ import { KEY_PURPOSE } from '../x509/object-identifiers.ts';
 import { type MissingIssuer, validatePath } from '../x509/path.ts';
 import type { PathProblemCode } from '../x509/path-rules.ts';
 import { MAX_CANDIDATES } from '../x509/path-search.ts';
+import { keyHash } from '../x509/subject-public-key.ts';
 import { tolerancesOf } from '../x509/tolerances.ts';
 import { intersection, type Period } from '../x509/validity.ts';
 import type { FindingCode } from './findings.ts';
@@ -158,9 +158,9 @@ function ask(
   ];
   if (path.ok && problems.length === 0 && facts !== undefined) {
     const { chain } = path;
-    const issuer = chain[1]?.subjectPublicKeyInfo.plainDer ?? new Uint8Array();
     const notes = [...path.notes, ...allowancesUsed(leaf, chain, facts, rules, now)];
-    const issuerKeyHash = hash('sha256', issuer, 'hex');
+    // A path ends above its leaf.
+    const issuerKeyHash = keyHash((chain[1] as Certificate).subjectPublicKeyInfo);
     const certified = { bundle: name, facts, issuerKeyHash, tolerated: tolerancesOf(chain), notes, steady };
     return { rank: 3, verdict: { trusted: true, certified, chain }, steady };
   }

@@ -1,11 +1,11 @@
 /** What is wrong, or worth knowing, with the certificates that are to be anchors for endorsement certificates. */
 import { authorityKind } from './authority-kinds.ts';
-import { keyHash, mayBeKeyOf, selfSignature } from './authority-report.ts';
+import { mayBeKeyOf, selfSignature } from './authority-report.ts';
 import type { Certificate, Oddity } from './certificate.ts';
 import { KEY_PURPOSE } from './object-identifiers.ts';
 import { authorityProblems, describe, signatureProblem } from './path-rules.ts';
 import { describeSignature, unsoundness } from './signature-algorithm.ts';
-import { weakness } from './subject-public-key.ts';
+import { keyHash, weakness } from './subject-public-key.ts';
 import { groupBySubject } from './trust-store.ts';
 
 /** `error`: nothing can rest on it. `warning`: it works, and not as meant. `remark`: nothing is to be done. */
@@ -234,7 +234,7 @@ function preferredOfEach(
 function groupByKey(certificates: readonly Certificate[]): Iterable<readonly Certificate[]> {
   const groups = new Map<string, Certificate[]>();
   for (const certificate of certificates) {
-    const hash = keyHash(certificate);
+    const hash = keyHash(certificate.subjectPublicKeyInfo);
     const group = groups.get(hash);
     if (group === undefined) groups.set(hash, [certificate]);
     else group.push(certificate);

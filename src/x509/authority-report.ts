@@ -1,16 +1,12 @@
 /** What a CA certificate says, for people who decide whether to trust it. */
 import { Buffer } from 'node:buffer';
-import { createHash } from 'node:crypto';
 import { authorityKind, authorityManufacturer } from './authority-kinds.ts';
 import type { Certificate, Oddity } from './certificate.ts';
 import { formatName } from './name.ts';
 import { EXTENSION } from './object-identifiers.ts';
 import { describeSignature, verifySignature } from './signature-algorithm.ts';
-import { type SubjectKey, weakness } from './subject-public-key.ts';
+import { keyHash, type SubjectKey, weakness } from './subject-public-key.ts';
 import type { TpmKind } from './vendors.ts';
-
-/** RFC 5280 §4.2.1.13 */
-const CRL_DISTRIBUTION_POINTS = '2.5.29.31';
 
 /** One certificate. Names are formatted for people, byte strings are lower-case hexadecimal, times RFC 3339. */
 export interface AuthorityReport {
@@ -55,7 +51,7 @@ export function authorityReport(certificate: Certificate): AuthorityReport {
     key: keyText(key),
     key_bits: key.type === 'other' ? null : key.bits,
     signature: describeSignature(certificate.signatureAlgorithm),
-    spki_sha256: keyHash(certificate),
+    spki_sha256: keyHash(subjectPublicKeyInfo),
     fingerprint: certificate.fingerprint,
     serial: Buffer.from(certificate.serial).toString('hex'),
     not_before: certificate.notBefore.toISOString(),
@@ -63,14 +59,9 @@ export function authorityReport(certificate: Certificate): AuthorityReport {
     eku: extKeyUsage ?? null,
     path_length: basicConstraints?.pathLength ?? null,
     oddities: certificate.oddities,
-    lists_crl: extensions.has(CRL_DISTRIBUTION_POINTS),
+    lists_crl: extensions.has(EXTENSION.cRLDistributionPoints),
     lists_issuer: extensions.has(EXTENSION.authorityInfoAccess),
   };
-}
-
-/** SHA-256 of the subject's key as SubjectPublicKeyInfo, in lower-case hex. */
-export function keyHash({ subjectPublicKeyInfo }: Certificate): string {
-  return createHash('sha256').update(subjectPublicKeyInfo.plainDer).digest('hex');
 }
 
 /**

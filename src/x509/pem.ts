@@ -53,7 +53,7 @@ export function readPem(bytes: Uint8Array, label: PemLabel = 'CERTIFICATE'): rea
       if (content !== expected) fail(`expected "${expected}", found "${boundaryText(content)}"`);
       if (open === undefined) open = { line, offset, base64: '' };
       else {
-        blocks.push({ der: decodeBase64(open.base64, fail), line: open.line });
+        blocks.push({ der: base64Octets(open.base64) ?? fail('a block that is not base64'), line: open.line });
         open = undefined;
       }
     } else if (open !== undefined) {
@@ -66,10 +66,11 @@ export function readPem(bytes: Uint8Array, label: PemLabel = 'CERTIFICATE'): rea
   return blocks;
 }
 
-function decodeBase64(text: string, fail: (reason: string) => never): Uint8Array {
+/** The octets of a block's text without its white space; undefined where that is not base64. */
+export function base64Octets(text: string): Uint8Array | undefined {
   const der = Buffer.from(text, 'base64');
   // Node skips over what is not base64; writing it back shows whether there was any.
-  if (text === '' || der.toString('base64') !== text) fail('a block that is not base64');
+  if (text === '' || der.toString('base64') !== text) return undefined;
   return new Uint8Array(der.buffer, der.byteOffset, der.byteLength);
 }
 

@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import { createPublicKey, ECDH, type KeyObject } from 'node:crypto';
+import { createPublicKey, ECDH, hash, type KeyObject } from 'node:crypto';
 import { type DerElement, type DerReader, TAG } from './der.ts';
 
 /** Curves on which certificates and TPMs have keys here, by object identifier. */
@@ -71,6 +71,11 @@ export interface SubjectPublicKeyInfo {
    */
   readonly plainDer: Uint8Array;
   readonly key: SubjectKey;
+}
+
+/** SHA-256 of the key, however it is spelled, in lower-case hex: what names a machine, and a CA. */
+export function keyHash({ plainDer }: SubjectPublicKeyInfo): string {
+  return hash('sha256', plainDer, 'hex');
 }
 
 export function readSubjectPublicKeyInfo(element: DerElement): SubjectPublicKeyInfo {
