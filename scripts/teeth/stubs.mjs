@@ -334,11 +334,11 @@ const BEHAVIOURS = [
     concerns: ({ test }) => test.startsWith('A03 takes one answer'),
     apply: instead(
       'src/server-plugin/attestation.ts',
-      'const verdict = finish(begun.pending, response.bytes, new Date());',
-      `let verdict = finish(begun.pending, response.bytes, new Date());
+      'const verdict = finish(begun.pending, response.bytes, new Date(), lists());',
+      `let verdict = finish(begun.pending, response.bytes, new Date(), lists());
       if (verdict.verdict === 'untrusted') {
         const again = await stream.receive();
-        if (again?.kind === 'challenge_response') verdict = finish(begun.pending, again.bytes, new Date());
+        if (again?.kind === 'challenge_response') verdict = finish(begun.pending, again.bytes, new Date(), lists());
       }`,
     ),
   },

@@ -8,6 +8,7 @@ import type { Entropy } from '../tpm/make-credential.ts';
 import type { BegunExchange, PendingCredential } from '../verifier/exchange.ts';
 import type { Finding, FindingCode } from '../verifier/findings.ts';
 import type { KnownMachines } from '../verifier/known-machines.ts';
+import type { OperatorLists } from '../verifier/operator-lists.ts';
 import type { Policy } from '../verifier/policy.ts';
 import * as spireTpmPlugin from '../verifier/spire-tpm-plugin.ts';
 import type { ProvedKeys, Trusted, TrustedDevice, Untrusted } from '../verifier/verdict.ts';
@@ -23,13 +24,20 @@ const MALFORMED: readonly FindingCode[] = ['evidence.malformed', 'evidence.wire'
 /** One judge for each wire. */
 interface Judge<Pending> {
   readonly begin: (payload: Uint8Array, policy: Policy, entropy: Entropy, now: Date) => BegunExchange<Pending>;
-  readonly finish: (pending: Pending, response: Uint8Array, now: Date) => Trusted<Proved> | Untrusted;
+  readonly finish: (
+    pending: Pending,
+    response: Uint8Array,
+    now: Date,
+    lists: OperatorLists,
+  ) => Trusted<Proved> | Untrusted;
 }
 /** What a quote adds is there on our own wire alone. */
 type Proved = ProvedKeys & Partial<TrustedDevice>;
 
 /** What outlives one attestation. */
 export interface Standing {
+  /** The operator's lists in force when it is called, whatever policy an attestation began with. */
+  readonly lists: () => OperatorLists;
   readonly challenges: OpenChallenges;
   readonly tolerances: Tolerances;
 }
@@ -38,7 +46,7 @@ export async function attest(
   stream: AttestationStream<'server'>,
   { policy, known }: PolicyInForce,
   logger: Logger,
-  { challenges, tolerances }: Standing,
+  standing: Standing,
 ): Promise<void> {
   const log = logger.with({ attestation: stream.id });
   const payload = await stream.receive();
@@ -47,10 +55,10 @@ export async function attest(
   const wire = wireOf(payload.bytes);
   const judged =
     wire === 'spire-tpm-plugin'
-      ? await judge(spireTpmPlugin, stream, payload.bytes, policy, challenges, log)
-      : await judge(rememberingJudge(known), stream, payload.bytes, policy, challenges, log);
+      ? await judge(spireTpmPlugin, stream, payload.bytes, policy, standing, log)
+      : await judge(rememberingJudge(known), stream, payload.bytes, policy, standing, log);
 
-  logTrusted(judged, wire, tolerances, log);
+  logTrusted(judged, wire, standing.tolerances, log);
   const { agentId, selectors } = judged.device;
   // Re-attestation is cheap and looks at the boot state anew, so every SVID rotation is one.
   stream.send({ kind: 'agent_attributes', spiffeId: agentId, selectorValues: selectors, canReattest: true });
@@ -69,7 +77,7 @@ async function judge<Pending extends PendingCredential>(
   stream: AttestationStream<'server'>,
   payload: Uint8Array,
   policy: Policy,
-  challenges: OpenChallenges,
+  { challenges, lists }: Standing,
   log: Logger,
 ): Promise<Trusted<Proved>> {
   const begun = begin(payload, policy, randomBytes, new Date());
@@ -79,7 +87,7 @@ async function judge<Pending extends PendingCredential>(
   const response = await challenges.wait(begun.pending.ek.pubHash, () => stream.receive());
   if (response?.kind !== 'challenge_response')
     throw new PeerError(STATUS.INVALID_ARGUMENT, REFUSAL, 'the challenge was not answered');
-  const verdict = finish(begun.pending, response.bytes, new Date());
+  const verdict = finish(begun.pending, response.bytes, new Date(), lists());
   if (verdict.verdict === 'untrusted') throw refusal(verdict, stream, log);
   return verdict;
 }

@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LogFields, Logger } from '../spire/logger.ts';
 import type { PluginDefinition } from '../spire/plugin-definition.ts';
+import type { OperatorLists } from '../verifier/operator-lists.ts';
 import type { Policy } from '../verifier/policy.ts';
 import { attest } from './attestation.ts';
 import { InvalidConfig } from './config.ts';
@@ -16,6 +17,7 @@ const UNHEARD: ReloadReport = { reloaded: () => {}, failed: () => {} };
 export function serverPlugin(logger: Logger): PluginDefinition<'server', LivePolicy> {
   const challenges = new OpenChallenges();
   const tolerances = new Tolerances();
+  let latest: LivePolicy | undefined;
   return {
     config: {
       configure: async ({ trustDomain }, hcl) => {
@@ -29,6 +31,7 @@ export function serverPlugin(logger: Logger): PluginDefinition<'server', LivePol
           ...trusted(policy),
           pcrs: policy.pcrs.map(({ bank, indices }) => `${bank}:${indices.join(',')}`).join(' '),
         });
+        latest = live;
         return live;
       },
       validate: async ({ trustDomain }, hcl) => {
@@ -49,7 +52,10 @@ export function serverPlugin(logger: Logger): PluginDefinition<'server', LivePol
       attestTimeoutMs,
       maxMessageBytes,
     }),
-    attest: (stream, live) => attest(stream, live.current(), logger, { challenges, tolerances }),
+    attest: (stream, live) => {
+      const lists = (): OperatorLists => (latest ?? live).current().policy;
+      return attest(stream, live.current(), logger, { lists, challenges, tolerances });
+    },
   };
 }
 

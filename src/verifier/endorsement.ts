@@ -13,6 +13,7 @@ import type { PathCache } from '../x509/path-cache.ts';
 import type { Period } from '../x509/validity.ts';
 import { type CertifiedEk, judgeEkCertificate } from './ek-certificate.ts';
 import type { Finding } from './findings.ts';
+import { vouching } from './operator-lists.ts';
 import type { Policy } from './policy.ts';
 import { Findings } from './verdict.ts';
 import { isRocaKey, keyWeakness } from './weak-keys.ts';
@@ -29,6 +30,8 @@ export interface TrustedEk {
   readonly algorithm: string;
   /** Lower-case hexadecimal SHA-256 of the SPKI. */
   readonly pubHash: string;
+  /** Content of the INTEGER in the certificate that was sent, whatever vouches for the key. */
+  readonly serial: Uint8Array | undefined;
   readonly admittedBy: AdmittedBy;
   /** What its certificate says, where a bundle of CAs vouches for it. */
   readonly certified: CertifiedEk | undefined;
@@ -71,14 +74,15 @@ export function judgeEndorsement(
 }
 
 /**
- * Judges a key once more that was trusted under this very policy by the same bytes: all that may have changed since is
- * the operator's list, which is looked at anew, and the time. Undefined when that takes a full judgement.
+ * Judges a key once more that was trusted under this very policy by the same bytes. Only the operator's lists and the
+ * time may have changed since, and both are looked at. Undefined when that takes a full judgement.
  */
 export function trustAgain(ek: TrustedEk, policy: Policy, now: Date): TrustedEk | undefined {
   const { steady, certified } = ek;
   const moment = now.getTime();
   if (steady === undefined || moment < steady.from || moment > steady.until) return undefined;
-  const admittedBy = vouching(policy, ek.pubHash, certified !== undefined);
+  if (policy.isDenied?.(ek) === true) return undefined;
+  const admittedBy = vouching(policy.mode, policy, ek.pubHash, certified !== undefined);
   return admittedBy === undefined ? undefined : { ...ek, admittedBy };
 }
 
@@ -92,7 +96,7 @@ function readPublicArea(bytes: Uint8Array, findings: Findings): TpmtPublic | und
   }
 }
 
-type Admission = Pick<TrustedEk, 'admittedBy' | 'certified' | 'overlooked' | 'notes' | 'steady'>;
+type Admission = Pick<TrustedEk, 'serial' | 'admittedBy' | 'certified' | 'overlooked' | 'notes' | 'steady'>;
 
 const ALWAYS: Period = { from: Number.NEGATIVE_INFINITY, until: Number.POSITIVE_INFINITY };
 
@@ -126,12 +130,14 @@ function admit(
     else for (const { code, message } of verdict.problems) against.add(code, message);
   }
   const notes = certified?.notes ?? [];
+  // It is a view of the whole payload, which would be kept with it.
+  const serial = leaf?.serial.slice();
   const steady = certified?.steady ?? (asksCertificate && certificates.length > 0 ? undefined : ALWAYS);
-  const admittedBy = vouching(policy, pubHash, certified !== undefined);
+  const admittedBy = vouching(policy.mode, policy, pubHash, certified !== undefined);
   if (admittedBy !== undefined) {
     const revoked = against.list.filter(({ code }) => code === 'ek.revoked');
     const listed = revoked.map(({ message }) => `the list admits what its certificate does not: ${message}`);
-    return { admittedBy, certified, overlooked: [], notes: [...notes, ...listed], steady };
+    return { serial, admittedBy, certified, overlooked: [], notes: [...notes, ...listed], steady };
   }
 
   const unlisted = policy.mode === 'hash' || policy.mode === 'both';
@@ -146,17 +152,9 @@ function admit(
       `the endorsement key ${pubHash} has no certificate${policy.mode === 'either' ? ' and is not listed' : ''}`,
     );
   if (!policy.enforce)
-    return { admittedBy: 'unenforced', certified, overlooked: against.list, notes, steady: undefined };
+    return { serial, admittedBy: 'unenforced', certified, overlooked: against.list, notes, steady: undefined };
   for (const { code, message } of against.list) findings.add(code, message);
   return undefined;
-}
-
-/** What of the policy's ways admits the key; undefined when that is not enough. */
-function vouching({ mode, isListed }: Policy, pubHash: string, isCertified: boolean): AdmittedBy | undefined {
-  const isOnList = mode !== 'certificate' && isListed?.(pubHash) === true;
-  if (mode === 'both') return isOnList && isCertified ? 'both' : undefined;
-  if (isOnList) return 'hash';
-  return isCertified && mode !== 'hash' ? 'certificate' : undefined;
 }
 
 /** The leaf, and those after it that can be read: an unreadable intermediate only leaves the path without it. */

@@ -29,7 +29,7 @@ export class KnownMachines {
     this.#most = most;
   }
 
-  /** The judgement, if it would come out the same now; the operator's list and the time are looked at. */
+  /** The judgement, if it would come out the same now: the operator's lists are asked, and the time. */
   recall(payloadHash: string, policy: Policy, now: Date): Judged | undefined {
     const judged = policy === this.#policy ? this.#machines.get(payloadHash) : undefined;
     const ek = judged === undefined ? undefined : trustAgain(judged.ek, policy, now);

@@ -32,6 +32,7 @@ import {
   untrusted,
 } from './exchange.ts';
 import { selectors } from './identity.ts';
+import { admitAgain, type OperatorLists } from './operator-lists.ts';
 import type { Policy } from './policy.ts';
 import { Findings, type ProvedKeys, type Trusted, type Untrusted } from './verdict.ts';
 
@@ -70,18 +71,24 @@ export function begin(
 }
 
 /** @see finish of verify.ts */
-export function finish(pending: PendingCredential, response: Uint8Array, now: Date): Trusted<ProvedKeys> | Untrusted {
+export function finish(
+  pending: PendingCredential,
+  response: Uint8Array,
+  now: Date,
+  lists: OperatorLists = pending.policy,
+): Trusted<ProvedKeys> | Untrusted {
   requireMoment(now);
   const findings = new Findings();
   findings.pubHash = pending.ek.pubHash;
   const answer = readMessage(() => decodePluginResponse(response), 'response.malformed', findings);
   if (answer === undefined) return untrusted(findings);
   judgeTime(pending, now, findings);
+  const ek = admitAgain(pending.ek, pending.policy, lists, findings);
   if (!isSecret(pending, answer.Secret))
     findings.add('credential.secret', 'the credential was not opened: no TPM holds both keys');
-  if (!findings.none) return untrusted(findings);
-  const device = provedKeys(pending, selectors(pending.ek, 'credential-only'));
-  const { notes, overlooked } = pending.ek;
+  if (!findings.none || ek === undefined) return untrusted(findings);
+  const device = provedKeys({ ...pending, ek }, selectors(ek, 'credential-only'));
+  const { notes, overlooked } = ek;
   return { verdict: 'trusted', device, notes: [...notes, NOTE], overlooked };
 }
 

@@ -38,11 +38,13 @@ import {
 } from './exchange.ts';
 import { selectors } from './identity.ts';
 import type { Judged, KnownMachines } from './known-machines.ts';
+import { admitAgain, type OperatorLists } from './operator-lists.ts';
 import type { PcrRequirement, Policy } from './policy.ts';
 import { quotedExtraData, verifyQuote } from './quote.ts';
 import { Findings, type Trusted, type Verdict } from './verdict.ts';
 
 export type { Entropy } from '../tpm/make-credential.ts';
+export type { OperatorLists } from './operator-lists.ts';
 export type { Policy } from './policy.ts';
 export type { Verdict } from './verdict.ts';
 
@@ -113,17 +115,24 @@ function judge(payload: Uint8Array, policy: Policy, now: Date, findings: Finding
  * @param pending of this stream's `begin`; one answer only, a second needs a new challenge
  * @param response the agent's answer as received
  * @param now when the answer arrived, by the clock of `begin`
+ * @param lists in force now. Default: those of the policy that the challenge was made under
  * @throws TypeError when `now` is no moment
  */
-export function finish(pending: Pending, response: Uint8Array, now: Date): Verdict {
+export function finish(
+  pending: Pending,
+  response: Uint8Array,
+  now: Date,
+  lists: OperatorLists = pending.policy,
+): Verdict {
   requireMoment(now);
   const findings = new Findings();
   findings.pubHash = pending.ek.pubHash;
-  const { ek, ak } = pending;
+  const { ak } = pending;
   const answer = readMessage(() => decodeResponse(response), 'response.malformed', findings);
   if (answer === undefined) return untrusted(findings);
 
   judgeTime(pending, now, findings);
+  const ek = admitAgain(pending.ek, pending.policy, lists, findings);
   const replayed = judgeSecret(pending, answer, findings);
   const expectation = {
     extraData: replayed ? undefined : pending.commitment,
@@ -131,13 +140,13 @@ export function finish(pending: Pending, response: Uint8Array, now: Date): Verdi
     qualifiedSigner: qualifiedName(handleName(TPM_RH.ENDORSEMENT), ak.name),
   };
   const quote = verifyQuote(ak, answer, expectation, findings);
-  if (!findings.none || quote === undefined) return untrusted(findings);
+  if (!findings.none || ek === undefined || quote === undefined) return untrusted(findings);
 
   pending.known?.remember(pending.payloadHash, pending.policy, pending);
   const trusted: Trusted = {
     verdict: 'trusted',
     device: {
-      ...provedKeys(pending, selectors(ek)),
+      ...provedKeys({ ...pending, ek }, selectors(ek)),
       pcrs: quote.pcrs,
       clockInfo: quote.attest.clockInfo,
       firmwareVersion: quote.attest.firmwareVersion,

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { publicKeyHash, publicKeyOf } from '../../src/tpm/public-key.ts';
 import { type Judged, KnownMachines } from '../../src/verifier/known-machines.ts';
-import { type BundleRules, MODES } from '../../src/verifier/policy.ts';
+import { type BundleRules, type DenySubject, MODES } from '../../src/verifier/policy.ts';
 import { begin, finish, type Pending, type Policy } from '../../src/verifier/verify.ts';
 import { anchorsOf } from '../../src/x509/trust-store.ts';
 import { type Forger, forger } from '../support/forger.ts';
@@ -58,6 +58,7 @@ describe('whether a machine is known', () => {
       /** Days, and one moment beside them: ends and beginnings are where it matters. */
       at: fc.tuple(fc.nat({ max: 14 }), fc.integer({ min: -1, max: 1 })),
       listed: fc.option(fc.nat({ max: HASHES.length - 1 }), { nil: undefined, freq: 3 }),
+      denied: fc.option(fc.nat({ max: HASHES.length - 1 }), { nil: undefined, freq: 3 }),
     });
     const visits = fc.array(visit, { minLength: 2, maxLength: 25 });
     const rules = fc.record({ allowExpiredLeaf: fc.boolean(), allowNotYetValid: fc.boolean() });
@@ -66,11 +67,15 @@ describe('whether a machine is known', () => {
     fc.assert(
       fc.property(visits, rules, policies, fc.integer({ min: 1, max: 6 }), (history, rule, changes, most) => {
         let listed: string | undefined;
-        const policy = policyOf(rule, { ...changes, isListed: (hash) => hash === listed });
+        let denied: string | undefined;
+        const isListed = (hash: string): boolean => hash === listed;
+        const isDenied = ({ pubHash }: DenySubject): boolean => pubHash === denied;
+        const policy = policyOf(rule, { ...changes, isListed, isDenied });
         const known = new KnownMachines(policy, most);
-        for (const { forger: index, at, listed: entry } of history) {
+        for (const { forger: index, at, listed: entry, denied: keptOut } of history) {
           const now = new Date(day(at[0]).getTime() + at[1]);
           listed = entry === undefined ? undefined : HASHES[entry];
+          denied = keptOut === undefined ? undefined : HASHES[keptOut];
           const machine = FORGERS[index];
           if (machine === undefined) throw new RangeError('no such machine');
           expect(attest(machine, policy, now, known)).toEqual(attest(machine, policy, now));

@@ -1,0 +1,48 @@
+/** The operator's lists of machines: asked when a machine comes, and again when it answers its challenge. Pure. */
+import type { AdmittedBy, TrustedEk } from './endorsement.ts';
+import type { Policy } from './policy.ts';
+import { Findings } from './verdict.ts';
+
+/** What of a policy may change while a challenge waits for its answer. */
+export type OperatorLists = Pick<Policy, 'isListed' | 'isDenied'>;
+
+/** What of the policy's ways admits the key; undefined when that is not enough. */
+export function vouching(
+  mode: Policy['mode'],
+  { isListed }: OperatorLists,
+  pubHash: string,
+  isCertified: boolean,
+): AdmittedBy | undefined {
+  const isOnList = mode !== 'certificate' && isListed?.(pubHash) === true;
+  if (mode === 'both') return isOnList && isCertified ? 'both' : undefined;
+  if (isOnList) return 'hash';
+  return isCertified && mode !== 'hash' ? 'certificate' : undefined;
+}
+
+/**
+ * Asks the lists once more about a machine that was challenged: an operator who denies it, or takes it off the list, does
+ * not expect the challenge to outlast that.
+ *
+ * @param lists in force now
+ * @returns the key with what admits it now; undefined with a finding when nothing does
+ */
+export function admitAgain(
+  ek: TrustedEk,
+  { mode, enforce }: Policy,
+  lists: OperatorLists,
+  findings: Findings,
+): TrustedEk | undefined {
+  const { pubHash, serial } = ek;
+  if (lists.isDenied?.({ pubHash, serial }) === true) {
+    findings.add('ek.denied', `the endorsement key ${pubHash} was denied while its challenge was open`);
+    return undefined;
+  }
+  if (ek.admittedBy === 'unenforced') return ek;
+  const admittedBy = vouching(mode, lists, pubHash, ek.certified !== undefined);
+  if (admittedBy !== undefined) return { ...ek, admittedBy };
+  const unlisted = new Findings();
+  unlisted.add('ek.not_listed', `the endorsement key ${pubHash} was taken off the list while its challenge was open`);
+  if (!enforce) return { ...ek, admittedBy: 'unenforced', overlooked: [...ek.overlooked, ...unlisted.list] };
+  for (const { code, message } of unlisted.list) findings.add(code, message);
+  return undefined;
+}
