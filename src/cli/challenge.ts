@@ -27,7 +27,7 @@ export function challengeCommand(): Command {
     .argument('<evidence>', 'evidence file of "tpm quote --trust-domain"')
     .requiredOption('--policy <file>', 'policy: options of the server plugin, and trust_domain')
     .requiredOption('-o, --output <file>', 'challenge file to write; its secret lies beside it and must stay here')
-    .action((evidencePath: string, { policy: policyPath, output }: ChallengeOptions) => {
+    .action(async (evidencePath: string, { policy: policyPath, output }: ChallengeOptions) => {
       if (output === STANDARD) throw new UsageError('the secret lies beside the challenge: --output must be a file');
       refuseInputAsOutput([output, secretPathOf(output)], [evidencePath, policyPath]);
       const { payload } = readEvidence(evidencePath, 'payload');
@@ -48,9 +48,9 @@ export function challengeCommand(): Command {
         return;
       }
       // The secret first: a challenge without it could not be judged.
-      writeSecret(secretPathOf(output), secretToJson(made.secret));
+      await writeSecret(secretPathOf(output), secretToJson(made.secret));
       try {
-        writeOutput(output, evidenceToJson({ payload, challenge: made.challenge, response: undefined }));
+        await writeOutput(output, evidenceToJson({ payload, challenge: made.challenge, response: undefined }));
       } catch (error) {
         rmSync(secretPathOf(output), { force: true });
         throw error;

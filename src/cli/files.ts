@@ -18,6 +18,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileFailure } from '../server-plugin/file-failure.ts';
 import { UsageError } from './failure.ts';
 import { interruptible, waitOrThrow } from './signals.ts';
@@ -28,6 +29,9 @@ export const STANDARD = '-';
 
 /** No evidence, key or policy is as large. */
 const MAX_INPUT_BYTES = 4 * 1024 * 1024;
+
+/** Before a full pipe is tried again. */
+const FULL_PIPE_PAUSE_MS = 5;
 
 let standardInputIsRead = false;
 
@@ -141,38 +145,38 @@ function regularFile(path: string): string | undefined {
 }
 
 /** Replaces `path` in one step, with the mode of what was there. @throws UsageError when it cannot be written */
-export function writeOutput(path: string, contents: string | Uint8Array): void {
+export async function writeOutput(path: string, contents: string | Uint8Array): Promise<void> {
   if (path === STANDARD) {
     sayAll(contents);
     return;
   }
-  written(path, () => {
+  await written(path, async () => {
     const there = lstatSync(path, { throwIfNoEntry: false });
     // A link stays one (/dev/stdout is), and a pipe or terminal cannot be replaced: all of them are written through.
-    if (there?.isFile() === false) interruptible(() => writeThrough(path, Buffer.from(contents)));
+    if (there?.isFile() === false) await writeThrough(path, Buffer.from(contents));
     else replaceWhole(path, contents, there === undefined ? undefined : there.mode & 0o777);
   });
 }
 
 /** For its owner alone, in the folder that was named: through no link, and into no pipe. @throws UsageError */
-export function writeSecret(path: string, contents: string): void {
-  written(path, () => {
+export async function writeSecret(path: string, contents: string): Promise<void> {
+  await written(path, async () => {
     if (lstatSync(path, { throwIfNoEntry: false })?.isFile() === false)
       throw new Error('it holds a secret, and a link or anything else but a regular file is there; remove it');
     replaceWhole(path, contents, 0o600);
   });
 }
 
-function written(path: string, write: () => void): void {
+async function written(path: string, write: () => Promise<void>): Promise<void> {
   try {
-    write();
+    await write();
   } catch (cause) {
     throw new UsageError(`${resolve(path)} cannot be written: ${fileFailure(cause)}`, { cause });
   }
 }
 
-/** A pipe without a reader would hold a blocking open for ever. */
-function writeThrough(path: string, contents: Uint8Array): void {
+/** A pipe without a reader would hold a blocking open for ever, and a full one a blocking write. Signals are handled meanwhile. */
+async function writeThrough(path: string, contents: Uint8Array): Promise<void> {
   const { O_WRONLY, O_CREAT, O_TRUNC, O_NONBLOCK } = constants;
   const file = openForWriting(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK);
   try {
@@ -180,7 +184,8 @@ function writeThrough(path: string, contents: Uint8Array): void {
       try {
         offset += writeSync(file, contents, offset);
       } catch (error) {
-        waitOrThrow(error);
+        if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+        await sleep(FULL_PIPE_PAUSE_MS);
       }
     }
   } finally {

@@ -3,10 +3,13 @@ import { exitProcess } from '../tpm/native.ts';
 import { EXIT, failureOf } from './failure.ts';
 import { program } from './program.ts';
 import { endOnSignals } from './signals.ts';
-import { remark } from './terminal.ts';
+import { allSaid, remark } from './terminal.ts';
 
 // tpm2-tss writes to standard error by itself what this command says better; the operator's setting wins.
 process.env['TSS2_LOG'] ??= 'all+NONE';
+
+/** For what was said before an error that nobody caught. */
+const LAST_WORDS_MS = 1000;
 
 endOnSignals();
 
@@ -19,7 +22,11 @@ function fail(error: unknown): void {
 // Node would end with 1, which says "untrusted".
 process.on('uncaughtException', (error) => {
   fail(error);
-  exitProcess(EXIT.FAILED);
+  void allSaid(LAST_WORDS_MS).finally(() => exitProcess(EXIT.FAILED));
 });
 
-program().parseAsync().catch(fail);
+program()
+  .parseAsync()
+  .catch(fail)
+  .then(() => allSaid())
+  .catch(fail);

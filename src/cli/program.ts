@@ -12,7 +12,7 @@ import { ekShowCommand } from './ek-show.ts';
 import { ekVerifyCommand } from './ek-verify.ts';
 import { UsageError } from './failure.ts';
 import { tamperingAgentCommand } from './tampering-agent.ts';
-import { sayAll } from './terminal.ts';
+import { complain, sayAll } from './terminal.ts';
 import { tpmInfoCommand } from './tpm-info.ts';
 import { tpmQuoteCommand } from './tpm-quote.ts';
 import { verifyCommand } from './verify.ts';
@@ -56,7 +56,10 @@ function helpCommand(group: Command): Command {
 
 /** Commander would end the process; `main.ts` alone does. Help, too, may be cut short by its reader. */
 function throwing(command: Command): Command {
-  command.exitOverride().configureOutput({ writeOut: sayAll }).showHelpAfterError('(add --help for the options)');
+  command
+    .exitOverride()
+    .configureOutput({ writeOut: sayAll, writeErr: complain })
+    .showHelpAfterError('(add --help for the options)');
   for (const sub of command.commands) throwing(sub);
   return command;
 }

@@ -1,5 +1,6 @@
 /** The signals that end the command: by handlers that clean up, or at once while a call blocks. */
 import { constants } from 'node:os';
+import { outputHoldsThread } from '../spire/output.ts';
 import { exitProcess } from '../tpm/native.ts';
 
 const SIGNALS = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM'] as const;
@@ -9,6 +10,8 @@ function end(signal: NodeJS.Signals): void {
   const code = 128 + constants.signals[signal];
   // What was started ends and what is temporary goes; a TPM that does not answer is not waited for.
   process.emit('exit', code);
+  // Node's exit would wait for that thread, and the thread for its reader.
+  if (outputHoldsThread()) process.kill(process.pid, 'SIGKILL');
   exitProcess(code);
 }
 
@@ -31,7 +34,7 @@ export function interruptible<T>(call: () => T): T {
   }
 }
 
-/** Before a descriptor that has nothing to read yet, or no room, is tried again; any other error is thrown. */
+/** Before a descriptor that has nothing to read yet: it is tried again; any other error is thrown. */
 export function waitOrThrow(error: unknown): void {
   if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);

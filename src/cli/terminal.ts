@@ -1,11 +1,12 @@
 /** What the command says: its answer on standard output, everything else on standard error. */
-import { writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { printable } from '../spire/hclog.ts';
-import { writeStandardError } from '../spire/standard-error.ts';
-import { waitOrThrow } from './signals.ts';
+import { Output } from '../spire/output.ts';
 
 const MAX_LINE_CHARS = 4096;
+
+const standardOutput = new Output(1);
+const standardError = new Output(2);
 
 /** A line of the answer. */
 export function say(line = ''): void {
@@ -33,21 +34,31 @@ function escaped(character: string): string {
 
 /** A line beside the answer: progress, notes, complaints. */
 export function remark(line: string): void {
-  writeStandardError(`${printable(line, MAX_LINE_CHARS)}\n`);
+  standardError.write(`${printable(line, MAX_LINE_CHARS)}\n`);
 }
 
-/** An answer as it is. Complete when it returns, also into a full pipe: the process may end at once. */
+/** Text beside the answer, as it is. */
+export function complain(text: string): void {
+  standardError.write(text);
+}
+
+/** An answer as it is. */
 export function sayAll(contents: string | Uint8Array): void {
-  const bytes = Buffer.from(contents);
-  for (let offset = 0; offset < bytes.length; ) {
-    try {
-      offset += writeSync(1, bytes, offset);
-    } catch (error) {
-      // The reader has seen enough (`| head`).
-      if ((error as NodeJS.ErrnoException).code === 'EPIPE') return;
-      waitOrThrow(error);
-    }
-  }
+  standardOutput.write(contents);
+}
+
+/**
+ * Resolves when all that was said is written. A pipe that is full may be read on, so this waits for its reader.
+ *
+ * @param timeoutMs the longest wait for each of the two
+ * @throws NodeJS.ErrnoException when the answer could not be written, as to a full disk
+ */
+export async function allSaid(timeoutMs?: number): Promise<void> {
+  await standardOutput.flushed(timeoutMs);
+  await standardError.flushed(timeoutMs);
+  const { failure } = standardOutput;
+  // The reader has seen enough (`| head`).
+  if (failure !== undefined && failure.code !== 'EPIPE') throw failure;
 }
 
 /** Below this no progress is shown: it is over before it is read. */
@@ -66,11 +77,11 @@ export class Progress {
   }
 
   show(done: number): void {
-    if (this.#shown) writeStandardError(`\r${done} of ${this.#total} ${this.#what}`);
+    if (this.#shown) standardError.write(`\r${done} of ${this.#total} ${this.#what}`);
   }
 
   /** Leaves nothing of it behind. */
   end(): void {
-    if (this.#shown) writeStandardError('\r\x1b[K');
+    if (this.#shown) standardError.write('\r\x1b[K');
   }
 }

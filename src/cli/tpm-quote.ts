@@ -76,9 +76,9 @@ export function tpmQuoteCommand(): Command {
   return command.action(async (options: QuoteOptions) => {
     refuseInputAsOutput(outputsOf(options), inputsOf(options));
     const evidence = await makeEvidence(options);
-    writeOutput(options.output, evidenceToJson(evidence));
+    await writeOutput(options.output, evidenceToJson(evidence));
     if (options.output !== STANDARD) remark(`wrote ${options.output}`);
-    if (options.tpm2Tools !== undefined) exportForTools(evidence, options.tpm2Tools);
+    if (options.tpm2Tools !== undefined) await exportForTools(evidence, options.tpm2Tools);
   });
 }
 
@@ -176,14 +176,14 @@ async function answerChallenge(options: QuoteOptions, challengePath: string, evi
   return { payload, challenge, response: decodeResponse(response) };
 }
 
-function exportForTools({ payload, response }: Answered, folder: string): void {
+async function exportForTools({ payload, response }: Answered, folder: string): Promise<void> {
   const key = publicKeyOf(decode(tpmtPublic, payload.akPublic));
   const selection = quotedSelection(response.quoted);
   if (key === undefined || selection === undefined) throw new RangeError('the TPM answered no quote');
   makeFolder(folder);
-  writeOutput(join(folder, TOOLS_FILES.message), response.quoted);
-  writeOutput(join(folder, TOOLS_FILES.signature), response.signature);
-  writeOutput(join(folder, TOOLS_FILES.pcrValues), writeToolsPcrValues(selection, response.pcrValues));
-  writeOutput(join(folder, TOOLS_FILES.ak), writeToolsPem(key));
+  await writeOutput(join(folder, TOOLS_FILES.message), response.quoted);
+  await writeOutput(join(folder, TOOLS_FILES.signature), response.signature);
+  await writeOutput(join(folder, TOOLS_FILES.pcrValues), writeToolsPcrValues(selection, response.pcrValues));
+  await writeOutput(join(folder, TOOLS_FILES.ak), writeToolsPem(key));
   remark(`wrote quote.msg, quote.sig, quote.pcrs and ak.pem in ${folder}`);
 }

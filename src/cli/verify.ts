@@ -45,7 +45,7 @@ export function verifyCommand(): Command {
     .addOption(pcrsOption('of other tools: PCRs that must be quoted (default: any)'))
     .option('--junit <file>', 'also write a JUnit report, unless the command was misused (exit code 2)')
     .addOption(jsonOption())
-    .action((evidence: string | undefined, options: VerifyOptions) => {
+    .action(async (evidence: string | undefined, options: VerifyOptions) => {
       if (options.junit === STANDARD) throw new UsageError('standard output is for the answer: --junit must be a file');
       if (options.junit !== undefined) refuseInputAsOutput([options.junit], inputsOf(evidence, options));
       const judgement = evidence === undefined ? judgeTools(options) : judgeFile(evidence, options);
@@ -54,7 +54,7 @@ export function verifyCommand(): Command {
         sayJson(judgementDocument(judgement));
       } else sayJudgement(judgement);
       // Afterwards: a report that cannot be written must not cost the verdict.
-      if (options.junit !== undefined) writeOutput(options.junit, junitReport(judgement));
+      if (options.junit !== undefined) await writeOutput(options.junit, junitReport(judgement));
       process.exitCode = judgement.verdict === 'trusted' ? EXIT.OK : EXIT.UNTRUSTED;
     });
 }

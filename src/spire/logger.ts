@@ -1,5 +1,5 @@
 import { formatHclog } from './hclog.ts';
-import { writeStandardError } from './standard-error.ts';
+import { hostLog } from './host-log.ts';
 
 /** In rising order of weight. SPIRE drops what is below its own level, and `trace` always. */
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
@@ -25,7 +25,7 @@ export interface Logger {
 }
 
 export interface LoggerOptions {
-  /** Where records go. Default: one hclog JSON line each on standard error, written before the call returns. */
+  /** Where records go. Default: one hclog JSON line each on standard error, by {@link hostLog}. */
   readonly write?: (record: LogRecord) => void;
   /** Records below it are dropped. Default `debug`: SPIRE filters by its own `log_level`. */
   readonly level?: LogLevel;
@@ -33,7 +33,7 @@ export interface LoggerOptions {
 
 /** Logging never throws: a record that cannot be written is lost, the attestation is not. */
 export function createLogger(options: LoggerOptions = {}): Logger {
-  const write = options.write ?? ((record) => writeStandardError(formatHclog(record)));
+  const write = options.write ?? ((record) => hostLog.write(formatHclog(record)));
   return loggerWith(write, LOG_LEVELS.indexOf(options.level ?? 'debug'), {});
 }
 

@@ -3,12 +3,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import type { PluginKind } from './attestation-stream.ts';
 import { formatHandshake, hostObjection, startedByHost } from './handshake.ts';
+import { hostLog } from './host-log.ts';
 import { createLogger, errorFields, type Logger } from './logger.ts';
+import { Output, outputHoldsThread } from './output.ts';
 import type { PluginDefinition } from './plugin-definition.ts';
 import { guardProcess } from './plugin-process.ts';
 import type { PluginService } from './plugin-service.ts';
 import { type PluginSocket, preparePluginSocket, removeStaleSockets } from './plugin-socket.ts';
-import { writeStandardError, writeStandardOutput } from './standard-error.ts';
 import { STATUS, StatusError } from './status.ts';
 import { captureStrayOutput } from './stray-output.ts';
 
@@ -19,6 +20,10 @@ const HANDLER_GRACE_MS = 1200;
 /** After SIGTERM the host may still run its ordered stop for so long; with the grace after it, the end is within 2 s. */
 const SERVE_AFTER_SIGTERM_MS = 800;
 const GRACE_AFTER_SIGTERM_MS = 700;
+/** For the last records, where the host is slow to read them. */
+const LAST_RECORDS_MS = 250;
+/** For the handshake line, where standard output is full. */
+const HANDSHAKE_MS = 2000;
 
 export interface PluginProcess<Kind extends PluginKind> {
   readonly kind: Kind;
@@ -42,8 +47,9 @@ export async function servePlugin<Kind extends PluginKind, Config>(
   load: LoadDefinition<Kind, Config>,
 ): Promise<void> {
   if (!startedByHost(process.env)) {
-    writeStandardError(helpText(plugin));
-    process.exit(1);
+    process.exitCode = 1;
+    new Output(2).write(helpText(plugin));
+    return;
   }
   const logger = plugin.logger ?? createLogger();
   const life = new PluginLife(plugin, load, logger);
@@ -92,8 +98,7 @@ class PluginLife<Kind extends PluginKind, Config> {
       else this.#service.serve(connection);
     });
     await socket.restrict();
-    if (!writeStandardOutput(formatHandshake(socket.path)))
-      throw new Error('the host does not read the handshake line');
+    await handshakeWritten(socket.path);
     // A plugin works for milliseconds and then waits for hours: memory counts and throughput does not. As arguments of
     // Node these flags would make it compile its own modules anew, at 15 % of the whole start.
     setFlagsFromString('--optimize-for-size');
@@ -138,8 +143,20 @@ class PluginLife<Kind extends PluginKind, Config> {
     this.#ended = true;
     // The file first: what follows may never return.
     this.#socket?.remove();
-    this.#exit(code);
+    void hostLog.flushed(LAST_RECORDS_MS).then(() => {
+      // Node's exit would wait for that thread, and the thread for the host.
+      if (outputHoldsThread()) process.kill(process.pid, 'SIGKILL');
+      this.#exit(code);
+    });
   }
+}
+
+/** @throws Error when the host does not read it */
+async function handshakeWritten(socketPath: string): Promise<void> {
+  const output = new Output(1);
+  output.write(formatHandshake(socketPath));
+  const isWritten = await output.flushed(HANDSHAKE_MS);
+  if (!isWritten) throw new Error('the host does not read the handshake line');
 }
 
 /** Connections may be handed over late: Node's HTTP/2 begins with what was read of them meanwhile. */

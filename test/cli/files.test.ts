@@ -55,57 +55,61 @@ describe('an input file', () => {
 });
 
 describe('an output file', () => {
-  test('replaces what was there, and leaves nothing beside it', () => {
+  test('replaces what was there, and leaves nothing beside it', async () => {
     writeFileSync(path('answer'), 'old');
-    writeOutput(path('answer'), 'new');
+    await writeOutput(path('answer'), 'new');
     expect(readFileSync(path('answer'), 'utf8')).toBe('new');
     expect(readdirSync(folder).filter((name) => name.startsWith('answer'))).toEqual(['answer']);
   });
 
-  test('that is a link is written through it: the link stays one', () => {
+  test('that is a link is written through it: the link stays one', async () => {
     writeFileSync(path('real'), 'old');
     symlinkSync('real', path('link'));
-    writeOutput(path('link'), 'new');
+    await writeOutput(path('link'), 'new');
     expect(readlinkSync(path('link'))).toBe('real');
     expect(readFileSync(path('real'), 'utf8')).toBe('new');
   });
 
-  test.each([0o600, 0o640, 0o666])('keeps the mode of what it replaces: %o', (mode) => {
+  test.each([0o600, 0o640, 0o666])('keeps the mode of what it replaces: %o', async (mode) => {
     writeFileSync(path('kept'), 'old');
     chmodSync(path('kept'), mode);
-    writeOutput(path('kept'), 'new');
+    await writeOutput(path('kept'), 'new');
     expect(modeOf('kept')).toBe(mode);
   });
 
-  test('leaves the unfinished file of another run alone', () => {
+  test('leaves the unfinished file of another run alone', async () => {
     const other = path(`busy.${process.pid}.tmp`);
     writeFileSync(other, 'of another');
-    writeOutput(path('busy'), 'mine');
+    await writeOutput(path('busy'), 'mine');
     expect([readFileSync(path('busy'), 'utf8'), readFileSync(other, 'utf8')]).toEqual(['mine', 'of another']);
   });
 
-  test('that cannot be written is named with the reason', () => {
-    expect(() => writeOutput(path('absent/answer'), '')).toThrow(/absent\/answer cannot be written: no such file/);
+  test('that cannot be written is named with the reason', async () => {
+    await expect(writeOutput(path('absent/answer'), '')).rejects.toThrow(
+      /absent\/answer cannot be written: no such file/,
+    );
   });
 });
 
 describe('a secret', () => {
-  test('is for its owner alone, also where the file before it was for everybody', () => {
+  test('is for its owner alone, also where the file before it was for everybody', async () => {
     writeFileSync(path('secret'), 'old');
     chmodSync(path('secret'), 0o644);
     for (const name of ['secret', 'fresh']) {
-      writeSecret(path(name), 'new');
+      await writeSecret(path(name), 'new');
       expect([modeOf(name), readFileSync(path(name), 'utf8')]).toEqual([0o600, 'new']);
     }
   });
 
-  test('goes through no link, dangling or not, and into no pipe', () => {
+  test('goes through no link, dangling or not, and into no pipe', async () => {
     writeFileSync(path('theirs'), 'theirs');
     symlinkSync('theirs', path('trap'));
     symlinkSync('nonesuch', path('dangling'));
     execFileSync('mkfifo', [path('pipe')]);
     for (const name of ['trap', 'dangling', 'pipe'])
-      expect(() => writeSecret(path(name), 'secret')).toThrow(`${path(name)} cannot be written: it holds a secret`);
+      await expect(writeSecret(path(name), 'secret')).rejects.toThrow(
+        `${path(name)} cannot be written: it holds a secret`,
+      );
     expect(readFileSync(path('theirs'), 'utf8')).toBe('theirs');
     expect(readdirSync(folder)).not.toContain('nonesuch');
   });

@@ -5,9 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CLI, cli } from '../support/cli.ts';
 import { execute } from '../support/execute.ts';
+import { FullPipe } from '../support/full-pipe.ts';
 import { processesUsing, until } from '../support/processes.ts';
 import { startSwtpm } from '../support/swtpm.ts';
 
@@ -23,6 +24,12 @@ beforeAll(async () => {
   expect(await cli([...quote, '--tcti', tpm.tcti], { cwd: folder })).toMatchObject({ code: 0 });
   execFileSync('mkfifo', [join(folder, 'fifo')]);
 });
+
+let full: FullPipe;
+beforeEach(() => {
+  full = new FullPipe(join(mkdtempSync(join(folder, 'full-')), 'pipe'));
+});
+afterEach(() => full.close());
 
 const children: ChildProcess[] = [];
 afterAll(() => {
@@ -85,27 +92,40 @@ describe('an output pipe', () => {
   });
 
   test('that is full and not read on does not hold up a signal', async () => {
-    // Opens both ends and fills the pipe: there is a reader, and no room.
-    const script = `
-import os, sys, time
-f = os.open('fifo', os.O_RDWR | os.O_NONBLOCK)
-try:
-    while True: os.write(f, b'x')
-except BlockingIOError: pass
-print('full', file=sys.stderr, flush=True)
-time.sleep(600)`;
-    const holder = started('python3', '-c', script);
-    await once(holder.stderr as NonNullable<typeof holder.stderr>, 'data');
-    const child = started(process.execPath, CLI, ...challenge);
+    const child = started(process.execPath, CLI, ...challenge.slice(0, -1), full.path);
     // Not the file of the secret beside it, which is written first.
-    await until(() =>
-      openFiles(child)
-        .split('\n')
-        .some((line) => line.endsWith(` ${join(folder, 'fifo')}`)),
-    );
+    await until(() => openFiles(child).includes(` ${full.path}\n`));
     child.kill('SIGTERM');
-    expect(await once(child, 'exit')).toEqual([null, 'SIGTERM']);
-    holder.kill();
+    expect(await once(child, 'exit')).toEqual([143, null]);
+  });
+
+  test.each([
+    ['standard output', 1, ['--help']],
+    ['standard error', 2, ['--nonesuch']],
+    ['standard error', 2, ['verify', 'nonesuch.json', '--policy', 'policy.hcl']],
+  ] as const)('that is %s, full and not read on, does not hold up a signal', async (_name, descriptor, args) => {
+    const { command, args: words } = full.behind(descriptor, process.execPath, CLI, ...args);
+    const child = started(command, ...words);
+    // Its own opening of the pipe, beside the one that it was given.
+    await until(() => openFiles(child).split(` ${full.path}\n`).length === 3);
+    child.kill('SIGTERM');
+    expect(await once(child, 'exit')).toEqual([143, null]);
+  });
+
+  test('that is full until somebody reads gets the whole answer', async () => {
+    const { command, args } = full.behind(1, process.execPath, CLI, '--help');
+    const child = started(command, ...args);
+    await until(() => openFiles(child).split(` ${full.path}\n`).length === 3);
+    const ended = once(child, 'exit');
+    expect(full.read().join('')).toBe('');
+    expect(await ended).toEqual([0, null]);
+    expect(full.read()[0]).toMatch(/^Usage: tpm-attestor/);
+  });
+
+  test.skipIf(!existsSync('/dev/full'))('that takes nothing, as a full disk, is told of', async () => {
+    const script = `exec "$0" "$@" >/dev/full`;
+    const ended = await execute('/bin/sh', ['-c', script, process.execPath, CLI, '--help'], { cwd: folder });
+    expect(ended).toMatchObject({ code: 3, stderr: expect.stringContaining('no space left') });
   });
 });
 

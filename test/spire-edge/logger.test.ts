@@ -136,11 +136,12 @@ describe('standard error', () => {
     program = join(directory, 'log.cjs');
     await build({
       stdin: {
-        contents: `import { createLogger } from './logger.ts';
+        contents: `import { hostLog } from './host-log.ts';
+          import { createLogger } from './logger.ts';
           if (process.argv[2] === 'non-blocking') process.stderr;
           const logger = createLogger();
           for (let i = 0; i < 4000; i += 1) logger.info('record', { i, filler: 'x'.repeat(250) });
-          process.exit(0);`,
+          hostLog.flushed().then(() => process.exit(0));`,
         resolveDir: fileURLToPath(new URL('../../src/spire/', import.meta.url)),
       },
       outfile: program,
@@ -152,15 +153,17 @@ describe('standard error', () => {
   });
   afterAll(() => rm(directory, { recursive: true }));
 
-  it.each(['blocking', 'non-blocking'])(
-    'holds all of a megabyte that was logged just before exit (%s pipe)',
-    async (mode) => {
-      const { stderr } = await promisify(execFile)(process.execPath, [program, mode], { maxBuffer: 1e8 });
-      const lines = stderr.trimEnd().split('\n');
-      expect(lines).toHaveLength(4000);
-      expect(JSON.parse(lines.at(-1) ?? '')).toMatchObject({ i: 3999 });
-    },
-  );
+  it.each([
+    ['socket', 'exec "$@"'],
+    ['blocking pipe', '"$@" 2>&1 >&3 | cat >&2'],
+    ['non-blocking pipe', '"$@" non-blocking 2>&1 >&3 | cat >&2'],
+  ])('holds all of a megabyte that was logged just before the end (%s)', async (_what, script) => {
+    const args = ['-c', `exec 3>/dev/null; ${script}`, 'sh', process.execPath, program];
+    const { stderr } = await promisify(execFile)('/bin/sh', args, { maxBuffer: 1e8 });
+    const lines = stderr.trimEnd().split('\n');
+    expect(lines).toHaveLength(4000);
+    expect(JSON.parse(lines.at(-1) ?? '')).toMatchObject({ i: 3999 });
+  });
 
   it('without a reader does not end the program', async () => {
     const child = spawn(process.execPath, [program], { stdio: ['ignore', 'ignore', 'pipe'] });

@@ -86,6 +86,9 @@ async function serverAttest(stream: AttestationStream<'server'>, config: ToyConf
       // The thread pool waits for a writer that never comes, as it does for a TPM that never answers.
       open(process.env['TOY_FIFO'] ?? '', 'r', () => {});
       return new Promise(() => {});
+    case 'flood':
+      flood(16_000);
+      return stream.send({ kind: 'challenge', bytes: bytes('after the flood') });
     case 'nothing':
       return;
     case 'only a challenge':
@@ -106,6 +109,10 @@ async function serverAttest(stream: AttestationStream<'server'>, config: ToyConf
       attest(config.greeting, response === undefined ? 'nothing' : `${response.kind}:${text(response.bytes)}`);
     }
   }
+}
+
+function flood(records: number): void {
+  for (let i = 0; i < records; i += 1) logger.info('flood', { i, filler: 'x'.repeat(250) });
 }
 
 async function agentAttest(stream: AttestationStream<'agent'>, config: ToyConfig): Promise<void> {
@@ -137,6 +144,7 @@ const definition = {
   }),
 };
 if (process.env['TOY_EARLY_ERROR']) setTimeout(() => Promise.reject(new Error('before the handshake')), 0);
+if (process.env['TOY_FLOOD']) flood(Number(process.env['TOY_FLOOD']));
 if (process.env['TOY_BANNER']) process.stdout.write('welcome\n');
 if (process.argv[2] === 'agent') {
   void servePlugin({ ...plugin, kind: 'agent' }, async () => ({ ...definition, attest: agentAttest }));

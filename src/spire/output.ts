@@ -1,0 +1,175 @@
+/** Text for a descriptor whose reader may be slow or gone: no call waits for it, and no signal handler. */
+import { constants, fstatSync, openSync, write, writeSync } from 'node:fs';
+
+/** Before a full pipe is tried again; doubled while it stays full. */
+const FIRST_PAUSE_MS = 1;
+const LONGEST_PAUSE_MS = 100;
+
+export interface OutputLimit {
+  /** A text that would make more than this wait is dropped, and so is each later one until half is taken. */
+  readonly maxBytes: number;
+  /** What stands in the place of the dropped texts. */
+  readonly notice: (dropped: number) => string;
+}
+
+/**
+ * What a descriptor does not take at once waits in a queue. Never throws.
+ *
+ * A blocking write into a full pipe would stop the event loop, and with it all signal handlers. A pipe or a terminal is
+ * therefore opened once more, non-blocking: `O_NONBLOCK` belongs to an opening (open(2)), so other holders of the
+ * descriptor keep their mode. A socket cannot be opened by its path in /proc: the thread pool writes to it.
+ */
+export class Output {
+  readonly #descriptor: number;
+  readonly #limit: OutputLimit | undefined;
+  /** Made by the first text. */
+  #target: Target | undefined;
+  readonly #waiting: Uint8Array[] = [];
+  #waitingBytes = 0;
+  /** Of the first text that waits. */
+  #takenBytes = 0;
+  #dropped = 0;
+  #resting = false;
+  #pauseMs = FIRST_PAUSE_MS;
+  /** The last text was given up in its middle. */
+  #torn = false;
+  #failure: NodeJS.ErrnoException | undefined;
+  #whenEmpty: (() => void)[] = [];
+
+  constructor(descriptor: number, limit?: OutputLimit) {
+    this.#descriptor = descriptor;
+    this.#limit = limit;
+  }
+
+  write(text: string | Uint8Array): void {
+    const bytes = typeof text === 'string' ? Buffer.from(text, 'utf8') : text;
+    if (bytes.length === 0) return;
+    const limit = this.#limit?.maxBytes ?? Number.POSITIVE_INFINITY;
+    if (this.#dropped > 0 || this.#waitingBytes + bytes.length > limit) {
+      this.#dropped += 1;
+      return;
+    }
+    this.#enqueue(bytes);
+    this.#pump();
+  }
+
+  /** Why the last text that was lost could not be written: `EPIPE` where nobody reads any more. */
+  get failure(): NodeJS.ErrnoException | undefined {
+    return this.#failure;
+  }
+
+  /** Resolves when nothing waits any more, or after `timeoutMs`: whether all of it was written. */
+  async flushed(timeoutMs?: number): Promise<boolean> {
+    if (this.#waiting.length > 0) {
+      await new Promise<void>((resolve) => {
+        const timer = timeoutMs === undefined ? undefined : setTimeout(resolve, timeoutMs);
+        this.#whenEmpty.push(() => {
+          clearTimeout(timer);
+          resolve();
+        });
+      });
+    }
+    return this.#waiting.length === 0 && this.#failure === undefined;
+  }
+
+  #enqueue(bytes: Uint8Array): void {
+    this.#waiting.push(bytes);
+    this.#waitingBytes += bytes.length;
+  }
+
+  #pump(): void {
+    while (!this.#resting && this.#waiting[0] !== undefined) this.#attempt(this.#waiting[0]);
+  }
+
+  #attempt(text: Uint8Array): void {
+    this.#target ??= targetOf(this.#descriptor);
+    // What follows a torn line must not be glued to it.
+    const rest = this.#torn ? Buffer.concat([Buffer.from('\n'), text]) : text.subarray(this.#takenBytes);
+    this.#resting = true;
+    this.#target(rest, (error, taken) => {
+      this.#resting = false;
+      if (error?.code === 'EAGAIN') this.#rest();
+      else if (error !== null) this.#giveUp(error);
+      else this.#took(text, taken, rest.length);
+      if (!this.#resting) this.#pump();
+    });
+  }
+
+  #took(text: Uint8Array, taken: number, offered: number): void {
+    this.#torn = false;
+    this.#pauseMs = FIRST_PAUSE_MS;
+    this.#takenBytes = text.length - (offered - taken);
+    if (taken === offered) this.#next();
+  }
+
+  #giveUp(error: NodeJS.ErrnoException): void {
+    this.#failure = error;
+    this.#torn ||= this.#takenBytes > 0;
+    this.#next();
+  }
+
+  #next(): void {
+    this.#waitingBytes -= this.#waiting.shift()?.length ?? 0;
+    this.#takenBytes = 0;
+    if (this.#limit !== undefined && this.#dropped > 0 && this.#waitingBytes <= this.#limit.maxBytes / 2) {
+      this.#enqueue(Buffer.from(this.#limit.notice(this.#dropped), 'utf8'));
+      this.#dropped = 0;
+    }
+    if (this.#waiting.length === 0) for (const settle of this.#whenEmpty.splice(0)) settle();
+  }
+
+  #rest(): void {
+    this.#resting = true;
+    setTimeout(() => {
+      this.#resting = false;
+      this.#pump();
+    }, this.#pauseMs);
+    this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
+  }
+}
+
+/** Calls back with how many bytes were taken, maybe before it returns. */
+type Target = (bytes: Uint8Array, done: (error: NodeJS.ErrnoException | null, taken: number) => void) => void;
+
+let threads = 0;
+
+/** Whether a thread of the pool waits for a reader. Node's own exit would wait for that thread. */
+export function outputHoldsThread(): boolean {
+  return threads > 0;
+}
+
+function targetOf(descriptor: number): Target {
+  const own = withoutBlocking(descriptor);
+  if (own === undefined) {
+    return (bytes, done) => {
+      threads += 1;
+      write(descriptor, bytes, (error, taken) => {
+        threads -= 1;
+        done(error, taken);
+      });
+    };
+  }
+  return (bytes, done) => {
+    let taken: number;
+    try {
+      taken = writeSync(own, bytes);
+    } catch (error) {
+      done(error as NodeJS.ErrnoException, 0);
+      return;
+    }
+    done(null, taken);
+  };
+}
+
+/** Undefined for what could block, and for what another user opened. */
+function withoutBlocking(descriptor: number): number | undefined {
+  try {
+    const status = fstatSync(descriptor);
+    if (status.isFile()) return descriptor;
+    if (!status.isFIFO() && !status.isCharacterDevice()) return undefined;
+    const { O_WRONLY, O_NONBLOCK, O_NOCTTY } = constants;
+    return openSync(`/proc/self/fd/${descriptor}`, O_WRONLY | O_NONBLOCK | O_NOCTTY);
+  } catch {
+    return undefined;
+  }
+}
