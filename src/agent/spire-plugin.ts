@@ -4,8 +4,9 @@ import { errorFields, type Logger } from '../spire/logger.ts';
 import type { PluginDefinition } from '../spire/plugin-definition.ts';
 import { STATUS, StatusError } from '../spire/status.ts';
 import { hex } from '../tpm/bytes.ts';
-import { NativeUnavailableError, TpmError } from '../tpm/errors.ts';
+import { NativeUnavailableError, TctiError, TpmError } from '../tpm/errors.ts';
 import { type AddonChoice, exitProcess, nativeAddon } from '../tpm/native.ts';
+import { refuseOtherFiles } from '../tpm/tcti.ts';
 import { type Attestation, Attestor } from './attest.ts';
 import type { AkMaker } from './attestation-key.ts';
 import { readAgentConfig } from './config.ts';
@@ -35,6 +36,7 @@ export function agentPlugin(logger: Logger, makeAk?: AkMaker): PluginDefinition<
         const { tcti, ek, ak, ekCertificatePath, endorsementAuthFile, ownerAuthFile, addon, wire } = read.config;
         const { tpmTimeoutMs, serverTimeoutMs } = read.config;
         expectAddon(addon);
+        expectTpm(tctiOrDevice(tcti));
         if (isSoftwareTcti(tctiOrDevice(tcti))) {
           logger.warn(
             'the TPM is reached neither as a device nor through tpm2-abrmd: a software TPM proves nothing about this machine',
@@ -63,6 +65,16 @@ function expectAddon(addon: AddonChoice): void {
     nativeAddon(addon);
   } catch (error) {
     if (error instanceof NativeUnavailableError) throw new StatusError(STATUS.FAILED_PRECONDITION, error.message);
+    throw error;
+  }
+}
+
+/** A path that is no TPM is refused now, and again at each attestation. */
+function expectTpm(tcti: string): void {
+  try {
+    refuseOtherFiles(tcti);
+  } catch (error) {
+    if (error instanceof TctiError) throw new StatusError(STATUS.INVALID_ARGUMENT, error.message);
     throw error;
   }
 }
@@ -142,6 +154,7 @@ const STATUS_BY_CODE: Readonly<Record<string, StatusError['code']>> = {
   ERR_PCR: STATUS.UNAVAILABLE,
   ERR_ENDORSEMENT: STATUS.FAILED_PRECONDITION,
   ERR_PASSWORD: STATUS.FAILED_PRECONDITION,
+  ERR_TCTI: STATUS.FAILED_PRECONDITION,
   ERR_CERTIFICATE_FILE: STATUS.FAILED_PRECONDITION,
   ERR_MALFORMED: STATUS.INVALID_ARGUMENT,
 };

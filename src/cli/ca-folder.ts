@@ -1,13 +1,13 @@
 /** The folder of `ca_path` as `ca import` finds and fills it: whole files, and none that was there is changed. */
 import {
   closeSync,
-  existsSync,
   fchmodSync,
   fsyncSync,
   linkSync,
   lstatSync,
   openSync,
   renameSync,
+  type Stats,
   statSync,
   writeFileSync,
 } from 'node:fs';
@@ -36,8 +36,9 @@ export function filesOfCaPath(caPath: string): readonly string[] {
 /** Of every certificate in the folder, whatever file it is in; a file that is none has no say. @throws UsageError */
 export function fingerprintsIn(folder: string): ReadonlySet<string> {
   const fingerprints = new Set<string>();
-  if (!existsSync(folder)) return fingerprints;
-  if (!statSync(folder).isDirectory()) throw new UsageError(`${resolve(folder)} is no folder; --to names one`);
+  const there = lookAt(folder);
+  if (there === undefined) return fingerprints;
+  if (!there.isDirectory()) throw new UsageError(`${resolve(folder)} is no folder; --to names one`);
   for (const file of filesOfCaPath(folder)) {
     try {
       for (const { fingerprint } of readTrustStore(file).anchors.certificates) fingerprints.add(fingerprint);
@@ -47,6 +48,14 @@ export function fingerprintsIn(folder: string): ReadonlySet<string> {
     }
   }
   return fingerprints;
+}
+
+function lookAt(folder: string): Stats | undefined {
+  try {
+    return statSync(folder, { throwIfNoEntry: false });
+  } catch (cause) {
+    throw new UsageError(`${resolve(folder)} cannot be used: ${fileFailure(cause)}`, { cause });
+  }
 }
 
 /** Whether something of this name is there. */

@@ -5,6 +5,7 @@ import { EndorsementError } from '../agent/endorsement.ts';
 import { PasswordError } from '../agent/hierarchy-passwords.ts';
 import { remedyFor } from '../agent/remedy.ts';
 import { PluginHostError } from '../spire/plugin-child.ts';
+import { TctiError } from '../tpm/errors.ts';
 
 export const EXIT = {
   /** Trusted, or done. */
@@ -35,7 +36,8 @@ export function failureOf(error: unknown): Failure {
     return { exitCode: error.exitCode === 0 ? EXIT.OK : EXIT.USAGE, sentence: undefined };
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof UsageError) return { exitCode: EXIT.USAGE, sentence: sentence(message) };
-  if (error instanceof PasswordError) return { exitCode: EXIT.USAGE, sentence: sentence(message) };
+  if (error instanceof PasswordError || error instanceof TctiError)
+    return { exitCode: EXIT.USAGE, sentence: sentence(message) };
   if (error instanceof CertificateFileError)
     return { exitCode: EXIT.USAGE, sentence: sentence(`${message}${remedyOf(error)}`) };
   return { exitCode: EXIT.FAILED, sentence: sentence(`${message}${remedyOf(error)}`) };

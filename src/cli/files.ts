@@ -11,13 +11,15 @@ import {
   openSync,
   readdirSync,
   readSync,
+  realpathSync,
   renameSync,
+  rmdirSync,
   rmSync,
   statSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileFailure } from '../server-plugin/file-failure.ts';
 import { UsageError } from './failure.ts';
@@ -146,16 +148,37 @@ function regularFile(path: string): string | undefined {
 
 /** Replaces `path` in one step, with the mode of what was there. @throws UsageError when it cannot be written */
 export async function writeOutput(path: string, contents: string | Uint8Array): Promise<void> {
-  if (path === STANDARD) {
+  if (path === STANDARD || isStandardOutput(path)) {
     sayAll(contents);
     return;
   }
   await written(path, async () => {
-    const there = lstatSync(path, { throwIfNoEntry: false });
-    // A link stays one (/dev/stdout is), and a pipe or terminal cannot be replaced: all of them are written through.
-    if (there?.isFile() === false) await writeThrough(path, Buffer.from(contents));
-    else replaceWhole(path, contents, there === undefined ? undefined : there.mode & 0o777);
+    const file = replaceableFile(path);
+    if (file === undefined) await writeThrough(path, Buffer.from(contents));
+    else replaceWhole(file.path, contents, file.mode);
   });
+}
+
+/** /dev/stdout by any name. Opened once more, a file would lose what was written to it before. */
+function isStandardOutput(path: string): boolean {
+  try {
+    const [there, output] = [statSync(path), fstatSync(1)];
+    return there.dev === output.dev && there.ino === output.ino;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * The file that a new one can take the place of; a link stays one. Undefined for what is written through: a pipe, a
+ * terminal, a descriptor that the shell has opened.
+ */
+function replaceableFile(path: string): { readonly path: string; readonly mode: number | undefined } | undefined {
+  const there = lstatSync(path, { throwIfNoEntry: false });
+  if (there === undefined) return { path, mode: undefined };
+  const found = there.isSymbolicLink() ? statSync(path, { throwIfNoEntry: false }) : there;
+  if (found?.isFile() !== true || realpathSync(dirname(resolve(path))).startsWith('/proc/')) return undefined;
+  return { path: realpathSync(path), mode: found.mode & 0o777 };
 }
 
 /** For its owner alone, in the folder that was named: through no link, and into no pipe. @throws UsageError */
@@ -194,21 +217,50 @@ async function writeThrough(path: string, contents: Uint8Array): Promise<void> {
 }
 
 function openForWriting(path: string, flags: number): number {
+  const there = statSync(path, { throwIfNoEntry: false });
+  if (there?.isBlockDevice() || there?.isSocket())
+    throw new Error(`it is a ${there.isSocket() ? 'socket' : 'block device'}; give a file`);
   try {
     return openSync(path, flags, 0o644);
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'ENXIO' || !statSync(path).isFIFO()) throw cause;
+    if ((cause as NodeJS.ErrnoException).code !== 'ENXIO' || there?.isFIFO() !== true) throw cause;
     throw new Error('nobody reads this pipe; start its reader first', { cause });
   }
 }
 
-/** With those above it; one that is there already is right, too. @throws UsageError */
+/**
+ * With those above it; one that is there already is right, too. Not `recursive`: Node 20 then tries for ever where a file
+ * system answers ENOENT, as /proc does.
+ *
+ * @throws UsageError; no folder is left that was made for it
+ */
 export function makeFolder(path: string): void {
+  const made: string[] = [];
   try {
-    mkdirSync(path, { recursive: true });
+    for (const folder of missingFolders(resolve(path))) {
+      mkdirSync(folder);
+      made.unshift(folder);
+    }
   } catch (cause) {
+    for (const folder of made) removeEmpty(folder);
     throw new UsageError(`${resolve(path)} cannot be made: ${fileFailure(cause)}`, { cause });
   }
+}
+
+function removeEmpty(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch {
+    // Somebody has put something there meanwhile.
+  }
+}
+
+/** From the outermost inwards. */
+function missingFolders(path: string): readonly string[] {
+  const there = statSync(path, { throwIfNoEntry: false });
+  if (there === undefined) return [...missingFolders(dirname(path)), path];
+  if (!there.isDirectory()) throw new Error(`${path} is no folder`);
+  return [];
 }
 
 /** @param mode undefined for that of any new file */

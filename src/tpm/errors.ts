@@ -54,6 +54,12 @@ export class TpmError extends Error {
   }
 }
 
+/** A TCTI string that leads to a file which is no TPM. Nothing was opened. The message ends with the remedy. */
+export class TctiError extends Error {
+  override readonly name: string = 'TctiError';
+  readonly code: 'ERR_TCTI' = 'ERR_TCTI' as const;
+}
+
 /** The addon, or tpm2-tss under it, cannot be loaded on this machine. */
 export class NativeUnavailableError extends Error {
   override readonly name: string = 'NativeUnavailableError';

@@ -6,6 +6,7 @@ import type { NativeContext } from './native-context.ts';
 import { Queue } from './queue.ts';
 import { type Connection, type LoadedHandle, Runner } from './runner.ts';
 import { commandName } from './structures/command-code.ts';
+import { refuseOtherFiles } from './tcti.ts';
 
 export class Tpm {
   /** The TCTI configuration string it was opened with. */
@@ -24,9 +25,11 @@ export class Tpm {
    * Connects to the TPM that `tcti` names, for example `device:/dev/tpmrm0` or `swtpm:path=/run/tpm.sock`.
    *
    * @throws NativeUnavailableError when the addon or tpm2-tss is missing
+   * @throws TctiError when the string leads to a file that is no TPM
    * @throws TpmError when the TCTI is unknown or cannot connect
    */
   static async open(tcti: string): Promise<Tpm> {
+    refuseOtherFiles(tcti);
     try {
       return new Tpm(tcti, await nativeAddon().open(tcti));
     } catch (thrown) {

@@ -216,6 +216,20 @@ test('a TPM that cannot be reached is UNAVAILABLE with a remedy, and the plugin 
   expect((await attest()).verdict).toBe('trusted');
 });
 
+test('a TCTI that leads to a file is refused when SPIRE starts, and at an attestation', async () => {
+  const file = join(tpm.folder, 'no-tpm');
+  await writeFile(file, 'precious');
+  await expect(configure(`tcti = "device:${file}"`)).rejects.toMatchObject({
+    code: STATUS.INVALID_ARGUMENT,
+    message: expect.stringContaining(`${file}, which is a regular file`),
+  });
+  const later = join(tpm.folder, 'later');
+  await configure(`tcti = "device:${later}"`);
+  await writeFile(later, 'precious');
+  await expect(attest()).rejects.toMatchObject({ code: STATUS.FAILED_PRECONDITION });
+  expect(await readFile(later, 'utf8')).toBe('precious');
+});
+
 test('a wrong password is told with its remedy and appears in no log record', async () => {
   const secret = 'not-to-be-told';
   await tpm.tpm2('tpm2_changeauth', ['-c', 'e', 'another']);
