@@ -17,6 +17,9 @@ const MADE_BY: Readonly<Record<keyof Parts, string>> = {
   response: 'make it with "tpm quote"',
 };
 
+/** An evidence file that holds what no message can: its maker's word, and not another file given by mistake. */
+export class MalformedEvidenceError extends UsageError {}
+
 /** @throws UsageError unless the file holds the parts */
 export function readEvidence<P extends keyof Parts>(path: string, ...parts: readonly P[]): Evidence & Pick<Parts, P> {
   const evidence = parse(path);
@@ -31,7 +34,8 @@ function parse(path: string): Evidence {
     return evidenceFromJson(text);
   } catch (cause) {
     if (!(cause instanceof MalformedError)) throw cause;
-    throw new UsageError(`${nameOf(path)} is no evidence file: ${cause.message}; make it anew with "tpm quote"`, {
+    const Failure = /"(payload|challenge|response)"\s*:/.test(text) ? MalformedEvidenceError : UsageError;
+    throw new Failure(`${nameOf(path)} is no evidence file: ${cause.message}; make it anew with "tpm quote"`, {
       cause,
     });
   }

@@ -39,18 +39,25 @@ let standardInputIsRead = false;
 
 /** @throws UsageError */
 export function readInput(path: string, maxBytes: number = MAX_INPUT_BYTES): Uint8Array {
+  const contents = readBeginning(path, maxBytes + 1);
+  if (contents.length > maxBytes) throw new UsageError(`${nameOf(path)} cannot be read: larger than ${maxBytes} bytes`);
+  return contents;
+}
+
+/** The first bytes of a file, however long it is. @throws UsageError */
+export function readBeginning(path: string, maxBytes: number): Uint8Array {
   if (path === STANDARD) {
     if (standardInputIsRead) throw new UsageError('only one file can be "-", which is standard input');
     standardInputIsRead = true;
   }
   try {
-    if (path === STANDARD) return interruptible(() => readWithinLimit(0, maxBytes, waitOrThrow));
+    if (path === STANDARD) return interruptible(() => readUpTo(0, maxBytes, waitOrThrow));
     // A pipe that nobody writes to would hold a blocking open for ever, and with it the signals.
     const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       if (!fstatSync(file).isFile()) throw new Error('not a regular file; give - for standard input');
       // One with nothing to read yet is a log of the kernel's, and no file with an end.
-      return readWithinLimit(file, maxBytes, rethrow);
+      return readUpTo(file, maxBytes, rethrow);
     } finally {
       closeSync(file);
     }
@@ -60,8 +67,8 @@ export function readInput(path: string, maxBytes: number = MAX_INPUT_BYTES): Uin
 }
 
 /** What a size says is believed of no file: what is read is counted. */
-function readWithinLimit(file: number, maxBytes: number, onFailure: (error: unknown) => void): Uint8Array {
-  const contents = new Uint8Array(maxBytes + 1);
+function readUpTo(file: number, maxBytes: number, onFailure: (error: unknown) => void): Uint8Array {
+  const contents = new Uint8Array(maxBytes);
   let length = 0;
   for (let read = -1; read !== 0 && length < contents.length; ) {
     try {
@@ -71,7 +78,6 @@ function readWithinLimit(file: number, maxBytes: number, onFailure: (error: unkn
       onFailure(error);
     }
   }
-  if (length > maxBytes) throw new Error(`larger than ${maxBytes} bytes`);
   return contents.slice(0, length);
 }
 

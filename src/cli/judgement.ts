@@ -1,6 +1,7 @@
 /** What `verify` answers, whatever was verified. */
 import type { QuoteAttest, TpmsClockInfo } from '../tpm/structures/attest.ts';
 import type { Finding } from '../verifier/findings.ts';
+import { pcrNotes } from '../verifier/pcr-notes.ts';
 import type { PcrValue } from '../verifier/verdict.ts';
 
 /** `attestation`: the EK vouches for the AK that signed. `quote`: only that this key signed these PCRs. */
@@ -46,7 +47,7 @@ export function quoteJudgement(
     pcrs: trusted ? quote.pcrs : [],
     clock: trusted ? quote.attest.clockInfo : undefined,
     judged,
-    notes,
+    notes: trusted ? [...notes, ...pcrNotes(quote.pcrs)] : notes,
   };
 }
 
@@ -57,7 +58,7 @@ export function isFresh({ verdict, asked }: Judgement): boolean {
 
 /** The document of `verify --json`. */
 export function judgementDocument(judgement: Judgement): object {
-  const { verdict, scope, findings, pcrs, clock } = judgement;
+  const { verdict, scope, findings, pcrs, clock, notes } = judgement;
   return {
     verdict,
     scope,
@@ -73,5 +74,6 @@ export function judgementDocument(judgement: Judgement): object {
             restart_count: clock.restartCount,
             safe: clock.safe,
           },
+    notes,
   };
 }

@@ -16,7 +16,8 @@ import {
   type Payload,
   PROTOCOL_VERSION,
 } from '../evidence/messages.ts';
-import { writeToolsPcrValues, writeToolsPem } from '../evidence/tpm2-tools.ts';
+import { writeToolsPcrValues } from '../evidence/tools-pcr-values.ts';
+import { writeToolsPem } from '../evidence/tpm2-tools.ts';
 import { equalBytes } from '../tpm/bytes.ts';
 import type { TpmCommands } from '../tpm/commands.ts';
 import { publicKeyOf } from '../tpm/public-key.ts';

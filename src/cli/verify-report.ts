@@ -33,8 +33,8 @@ function findingLines(findings: readonly Finding[]): readonly string[] {
   return findings.flatMap(({ code, message, remedy }) => [`  ${code}: ${message}`, `    ${remedy}`]);
 }
 
-/** One test case for each class of checks; what the scope leaves out is skipped. */
-export function junitReport({ findings, judged, scope, asked }: Judgement): string {
+/** One test case for each class of checks; what the scope leaves out is skipped. Notes are its standard output. */
+export function junitReport({ findings, judged, scope, asked, notes }: Judgement): string {
   const sentences = asked ? { ...CLASSES, quote: FRESH_QUOTE } : CLASSES;
   const names = Object.keys(CLASSES) as CheckClass[];
   const failed = (name: CheckClass): readonly Finding[] => findings.filter(({ code }) => code.startsWith(`${name}.`));
@@ -51,6 +51,9 @@ export function junitReport({ findings, judged, scope, asked }: Judgement): stri
     '<?xml version="1.0" encoding="UTF-8"?>',
     `<testsuite name="tpm-attestor verify" tests="${names.length}" failures="${failures}" errors="0" skipped="${skipped}">`,
     ...cases,
+    ...(notes.length === 0
+      ? []
+      : [`  <system-out>${xml(notes.map((note) => `note: ${note}`).join('\n'))}</system-out>`]),
     '</testsuite>',
     '',
   ].join('\n');

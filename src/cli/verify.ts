@@ -1,18 +1,20 @@
 /** `verify`: judges an evidence file, or the files of tpm2-tools. */
 import { randomBytes } from 'node:crypto';
 import { Command } from 'commander';
+import { pcrNotes } from '../verifier/pcr-notes.ts';
 import type { PcrRequirement } from '../verifier/policy.ts';
-import type { Verdict } from '../verifier/verdict.ts';
+import { Findings, type Verdict } from '../verifier/verdict.ts';
 import { secretPathOf } from './challenge.ts';
 import { judgeAnswer, secretFromJson } from './challenge-file.ts';
-import { readEvidence } from './evidence-file.ts';
+import { MalformedEvidenceError, readEvidence } from './evidence-file.ts';
 import { judgeEvidence } from './evidence-judgement.ts';
 import { EXIT, UsageError } from './failure.ts';
 import { readInput, readText, refuseInputAsOutput, STANDARD, writeOutput } from './files.ts';
-import { type Judgement, judgementDocument } from './judgement.ts';
+import { type Judgement, judgementDocument, quoteJudgement } from './judgement.ts';
 import { type JsonOptions, jsonOption, nonceOption, pcrsOption } from './options.ts';
 import { readPolicyFile } from './policy-file.ts';
 import { remark, sayJson } from './terminal.ts';
+import { readQuoteFile } from './tools-files.ts';
 import { judgeToolsQuote } from './tools-judgement.ts';
 import { junitReport, sayJudgement } from './verify-report.ts';
 
@@ -28,6 +30,11 @@ interface VerifyOptions extends JsonOptions {
   readonly junit?: string;
 }
 
+const EXIT_CODES = `
+Whatever the node wrote is judged: evidence that is damaged, crafted, empty or too long is untrusted, with a report. A file
+that cannot be read, a key or policy of no use, and a file that is plainly of another kind are a mistake, without a report.
+Exit codes: 0 trusted, 1 untrusted, 2 usage or a file given by mistake.`;
+
 export function verifyCommand(): Command {
   return new Command('verify')
     .description('judge an evidence file by a policy, or a quote of tpm2_quote')
@@ -41,10 +48,11 @@ export function verifyCommand(): Command {
     .option('--message <file>', 'of other tools: the quote (tpm2_quote -m)')
     .option('--signature <file>', 'of other tools: its signature (tpm2_quote -s)')
     .option('--pcr-values <file>', 'of other tools: the PCR values (tpm2_quote -o)')
-    .option('--ak <file>', 'of other tools: the attestation key, as TPM2B_PUBLIC or PEM (tpm2_createak -u)')
+    .option('--ak <file>', 'of other tools: the attestation key (tpm2_createak -u), in any of its forms')
     .addOption(pcrsOption('of other tools: PCRs that must be quoted (default: any)'))
     .option('--junit <file>', 'also write a JUnit report, unless the command was misused (exit code 2)')
     .addOption(jsonOption())
+    .addHelpText('after', EXIT_CODES)
     .action(async (evidence: string | undefined, options: VerifyOptions) => {
       if (options.junit === STANDARD) throw new UsageError('standard output is for the answer: --junit must be a file');
       if (options.junit !== undefined) refuseInputAsOutput([options.junit], inputsOf(evidence, options));
@@ -73,13 +81,31 @@ function judgeFile(path: string, options: VerifyOptions): Judgement {
   if (challenge !== undefined && nonce !== undefined)
     throw new UsageError('give --nonce or --challenge: a quote carries only one of them');
   if (challenge === STANDARD) throw new UsageError('the secret lies beside the challenge: --challenge must be a file');
-  const evidence = readEvidence(path, 'payload', 'response');
+  const evidence = readWhole(path);
   const policy = readPolicyFile(policyPath);
+  if (evidence instanceof MalformedEvidenceError)
+    return malformedJudgement(evidence.message, challenge !== undefined || nonce !== undefined);
   if (challenge === undefined) return judgeEvidence(evidence, policy, nonce, new Date());
   // Payload and challenge of our own file: those beside the answer are the node's word.
   const asked = readEvidence(challenge, 'payload', 'challenge');
   const kept = secretFromJson(readText(secretPathOf(challenge)));
   return attestationJudgement(judgeAnswer(asked, evidence.response, kept, policy, randomBytes, new Date()));
+}
+
+function readWhole(path: string): ReturnType<typeof readEvidence<'payload' | 'response'>> | MalformedEvidenceError {
+  try {
+    return readEvidence(path, 'payload', 'response');
+  } catch (error) {
+    if (error instanceof MalformedEvidenceError) return error;
+    throw error;
+  }
+}
+
+/** Of a node's file that is evidence by its names, and in which something is no such evidence's. */
+function malformedJudgement(message: string, asked: boolean): Judgement {
+  const findings = new Findings();
+  findings.add('evidence.malformed', message);
+  return quoteJudgement(undefined, asked, findings.list, ['evidence'], []);
 }
 
 function attestationJudgement(verdict: Verdict): Judgement {
@@ -92,7 +118,10 @@ function attestationJudgement(verdict: Verdict): Judgement {
     pcrs: trusted?.device.pcrs ?? [],
     clock: trusted?.device.clockInfo,
     judged: ['evidence', 'ek', 'ak', 'pcr', 'response', 'credential', 'quote'],
-    notes: trusted === undefined ? [] : [...trusted.notes, `this machine is ${trusted.device.agentId}`],
+    notes:
+      trusted === undefined
+        ? []
+        : [...trusted.notes, `this machine is ${trusted.device.agentId}`, ...pcrNotes(trusted.device.pcrs)],
   };
 }
 
@@ -110,9 +139,9 @@ function judgeTools({ message, signature, pcrValues, ak, nonce, pcrs, policy, ch
       'give an evidence file and --policy, or all of --message, --signature, --pcr-values, --ak and --nonce',
     );
   const files = {
-    message: readInput(message),
-    signature: readInput(signature),
-    pcrValues: readInput(pcrValues),
+    message: readQuoteFile(message, 'message'),
+    signature: readQuoteFile(signature, 'signature'),
+    pcrValues: readQuoteFile(pcrValues, 'pcr-values'),
     ak: readInput(ak),
   };
   return judgeToolsQuote(files, nonce, pcrs);

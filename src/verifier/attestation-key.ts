@@ -5,7 +5,7 @@ import { algorithmName, type HashAlgorithm, hashAlgorithm } from '../tpm/structu
 import { hasReservedBits, type ObjectAttribute, TPMA_OBJECT } from '../tpm/structures/attributes.ts';
 import { decode } from '../tpm/structures/codec.ts';
 import { TPM_ALG } from '../tpm/structures/constants.ts';
-import { MalformedError } from '../tpm/structures/malformed.ts';
+import { MalformedError, UnsupportedError } from '../tpm/structures/malformed.ts';
 import { objectName } from '../tpm/structures/name.ts';
 import { type TpmtPublic, tpmtPublic } from '../tpm/structures/public.ts';
 import type { Scheme } from '../tpm/structures/scheme.ts';
@@ -14,8 +14,11 @@ import { isRocaKey, usableKey } from './weak-keys.ts';
 
 export interface AttestationKey {
   readonly key: KeyObject;
-  /** Fixed in the key: the only form its signatures may have. */
-  readonly scheme: Scheme;
+  /**
+   * Fixed in the key: the only form its signatures may have. Undefined for a bare key, of which nobody knows, and for one
+   * that signs in the form it is asked for, which is a finding of its own.
+   */
+  readonly scheme: Scheme | undefined;
   readonly algorithm: string;
 }
 
@@ -51,7 +54,9 @@ export function judgeAttestationKey(publicBytes: Uint8Array, findings: Findings)
     publicArea = decode(tpmtPublic, publicBytes);
   } catch (error) {
     if (!(error instanceof MalformedError)) throw error;
-    findings.add('ak.malformed', `the attestation key is no public area: ${error.message}`);
+    if (error instanceof UnsupportedError)
+      findings.add('ak.scheme', `the attestation key uses ${error.algorithm}, which is not supported`);
+    else findings.add('ak.malformed', `the attestation key is no public area: ${error.message}`);
     return undefined;
   }
   judgeAttributes(publicArea.objectAttributes, findings);
@@ -60,6 +65,20 @@ export function judgeAttestationKey(publicBytes: Uint8Array, findings: Findings)
     findings.add('ak.scheme', `the attestation key signs with ${schemeName(scheme)}`);
   if (!NAME_ALGORITHMS.includes(publicArea.nameAlg))
     findings.add('ak.name_algorithm', `the attestation key's Name uses ${algorithmName(publicArea.nameAlg)}`);
+  const key = judgeKey(publicArea, findings);
+  const nameAlg = hashAlgorithm(publicArea.nameAlg);
+  if (key === undefined || nameAlg === undefined) return undefined;
+  const fixed = scheme.scheme === TPM_ALG.NULL ? undefined : scheme;
+  return { key, scheme: fixed, algorithm: keyAlgorithmName(publicArea), name: objectName(publicArea), nameAlg };
+}
+
+/** A key of which no TPM tells more than its numbers: `publicArea` counts for these alone. */
+export function judgeBareKey(publicArea: TpmtPublic, findings: Findings): AttestationKey | undefined {
+  const key = judgeKey(publicArea, findings);
+  return key === undefined ? undefined : { key, scheme: undefined, algorithm: keyAlgorithmName(publicArea) };
+}
+
+function judgeKey(publicArea: TpmtPublic, findings: Findings): KeyObject | undefined {
   const key = usableKey(publicArea);
   if (typeof key === 'string') {
     findings.add('ak.weak_key', `the attestation key is not usable: ${key}`);
@@ -67,9 +86,7 @@ export function judgeAttestationKey(publicBytes: Uint8Array, findings: Findings)
   }
   if (isRocaKey(publicArea))
     findings.add('ak.roca', 'the attestation key has the fingerprint of CVE-2017-15361 (ROCA): others can compute it');
-  const nameAlg = hashAlgorithm(publicArea.nameAlg);
-  if (nameAlg === undefined) return undefined;
-  return { key, scheme, algorithm: keyAlgorithmName(publicArea), name: objectName(publicArea), nameAlg };
+  return key;
 }
 
 /** The worst only: a key that may live outside the TPM need not be asked what it signs. */

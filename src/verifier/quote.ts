@@ -1,9 +1,11 @@
 /** A quote: what the TPM says its PCRs were, and whether that is the answer to our question. Pure. */
 import { createHash } from 'node:crypto';
+import type { PlainSignature } from '../evidence/tools-quote.ts';
 import { concat, equalBytes, hex } from '../tpm/bytes.ts';
 import { hashAlgorithm } from '../tpm/structures/algorithms.ts';
 import type { QuoteAttest } from '../tpm/structures/attest.ts';
 import { selectedPcrs, type TpmlPcrSelection } from '../tpm/structures/pcr.ts';
+import type { Scheme } from '../tpm/structures/scheme.ts';
 import type { AttestationKey } from './attestation-key.ts';
 import { readSigned, verifySignature } from './signed-structure.ts';
 import { Findings, type PcrValue } from './verdict.ts';
@@ -11,10 +13,13 @@ import { Findings, type PcrValue } from './verdict.ts';
 export interface SignedQuote {
   /** TPMS_ATTEST as signed. */
   readonly quoted: Uint8Array;
-  /** TPMT_SIGNATURE. */
-  readonly signature: Uint8Array;
-  /** In the order of the signed selection, ascending within a bank. Believed only as far as the digest covers them. */
-  readonly pcrValues: readonly Uint8Array[];
+  /** TPMT_SIGNATURE, or the bare numbers that tpm2-tools writes instead. */
+  readonly signature: Uint8Array | PlainSignature;
+  /**
+   * In the order of the signed selection, ascending within a bank. Believed only as far as the digest covers them. Undefined
+   * where whoever asks could not read them, and says so: such a quote is never verified.
+   */
+  readonly pcrValues: readonly Uint8Array[] | undefined;
 }
 
 /** What the quote must say; undefined leaves a part open. */
@@ -37,7 +42,7 @@ export function verifyQuote(
   findings: Findings,
 ): VerifiedQuote | undefined {
   const before = findings.count;
-  verifySignature('quote', ak, quote.quoted, quote.signature, findings);
+  const form = verifySignature('quote', ak, quote.quoted, quote.signature, findings);
   const attest = readSigned('quote', quote.quoted, findings);
   if (attest === undefined) return undefined;
   const { extraData, pcrSelection, qualifiedSigner } = expected;
@@ -54,8 +59,8 @@ export function verifyQuote(
           : `${selectionText(pcrSelection)} was`
       } asked for`,
     );
-  const pcrs = judgeValues(ak, attest, quote.pcrValues, findings);
-  return findings.count === before ? { attest, pcrs } : undefined;
+  const pcrs = quote.pcrValues === undefined ? undefined : judgeValues(form, attest, quote.pcrValues, findings);
+  return findings.count === before && pcrs !== undefined ? { attest, pcrs } : undefined;
 }
 
 /** The qualifying data the quote claims to have, before anything about it is verified. */
@@ -90,13 +95,18 @@ function selectionText(selection: TpmlPcrSelection): string {
   return banks.join('+') || 'nothing';
 }
 
-/** PCR values are believed by position in the *signed* selection, never by a label that came beside it. */
+/**
+ * PCR values are believed by position in the *signed* selection, never by a label that came beside it.
+ *
+ * @param form in which the quote is signed; where it is not known, which is a finding by itself, nothing is concluded from the
+ * digest
+ */
 function judgeValues(
-  ak: AttestationKey,
+  form: Scheme | undefined,
   { attested }: QuoteAttest,
   values: readonly Uint8Array[],
   findings: Findings,
-): readonly PcrValue[] {
+): readonly PcrValue[] | undefined {
   const slots = attested.pcrSelect.flatMap((selection) =>
     selectedPcrs(selection).map((index) => ({ algorithm: hashAlgorithm(selection.hash), index })),
   );
@@ -105,16 +115,14 @@ function judgeValues(
   if (!fits)
     findings.add('quote.pcr_values', `${values.length} PCR values do not fill the ${slots.length} quoted PCRs`);
   // Part 3, 18.4.1: the digest uses the hash of the signing scheme, whatever the bank's.
-  const digestHash = hashAlgorithm(ak.scheme.hashAlg ?? 0)?.name;
-  const digest =
-    digestHash === undefined
-      ? undefined
-      : createHash(digestHash)
-          .update(concat(...values))
-          .digest();
-  if (digest === undefined || !equalBytes(digest, attested.pcrDigest))
+  const digestHash = hashAlgorithm(form?.hashAlg ?? 0)?.name;
+  if (digestHash === undefined) return undefined;
+  const digest = createHash(digestHash)
+    .update(concat(...values))
+    .digest();
+  if (!equalBytes(digest, attested.pcrDigest))
     findings.add('quote.pcr_digest', 'the PCR values are not the ones the TPM signed');
-  if (!fits) return [];
+  if (!fits) return undefined;
   return slots.map(({ algorithm, index }, i) => ({
     bank: algorithm?.name ?? '',
     index,

@@ -1,13 +1,14 @@
 /** What a TPM signs about itself: that the AK signed it, in its own form, and that it is of the kind it should be. Pure. */
-import { constants, type KeyObject, verify } from 'node:crypto';
-import { bigEndian, concat, padStart } from '../tpm/bytes.ts';
-import { curveByJwk, hashAlgorithm } from '../tpm/structures/algorithms.ts';
+import type { KeyObject } from 'node:crypto';
+import type { PlainSignature } from '../evidence/tools-quote.ts';
 import { type TpmsAttest, tpmsAttest } from '../tpm/structures/attest.ts';
 import { decode } from '../tpm/structures/codec.ts';
-import { TPM_GENERATED, TPM_ST } from '../tpm/structures/constants.ts';
-import { MalformedError } from '../tpm/structures/malformed.ts';
-import { type EccSignature, SIGNATURE_ALG, type TpmtSignature, tpmtSignature } from '../tpm/structures/signature.ts';
-import { type AttestationKey, schemeName } from './attestation-key.ts';
+import { TPM_ALG, TPM_GENERATED, TPM_ST } from '../tpm/structures/constants.ts';
+import { MalformedError, UnsupportedError } from '../tpm/structures/malformed.ts';
+import type { Scheme } from '../tpm/structures/scheme.ts';
+import { SIGNATURE_ALG, type TpmtSignature, tpmtSignature } from '../tpm/structures/signature.ts';
+import { type AttestationKey, isAcceptedScheme, schemeName } from './attestation-key.ts';
+import { isSignature, otherKeyOf } from './signature.ts';
 import type { Findings } from './verdict.ts';
 
 /** The kinds that count as evidence; findings about them have the kind in front. */
@@ -48,66 +49,117 @@ export function readSigned<K extends SignedKind>(
   }
 }
 
-/** @param signature TPMT_SIGNATURE */
+/**
+ * @param signature TPMT_SIGNATURE, or the bare numbers that tpm2-tools writes instead
+ * @returns the form by whose hash digests in the signed structure go; undefined where neither the key nor a signature that
+ * holds tells it
+ */
 export function verifySignature(
   kind: SignedKind,
   ak: AttestationKey,
   bytes: Uint8Array,
-  signature: Uint8Array,
+  signature: Uint8Array | PlainSignature,
   findings: Findings,
-): void {
+): Scheme | undefined {
+  if (!(signature instanceof Uint8Array)) return verifyPlain(kind, ak, bytes, signature, findings);
   let decoded: TpmtSignature;
   try {
     decoded = decode(tpmtSignature, signature);
   } catch (error) {
     if (!(error instanceof MalformedError)) throw error;
-    findings.add(`${kind}.malformed`, `the signature is no TPMT_SIGNATURE: ${error.message}`);
-    return;
+    if (error instanceof UnsupportedError)
+      findings.add(`${kind}.scheme`, `the signature is ${error.algorithm}, which is not supported`);
+    else findings.add(`${kind}.malformed`, `the signature is no TPMT_SIGNATURE: ${error.message}`);
+    return ak.scheme;
   }
   const form = { scheme: SIGNATURE_ALG[decoded.sigAlg], ...('hash' in decoded ? { hashAlg: decoded.hash } : {}) };
-  if (form.scheme !== ak.scheme.scheme || form.hashAlg !== ak.scheme.hashAlg)
-    findings.add(`${kind}.scheme`, `the signature is ${schemeName(form)}, the key signs with ${schemeName(ak.scheme)}`);
-  else if (!isValid(ak.key, bytes, decoded))
-    findings.add(`${kind}.signature`, 'the attestation key did not make this signature');
-}
-
-/** Whether `signature` verifies in its form, which is the key's. */
-function isValid(key: KeyObject, data: Uint8Array, signature: TpmtSignature): boolean {
-  try {
-    return verifies(key, data, signature);
-  } catch {
-    // OpenSSL throws at what it does not do at all, such as RSA over SM3.
-    return false;
+  const other = otherForm(ak, form);
+  if (other !== undefined) {
+    findings.add(`${kind}.scheme`, `the signature is ${schemeName(form)}, ${other}`);
+    return undefined;
   }
+  if (isSignature(ak.key, bytes, decoded)) return form;
+  // What cannot be checked is not called false.
+  if (isCheckable(form)) addFalse(kind, ak, decoded, findings);
+  else findings.add(`${kind}.scheme`, `the signature is ${schemeName(form)}, which is not supported`);
+  return ak.scheme;
 }
 
-function verifies(key: KeyObject, data: Uint8Array, signature: TpmtSignature): boolean {
-  const hash = 'hash' in signature ? hashAlgorithm(signature.hash)?.name : undefined;
-  if (hash === undefined) return false;
-  const type = key.asymmetricKeyType;
-  switch (signature.sigAlg) {
-    case 'rsassa':
-      return type === 'rsa' && verify(hash, data, { key, padding: constants.RSA_PKCS1_PADDING }, signature.sig);
-    case 'rsapss': {
-      // TPMs differ in salt length (Part 1, B.7): any length, but the hash of the scheme.
-      const { RSA_PKCS1_PSS_PADDING: padding, RSA_PSS_SALTLEN_AUTO: saltLength } = constants;
-      return type === 'rsa' && verify(hash, data, { key, padding, saltLength }, signature.sig);
-    }
-    case 'ecdsa': {
-      const raw = rawEcdsa(key, signature);
-      return raw !== undefined && verify(hash, data, { key, dsaEncoding: 'ieee-p1363' }, raw);
-    }
-    default:
-      return false;
+/** Why the key makes no signatures of this form; undefined for one that may. */
+function otherForm({ key, scheme, algorithm }: AttestationKey, form: Scheme): string | undefined {
+  if (scheme !== undefined)
+    return form.scheme === scheme.scheme && form.hashAlg === scheme.hashAlg
+      ? undefined
+      : `the key signs with ${schemeName(scheme)}`;
+  if (isAcceptedScheme(typeOf(key), form)) return undefined;
+  return isAcceptedScheme(typeOf(key) === 'rsa' ? 'ecc' : 'rsa', form)
+    ? `the key is ${algorithm}`
+    : 'which is not supported';
+}
+
+/** A false signature whose numbers are of another size than the key's is one by another kind of key. */
+function addFalse(kind: SignedKind, ak: AttestationKey, signature: TpmtSignature, findings: Findings): void {
+  const other = otherKeyOf(ak.key, signature);
+  if (other === undefined) findings.add(`${kind}.signature`, 'the attestation key did not make this signature');
+  else findings.add(`${kind}.scheme`, `the signature is by a key of ${other}, the attestation key is ${ak.algorithm}`);
+}
+
+/**
+ * A signature that does not say its form is held to that of the key. For a bare key it is looked for among the known ones:
+ * the form under which the signature holds is the one in which it was made.
+ */
+function verifyPlain(
+  kind: SignedKind,
+  ak: AttestationKey,
+  bytes: Uint8Array,
+  signature: PlainSignature,
+  findings: Findings,
+): Scheme | undefined {
+  const forms = plainForms(ak, signature);
+  const [first] = forms;
+  if (first === undefined) {
+    const name = signature.plain === 'rsa' ? 'RSA' : 'ECDSA';
+    findings.add(`${kind}.scheme`, `the signature is a plain one by ${name}, the key is ${ak.algorithm}`);
+    return undefined;
   }
+  const found = forms.find((form) => isSignature(ak.key, bytes, form.signature));
+  if (found === undefined) addFalse(kind, ak, first.signature, findings);
+  else if (ak.scheme === undefined && !isAcceptedScheme(typeOf(ak.key), found.form))
+    findings.add(`${kind}.scheme`, `the signature is ${schemeName(found.form)}, which is not supported`);
+  return ak.scheme ?? found?.form;
 }
 
-/** r ‖ s at field width; undefined when one is zero or longer than the field. */
-function rawEcdsa(key: KeyObject, { signatureR, signatureS }: EccSignature): Uint8Array | undefined {
-  const width =
-    key.asymmetricKeyType === 'ec' ? curveByJwk(key.export({ format: 'jwk' }).crv ?? '')?.coordinateBytes : undefined;
-  if (width === undefined || signatureR.length > width || signatureS.length > width) return undefined;
-  if (bigEndian(signatureR) === 0n || bigEndian(signatureS) === 0n) return undefined;
-  const [r, s] = [padStart(signatureR, width), padStart(signatureS, width)];
-  return r === undefined || s === undefined ? undefined : concat(r, s);
+interface PlainForm {
+  readonly form: Scheme;
+  readonly signature: TpmtSignature;
+}
+
+const CHECKABLE: readonly number[] = [TPM_ALG.RSASSA, TPM_ALG.RSAPSS, TPM_ALG.ECDSA];
+const CHECKABLE_HASHES: readonly number[] = [TPM_ALG.SHA256, TPM_ALG.SHA384, TPM_ALG.SHA512, TPM_ALG.SHA1];
+
+function isCheckable({ scheme, hashAlg }: Scheme): boolean {
+  return CHECKABLE.includes(scheme) && CHECKABLE_HASHES.includes(hashAlg ?? 0);
+}
+
+/** What the numbers can be of this key; none for those of another kind of key. */
+function plainForms({ key, scheme }: AttestationKey, signature: PlainSignature): readonly PlainForm[] {
+  const isRsa = signature.plain === 'rsa';
+  if ((typeOf(key) === 'rsa') !== isRsa) return [];
+  const algorithms = isRsa ? (['rsassa', 'rsapss'] as const) : (['ecdsa'] as const);
+  return algorithms
+    .flatMap((sigAlg) => CHECKABLE_HASHES.map((hash) => ({ sigAlg, hash })))
+    .map(({ sigAlg, hash }) => ({
+      form: { scheme: SIGNATURE_ALG[sigAlg], hashAlg: hash },
+      signature: { sigAlg, hash, ...numbersOf(signature) } as TpmtSignature,
+    }))
+    .filter(({ form }) => scheme === undefined || (form.scheme === scheme.scheme && form.hashAlg === scheme.hashAlg));
+}
+
+function numbersOf(signature: PlainSignature): object {
+  const { plain: _, ...numbers } = signature;
+  return numbers;
+}
+
+function typeOf(key: KeyObject): 'rsa' | 'ecc' {
+  return key.asymmetricKeyType === 'rsa' ? 'rsa' : 'ecc';
 }

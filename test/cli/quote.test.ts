@@ -162,6 +162,22 @@ describe('an evidence file', () => {
     },
   );
 
+  test('that holds what no evidence holds is untrusted with a report; a file of another kind is a mistake', async () => {
+    const good = read('good.json');
+    for (const bad of [
+      good.slice(0, -9),
+      good.replace('"versions": [', '"versions": [-'),
+      good.replace('{', '{"x": 1,'),
+    ]) {
+      write('bad.json', bad);
+      const answer = await verify('bad.json', '--nonce', NONCE, '--junit', 'bad.xml');
+      expect(answer).toMatchObject({ code: 1, codes: ['evidence.malformed'] });
+      expect(read('bad.xml')).toContain('<failure type="evidence.malformed"');
+    }
+    write('bad.json', '{"pods": []}');
+    expect(await run('verify', 'bad.json', '--policy', 'policy.hcl')).toMatchObject({ code: 2, stdout: '' });
+  });
+
   test('is untrusted for another nonce, other PCRs, another CA and a TPM of software', async () => {
     expect(await verify('good.json', '--nonce', NONCE)).toMatchObject({ code: 0, codes: [] });
     expect(await verify('good.json', '--nonce', 'a0')).toMatchObject({ code: 1, codes: ['quote.commitment'] });

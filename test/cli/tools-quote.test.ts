@@ -2,9 +2,10 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { judgeToolsQuote, type ToolsQuote } from '../../src/cli/tools-judgement.ts';
-import { fromHex } from '../../src/tpm/bytes.ts';
+import { concat, fromHex } from '../../src/tpm/bytes.ts';
 import { parsePcrs } from '../../src/verifier/policy.ts';
 import { cli } from '../support/cli.ts';
+import { boolean, explicit, integer, octetString, oid, sequence } from '../support/der-writer.ts';
 import { type SoftwareTpm, startSwtpm } from '../support/swtpm.ts';
 
 const NONCE = '00112233445566778899aabbccddeeff';
@@ -36,7 +37,7 @@ beforeAll(async () => {
   for (const { name, create, sign } of KEYS) {
     await tpm.tpm2('tpm2_createak', ['-C', 'ek.ctx', '-c', `${name}.ctx`, ...create, '-u', `${name}.tss`, '-f', 'tss']);
     await tpm.tpm2('tpm2_flushcontext', ['-t']);
-    for (const form of ['pem', 'tpmt']) {
+    for (const form of ['pem', 'tpmt', 'der']) {
       await tpm.tpm2('tpm2_readpublic', ['-c', `${name}.ctx`, '-f', form, '-o', `${name}.${form}`]);
       await tpm.tpm2('tpm2_flushcontext', ['-t']);
     }
@@ -46,6 +47,9 @@ beforeAll(async () => {
       await tpm.tpm2('tpm2_quote', ['-c', `${name}.ctx`, ...sign, '-l', quote.pcrs, '-q', NONCE, ...to, ...values]);
       await tpm.tpm2('tpm2_flushcontext', ['-t']);
     }
+    const plain = ['-m', `${name}.plain.msg`, '-s', `${name}.plain.sig`, '-f', 'plain', '-o', `${name}.plain.pcrs`];
+    await tpm.tpm2('tpm2_quote', ['-c', `${name}.ctx`, ...sign, '-l', 'sha256:0,7', '-q', NONCE, ...plain]);
+    await tpm.tpm2('tpm2_flushcontext', ['-t']);
   }
 });
 
@@ -60,6 +64,20 @@ function filesOf(key: string, quote: string, ak = 'tss'): ToolsQuote {
   };
 }
 
+/** `TSS2 PRIVATE KEY` around a TPM2B_PUBLIC; the private part is nobody's to look at. */
+function loadableKeyPem(area: Uint8Array): Buffer {
+  const parent = integer(Uint8Array.of(0x40, 0x00, 0x00, 0x01));
+  const key = sequence(
+    oid('2.23.133.10.1.3'),
+    explicit(0, boolean(true)),
+    parent,
+    octetString(area),
+    octetString(area),
+  );
+  const base64 = Buffer.from(key).toString('base64').replace(/.{64}/g, '$&\n');
+  return Buffer.from(`-----BEGIN TSS2 PRIVATE KEY-----\n${base64}\n-----END TSS2 PRIVATE KEY-----\n`);
+}
+
 function argumentsOf(key: string, quote: string, ak = 'tss'): string[] {
   const made = file(`${key}.${quote}`);
   const values = ['--message', `${made}.msg`, '--signature', `${made}.sig`, '--pcr-values', `${made}.pcrs`];
@@ -71,7 +89,7 @@ describe('a quote of tpm2_quote', () => {
 
   test.each(rows)('by $key in form $quote is trusted, with its key in every form', async ({ key, quote }) => {
     const pcrs = { serialized: 4, values: 4, 'two-banks': 3, eleven: 11 }[quote];
-    for (const ak of ['tss', 'tpmt', 'pem']) {
+    for (const ak of ['tss', 'tpmt', 'pem', 'der']) {
       const judgement = judgeToolsQuote(filesOf(key, quote, ak), nonce, undefined);
       expect(judgement.findings).toEqual([]);
       expect(judgement).toMatchObject({ verdict: 'trusted', scope: 'quote' });
@@ -80,6 +98,61 @@ describe('a quote of tpm2_quote', () => {
         '0'.repeat(64),
       );
     }
+  });
+
+  test.each(KEYS)('by $name with a plain signature is trusted, and refused with one bit changed', ({ name }) => {
+    for (const ak of ['tss', 'pem']) {
+      const files = filesOf(name, 'plain', ak);
+      expect(judgeToolsQuote(files, nonce, undefined)).toMatchObject({ verdict: 'trusted', findings: [] });
+      const signature = files.signature.with(-1, (files.signature.at(-1) ?? 0) ^ 1);
+      const { findings } = judgeToolsQuote({ ...files, signature }, nonce, undefined);
+      expect(findings.map(({ code }) => code)).toEqual(['quote.signature']);
+    }
+  });
+
+  test('with its size in front, and with its key in a file of the OpenSSL engines, is the same quote', () => {
+    const files = filesOf('ecc-sha256', 'values');
+    const sized = (bytes: Uint8Array): Uint8Array =>
+      concat(Uint8Array.of(bytes.length >> 8, bytes.length & 0xff), bytes);
+    const message = sized(files.message);
+    expect(judgeToolsQuote({ ...files, message }, nonce, undefined)).toMatchObject({ verdict: 'trusted' });
+    const ak = loadableKeyPem(files.ak);
+    expect(judgeToolsQuote({ ...files, ak }, nonce, undefined)).toMatchObject({ verdict: 'trusted', findings: [] });
+    expect(() => judgeToolsQuote({ ...files, ak: Buffer.concat([ak, ak]) }, nonce, undefined)).toThrow(
+      'one whole block',
+    );
+    // One octet less than its size says.
+    const short = message.subarray(0, -1);
+    expect(judgeToolsQuote({ ...files, message: short }, nonce, undefined)).toMatchObject({ verdict: 'untrusted' });
+  });
+
+  test.each([
+    ['RSASSA beside a key for RSAPSS', 'rsa-sha256', 'rsapss-sha384'],
+    ['RSAPSS beside a key for RSASSA', 'rsapss-sha384', 'rsa-sha256'],
+    ['ECDSA beside an RSA key', 'ecc-sha256', 'rsa-sha256'],
+    ['RSASSA beside an ECC key', 'rsa-sha256', 'ecc-sha256'],
+  ])('by %s is refused for its scheme alone', (_, made, given) => {
+    const { ak } = filesOf(given, 'values');
+    const { findings } = judgeToolsQuote({ ...filesOf(made, 'values'), ak }, nonce, undefined);
+    expect(findings.map(({ code }) => code)).toEqual(['quote.scheme']);
+  });
+
+  test.each([
+    ['a saved context', () => readFileSync(file('ecc-sha256.ctx')), 'tpm2_readpublic -c CONTEXT'],
+    [
+      'a private key',
+      () => Buffer.from('-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n'),
+      'PRIVATE KEY',
+    ],
+    [
+      'a certificate',
+      () => Buffer.from('-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'),
+      'openssl x509',
+    ],
+    ['nothing', () => Buffer.alloc(0), 'tpm2_createak -u'],
+  ])('is not judged by %s for a key, and told what to give', (_, ak, said) => {
+    const files = filesOf('ecc-sha256', 'values');
+    expect(() => judgeToolsQuote({ ...files, ak: ak() }, nonce, undefined)).toThrow(said);
   });
 
   test.each(KEYS)('by $name is refused with any one byte of message or signature changed', ({ name }) => {
@@ -125,7 +198,7 @@ describe('a quote of tpm2_quote', () => {
     const rsa = filesOf('rsa-sha256', 'values', 'pem');
     // The hash of a TPMT_SIGNATURE in octets 2 and 3: SM3, at which OpenSSL throws.
     const signature = rsa.signature.with(3, 0x12);
-    expect(codes({ ...rsa, signature }, nonce, undefined)).toContain('quote.signature');
+    expect(codes({ ...rsa, signature }, nonce, undefined)).toEqual(['quote.scheme']);
   });
 
   test('is refused when its key is not restricted, which a PEM does not say', async () => {
@@ -146,7 +219,7 @@ describe('a quote of tpm2_quote', () => {
     expect(findings.map(({ code }) => code)).toEqual(['ak.unrestricted']);
     const bare = judgeToolsQuote(filesOf('loose', 'values', 'pem'), nonce, undefined);
     expect(bare.verdict).toBe('trusted');
-    expect(bare.notes.join()).toContain('does not say whether the key is restricted');
+    expect(bare.notes.join()).toContain('does not say whether it is restricted');
   });
 });
 

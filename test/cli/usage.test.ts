@@ -43,7 +43,6 @@ describe('what the caller can put right ends with exit code 2, one line that say
     ['verify . --policy policy.hcl', [' cannot be read: not a regular file']],
     ['verify empty.json', ['needs --policy']],
     ['verify empty.json --policy policy.hcl', ['empty.json holds no payload; make it with "tpm quote"']],
-    ['verify truncated.json --policy policy.hcl', ['truncated.json is no evidence file']],
     ['verify list.json --policy policy.hcl', ['list.json is no evidence file']],
     ['verify latin1.json --policy policy.hcl', ['latin1.json is not UTF-8']],
     ['verify empty.json --policy policy.hcl --message noise.bin', ['--message, --ak and the like are for other tools']],

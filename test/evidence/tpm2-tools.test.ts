@@ -1,7 +1,8 @@
 import { generateKeyPairSync } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { readToolsKey, readToolsPcrValues, writeToolsPcrValues, writeToolsPem } from '../../src/evidence/tpm2-tools.ts';
+import { readToolsPcrValues, writeToolsPcrValues } from '../../src/evidence/tools-pcr-values.ts';
+import { readToolsKey, writeToolsPem } from '../../src/evidence/tpm2-tools.ts';
 import { concat } from '../../src/tpm/bytes.ts';
 import { encode } from '../../src/tpm/structures/codec.ts';
 import { TPM_ALG } from '../../src/tpm/structures/constants.ts';

@@ -101,3 +101,19 @@ export function algorithmName(id: number): string {
   const name = ALGORITHM_NAMES.get(id);
   return name === undefined ? `0x${id.toString(16).padStart(4, '0')}` : `TPM_ALG_${name}`;
 }
+
+/** Algorithms that a TPM may sign with, or have keys of, and that nothing here reads (Part 2, 6.3; version 1.85 for the last). */
+const UNSUPPORTED: ReadonlySet<number> = new Set([
+  TPM_ALG.EDDSA,
+  TPM_ALG.HASH_EDDSA,
+  TPM_ALG.LMS,
+  TPM_ALG.XMSS,
+  TPM_ALG.MLKEM,
+  TPM_ALG.MLDSA,
+  TPM_ALG.HASH_MLDSA,
+]);
+
+/** Its name; undefined for one that is read, and for a number that is no algorithm's. */
+export function unsupportedAlgorithm(id: number): string | undefined {
+  return UNSUPPORTED.has(id) ? algorithmName(id) : undefined;
+}

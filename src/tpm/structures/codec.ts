@@ -124,14 +124,24 @@ export const rest: Codec<Uint8Array> = {
   write: (w, value) => w.bytes(value),
 };
 
-/** Maps each selector name to its TPM value; decoding an unlisted value is malformed. */
-export function selector<N extends string>(name: string, values: Readonly<Record<N, number>>): Codec<N> {
+/**
+ * Maps each selector name to its TPM value; decoding an unlisted value is malformed.
+ *
+ * @param unsupported what a value means that is not read here; undefined for one that means nothing
+ */
+export function selector<N extends string>(
+  name: string,
+  values: Readonly<Record<N, number>>,
+  unsupported: (value: number) => string | undefined = () => undefined,
+): Codec<N> {
   const byValue = new Map<number, N>((Object.entries(values) as [N, number][]).map(([key, value]) => [value, key]));
   return {
     name,
     read: (r) => {
       const value = r.u16();
       const key = byValue.get(value);
+      const algorithm = key === undefined ? unsupported(value) : undefined;
+      if (algorithm !== undefined) throw r.unsupported(algorithm);
       if (key === undefined) throw r.malformed(`0x${value.toString(16).padStart(4, '0')} is not a ${name}`);
       return key;
     },

@@ -30,11 +30,21 @@ export const TPM_ALG = {
   ECC: 0x0023,
   SYMCIPHER: 0x0025,
   CAMELLIA: 0x0026,
+  SHA3_256: 0x0027,
+  SHA3_384: 0x0028,
+  SHA3_512: 0x0029,
   CTR: 0x0040,
   OFB: 0x0041,
   CBC: 0x0042,
   CFB: 0x0043,
   ECB: 0x0044,
+  EDDSA: 0x0060,
+  HASH_EDDSA: 0x0061,
+  LMS: 0x0070,
+  XMSS: 0x0071,
+  MLKEM: 0x00a0,
+  MLDSA: 0x00a1,
+  HASH_MLDSA: 0x00a2,
 } as const;
 
 /** TPM_ECC_CURVE (6.4). */

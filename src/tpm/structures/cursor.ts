@@ -1,4 +1,4 @@
-import { MalformedError } from './malformed.ts';
+import { MalformedError, UnsupportedError } from './malformed.ts';
 
 /** Bounds-checked big-endian reader. It knows bytes and where it is, and nothing about structures. */
 export class Reader {
@@ -30,6 +30,11 @@ export class Reader {
 
   malformed(reason: string, offset: number = this.#offset): MalformedError {
     return new MalformedError(this.#path.join('.'), offset, reason);
+  }
+
+  /** Of the field that was just read. */
+  unsupported(algorithm: string): UnsupportedError {
+    return new UnsupportedError(this.#path.join('.'), this.#offset, algorithm);
   }
 
   u8(): number {

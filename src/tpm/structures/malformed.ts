@@ -17,3 +17,15 @@ export class MalformedError extends Error {
     this.reason = reason;
   }
 }
+
+/** Bytes that may well be the structure, of an algorithm of the specification that is not read here. */
+export class UnsupportedError extends MalformedError {
+  override readonly name: string = 'UnsupportedError';
+  /** `TPM_ALG_EDDSA` */
+  readonly algorithm: string;
+
+  constructor(path: string, offset: number, algorithm: string) {
+    super(path, offset, `${algorithm} is not supported`);
+    this.algorithm = algorithm;
+  }
+}

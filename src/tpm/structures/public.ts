@@ -1,4 +1,5 @@
 /** TPMT_PUBLIC: the public area of an object, whose digest is its Name (TPM 2.0 Library Part 2, 12.2.4). */
+import { unsupportedAlgorithm } from './algorithms.ts';
 import { tpm2bDigest, tpm2bEccParameter, tpm2bPublicKeyRsa } from './buffers.ts';
 import { type Codec, selector, struct, tpm2bOf, u16, u32 } from './codec.ts';
 import { TPM_ALG } from './constants.ts';
@@ -58,12 +59,16 @@ export interface SymCipherPublic extends PublicHeader {
 
 export type TpmtPublic = RsaPublic | EccPublic | KeyedHashPublic | SymCipherPublic;
 
-const publicType = selector('TPMI_ALG_PUBLIC', {
-  rsa: TPM_ALG.RSA,
-  ecc: TPM_ALG.ECC,
-  keyedHash: TPM_ALG.KEYEDHASH,
-  symCipher: TPM_ALG.SYMCIPHER,
-} as const);
+const publicType = selector(
+  'TPMI_ALG_PUBLIC',
+  {
+    rsa: TPM_ALG.RSA,
+    ecc: TPM_ALG.ECC,
+    keyedHash: TPM_ALG.KEYEDHASH,
+    symCipher: TPM_ALG.SYMCIPHER,
+  } as const,
+  unsupportedAlgorithm,
+);
 
 const header: Codec<PublicHeader> = struct('TPMT_PUBLIC', {
   nameAlg: u16,

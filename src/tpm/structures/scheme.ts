@@ -1,4 +1,5 @@
 /** Signing, encryption, key-derivation and symmetric schemes inside public areas (TPM 2.0 Library Part 2, 11.1.7, 11.2). */
+import { unsupportedAlgorithm } from './algorithms.ts';
 import type { Codec } from './codec.ts';
 import { TPM_ALG } from './constants.ts';
 
@@ -25,6 +26,8 @@ function schemeCodec(name: string, allowed: ReadonlyMap<number, Details>): Codec
     read: (r) => {
       const scheme = r.u16();
       const details = allowed.get(scheme);
+      const algorithm = details === undefined ? unsupportedAlgorithm(scheme) : undefined;
+      if (algorithm !== undefined) throw r.unsupported(algorithm);
       if (details === undefined) throw r.malformed(`0x${scheme.toString(16)} is not a scheme of ${name}`);
       if (details === 'none') return { scheme };
       const hashAlg = r.u16();

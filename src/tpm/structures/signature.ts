@@ -1,6 +1,6 @@
 /** TPMT_SIGNATURE (TPM 2.0 Library Part 2, 11.3.4). */
 
-import { hashAlgorithm } from './algorithms.ts';
+import { hashAlgorithm, unsupportedAlgorithm } from './algorithms.ts';
 import { tpm2bEccParameter, tpm2bPublicKeyRsa } from './buffers.ts';
 import { type Codec, selector, struct, u16 } from './codec.ts';
 import { TPM_ALG } from './constants.ts';
@@ -38,7 +38,7 @@ export const SIGNATURE_ALG: Readonly<Record<TpmtSignature['sigAlg'], number>> = 
   null: TPM_ALG.NULL,
 };
 
-const sigAlg: Codec<TpmtSignature['sigAlg']> = selector('TPMI_ALG_SIG_SCHEME', SIGNATURE_ALG);
+const sigAlg: Codec<TpmtSignature['sigAlg']> = selector('TPMI_ALG_SIG_SCHEME', SIGNATURE_ALG, unsupportedAlgorithm);
 
 const rsa: Codec<Omit<RsaSignature, 'sigAlg'>> = struct('TPMS_SIGNATURE_RSA', { hash: u16, sig: tpm2bPublicKeyRsa });
 

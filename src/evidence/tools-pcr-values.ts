@@ -1,0 +1,122 @@
+/** PCR values in the files of `tpm2_quote -o`, in each form that tpm2-tools 4 to 5.8 write. Pure. */
+import { concat } from '../tpm/bytes.ts';
+import { hashAlgorithm } from '../tpm/structures/algorithms.ts';
+import { tpmlDigest } from '../tpm/structures/buffers.ts';
+import { type Codec, decode, struct, tpml } from '../tpm/structures/codec.ts';
+import { MalformedError } from '../tpm/structures/malformed.ts';
+import { selectedPcrs, type TpmlPcrSelection, tpmlPcrSelection } from '../tpm/structures/pcr.ts';
+
+/**
+ * The `-F serialized` form is the memory of tpm2-tools on its disk: a TPML_PCR_SELECTION with all its sixteen places, the
+ * number of TPML_DIGESTs, and these with all their eight places of 64 bytes. Releases from 5.0 on write little-endian
+ * numbers; releases before that wrote those of their machine.
+ */
+const BANK_PLACES = 16;
+const BANK_BYTES = 8;
+const SELECTION_BYTES = 4 + BANK_PLACES * BANK_BYTES;
+const LIST_PLACES = 8;
+const PLACE_BYTES = 2 + 64;
+const LIST_BYTES = 4 + LIST_PLACES * PLACE_BYTES;
+
+const MAX_LISTS = 64;
+
+/** The `-F marshaled` form of release 5.8: the same parts, each as the TPM itself writes it. */
+const marshaled: Codec<{ readonly banks: TpmlPcrSelection; readonly lists: readonly (readonly Uint8Array[])[] }> =
+  struct('PCR values', {
+    banks: tpmlPcrSelection,
+    lists: tpml('lists', tpmlDigest, MAX_LISTS),
+  });
+
+/**
+ * The PCR values of `tpm2_quote -o`, in the order quoted, whether written with `-F serialized`, `values` or `marshaled`.
+ *
+ * @param selection what the quote covers: bare values have no sizes of their own. A selection in the file is not believed.
+ * @throws MalformedError
+ */
+export function readToolsPcrValues(bytes: Uint8Array, selection: TpmlPcrSelection): readonly Uint8Array[] {
+  const sizes = selection.flatMap((bank) => {
+    const digestBytes = hashAlgorithm(bank.hash)?.digestBytes ?? 0;
+    return selectedPcrs(bank).map(() => digestBytes);
+  });
+  // The other forms of as many values are always longer.
+  if (bytes.length === sizes.reduce((sum, size) => sum + size, 0)) return bareValues(bytes, sizes);
+  const lists = (bytes.length - SELECTION_BYTES - 4) / LIST_BYTES;
+  if (lists >= 1 && lists <= MAX_LISTS && Number.isInteger(lists)) {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    if (view.getUint32(SELECTION_BYTES, true) === lists) return readSerialized(view, true);
+    if (view.getUint32(SELECTION_BYTES, false) === lists) return readSerialized(view, false);
+  }
+  return readMarshaled(bytes);
+}
+
+function bareValues(bytes: Uint8Array, sizes: readonly number[]): readonly Uint8Array[] {
+  let offset = 0;
+  return sizes.map((size) => {
+    offset += size;
+    return bytes.slice(offset - size, offset);
+  });
+}
+
+function readMarshaled(bytes: Uint8Array): readonly Uint8Array[] {
+  try {
+    return decode(marshaled, bytes).lists.flat();
+  } catch (cause) {
+    if (!(cause instanceof MalformedError)) throw cause;
+    const reason =
+      'neither the values of the quoted PCRs (-F values) nor a file of -F serialized or -F marshaled of tpm2-tools 4 to 5.8';
+    const error = new MalformedError('PCR values', 0, reason);
+    error.cause = cause;
+    throw error;
+  }
+}
+
+function readSerialized(view: DataView, littleEndian: boolean): readonly Uint8Array[] {
+  const fail = (offset: number, reason: string): never => {
+    throw new MalformedError('PCR values', offset, reason);
+  };
+  const values: Uint8Array[] = [];
+  for (let list = SELECTION_BYTES + 4; list < view.byteLength; list += LIST_BYTES) {
+    const count = view.getUint32(list, littleEndian);
+    if (count > LIST_PLACES) fail(list, `${count} digests are over ${LIST_PLACES}`);
+    for (let i = 0; i < count; i++) {
+      const place = list + 4 + i * PLACE_BYTES;
+      const size = view.getUint16(place, littleEndian);
+      if (size > PLACE_BYTES - 2) fail(place, `a digest of ${size} bytes`);
+      values.push(new Uint8Array(view.buffer, view.byteOffset + place + 2, size).slice());
+    }
+  }
+  return values;
+}
+
+/** PCR values as `tpm2_checkquote -f` reads them: serialized. */
+export function writeToolsPcrValues(selection: TpmlPcrSelection, values: readonly Uint8Array[]): Uint8Array {
+  const banks = new Uint8Array(SELECTION_BYTES);
+  const view = new DataView(banks.buffer);
+  if (selection.length > BANK_PLACES) throw new RangeError(`${selection.length} banks are over ${BANK_PLACES}`);
+  view.setUint32(0, selection.length, true);
+  for (const [i, { hash, pcrSelect }] of selection.entries()) {
+    const offset = 4 + i * BANK_BYTES;
+    view.setUint16(offset, hash, true);
+    view.setUint8(offset + 2, pcrSelect.length);
+    banks.set(pcrSelect, offset + 3);
+  }
+  const lists: Uint8Array[] = [];
+  for (let first = 0; first < values.length; first += LIST_PLACES) {
+    lists.push(digestList(values.slice(first, first + LIST_PLACES)));
+  }
+  const count = new Uint8Array(4);
+  new DataView(count.buffer).setUint32(0, lists.length, true);
+  return concat(banks, count, ...lists);
+}
+
+function digestList(values: readonly Uint8Array[]): Uint8Array {
+  const list = new Uint8Array(LIST_BYTES);
+  const view = new DataView(list.buffer);
+  view.setUint32(0, values.length, true);
+  for (const [i, value] of values.entries()) {
+    const place = 4 + i * PLACE_BYTES;
+    view.setUint16(place, value.length, true);
+    list.set(value, place + 2);
+  }
+  return list;
+}

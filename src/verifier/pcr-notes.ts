@@ -1,0 +1,27 @@
+/** What PCR values say of themselves that a reader of a report should hear. Pure. */
+import type { PcrValue } from './verdict.ts';
+
+/** One sentence each. */
+export function pcrNotes(pcrs: readonly PcrValue[]): readonly string[] {
+  const banks = [...new Set(pcrs.map(({ bank }) => bank))];
+  return banks.flatMap((bank) => {
+    const ofBank = pcrs.filter((pcr) => pcr.bank === bank);
+    const untouched = ofBank.filter(({ value }) => isResetValue(value)).map(({ index }) => index);
+    return [
+      ...(untouched.length === 0
+        ? []
+        : [
+            `${bank}:${untouched.join(',')} ${untouched.length === 1 ? 'was' : 'were'} never extended: ` +
+              'nothing was measured there, and the quote says nothing of what booted by it',
+          ]),
+      ...(bank === 'sha1'
+        ? [`${bank}:${ofBank.map(({ index }) => index).join(',')} are SHA-1 values, for which collisions can be made`]
+        : []),
+    ];
+  });
+}
+
+/** All zeros, or all ones as in PCR 17 to 22 before a dynamic launch (PC Client Platform TPM Profile, 4.6). */
+function isResetValue(value: string): boolean {
+  return /^(0+|f+)$/.test(value);
+}
