@@ -2,11 +2,10 @@
 import type { KeyObject } from 'node:crypto';
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { certificateOfAnswer } from '../tpm/certificate-services.ts';
 import { parseCertificate } from '../x509/certificate.ts';
-import { MAX_CHAIN_CERTIFICATES, takeCertificate } from '../x509/intake.ts';
+import { MAX_CHAIN_CERTIFICATES } from '../x509/intake.ts';
+import { readKeyFile } from '../x509/key-file.ts';
 import { MalformedCertificateError } from '../x509/malformed-certificate.ts';
-import { looksLikePem, readPem } from '../x509/pem.ts';
 
 /** As much as is read of a chain in the TPM. */
 const MAX_FILE_BYTES = 65_536;
@@ -26,8 +25,8 @@ export interface CertificateFile {
 }
 
 /**
- * Reads a regular file of at most 64 KiB: PEM, the endorsement key's certificate first and at most nine of its chain behind
- * it; or that one certificate in DER, as it lies in an NV index or as Intel's service answers it.
+ * Reads a regular file of at most 64 KiB: the endorsement key's certificate and at most nine of its chain, in any form that
+ * `readKeyFile` knows.
  *
  * @throws CertificateFileError
  */
@@ -61,12 +60,10 @@ async function contentsOf(path: string): Promise<Uint8Array> {
 }
 
 function certificatesIn(contents: Uint8Array): readonly Uint8Array[] {
-  if (contents.length === 0) throw new Error('it is empty');
-  if (!looksLikePem(contents)) return [takeCertificate(certificateOfAnswer(contents) ?? contents).der.slice()];
-  const blocks = readPem(contents);
-  if (blocks.length > MAX_CHAIN_CERTIFICATES)
+  const { certificates } = readKeyFile(contents, 'certificate');
+  if (certificates.length > MAX_CHAIN_CERTIFICATES)
     throw new Error(`it holds more than ${MAX_CHAIN_CERTIFICATES} certificates`);
-  return blocks.map(({ der }) => takeCertificate(der).der.slice());
+  return certificates.map(({ der }) => der.slice());
 }
 
 /** Every certificate is read: one that is broken is the operator's to mend, not the server's to find. */

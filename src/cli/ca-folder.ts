@@ -15,7 +15,7 @@ import { join, resolve } from 'node:path';
 import { fileFailure } from '../server-plugin/file-failure.ts';
 import { readTrustStore, trustFileNames } from '../server-plugin/trust-files.ts';
 import { UsageError } from './failure.ts';
-import { makeFolder } from './files.ts';
+import { makeFolder, nameOf, regularFilesIn } from './files.ts';
 import { makeScratchFolder, removeScratchFolder } from './scratch-folder.ts';
 
 export interface NewFile {
@@ -31,6 +31,13 @@ export function filesOfCaPath(caPath: string): readonly string[] {
     const path = (cause as NodeJS.ErrnoException).path ?? caPath;
     throw new UsageError(`${resolve(path)} cannot be read: ${fileFailure(cause)}`, { cause });
   }
+}
+
+/** Why no certificate was found. An empty folder is mended otherwise than files that cannot be read, which are listed. */
+export function nothingFound(paths: readonly string[]): string {
+  const empty = paths.filter((path) => regularFilesIn(path)?.length === 0);
+  if (empty.length < paths.length) return 'nothing there can be read as a certificate';
+  return `no file is in ${empty.map(nameOf).join(', ')}: put CA certificates there, with "tpm-attestor ca import" or by hand`;
 }
 
 /** Of every certificate in the folder, whatever file it is in; a file that is none has no say. @throws UsageError */

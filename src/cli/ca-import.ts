@@ -1,7 +1,7 @@
 /** `ca import`: CA certificates out of cabinets, bundles and folders into the folder of `ca_path`, one to a file. */
 import { Command } from 'commander';
 import { authorityFileName, authorityFileText } from './authority-file.ts';
-import { addFiles, fingerprintsIn, isTaken, type NewFile } from './ca-folder.ts';
+import { addFiles, fingerprintsIn, isTaken, type NewFile, nothingFound } from './ca-folder.ts';
 import { type ImportReport, importLines, reportOf } from './ca-import-report.ts';
 import { type LeftOutCertificate, type SelectedCertificate, selectCertificates } from './ca-selection.ts';
 import { readSources } from './ca-sources.ts';
@@ -26,7 +26,7 @@ const each = (text: string, before: readonly string[] = []): readonly string[] =
 export function caImportCommand(): Command {
   return new Command('import')
     .description('take the CA certificates out of cabinets, bundles and folders, one to a file')
-    .argument('<source...>', "TrustedTpm.cab of Microsoft's, PEM, DER, PKCS#7 (.p7b), or a folder of them", each)
+    .argument('<source...>', "Microsoft's TrustedTpm.cab, PEM, DER, PKCS#7 (.p7b), base64, or a folder of them", each)
     .requiredOption('--to <folder>', 'where the files go, a ca_path; made where there is none', nonEmpty)
     .option(
       '--manufacturer <name...>',
@@ -44,7 +44,7 @@ export function caImportCommand(): Command {
       if (options.json) sayJson(report);
       else for (const line of importLines(report)) say(line);
       const code = exitCodeOf(report);
-      if (code === EXIT.USAGE) remark('tpm-attestor: nothing there can be read as a certificate');
+      if (code === EXIT.USAGE) remark(`tpm-attestor: ${nothingFound(sources)}`);
       process.exitCode = code;
     });
 }

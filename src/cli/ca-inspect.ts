@@ -11,8 +11,9 @@ import {
   type StoredAuthority,
 } from '../x509/authority-problems.ts';
 import { authorityReport } from '../x509/authority-report.ts';
+import type { TrustStoreProblem } from '../x509/trust-store.ts';
 import { type AuthorityInventory, inventoryLines, type ListedAuthority, summaryOf } from './authority-inventory.ts';
-import { filesOfCaPath } from './ca-folder.ts';
+import { filesOfCaPath, nothingFound } from './ca-folder.ts';
 import { EXIT, type ExitCode } from './failure.ts';
 import { atOption, type JsonOptions, jsonOption, nonEmpty } from './options.ts';
 import { interruptible } from './signals.ts';
@@ -42,7 +43,7 @@ export function caInspectCommand(): Command {
       const shown = options.problems ? { ...all, ...onlyProblems(all) } : all;
       if (options.json) sayJson(shown);
       else for (const line of inventoryLines(shown)) say(line);
-      if (all.summary.certificates === 0) remark('tpm-attestor: nothing there can be read as a certificate');
+      if (all.summary.certificates === 0) remark(`tpm-attestor: ${nothingFound(paths)}`);
       process.exitCode = exitCodeOf(all);
     });
 }
@@ -69,7 +70,7 @@ export function takeInventory(paths: readonly string[], now: Date): AuthorityInv
     for (const file of filesOfCaPath(path)) {
       try {
         const { anchors, problems } = readTrustStore(file);
-        for (const { name, message } of problems) unread.push(authorityProblem('unreadable', name, message));
+        unread.push(...problems.map(unreadableProblem));
         for (const certificate of anchors.certificates) {
           const known = found.get(certificate.fingerprint);
           if (known === undefined) found.set(certificate.fingerprint, { certificate, files: [file] });
@@ -87,6 +88,12 @@ export function takeInventory(paths: readonly string[], now: Date): AuthorityInv
   );
   const problems = [...unread, ...judgeAuthorities(authorities, now)];
   return { certificates, problems, summary: summaryOf(certificates, problems) };
+}
+
+function unreadableProblem({ name, message, kind }: TrustStoreProblem): AuthorityProblem {
+  return kind === undefined
+    ? authorityProblem('unreadable', name, message)
+    : authorityProblem('unreadable', name, `it is ${kind.what}`, `${kind.remedy}; the server leaves it out.`);
 }
 
 /** What `ca_path` does not look into; hidden ones are meant to be left out. */

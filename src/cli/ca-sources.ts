@@ -4,10 +4,10 @@ import { join, relative, resolve } from 'node:path';
 import { fileFailure } from '../server-plugin/file-failure.ts';
 import { readTrustFile } from '../server-plugin/trust-files.ts';
 import type { Certificate } from '../x509/certificate.ts';
+import { unmarked } from '../x509/file-text.ts';
 import { MalformedCertificateError } from '../x509/malformed-certificate.ts';
 import { looksLikePem } from '../x509/pem.ts';
-import { looksLikePkcs7, readPkcs7 } from '../x509/pkcs7.ts';
-import { trustStoreFrom } from '../x509/trust-store.ts';
+import { readAuthorityBundle } from './authority-bundle.ts';
 import { unpackCabinet } from './cabinet.ts';
 import { CabinetError, looksLikeCabinet } from './cabinet-table.ts';
 import { UsageError } from './failure.ts';
@@ -60,7 +60,8 @@ export async function readSources(paths: readonly string[]): Promise<ReadSources
   let otherFiles = 0;
   let total = 0;
   const take = async (candidate: Candidate): Promise<void> => {
-    const { source, path, bytes } = candidate;
+    const { source, path } = candidate;
+    const bytes = unmarked(candidate.bytes);
     total += bytes.length;
     if (total > MAX_TOTAL_BYTES) throw new UsageError(`more than ${MAX_TOTAL_BYTES} bytes in all; import in parts`);
     if (looksLikeCabinet(bytes)) {
@@ -76,7 +77,7 @@ export async function readSources(paths: readonly string[]): Promise<ReadSources
       return;
     }
     const folder = MANUFACTURER_FOLDER.exec(path ?? '')?.[1];
-    const { anchors, problems } = readCertificates(source, bytes);
+    const { anchors, problems } = readAuthorityBundle(source, bytes);
     certificates.push(...anchors.certificates.map((certificate) => ({ certificate, source, folder })));
     unreadable.push(...problems.map(({ name, message }) => ({ source: name, message })));
   };
@@ -96,17 +97,6 @@ export async function readSources(paths: readonly string[]): Promise<ReadSources
 
 function looksLikeCertificate(path: string, bytes: Uint8Array): boolean {
   return CERTIFICATE_NAME.test(path) || bytes[0] === 0x30 || looksLikePem(bytes);
-}
-
-function readCertificates(name: string, bytes: Uint8Array): ReturnType<typeof trustStoreFrom> {
-  if (!looksLikePkcs7(bytes)) return trustStoreFrom([{ name, bytes }]);
-  try {
-    return trustStoreFrom(readPkcs7(bytes).map((der, i) => ({ name: `${name}:[${i}]`, bytes: der })));
-  } catch (error) {
-    if (!(error instanceof MalformedCertificateError)) throw error;
-    const { anchors } = trustStoreFrom([]);
-    return { anchors, problems: [{ name, message: error.message }] };
-  }
 }
 
 interface SourceFile {

@@ -32,7 +32,7 @@ export function ekHashCommand(): Command {
   return ekCommand('hash', 'the hash that names this machine: a file of this name in hash_path admits it')
     .argument(
       '[file...]',
-      'saved endorsement keys instead of that of the TPM: certificates, public keys, folders of them',
+      'saved endorsement keys instead of that of the TPM: certificates, public keys, answers of services, or folders of them',
     )
     .option('--csv', 'what the files say, as comma-separated values')
     .action(async (files: readonly string[], options: HashOptions, command: Command) => {
@@ -89,6 +89,10 @@ function sayHash({ path, key, problem }: SavedEk): void {
   }
   if (key.oddities.includes('not-of-a-TCG-template'))
     remark(`${nameOf(path)}: no key of a template of the TCG, so perhaps no endorsement key`);
+  if (key.oddities.includes('further-key-in-file'))
+    remark(
+      `${nameOf(path)}: has further endorsement keys of this machine; the hash is that of the RSA key, or of the first`,
+    );
   say(key.spkiHash);
 }
 

@@ -26,7 +26,10 @@ Exit codes: 0 trusted, 1 untrusted, 2 usage or configuration.`;
 export function ekVerifyCommand(): Command {
   const command = new Command('verify')
     .description('judge an endorsement certificate by CAs, without a TPM and offline')
-    .argument('<certificate>', 'PEM, its chain behind it, or DER as an NV index holds it; - for standard input');
+    .argument(
+      '<certificate>',
+      'file with the certificate, perhaps with its chain: PEM, DER, PKCS#7, contents of an NV index, or the answer of a service; - for standard input',
+    );
   for (const option of [...judgingOptions(), jsonOption()]) command.addOption(option);
   return command.addHelpText('after', AFTER).action((path: string, options: VerifyOptions) => {
     const report = judge(path, options);

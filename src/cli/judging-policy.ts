@@ -5,9 +5,18 @@ import { fileFailure } from '../server-plugin/file-failure.ts';
 import { readTrustFiles } from '../server-plugin/trust-files.ts';
 import { type BundleRules, CRL_POLICIES, type CrlPolicy, type Policy, STRICT_RULES } from '../verifier/policy.ts';
 import type { Certificate } from '../x509/certificate.ts';
+import { unmarked } from '../x509/file-text.ts';
 import { PathCache } from '../x509/path-cache.ts';
 import { crlsFrom } from '../x509/revocation.ts';
-import { type AnchorSet, anchorsOf, type TrustStoreFile, trustStoreFrom } from '../x509/trust-store.ts';
+import {
+  type AnchorSet,
+  anchorsOf,
+  type TrustStoreFile,
+  type TrustStoreProblem,
+  trustStoreFrom,
+} from '../x509/trust-store.ts';
+import { readAuthorityBundle } from './authority-bundle.ts';
+import { nothingFound } from './ca-folder.ts';
 import { UsageError } from './failure.ts';
 import { nameOf } from './files.ts';
 import { atOption, nonEmpty } from './options.ts';
@@ -61,7 +70,7 @@ export function judgingOptions(): readonly Option[] {
 export function policyOfOptions({ caPath, allow = [], crlPath, crlPolicy }: JudgingOptions): JudgingPolicy {
   const anchors = caPath === undefined ? anchorsOf([]) : anchorsIn(caPath);
   const lists = interruptible(() => crlsFrom(filesIn(crlPath ?? [], '--crl-path')));
-  for (const { name, message } of lists.problems) remark(`--crl-path: ${name} is left out: ${message}`);
+  sayLeftOut('--crl-path', lists.problems);
   if (crlPolicy !== undefined && crlPolicy !== 'off' && crlPath === undefined)
     throw new UsageError('--crl-policy needs --crl-path, where the lists are');
   const rules: BundleRules = {
@@ -86,20 +95,28 @@ export function policyOfFile(
 
 /** @throws UsageError */
 export function intermediatesOf({ intermediates = [] }: JudgingOptions): readonly Certificate[] {
-  return readAnchors(intermediates, '--intermediates').certificates;
+  return interruptible(() =>
+    filesIn(intermediates, '--intermediates').flatMap(({ name, bytes }) => {
+      const { anchors, problems } = readAuthorityBundle(name, unmarked(bytes));
+      sayLeftOut('--intermediates', problems);
+      return anchors.certificates;
+    }),
+  );
 }
 
 function anchorsIn(caPath: readonly string[]): AnchorSet {
-  const anchors = readAnchors(caPath, '--ca-path');
+  // As the server reads them, and no more leniently: the verdict is to be the server's.
+  const files = interruptible(() => filesIn(caPath, '--ca-path'));
+  if (files.length === 0) throw new UsageError(`--ca-path: ${nothingFound(caPath)}`);
+  const { anchors, problems } = interruptible(() => trustStoreFrom(files));
+  sayLeftOut('--ca-path', problems);
   if (anchors.certificates.length === 0)
     throw new UsageError(`--ca-path: ${caPath.map(nameOf).join(', ')}: no certificate that can be read`);
   return anchors;
 }
 
-function readAnchors(given: readonly string[], option: string): AnchorSet {
-  const { anchors, problems } = interruptible(() => trustStoreFrom(filesIn(given, option)));
+function sayLeftOut(option: string, problems: readonly TrustStoreProblem[]): void {
   for (const { name, message } of problems) remark(`${option}: ${name} is left out: ${message}`);
-  return anchors;
 }
 
 function filesIn(given: readonly string[], option: string): readonly TrustStoreFile[] {

@@ -45,7 +45,7 @@ export function tpmOptions(): readonly Option[] {
 export function ekOptions(): readonly Option[] {
   return [
     new Option('--ek <kind>', 'kind of the endorsement key').choices(['auto', 'rsa', 'ecc']).default('auto'),
-    new Option('--ek-certificate <file>', 'its certificate, where the TPM has none: PEM, or DER').argParser(readable),
+    new Option('--ek-certificate <file>', 'file with its certificate, where the TPM has none').argParser(readable),
   ];
 }
 

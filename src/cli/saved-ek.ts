@@ -15,7 +15,10 @@ export interface SavedEk {
 /** Of a folder, its files in the order of their names. */
 export function savedEks(path: string): readonly SavedEk[] {
   try {
-    return (regularFilesIn(path) ?? [path]).map((file) => ({ path: file }));
+    const files = regularFilesIn(path);
+    if (files?.length === 0)
+      return [{ path, problem: 'no file is in this folder; give one with saved endorsement keys' }];
+    return (files ?? [path]).map((file) => ({ path: file }));
   } catch (error) {
     return [{ path, problem: problemOf(error) }];
   }

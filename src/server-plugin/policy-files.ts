@@ -1,6 +1,7 @@
 /** From settings and the files they name to the policy that a verdict depends on. */
 import type { Bundle, Policy } from '../verifier/policy.ts';
 import { authorityKind } from '../x509/authority-kinds.ts';
+import { kindSentence } from '../x509/file-kind.ts';
 import { PathCache } from '../x509/path-cache.ts';
 import { describe } from '../x509/path-rules.ts';
 import { crlsFrom } from '../x509/revocation.ts';
@@ -55,7 +56,7 @@ export function loadPolicy(settings: ServerSettings, sound: ReadonlySet<string> 
     const anchors = attempt(bundle.caPath, quoted(option), (path) => {
       const files = readTrustFiles(path);
       const store = trustStoreFrom(files);
-      if (store.anchors.certificates.length === 0) throw new Error('holds no certificate that can be read');
+      if (store.anchors.certificates.length === 0) throw new Error(noAnchors(files, store.problems));
       leaveOut(option, files, store.problems);
       return store.anchors;
     });
@@ -95,6 +96,14 @@ const NO_LISTS =
   'holds no revocation list: under crl_policy = "fail-closed" nobody is admitted by a certificate, under "warn" everybody as if none was revoked';
 const SERIALS_EVADED =
   'a machine named by the serial number of its certificate alone can leave that certificate out and be admitted all the same; name it by its hash';
+
+/** An empty folder, or one file of another kind, says better than its size what is to be done. */
+function noAnchors({ length }: readonly TrustStoreFile[], [first]: readonly TrustStoreProblem[]): string {
+  if (length === 0)
+    return 'holds no file; put CA certificates there (PEM or DER), with "tpm-attestor ca import" or by hand';
+  const why = first?.kind === undefined ? '' : `: ${length > 1 ? `of ${first.name}, ` : ''}${kindSentence(first.kind)}`;
+  return `holds no certificate that can be read${why}`;
+}
 
 function admitsWithoutCertificate({ mode, enforce }: ServerSettings): boolean {
   return mode === 'hash' || mode === 'either' || !enforce;

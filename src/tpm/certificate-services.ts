@@ -86,25 +86,6 @@ function numbersOf(publicKey: KeyObject): KeyNumbers | undefined {
   return x === undefined || y === undefined ? undefined : { type: 'ecc', x: decoded(x), y: decoded(y) };
 }
 
-/**
- * The certificate in what Intel's service answers, DER: JSON `{ "pubhash": …, "certificate": … }`, the certificate in
- * base64url whose padding may be percent-encoded. Undefined for what is no such answer. AMD's is the certificate itself.
- */
-export function certificateOfAnswer(bytes: Uint8Array): Uint8Array | undefined {
-  if (bytes.find((byte) => byte > 0x20) !== BRACE) return undefined;
-  try {
-    const answer: unknown = JSON.parse(Buffer.from(bytes).toString('latin1'));
-    const certificate = typeof answer === 'object' && answer !== null && 'certificate' in answer && answer.certificate;
-    if (typeof certificate !== 'string') return undefined;
-    const text = certificate.replace(/(%3D|=){0,2}$/i, '');
-    return /^[A-Za-z0-9_-]+$/.test(text) ? decoded(text) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-const BRACE = 0x7b;
-
 function decoded(text: string): Uint8Array {
   return Uint8Array.from(Buffer.from(text, 'base64url'));
 }

@@ -103,8 +103,14 @@ const SOON_MS = 90 * 24 * 60 * 60 * 1000;
 /** Most issuers of one certificate that are looked at: look-alikes cost a signature check each. */
 const MAX_ISSUERS = 16;
 
-export function authorityProblem(code: AuthorityProblemCode, file: string, message: string): AuthorityProblem {
-  return { file, fingerprint: null, code, ...AUTHORITY_PROBLEMS[code], message };
+/** @param remedy where there is a better one than the code has */
+export function authorityProblem(
+  code: AuthorityProblemCode,
+  file: string,
+  message: string,
+  remedy: string = AUTHORITY_PROBLEMS[code].remedy,
+): AuthorityProblem {
+  return { file, fingerprint: null, code, ...AUTHORITY_PROBLEMS[code], message, remedy };
 }
 
 /** In the order of the certificates, all of each before the next. @throws {TypeError} when `now` is no moment. */

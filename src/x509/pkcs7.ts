@@ -2,22 +2,19 @@
 import { Buffer } from 'node:buffer';
 import { DerReader, TAG } from './der.ts';
 import { MalformedCertificateError } from './malformed-certificate.ts';
-import { base64Octets, looksLikePem } from './pem.ts';
+import { type PemLabel, pemLabels, readPem } from './pem.ts';
 
 const SIGNED_DATA = '1.2.840.113549.1.7.2';
 
 /** The object identifier above as it stands in DER, a few octets from the start. */
 const SIGNED_DATA_DER = Buffer.from('06092a864886f70d010702', 'hex');
 
-const BEGIN = '-----BEGIN PKCS7-----';
-const END = '-----END PKCS7-----';
-
 /** More than any collection of TPM CAs has. */
 const MAX_CERTIFICATES = 10_000;
 
 export function looksLikePkcs7(bytes: Uint8Array): boolean {
-  const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, 64));
-  return (bytes[0] === TAG.SEQUENCE && start.subarray(0, 32).includes(SIGNED_DATA_DER)) || pemText(bytes) !== undefined;
+  const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, 32));
+  return (bytes[0] === TAG.SEQUENCE && start.includes(SIGNED_DATA_DER)) || armored(bytes) !== undefined;
 }
 
 /**
@@ -27,8 +24,8 @@ export function looksLikePkcs7(bytes: Uint8Array): boolean {
  * @throws {MalformedCertificateError} also for a form of certificate that is not X.509's.
  */
 export function readPkcs7(bytes: Uint8Array): readonly Uint8Array[] {
-  const text = pemText(bytes);
-  const outer = new DerReader(text === undefined ? bytes : decodeBlock(text), 'pkcs7');
+  const label = armored(bytes);
+  const outer = new DerReader(label === undefined ? bytes : decodeBlock(bytes, label), 'pkcs7');
   const info = outer.enter(TAG.SEQUENCE, 'contentInfo');
   outer.finish();
   if (info.objectIdentifier('contentType') !== SIGNED_DATA) info.fail('not SignedData');
@@ -52,19 +49,13 @@ export function readPkcs7(bytes: Uint8Array): readonly Uint8Array[] {
 }
 
 /** Undefined for what is no PEM of this kind. */
-function pemText(bytes: Uint8Array): string | undefined {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return looksLikePem(bytes) && buffer.includes(BEGIN) ? buffer.toString('latin1') : undefined;
+function armored(bytes: Uint8Array): PemLabel | undefined {
+  return pemLabels(bytes).find((label) => label === 'PKCS7' || label === 'CMS') as PemLabel | undefined;
 }
 
-function decodeBlock(text: string): Uint8Array {
-  const start = text.indexOf(BEGIN);
-  const end = text.indexOf(END, start);
-  const fail = (reason: string): never => {
-    throw new MalformedCertificateError('pkcs7', start, reason);
-  };
-  if (end < 0) fail('is not ended');
-  if (text.includes('-----BEGIN ', end)) fail('more blocks than one');
-  const base64 = text.slice(start + BEGIN.length, end).replace(/\s+/g, '');
-  return base64Octets(base64) ?? fail('a block that is not base64');
+function decodeBlock(bytes: Uint8Array, label: PemLabel): Uint8Array {
+  const [block, second] = readPem(bytes, label);
+  if (block === undefined || second !== undefined)
+    throw new MalformedCertificateError('pkcs7', 0, 'more blocks than one');
+  return block.der;
 }

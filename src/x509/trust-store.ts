@@ -1,6 +1,8 @@
 import { type Certificate, parseCertificate } from './certificate.ts';
+import { type FileKind, kindSentence, strangerKind } from './file-kind.ts';
+import { unmarked } from './file-text.ts';
 import { MalformedCertificateError } from './malformed-certificate.ts';
-import { looksLikePem, type PemLabel, readPem } from './pem.ts';
+import { looksLikePem, readPem } from './pem.ts';
 
 /** Certificates that are trusted because somebody configured them, whether roots or not. */
 export interface AnchorSet {
@@ -19,6 +21,8 @@ export interface TrustStoreFile {
 export interface TrustStoreProblem {
   readonly name: string;
   readonly message: string;
+  /** What it is instead, where that can be told; the message says so, too. */
+  readonly kind?: FileKind | undefined;
 }
 
 export interface TrustStore {
@@ -42,22 +46,26 @@ export function trustStoreFrom(files: readonly TrustStoreFile[]): TrustStore {
  */
 export function readFiles(
   files: readonly TrustStoreFile[],
-  label: PemLabel,
+  label: 'CERTIFICATE' | 'X509 CRL',
   add: (der: Uint8Array) => void,
 ): readonly TrustStoreProblem[] {
   const problems: TrustStoreProblem[] = [];
-  const attempt = (name: string, action: () => void): void => {
+  const wanted = label === 'CERTIFICATE' ? 'authority' : 'crl';
+  const attempt = (name: string, bytes: Uint8Array, action: () => void): void => {
     try {
       action();
     } catch (error) {
       if (!(error instanceof MalformedCertificateError)) throw error;
-      problems.push({ name, message: error.message });
+      // Only what cannot be read is looked at again, to say what it is.
+      const kind = strangerKind(bytes, wanted);
+      problems.push({ name, message: kind === undefined ? error.message : kindSentence(kind), kind });
     }
   };
-  for (const { name, bytes } of files) {
-    attempt(name, () => {
+  for (const { name, bytes: stored } of files) {
+    const bytes = unmarked(stored);
+    attempt(name, bytes, () => {
       if (!looksLikePem(bytes)) return add(bytes);
-      for (const { der, line } of readPem(bytes, label)) attempt(`${name}:${line}`, () => add(der));
+      for (const { der, line } of readPem(bytes, label)) attempt(`${name}:${line}`, der, () => add(der));
     });
   }
   return problems;

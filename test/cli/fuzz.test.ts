@@ -7,13 +7,16 @@ import { csvRecord } from '../../src/cli/csv.ts';
 import { EkFileError, readEkFile } from '../../src/cli/ek-file.ts';
 import { subjectOfFile } from '../../src/cli/ek-subject.ts';
 import { printable } from '../../src/spire/hclog.ts';
-import { certificateAddresses, certificateOfAnswer } from '../../src/tpm/certificate-services.ts';
+import { certificateAddresses } from '../../src/tpm/certificate-services.ts';
 import { encode } from '../../src/tpm/structures/codec.ts';
 import { tpmtPublic } from '../../src/tpm/structures/public.ts';
+import { strangerKind } from '../../src/x509/file-kind.ts';
+import { readKeyFile, StrangerError } from '../../src/x509/key-file.ts';
 import { MalformedCertificateError } from '../../src/x509/malformed-certificate.ts';
 import { looksLikePkcs7, readPkcs7 } from '../../src/x509/pkcs7.ts';
 import { writeCabinet } from '../support/cabinet-writer.ts';
 import { derNull, explicit, integer, oid, sequence, set } from '../support/der-writer.ts';
+import { CERTIFICATE_FILES, KEY_FILES, OTHER_FILES } from '../support/field-files.ts';
 import { mutated } from '../support/mutation.ts';
 import { ekTemplate } from '../support/open-tpm.ts';
 import { keyPair, mintEkChain, pem, spkiOf } from '../support/pki.ts';
@@ -73,6 +76,9 @@ test('any file of a saved endorsement key has a hash and a subject, or is refuse
     ...[leaf.der, rsa.der, answer(rsa.der), text(pem(leaf.der, intermediate.der))],
     ...[spkiOf(key), text(String(key.export({ format: 'pem', type: 'spki' }))), area, sized],
     ...[encode(tpmtPublic, ekTemplate('H-3')), sequence(sequence(oid('1.2.840.113549.1.1.1'), derNull()))],
+    ...[...Object.values(CERTIFICATE_FILES), ...Object.values(KEY_FILES)].map(([, contents]) =>
+      typeof contents === 'string' ? Uint8Array.from(Buffer.from(contents)) : contents,
+    ),
   ];
   let read = 0;
   fc.assert(
@@ -88,14 +94,24 @@ test('any file of a saved endorsement key has a hash and a subject, or is refuse
   expect(read).toBeGreaterThan(100);
 });
 
-test('any answer of a service is bytes, or none', () => {
-  const deep = text(`{"certificate":${'['.repeat(30_000)}`);
-  expect(certificateOfAnswer(deep)).toBeUndefined();
+test('any file is read, malformed, or named in a sentence of printable characters', () => {
+  const seeds = [CERTIFICATE_FILES, KEY_FILES, OTHER_FILES]
+    .flatMap((files) => Object.values(files))
+    .map(([, contents]) => Uint8Array.from(Buffer.from(contents as Uint8Array)));
   fc.assert(
-    fc.property(fc.oneof(any, mutated(answer(rsa.der)), fc.json().map(text)), (bytes) => {
-      expect((certificateOfAnswer(bytes) ?? bytes).length).toBeLessThanOrEqual(bytes.length);
+    fc.property(fc.oneof(any, mutated(...seeds), fc.json().map(text)), (bytes) => {
+      for (const wanted of ['certificate', 'key'] as const) {
+        try {
+          readKeyFile(bytes, wanted);
+        } catch (error) {
+          if (error instanceof MalformedCertificateError) continue;
+          expect(error).toBeInstanceOf(StrangerError);
+          expect(String(error)).toMatch(/^StrangerError: it is [\x20-\x7e]+\. [\x20-\x7e…]+$/);
+        }
+      }
+      for (const wanted of ['authority', 'crl'] as const) strangerKind(bytes, wanted);
     }),
-    { numRuns: 3000 },
+    { numRuns: 5000 },
   );
 });
 

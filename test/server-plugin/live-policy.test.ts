@@ -201,12 +201,16 @@ describe('what cannot be used', () => {
     [
       'a CA file of rubbish',
       () => write('ca.pem', 'rubbish'),
-      ['"ca_path" cannot be used: PATH/ca.pem: holds no certificate that can be read'],
+      [
+        '"ca_path" cannot be used: PATH/ca.pem: holds no certificate that can be read: it is text without a certificate in it. Give a certificate in PEM ("-----BEGIN CERTIFICATE-----") or DER',
+      ],
     ],
     [
       'an empty CA file, as there is before it is written',
       () => write('ca.pem', ''),
-      ['"ca_path" cannot be used: PATH/ca.pem: holds no certificate that can be read'],
+      [
+        '"ca_path" cannot be used: PATH/ca.pem: holds no certificate that can be read: it is an empty file. Write or download it again',
+      ],
     ],
     [
       'half a CA file',
@@ -225,7 +229,7 @@ describe('what cannot be used', () => {
         write('cas/root.pem', 'rubbish');
       },
       [
-        'ca_path of bundle "b" cannot be used: PATH/cas: PATH/cas/root.pem could be read in whole before; now input.certificate: expected tag 0x30, found 0x72 (at offset 0)',
+        'ca_path of bundle "b" cannot be used: PATH/cas: PATH/cas/root.pem could be read in whole before; now it is text without a certificate in it. Give a certificate in PEM ("-----BEGIN CERTIFICATE-----") or DER',
       ],
     ],
     [
@@ -238,7 +242,9 @@ describe('what cannot be used', () => {
     [
       'an empty folder of a bundle',
       () => rmSync(path('cas/root.pem')),
-      ['ca_path of bundle "b" cannot be used: PATH/cas: holds no certificate that can be read'],
+      [
+        'ca_path of bundle "b" cannot be used: PATH/cas: holds no file; put CA certificates there (PEM or DER), with "tpm-attestor ca import" or by hand',
+      ],
     ],
     ['a folder that has gone', () => rmSync(path('cas'), { recursive: true }), ['ca_path of bundle "b" GONE cas']],
     ['a CA file that has gone', () => rmSync(path('ca.pem')), ['"ca_path" GONE ca.pem']],

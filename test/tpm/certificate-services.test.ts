@@ -1,7 +1,7 @@
 import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { certificateAddresses, certificateOfAnswer } from '../../src/tpm/certificate-services.ts';
-import { readVectors, unhex } from '../support/vectors.ts';
+import { certificateAddresses } from '../../src/tpm/certificate-services.ts';
+import { readVectors } from '../support/vectors.ts';
 
 type Vector = { readonly name: string; readonly urls: readonly string[] } & (
   | { readonly n: string; readonly e: string }
@@ -50,27 +50,5 @@ describe('the addresses of a key', () => {
   test('are none for a key that no endorsement key is', () => {
     expect(certificateAddresses(generateKeyPairSync('ed25519').publicKey)).toEqual([]);
     expect(certificateAddresses(generateKeyPairSync('rsa-pss', { modulusLength: 2048 }).publicKey)).toEqual([]);
-  });
-});
-
-describe('the answer of Intel’s service', () => {
-  const answer = (certificate: unknown): Uint8Array => Buffer.from(JSON.stringify({ pubhash: 'x', certificate }));
-
-  test.each(['-_8w', '-_8wMA%3D%3D', '-_8wMA==', '-_8wMDA%3D'])('holds the certificate: %s', (text) => {
-    expect(certificateOfAnswer(answer(text))).toEqual(
-      Uint8Array.from(Buffer.from(text.replace(/%3D|=/g, ''), 'base64url')),
-    );
-  });
-
-  test.each([
-    ['a certificate that is no text', answer(7)],
-    ['no certificate', Buffer.from('{}')],
-    ['other characters', answer('MI I')],
-    ['an empty certificate', answer('')],
-    ['JSON that is cut off', Buffer.from('{"certificate":"MII')],
-    ['DER', unhex('3003020101')],
-    ['nothing', new Uint8Array()],
-  ])('is not %s', (_, bytes) => {
-    expect(certificateOfAnswer(bytes)).toBeUndefined();
   });
 });
