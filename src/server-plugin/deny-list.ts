@@ -1,6 +1,9 @@
 /** The file of `deny_path`: machines to keep out, by the hash of their EK or the serial number of its certificate. */
+import { hash as digestOf } from 'node:crypto';
 import { hex } from '../tpm/bytes.ts';
 import type { DenySubject } from '../verifier/policy.ts';
+import { DigestTable } from './digest-table.ts';
+import { atOnce, type Steps } from './steps.ts';
 import { readTextList } from './text-list.ts';
 
 const PUB_HASH = /^(?:pub_hash:)?([0-9a-f]{64})$/i;
@@ -11,6 +14,10 @@ export interface DenyList {
   readonly isDenied: (subject: DenySubject) => boolean;
   /** Some entry is a serial number, which a node that sends no certificate does not show. */
   readonly namesSerials: boolean;
+  /** Lines that name a machine. */
+  readonly count: number;
+  /** SHA-256 of the file. */
+  readonly digest: string;
 }
 
 /**
@@ -20,24 +27,37 @@ export interface DenyList {
  * @throws Error of node:fs, or one that names the lines
  */
 export function readDenyList(denyPath: string): DenyList {
-  const { entries, problem } = readTextList(denyPath, (line) => {
+  return atOnce(denyList(denyPath));
+}
+
+/** @throws as `readDenyList` */
+export function* denyList(denyPath: string): Steps<DenyList> {
+  const hashes = new DigestTable();
+  // By their digests, which are of one size whatever the numbers are.
+  const serials = new DigestTable();
+  const { problem, digest } = yield* readTextList(denyPath, hashes, (line) => {
     const hash = PUB_HASH.exec(line)?.[1];
-    if (hash !== undefined) return { hash: hash.toLowerCase() };
+    if (hash !== undefined) {
+      hashes.add(Buffer.from(hash, 'hex'));
+      return true;
+    }
     const serial = SERIAL.exec(line)?.[1];
-    return serial === undefined ? undefined : { serial: magnitude(serial.replaceAll(':', '')) };
+    if (serial === undefined) return false;
+    serials.add(digestOfSerial(serial.replaceAll(':', '')));
+    return true;
   });
   if (problem !== undefined)
     throw new Error(
       `${problem} is no entry: one is 64 hexadecimal digits, or "serial:" and hexadecimal digits, with names behind a #`,
     );
-  const hashes = new Set(entries.flatMap((entry) => ('hash' in entry ? [entry.hash] : [])));
-  const serials = new Set(entries.flatMap((entry) => ('serial' in entry ? [entry.serial] : [])));
+  yield* hashes.seal();
+  yield* serials.seal();
   const isDenied = ({ pubHash, serial }: DenySubject): boolean =>
-    hashes.has(pubHash) || (serial !== undefined && serials.has(magnitude(hex(serial))));
-  return { isDenied, namesSerials: serials.size > 0 };
+    hashes.has(Buffer.from(pubHash, 'hex')) || (serial !== undefined && serials.has(digestOfSerial(hex(serial))));
+  return { isDenied, namesSerials: serials.count > 0, count: hashes.count + serials.count, digest };
 }
 
 /** Some CAs write leading zeros and some viewers drop them. */
-function magnitude(digits: string): string {
-  return digits.toLowerCase().replace(/^0+(?=.)/, '');
+function digestOfSerial(digits: string): Uint8Array {
+  return digestOf('sha256', digits.toLowerCase().replace(/^0+(?=.)/, ''), 'buffer');
 }

@@ -1,7 +1,13 @@
 /** What `hash_path` lists: the EKs that an operator named, in a folder as spire-tpm-plugin has it, or in a file. */
-import { readdirSync, statSync } from 'node:fs';
+import { type Dir, opendir, opendirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { DigestTable } from './digest-table.ts';
+import { stateOf } from './file-state.ts';
+import { atOnce, type Steps, waitFor } from './steps.ts';
 import { readTextList } from './text-list.ts';
+
+const openFolder = promisify(opendir);
 
 const PUB_HASH = /^[0-9a-f]{64}$/;
 const MAX_NAME_CHARS = 80;
@@ -16,13 +22,18 @@ export interface HashList {
 
 /** @throws Error of node:fs */
 export function readHashList(hashPath: string): HashList {
-  return statSync(hashPath).isDirectory() ? hashFolder(hashPath) : hashFile(hashPath);
+  return atOnce(
+    (function* list(): Steps<HashList> {
+      const { kind } = yield* stateOf(hashPath);
+      return kind === 'folder' ? yield* hashFolder(hashPath) : (yield* hashFile(hashPath)).content;
+    })(),
+  );
 }
 
 /** A file carries a hash as name. Looked up anew for each attestation: adding one admits a node, removing ends that. */
-function hashFolder(path: string): HashList {
-  const [example, ...more] = namesOfNoHash(path);
-  const others = more.length > 0 ? ` and ${more.length} more` : '';
+export function* hashFolder(path: string): Steps<HashList> {
+  const [example, count] = yield* namesOfNoHash(path);
+  const others = count > 1 ? ` and ${count - 1} more` : '';
   const name = example === undefined ? '' : JSON.stringify(example.slice(0, MAX_NAME_CHARS));
   const warnings = example === undefined ? [] : [`${name}${others} will never be found: a name is ${FORM}`];
   const isListed = (pubHash: string): boolean => {
@@ -35,20 +46,40 @@ function hashFolder(path: string): HashList {
   return { isListed, warnings };
 }
 
-/** Hidden files aside. None where the folder may be looked into and not listed. */
-function namesOfNoHash(path: string): readonly string[] {
+/** One of them, and how many there are, hidden files aside. None where the folder may be looked into and not listed. */
+function* namesOfNoHash(path: string): Steps<readonly [example: string | undefined, count: number]> {
+  let example: string | undefined;
+  let count = 0;
+  let folder: Dir;
   try {
-    return readdirSync(path).filter((name) => !name.startsWith('.') && !PUB_HASH.test(name));
+    folder = yield* waitFor({ atOnce: () => opendirSync(path), later: () => openFolder(path) });
   } catch {
-    return [];
+    return [undefined, 0];
+  }
+  try {
+    for (;;) {
+      const entry = yield* waitFor({ atOnce: () => folder.readSync(), later: () => folder.read() });
+      if (entry === null) return [example, count];
+      if (entry.name.startsWith('.') || PUB_HASH.test(entry.name)) continue;
+      example ??= entry.name;
+      count += 1;
+    }
+  } finally {
+    yield* waitFor({ atOnce: () => folder.closeSync(), later: () => folder.close() });
   }
 }
 
 /** A hash to a line; whatever the operator calls the machine is a comment. */
-function hashFile(path: string): HashList {
-  const { entries, problem } = readTextList(path, (line) => (PUB_HASH.test(line) ? line : undefined));
-  const hashes = new Set(entries);
+export function* hashFile(path: string): Steps<{ readonly content: HashList; readonly digest: string }> {
+  const hashes = new DigestTable();
+  const { problem, digest } = yield* readTextList(path, hashes, (line) => {
+    if (!PUB_HASH.test(line)) return false;
+    hashes.add(Buffer.from(line, 'hex'));
+    return true;
+  });
+  yield* hashes.seal();
   const warnings =
     problem === undefined ? [] : [`${problem} will never be found: a line is ${FORM}, with names behind a #`];
-  return { isListed: (pubHash) => hashes.has(pubHash), warnings };
+  const isListed = (pubHash: string): boolean => PUB_HASH.test(pubHash) && hashes.has(Buffer.from(pubHash, 'hex'));
+  return { content: { isListed, warnings }, digest };
 }

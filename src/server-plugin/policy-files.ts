@@ -4,92 +4,167 @@ import { authorityKind } from '../x509/authority-kinds.ts';
 import { kindSentence } from '../x509/file-kind.ts';
 import { PathCache } from '../x509/path-cache.ts';
 import { describe } from '../x509/path-rules.ts';
-import { crlsFrom } from '../x509/revocation.ts';
-import { type AnchorSet, type TrustStoreFile, type TrustStoreProblem, trustStoreFrom } from '../x509/trust-store.ts';
+import { crlsIn } from '../x509/revocation.ts';
+import { type AnchorSet, anchorsIn, type FileContents, type TrustStoreProblem } from '../x509/trust-store.ts';
 import { TPM_KINDS, type TpmKind } from '../x509/vendors.ts';
 import { type BundleSettings, CA_PATH_BUNDLE } from './bundle-options.ts';
 import { InvalidConfig, type ServerSettings } from './config.ts';
-import { readDenyList } from './deny-list.ts';
+import { type DenyList, denyList } from './deny-list.ts';
 import { fileFailure } from './file-failure.ts';
-import { readHashList } from './hash-list.ts';
-import { readTrustFiles } from './trust-files.ts';
+import { type FileKind, LoadedFiles } from './loaded-files.ts';
+import { type Place, type PolicyStock, takeStock } from './policy-stock.ts';
+import { atOnce, type Steps } from './steps.ts';
 
 export interface LoadedPolicy {
   readonly policy: Policy;
   /** What of the files is left out, and why; one sentence each. */
   readonly warnings: readonly string[];
+}
+
+/** All that a policy takes from files that are read as a whole or not at all. */
+export interface TrustInForce extends LoadedPolicy {
   /** Files of certificates and revocation lists of which nothing is left out. */
   readonly whole: ReadonlySet<string>;
+  /** What was made of each file: the same objects where the files are the same. */
+  readonly contents: readonly unknown[];
 }
 
 const NONE: ReadonlySet<string> = new Set();
 
 /**
- * Reads the files. Writes and locks nothing.
+ * Reads the files, at once. Writes and locks nothing.
  *
- * @param sound files of which nothing may be left out: they could be read before, and may be half written now
  * @throws InvalidConfig listing all that cannot be used
  */
-export function loadPolicy(settings: ServerSettings, sound: ReadonlySet<string> = NONE): LoadedPolicy {
+export function loadPolicy(settings: ServerSettings): LoadedPolicy {
   const problems: string[] = [];
-  const warnings: string[] = [];
-  const whole = new Set<string>();
-  const leaveOut = (option: string, files: readonly TrustStoreFile[], left: readonly TrustStoreProblem[]): void => {
-    for (const { name } of files) {
-      const first = left.find((problem) => problem.name === name || problem.name.startsWith(`${name}:`));
-      if (first === undefined) whole.add(name);
-      else if (sound.has(name)) throw new Error(`${first.name} could be read in whole before; now ${first.message}`);
-    }
-    warnings.push(...left.map(({ name, message }) => `${option}: ${name} is left out: ${message}`));
-  };
-  const attempt = <T>(path: string | undefined, option: string, read: (path: string) => T): T | undefined => {
-    if (path === undefined) return undefined;
+  const attempt = <T>(load: Steps<T>): T | undefined => {
     try {
-      return read(path);
+      return atOnce(load);
     } catch (error) {
-      problems.push(`${option} cannot be used: ${path}: ${fileFailure(error)}`);
+      if (!(error instanceof InvalidConfig)) throw error;
+      problems.push(...error.problems);
       return undefined;
     }
   };
-  const bundles = settings.bundles.flatMap((bundle): Bundle[] => {
+  const trusted = attempt(loadAll(settings));
+  const list = attempt(loadDenyList(settings));
+  if (problems.length > 0 || trusted === undefined) throw new InvalidConfig(problems);
+  const { policy, warnings } = trusted;
+  if (list === undefined) return { policy, warnings };
+  const { isDenied } = list;
+  return { policy: { ...policy, isDenied }, warnings: [...warnings, ...denyWarnings(settings, list)] };
+}
+
+function* loadAll(settings: ServerSettings): Steps<TrustInForce> {
+  return yield* loadTrust(settings, yield* takeStock(settings), new LoadedFiles());
+}
+
+function* loadDenyList({ denyPath }: ServerSettings): Steps<DenyList | undefined> {
+  if (denyPath === undefined) return undefined;
+  try {
+    return yield* denyList(denyPath);
+  } catch (error) {
+    throw new InvalidConfig([unusable('deny_path', denyPath, error)]);
+  }
+}
+
+/** What an operator should hear of a deny list that can be used. */
+export function denyWarnings(settings: ServerSettings, { namesSerials }: DenyList): readonly string[] {
+  return namesSerials && admitsWithoutCertificate(settings) ? [`deny_path: ${SERIALS_EVADED}`] : [];
+}
+
+/**
+ * Makes a policy of files as they are in stock. Nobody is denied in it.
+ *
+ * @param files what was made of them before
+ * @param sound files of which nothing may be left out: they could be read before, and may be half written now
+ * @throws InvalidConfig listing all that cannot be used
+ */
+export function* loadTrust(
+  settings: ServerSettings,
+  stock: PolicyStock,
+  files: LoadedFiles,
+  sound: ReadonlySet<string> = NONE,
+): Steps<TrustInForce> {
+  const problems: string[] = [];
+  const warnings: string[] = [];
+  const whole = new Set<string>();
+  const used: unknown[] = [];
+  const load = function* load<Kind extends FileKind>(kind: Kind, place: Place) {
+    if ('failure' in place) throw place.failure;
+    const contents = [];
+    for (const [path, state] of place.files) contents.push(yield* files.load(kind, path, state));
+    used.push(...contents);
+    return contents;
+  };
+  const leaveOut = (option: string, place: Place, contents: readonly FileContents<unknown>[]): void => {
+    const names = 'files' in place ? [...place.files.keys()] : [];
+    for (const [i, name] of names.entries()) {
+      const [first] = contents[i]?.problems ?? [];
+      if (first === undefined) whole.add(name);
+      else if (sound.has(name)) throw new Error(`${first.name} could be read in whole before; now ${first.message}`);
+    }
+    const left: readonly TrustStoreProblem[] = contents.flatMap((one) => one.problems);
+    warnings.push(...left.map(({ name, message }) => `${option}: ${name} is left out: ${message}`));
+  };
+  const attempt = function* attempt<T>(path: string, option: string, work: () => Steps<T>): Steps<T | undefined> {
+    try {
+      return yield* work();
+    } catch (error) {
+      problems.push(unusable(option, path, error));
+      return undefined;
+    }
+  };
+
+  const bundles: Bundle[] = [];
+  for (const [i, bundle] of settings.bundles.entries()) {
     const option = bundle.name === CA_PATH_BUNDLE ? 'ca_path' : `ca_path of bundle "${bundle.name}"`;
-    const anchors = attempt(bundle.caPath, quoted(option), (path) => {
-      const files = readTrustFiles(path);
-      const store = trustStoreFrom(files);
-      if (store.anchors.certificates.length === 0) throw new Error(noAnchors(files, store.problems));
-      leaveOut(option, files, store.problems);
-      return store.anchors;
+    const place = stock.bundles[i];
+    if (place === undefined) throw new RangeError(`${option} is not in stock`);
+    const anchors = yield* attempt(bundle.caPath, option, function* anchors(): Steps<AnchorSet> {
+      const contents = yield* load('certificates', place);
+      const set = yield* anchorsIn(contents);
+      if (set.certificates.length === 0) throw new Error(noAnchors(contents));
+      leaveOut(option, place, contents);
+      return set;
     });
-    if (anchors === undefined) return [];
-    warnings.push(...strangers(bundle, anchors).map((text) => `${option}: ${text}`));
-    return [{ ...named(bundle), anchors }];
-  });
+    if (anchors === undefined) continue;
+    warnings.push(...(yield* strangers(bundle, anchors)).map((text) => `${option}: ${text}`));
+    bundles.push({ ...named(bundle), anchors });
+  }
   // A folder without lists is one that nobody has filled yet; whether that will do is the policy's to say.
-  const crls = attempt(settings.crlPath, quoted('crl_path'), (path) => {
-    const files = readTrustFiles(path);
-    const lists = crlsFrom(files);
-    leaveOut('crl_path', files, lists.problems);
-    if (lists.crls.lists.length === 0) warnings.push(`crl_path: ${NO_LISTS}`);
-    return lists.crls;
-  });
-  const list = attempt(settings.hashPath, quoted('hash_path'), readHashList);
+  const crls =
+    settings.crlPath === undefined
+      ? crlsIn([])
+      : yield* attempt(settings.crlPath, 'crl_path', function* lists() {
+          const contents = yield* load('lists', stock.crls);
+          leaveOut('crl_path', stock.crls, contents);
+          const set = crlsIn(contents);
+          if (set.lists.length === 0) warnings.push(`crl_path: ${NO_LISTS}`);
+          return set;
+        });
+  const list =
+    settings.hashPath === undefined
+      ? undefined
+      : yield* attempt(settings.hashPath, 'hash_path', function* hashes() {
+          const [only] = yield* load('hashes', stock.hashes);
+          return only;
+        });
   warnings.push(...(list?.warnings ?? []).map((text) => `hash_path: ${text}`));
-  const denied = attempt(settings.denyPath, quoted('deny_path'), readDenyList);
-  if (denied?.namesSerials === true && admitsWithoutCertificate(settings))
-    warnings.push(`deny_path: ${SERIALS_EVADED}`);
-  if (problems.length > 0) throw new InvalidConfig(problems);
+  if (problems.length > 0 || crls === undefined) throw new InvalidConfig(problems);
 
   const { trustDomain, pluginName, mode, enforce, pcrs, ekAlgorithms, allowSha1Bank, wire } = settings;
   const policy: Policy = {
     ...{ trustDomain, pluginName, mode, enforce, pcrs, ekAlgorithms, allowSha1Bank, wire },
     bundles,
-    crls: crls ?? crlsFrom([]).crls,
+    crls,
     cache: new PathCache(),
     isListed: list?.isListed,
-    isDenied: denied?.isDenied,
+    isDenied: undefined,
     challengeTimeoutMs: settings.attestTimeoutMs,
   };
-  return { policy, warnings, whole };
+  return { policy, warnings, whole, contents: used };
 }
 
 const NO_LISTS =
@@ -98,10 +173,12 @@ const SERIALS_EVADED =
   'a machine named by the serial number of its certificate alone can leave that certificate out and be admitted all the same; name it by its hash';
 
 /** An empty folder, or one file of another kind, says better than its size what is to be done. */
-function noAnchors({ length }: readonly TrustStoreFile[], [first]: readonly TrustStoreProblem[]): string {
-  if (length === 0)
+function noAnchors(contents: readonly FileContents<unknown>[]): string {
+  if (contents.length === 0)
     return 'holds no file; put CA certificates there (PEM or DER), with "tpm-attestor ca import" or by hand';
-  const why = first?.kind === undefined ? '' : `: ${length > 1 ? `of ${first.name}, ` : ''}${kindSentence(first.kind)}`;
+  const first = contents.flatMap(({ problems }) => problems).at(0);
+  const which = contents.length > 1 ? `of ${first?.name}, ` : '';
+  const why = first?.kind === undefined ? '' : `: ${which}${kindSentence(first.kind)}`;
   return `holds no certificate that can be read${why}`;
 }
 
@@ -119,9 +196,14 @@ const VOUCHED: Readonly<Record<TpmKind, string>> = {
   software: 'software TPMs, which anybody can copy',
 };
 
-/** CAs that somebody may not have meant, by what they call themselves: one of each kind is named. */
-function strangers({ name, rules }: BundleSettings, { certificates }: AnchorSet): readonly string[] {
-  const kinds = new Map(certificates.toReversed().map((certificate) => [authorityKind(certificate), certificate]));
+/** CAs that somebody may not have meant, by what they call themselves: the first of each kind is named. */
+function* strangers({ name, rules }: BundleSettings, { certificates }: AnchorSet): Steps<readonly string[]> {
+  const kinds = new Map<TpmKind | undefined, (typeof certificates)[number]>();
+  for (const certificate of certificates) {
+    const kind = authorityKind(certificate);
+    if (!kinds.has(kind)) kinds.set(kind, certificate);
+    yield;
+  }
   const isMixed = name === CA_PATH_BUNDLE && kinds.has('cloud') && kinds.has('hardware');
   return TPM_KINDS.flatMap((kind) => {
     const example = kinds.get(kind);
@@ -131,6 +213,11 @@ function strangers({ name, rules }: BundleSettings, { certificates }: AnchorSet)
     if (kind !== 'cloud' || !isMixed) return [];
     return [`${whose}, and others certify hardware: a bundle with kind = "cloud" would tell the two apart`];
   });
+}
+
+/** As problems with files are told. */
+export function unusable(option: string, path: string, error: unknown): string {
+  return `${quoted(option)} cannot be used: ${path}: ${fileFailure(error)}`;
 }
 
 /** As problems with options are told: a bare option stands in quotes. */

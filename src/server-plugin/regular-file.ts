@@ -1,29 +1,69 @@
 /** Reads what an operator named, whatever it turns out to be: no pipe is waited for, no size trusted. */
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { close, closeSync, constants, fstat, fstatSync, open, openSync, read, readSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { atOnce, type Steps, type Wait, waitFor } from './steps.ts';
 
-const CHUNK_BYTES = 64 * 1024;
+const LATER = { open: promisify(open), stat: promisify(fstat), read: promisify(read), close: promisify(close) };
+const CHUNK_BYTES = 256 * 1024;
+/** Opening a pipe would wait for somebody who writes into it. */
+const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
 
 /** @throws Error of node:fs, and one for a file of another kind or of more than `maxBytes` */
 export function readRegularFile(path: string, maxBytes: number): Uint8Array {
-  // Opening a pipe would wait for somebody who writes into it.
-  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  return atOnce(regularFile(path, maxBytes));
+}
+
+/** @throws as `readRegularFile` */
+export function* regularFile(path: string, maxBytes: number): Steps<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  yield* chunksOfRegularFile(path, maxBytes, function* keep(chunk) {
+    chunks.push(chunk.slice());
+    yield;
+  });
+  const [only] = chunks;
+  return chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks);
+}
+
+/**
+ * Hands over the file piece by piece.
+ *
+ * @param take must not keep the bytes, which the next piece replaces
+ * @throws as `readRegularFile`, and what `take` throws
+ */
+export function* chunksOfRegularFile(
+  path: string,
+  maxBytes: number,
+  take: (chunk: Uint8Array) => Steps<void>,
+): Steps<void> {
+  const file = yield* waitFor(opening(path));
   try {
-    if (!fstatSync(file).isFile()) throw new Error(`${path} is not a regular file`);
-    return readBounded(file, path, maxBytes);
+    const stat = yield* waitFor(statOf(file));
+    if (!stat.isFile()) throw new Error(`${path} is not a regular file`);
+    // Whatever size the file says it has; one octet more than that shows the end at the first read.
+    const isSmall = stat.size > 0 && stat.size < CHUNK_BYTES;
+    const chunk = new Uint8Array(isSmall ? stat.size + 1 : CHUNK_BYTES);
+    for (let length = 0; ; ) {
+      const bytesRead = yield* waitFor(reading(file, chunk));
+      length += bytesRead;
+      if (length > maxBytes) throw new Error(`${path} is larger than ${maxBytes} bytes`);
+      if (bytesRead > 0) yield* take(chunk.subarray(0, bytesRead));
+      if (bytesRead === 0 || (length === stat.size && bytesRead < chunk.length)) return;
+    }
   } finally {
-    closeSync(file);
+    yield* waitFor(closing(file));
   }
 }
 
-/** Whatever size the file says it has. */
-function readBounded(file: number, path: string, maxBytes: number): Uint8Array {
-  const chunks: Uint8Array[] = [];
-  for (let length = 0; ; ) {
-    const chunk = Buffer.alloc(CHUNK_BYTES);
-    const bytesRead = readSync(file, chunk);
-    if (bytesRead === 0) return Buffer.concat(chunks, length);
-    length += bytesRead;
-    if (length > maxBytes) throw new Error(`${path} is larger than ${maxBytes} bytes`);
-    chunks.push(chunk.subarray(0, bytesRead));
-  }
-}
+const opening = (path: string): Wait<number> => ({
+  atOnce: () => openSync(path, FLAGS),
+  later: () => LATER.open(path, FLAGS),
+});
+const statOf = (file: number): Wait<{ readonly size: number; isFile(): boolean }> => ({
+  atOnce: () => fstatSync(file),
+  later: () => LATER.stat(file),
+});
+const reading = (file: number, chunk: Uint8Array): Wait<number> => ({
+  atOnce: () => readSync(file, chunk),
+  later: async () => (await LATER.read(file, chunk, 0, chunk.length, null)).bytesRead,
+});
+const closing = (file: number): Wait<void> => ({ atOnce: () => closeSync(file), later: () => LATER.close(file) });

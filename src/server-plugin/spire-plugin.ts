@@ -1,18 +1,24 @@
 /** The server plugin as SPIRE loads it. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { LogFields, Logger } from '../spire/logger.ts';
+import { errorFields, type LogFields, type Logger } from '../spire/logger.ts';
 import type { PluginDefinition } from '../spire/plugin-definition.ts';
 import type { OperatorLists } from '../verifier/operator-lists.ts';
 import type { Policy } from '../verifier/policy.ts';
 import { attest } from './attestation.ts';
 import { InvalidConfig } from './config.ts';
-import { type LivePolicy, type ReloadReport, readLivePolicy } from './live-policy.ts';
+import { type LivePolicy, openLivePolicy, type ReloadReport } from './live-policy.ts';
 import { OpenChallenges } from './open-challenges.ts';
 import { Tolerances } from './tolerances.ts';
 
 /** With the answer `spire-server validate` ends, whatever of the log it has not read by then. */
 const LOG_READ_MS = 100;
-const UNHEARD: ReloadReport = { reloaded: () => {}, failed: () => {} };
+const UNHEARD: ReloadReport = {
+  reloaded: () => {},
+  denied: () => {},
+  failed: () => {},
+  unanswered: () => {},
+  fault: () => {},
+};
 
 export function serverPlugin(logger: Logger): PluginDefinition<'server', LivePolicy> {
   const challenges = new OpenChallenges();
@@ -21,7 +27,7 @@ export function serverPlugin(logger: Logger): PluginDefinition<'server', LivePol
   return {
     config: {
       configure: async ({ trustDomain }, hcl) => {
-        const live = readLivePolicy(trustDomain, hcl, reloadReport(logger));
+        const live = await openLivePolicy(trustDomain, hcl, reloadReport(logger));
         for (const warning of live.warnings) logger.warn(warning);
         const { policy } = live.current();
         logger.info('configured', {
@@ -31,13 +37,15 @@ export function serverPlugin(logger: Logger): PluginDefinition<'server', LivePol
           ...trusted(policy),
           pcrs: policy.pcrs.map(({ bank, indices }) => `${bank}:${indices.join(',')}`).join(' '),
         });
+        latest?.end();
+        live.watch();
         latest = live;
         return live;
       },
       validate: async ({ trustDomain }, hcl) => {
         try {
           // Not as notes: SPIRE takes every note for a mistake.
-          const { warnings } = readLivePolicy(trustDomain, hcl, UNHEARD);
+          const { warnings } = await openLivePolicy(trustDomain, hcl, UNHEARD);
           for (const warning of warnings) logger.warn(warning);
           if (warnings.length > 0) await delay(LOG_READ_MS);
           return [];
@@ -53,7 +61,7 @@ export function serverPlugin(logger: Logger): PluginDefinition<'server', LivePol
       maxMessageBytes,
     }),
     attest: (stream, live) => {
-      const lists = (): OperatorLists => (latest ?? live).current().policy;
+      const lists = (): OperatorLists => (latest ?? live).lists;
       return attest(stream, live.current(), logger, { lists, challenges, tolerances });
     },
   };
@@ -65,12 +73,21 @@ function reloadReport(logger: Logger): ReloadReport {
       for (const warning of warnings) logger.warn(warning);
       logger.info('files of the configuration changed and are in force', trusted(policy));
     },
+    denied: (entries, warnings) => {
+      for (const warning of warnings) logger.warn(warning);
+      logger.info('deny_path changed and is in force', { denied: entries });
+    },
     failed: (problems) => {
       for (const problem of problems)
         logger.error(
           `files of the configuration changed and are not used, those from before stay in force: ${problem}`,
         );
     },
+    unanswered: (what, ms) =>
+      logger.error(
+        `${what} cannot be looked at, what was read before stays in force: no answer of the file system for ${ms / 1000} s`,
+      ),
+    fault: (error) => logger.error('files of the configuration could not be looked at', errorFields(error)),
   };
 }
 

@@ -1,9 +1,13 @@
 /** The files of `ca_path` and `crl_path`: one file, or a folder of files. */
-import { readdirSync, statSync } from 'node:fs';
+import { readdir, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { type TrustStore, type TrustStoreFile, trustStoreFrom } from '../x509/trust-store.ts';
-import { readRegularFile } from './regular-file.ts';
+import { type FileState, stateOf } from './file-state.ts';
+import { regularFile } from './regular-file.ts';
+import { atOnce, type Steps, waitFor } from './steps.ts';
 
+const readFolder = promisify(readdir);
 /** More than any collection of TPM CAs has, and little enough to read in one go. */
 const FILE_BYTES = 16 * 1024 * 1024;
 
@@ -23,19 +27,33 @@ export function readTrustFiles(path: string): readonly TrustStoreFile[] {
 
 /** @throws as `readTrustStore` */
 export function readTrustFile(path: string): TrustStoreFile {
-  return { name: path, bytes: readRegularFile(path, FILE_BYTES) };
+  return atOnce(trustFile(path));
+}
+
+/** @throws as `readTrustStore` */
+export function* trustFile(path: string): Steps<TrustStoreFile> {
+  return { name: path, bytes: yield* regularFile(path, FILE_BYTES) };
+}
+
+/** @throws Error of node:fs */
+export function trustFileNames(path: string): readonly string[] {
+  return [...atOnce(trustFilesAt(path)).keys()];
 }
 
 /**
- * Folders below the folder and hidden files are left out: editors and mounts leave both.
+ * By name. Folders below the folder and hidden files are left out: editors and mounts leave both.
  *
  * @throws Error of node:fs
  */
-export function trustFileNames(path: string): readonly string[] {
-  if (!statSync(path).isDirectory()) return [path];
-  return readdirSync(path)
-    .filter((name) => !name.startsWith('.'))
-    .sort()
-    .map((name) => join(path, name))
-    .filter((file) => statSync(file).isFile());
+export function* trustFilesAt(path: string): Steps<ReadonlyMap<string, FileState>> {
+  const state = yield* stateOf(path);
+  if (state.kind !== 'folder') return new Map([[path, state]]);
+  const names = yield* waitFor({ atOnce: () => readdirSync(path), later: () => readFolder(path) });
+  const files = new Map<string, FileState>();
+  for (const name of names.filter((one) => !one.startsWith('.')).sort()) {
+    const file = join(path, name);
+    const ofFile = yield* stateOf(file);
+    if (ofFile.kind === 'file') files.set(file, ofFile);
+  }
+  return files;
 }

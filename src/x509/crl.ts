@@ -6,11 +6,15 @@ import { type Extension, readAuthorityKeyIdentifier, readExtensions } from './ex
 import { MalformedCertificateError } from './malformed-certificate.ts';
 import { isEmptyName, type Name, readName } from './name.ts';
 import { CRL_ENTRY_EXTENSION, CRL_EXTENSION } from './object-identifiers.ts';
+import { finished, type Pausable } from './pausable.ts';
 import { readSignatureAlgorithm, type SignatureAlgorithm } from './signature-algorithm.ts';
 import { readTime } from './validity.ts';
 
 /** Largest list read, in bytes: room for some 400,000 entries. */
 export const MAX_CRL_BYTES: number = 16 * 1024 * 1024;
+
+/** Entries read between two pauses. */
+const ENTRIES_PER_STEP = 64;
 
 /** What a list says of one certificate. */
 export interface Revocation {
@@ -72,6 +76,11 @@ const REASONS: Readonly<Record<number, string>> = {
  * @throws {MalformedCertificateError} for anything else.
  */
 export function parseCrl(bytes: Uint8Array): CertificateRevocationList {
+  return finished(readCrl(bytes));
+}
+
+/** @throws as `parseCrl` */
+export function* readCrl(bytes: Uint8Array): Pausable<CertificateRevocationList> {
   if (bytes.length > MAX_CRL_BYTES) {
     throw new MalformedCertificateError('certificateList', 0, `${bytes.length} bytes, ${MAX_CRL_BYTES} are read`);
   }
@@ -97,7 +106,7 @@ export function parseCrl(bytes: Uint8Array): CertificateRevocationList {
   const thisUpdate = readTime(tbs.next('thisUpdate'), ignoreOddity);
   const hasNextUpdate = tbs.nextTag === TAG.UTC_TIME || tbs.nextTag === TAG.GENERALIZED_TIME;
   const nextUpdate = hasNextUpdate ? readTime(tbs.next('nextUpdate'), ignoreOddity) : undefined;
-  const entries = readEntries(tbs.takeIf(TAG.SEQUENCE, 'revokedCertificates'), version);
+  const entries = yield* readEntries(tbs.takeIf(TAG.SEQUENCE, 'revokedCertificates'), version);
   const extensions = readListExtensions(tbs, version);
   tbs.finish();
 
@@ -156,12 +165,13 @@ interface Entries {
 }
 
 /** RFC 5280 §5.1.2.6 wants no list rather than an empty one; both say that nothing is revoked. */
-function readEntries(revoked: DerElement | undefined, version: Version): Entries {
+function* readEntries(revoked: DerElement | undefined, version: Version): Pausable<Entries> {
   const offsets = new Map<string, number>();
   let unusable: string | undefined;
   let forOthers = false;
   let count = 0;
   for (const list = revoked?.enter(); list !== undefined && !list.atEnd; count++) {
+    if (count % ENTRIES_PER_STEP === 0) yield;
     const element = list.take(TAG.SEQUENCE, `[${count}]`);
     const entry = readEntry(element.enter(), version);
     unusable ??= entry.unusable;

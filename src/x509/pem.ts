@@ -2,6 +2,10 @@ import { Buffer } from 'node:buffer';
 import { MAX_CERTIFICATE_BYTES } from './certificate.ts';
 import { MAX_CRL_BYTES } from './crl.ts';
 import { MalformedCertificateError } from './malformed-certificate.ts';
+import { finished, type Pausable } from './pausable.ts';
+
+/** Lines read between two pauses. */
+const LINES_PER_STEP = 256;
 
 /** Of the blocks that are read (RFC 7468 §5 to §9 and §13; RSA PUBLIC KEY is PKCS#1's). */
 export type PemLabel = 'CERTIFICATE' | 'X509 CRL' | 'PKCS7' | 'CMS' | 'PUBLIC KEY' | 'RSA PUBLIC KEY';
@@ -73,14 +77,26 @@ export function readPem(
   first: PemLabel = 'CERTIFICATE',
   ...others: readonly PemLabel[]
 ): readonly PemBlock[] {
+  return finished(pemBlocks(bytes, first, ...others));
+}
+
+/** @throws as `readPem` */
+export function* pemBlocks(
+  bytes: Uint8Array,
+  first: PemLabel,
+  ...others: readonly PemLabel[]
+): Pausable<readonly PemBlock[]> {
   const begins = new Map([first, ...others].map((label) => [`${BEGIN}${label}-----`, label]));
   const text = view(bytes).toString('latin1');
   const blocks: PemBlock[] = [];
   let open: { label: PemLabel; line: number; offset: number; lines: string[]; characters: number } | undefined;
-  let offset = 0;
   let line = 0;
-  for (const raw of text.split('\n')) {
+  for (let offset = 0, next = 0; offset <= text.length; offset = next) {
+    const lineEnd = text.indexOf('\n', offset);
+    next = lineEnd < 0 ? text.length + 1 : lineEnd + 1;
+    const raw = text.slice(offset, next - 1);
     line++;
+    if (line % LINES_PER_STEP === 0) yield;
     const fail = (reason: string): never => {
       throw new MalformedCertificateError(`pem.line[${line}]`, offset, reason);
     };
@@ -104,7 +120,6 @@ export function readPem(
       // Base64 of the largest, with as many line ends as characters to a line allow.
       if (open.characters > MAX_BYTES[open.label] * 2) fail(`a block longer than any ${open.label}`);
     }
-    offset += raw.length + 1;
   }
   if (open !== undefined) throw new MalformedCertificateError(`pem.line[${open.line}]`, open.offset, 'is not ended');
   return blocks;

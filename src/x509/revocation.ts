@@ -1,10 +1,11 @@
 import { Buffer } from 'node:buffer';
 import type { Certificate } from './certificate.ts';
-import { type CertificateRevocationList, parseCrl } from './crl.ts';
+import { type CertificateRevocationList, readCrl } from './crl.ts';
 import { formatName } from './name.ts';
 import { describe, type PathProblem, signatureProblemOf } from './path-rules.ts';
+import { finished, type Pausable } from './pausable.ts';
 import { describeSignature, unsoundness } from './signature-algorithm.ts';
-import { readFiles, type TrustStoreFile, type TrustStoreProblem } from './trust-store.ts';
+import { contentsOf, type FileContents, type TrustStoreFile, type TrustStoreProblem } from './trust-store.ts';
 import type { Period } from './validity.ts';
 
 /** Revocation lists from wherever they are: each counts for what the key that signed it may say. */
@@ -29,17 +30,23 @@ export type RevocationStatus =
   /** No list can be relied upon to say; `why` is for people. */
   | { readonly status: 'unknown'; readonly why: string };
 
-/** Reads revocation lists: each file one in DER or any number of PEM blocks. The same list twice counts once. */
+/** Reads revocation lists: each file one in DER or any number of PEM blocks. */
 export function crlsFrom(files: readonly TrustStoreFile[]): {
   readonly crls: CrlSet;
   readonly problems: readonly TrustStoreProblem[];
 } {
-  const lists = new Map<string, CertificateRevocationList>();
-  const problems = readFiles(files, 'X509 CRL', (der) => {
-    const list = parseCrl(der);
-    lists.set(list.fingerprint, list);
-  });
-  return { crls: crlSetOf([...lists.values()]), problems };
+  const contents = files.map((file) => finished(listsIn(file)));
+  return { crls: crlsIn(contents), problems: contents.flatMap(({ problems }) => problems) };
+}
+
+export function listsIn(file: TrustStoreFile): Pausable<FileContents<CertificateRevocationList>> {
+  return contentsOf(file, 'X509 CRL', readCrl);
+}
+
+/** The same list twice counts once. */
+export function crlsIn(contents: readonly FileContents<CertificateRevocationList>[]): CrlSet {
+  const lists = contents.flatMap(({ items }) => items.map((list) => [list.fingerprint, list] as const));
+  return crlSetOf([...new Map(lists).values()]);
 }
 
 /** Most keys of one name whose verdict on a list is remembered. */

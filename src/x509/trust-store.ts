@@ -2,7 +2,8 @@ import { type Certificate, parseCertificate } from './certificate.ts';
 import { type FileKind, kindSentence, strangerKind } from './file-kind.ts';
 import { unmarked } from './file-text.ts';
 import { MalformedCertificateError } from './malformed-certificate.ts';
-import { looksLikePem, readPem } from './pem.ts';
+import { finished, type Pausable } from './pausable.ts';
+import { looksLikePem, pemBlocks } from './pem.ts';
 
 /** Certificates that are trusted because somebody configured them, whether roots or not. */
 export interface AnchorSet {
@@ -30,45 +31,69 @@ export interface TrustStore {
   readonly problems: readonly TrustStoreProblem[];
 }
 
+/** What of a file could be read, and what could not. */
+export interface FileContents<T> {
+  readonly items: readonly T[];
+  readonly problems: readonly TrustStoreProblem[];
+}
+
 /** Reads configured CA certificates: each file one DER certificate or any number of PEM blocks. */
 export function trustStoreFrom(files: readonly TrustStoreFile[]): TrustStore {
-  const certificates = new Map<string, Certificate>();
-  const problems = readFiles(files, 'CERTIFICATE', (der) => {
-    const certificate = parseCertificate(der);
-    certificates.set(certificate.fingerprint, certificate);
+  const contents = files.map((file) => finished(certificatesIn(file)));
+  return { anchors: finished(anchorsIn(contents)), problems: contents.flatMap(({ problems }) => problems) };
+}
+
+export function certificatesIn(file: TrustStoreFile): Pausable<FileContents<Certificate>> {
+  return contentsOf(file, 'CERTIFICATE', function* read(der) {
+    yield;
+    return parseCertificate(der);
   });
-  return { anchors: anchorsOf([...certificates.values()]), problems };
+}
+
+/** The same certificate twice counts once. */
+export function* anchorsIn(contents: readonly FileContents<Certificate>[]): Pausable<AnchorSet> {
+  const certificates = new Map<string, Certificate>();
+  for (const { items } of contents) {
+    for (const certificate of items) {
+      certificates.set(certificate.fingerprint, certificate);
+      yield;
+    }
+  }
+  return anchorsOf([...certificates.values()]);
 }
 
 /**
- * Hands over what the files hold: each one in DER, or any number of PEM blocks with this label. What cannot be read is
- * a problem, and so is what `add` refuses with a MalformedCertificateError; the rest is handed over all the same.
+ * What a file holds: one item in DER, or any number of PEM blocks with this label. What cannot be read is a problem, and
+ * so is what `read` refuses with a MalformedCertificateError; the rest is there all the same.
  */
-export function readFiles(
-  files: readonly TrustStoreFile[],
+export function* contentsOf<T>(
+  { name, bytes: stored }: TrustStoreFile,
   label: 'CERTIFICATE' | 'X509 CRL',
-  add: (der: Uint8Array) => void,
-): readonly TrustStoreProblem[] {
+  read: (der: Uint8Array) => Pausable<T>,
+): Pausable<FileContents<T>> {
+  const items: T[] = [];
   const problems: TrustStoreProblem[] = [];
   const wanted = label === 'CERTIFICATE' ? 'authority' : 'crl';
-  const attempt = (name: string, bytes: Uint8Array, action: () => void): void => {
+  const attempt = function* attempt(where: string, bytes: Uint8Array, work: () => Pausable<void>): Pausable<void> {
     try {
-      action();
+      yield* work();
     } catch (error) {
       if (!(error instanceof MalformedCertificateError)) throw error;
       // Only what cannot be read is looked at again, to say what it is.
       const kind = strangerKind(bytes, wanted);
-      problems.push({ name, message: kind === undefined ? error.message : kindSentence(kind), kind });
+      problems.push({ name: where, message: kind === undefined ? error.message : kindSentence(kind), kind });
     }
   };
-  for (const { name, bytes: stored } of files) {
-    const bytes = unmarked(stored);
-    attempt(name, bytes, () => {
-      if (!looksLikePem(bytes)) return add(bytes);
-      for (const { der, line } of readPem(bytes, label)) attempt(`${name}:${line}`, der, () => add(der));
-    });
-  }
-  return problems;
+  const adding = (der: Uint8Array) =>
+    function* add(): Pausable<void> {
+      items.push(yield* read(der));
+    };
+  const bytes = unmarked(stored);
+  yield* attempt(name, bytes, function* all() {
+    if (!looksLikePem(bytes)) return yield* adding(bytes)();
+    for (const { der, line } of yield* pemBlocks(bytes, label)) yield* attempt(`${name}:${line}`, der, adding(der));
+  });
+  return { items, problems };
 }
 
 export function anchorsOf(certificates: readonly Certificate[]): AnchorSet {

@@ -1,5 +1,6 @@
 /** The operator's own lists: who is admitted by hash, with and without a certificate, and who is kept out. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { closeSync, constants, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -151,5 +152,26 @@ test('A55 refuses to be configured with a line that would keep out nobody, or an
     });
   }
   await certificate.refuses({ device: denied }, 'ek.denied');
+  await certificate.admits(listed);
+});
+
+test('A79 refuses to be configured with a pipe in place of any file, and waits for nobody who writes into it', async () => {
+  const pipe = join(folder, 'pipe');
+  execFileSync('mkfifo', [pipe]);
+  const anchor = `ca_path = ${JSON.stringify(join(folder, 'wire.pem'))}\n`;
+  const options = ['ca_path', 'hash_path', 'deny_path', 'crl_path'];
+  for (const option of options) {
+    const rest = option === 'ca_path' ? '' : anchor;
+    const answer = certificate.host.configure(`${rest}${option} = ${JSON.stringify(pipe)}`, TRUST_DOMAIN);
+    // Whoever waited for it is let go, and has waited.
+    let hasWaited = false;
+    const release = setTimeout(() => {
+      hasWaited = true;
+      closeSync(openSync(pipe, constants.O_WRONLY | constants.O_NONBLOCK));
+    }, 10_000);
+    await expect(answer, option).rejects.toMatchObject({ message: expect.stringContaining('is not a regular file') });
+    clearTimeout(release);
+    expect(hasWaited, option).toBe(false);
+  }
   await certificate.admits(listed);
 });

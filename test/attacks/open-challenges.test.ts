@@ -58,7 +58,7 @@ test('A55 refuses a machine that is denied while its challenge is open, by hash 
   const open = (machines: readonly Forger[]) => Promise.all(machines.map((machine) => challenged(judge, machine)));
   const kept = await open([forger(denied), forger(bySerial), pluginForger(denied), pluginForger(bySerial)]);
   const admitted = await open([forger(spared), pluginForger(spared)]);
-  await judge.changes(() => put('denied', pubHashOf(denied), 'serial:2f0177'));
+  await judge.changes(() => put('denied', pubHashOf(denied), 'serial:2f0177'), 'denied');
   for (const answer of kept) await judge.refused(await answer(), 'ek.denied');
   for (const answer of admitted) expect(await answer()).toMatchObject({ outcome: 'admitted' });
 });
@@ -67,7 +67,7 @@ test('A55 refuses a known machine that is denied while its challenge is open', a
   await judge.admits(spared);
   await judge.admits(spared);
   const answer = await challenged(judge, forger(spared));
-  await judge.changes(() => put('denied', pubHashOf(spared)));
+  await judge.changes(() => put('denied', pubHashOf(spared)), 'denied');
   await judge.refused(await answer(), 'ek.denied');
 });
 

@@ -12,7 +12,8 @@ import { type Issuer, keyPair, mintAuthority, mintEkCertificate, pem, spkiOf } f
 import { pubHashOf, type SoftwareDevice, softwareDevice } from '../support/software-device.ts';
 
 /** Longer than changed files may go unseen. */
-const LOOK_MS = 5500;
+const LOOK_MS = 8000;
+const BOTH = ['in force', 'denied'] as const;
 
 const folder = mkdtempSync(join(tmpdir(), 'reload-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -101,13 +102,16 @@ async function makeKnownAndChange(): Promise<void> {
   }
   certain = await judge.selectors(lessCertain);
   for (const device of [added, listed]) expect(await judge.judge(forger(device))).toMatchObject({ outcome: 'refused' });
-  await judge.changes(() => {
-    rmSync(at('changing', 'removed.pem'));
-    put(pem(link(ROOTS.added)), 'changing', 'added.pem');
-    put(`${pubHashOf(denied)}\nserial:${Buffer.from(OTHER).toString('hex')}\n`, 'denied');
-    put(`${pubHashOf(lessCertain)}\n${pubHashOf(listed)}\n`, 'hashes');
-    putLists(SERIAL);
-  });
+  await judge.changes(
+    () => {
+      rmSync(at('changing', 'removed.pem'));
+      put(pem(link(ROOTS.added)), 'changing', 'added.pem');
+      put(`${pubHashOf(denied)}\nserial:${Buffer.from(OTHER).toString('hex')}\n`, 'denied');
+      put(`${pubHashOf(lessCertain)}\n${pubHashOf(listed)}\n`, 'hashes');
+      putLists(SERIAL);
+    },
+    ...BOTH,
+  );
 }
 
 test('A62 refuses a known machine, and whatever CA it sends along, once the anchor above is removed', async () => {
@@ -160,26 +164,53 @@ test('keeps the files from before where new ones cannot be used, all of them, an
   await changed();
   const failures = () => judge.records.filter(({ level }) => level === 'error').map(({ message }) => message);
   const late = below(ROOTS.late, 'late');
-  await judge.changes(() => {
-    put('no certificate\n', 'kept', 'kept.pem');
-    put(`${pubHashOf(listed)}\nnobody\n`, 'denied');
-    put(pem(link(ROOTS.late)), 'changing', 'late.pem');
-  }, 'are not used');
+  await judge.changes(
+    () => {
+      put('no certificate\n', 'kept', 'kept.pem');
+      put(`${pubHashOf(listed)}\nnobody\n`, 'denied');
+      put(pem(link(ROOTS.late)), 'changing', 'late.pem');
+    },
+    'not used',
+    'deny list not used',
+  );
   await judge.admits(kept);
   await judge.refuses({ device: denied }, 'ek.denied');
   await judge.admits(listed);
   await judge.refuses({ device: late }, 'ek.unknown_issuer');
   await delay(LOOK_MS);
   await judge.admits(kept);
-  expect(failures()).toEqual([
-    expect.stringMatching(/not used, those from before stay in force: ca_path of bundle "kept" cannot be used: /),
+  expect([...failures()].sort()).toEqual([
     expect.stringMatching(/not used, those from before stay in force: "deny_path" cannot be used: .*line 2/),
+    expect.stringMatching(/not used, those from before stay in force: ca_path of bundle "kept" cannot be used: /),
   ]);
-  await judge.changes(() => {
-    put(pem(link(ROOTS.kept)), 'kept', 'kept.pem');
-    put(`${pubHashOf(listed)}\n`, 'denied');
-  });
+  await judge.changes(
+    () => {
+      put(pem(link(ROOTS.kept)), 'kept', 'kept.pem');
+      put(`${pubHashOf(listed)}\n`, 'denied');
+    },
+    ...BOTH,
+  );
   await judge.refuses({ device: listed }, 'ek.denied');
-  await judge.admits(denied);
   await judge.admits(late);
+  // Who stands in the list no longer is denied until nobody has written it for a while.
+  await expect.poll(() => judge.judge(forger(denied)), { timeout: 20_000 }).toMatchObject({ outcome: 'admitted' });
+});
+
+test('A55 refuses a machine that was denied since, while other files are broken, change whenever they are read, or are long', async () => {
+  await changed();
+  put('', 'denied');
+  await expect.poll(() => judge.judge(forger(listed)), { timeout: 20_000 }).toMatchObject({ outcome: 'admitted' });
+  const many = `${pubHashOf(listed)}\n`.repeat(400_000);
+  let count = 0;
+  put('no certificate\n', 'kept', 'kept.pem');
+  const busy = setInterval(() => put(`# ${count++}\n${many}`, 'hashes'), 200);
+  try {
+    await judge.changes(() => put(`${pubHashOf(listed)}\n`, 'denied'), 'denied');
+    await judge.refuses({ device: listed }, 'ek.denied');
+    rmSync(at('denied'));
+    await judge.changes(() => {}, 'deny list not used');
+    await judge.refuses({ device: listed }, 'ek.denied');
+  } finally {
+    clearInterval(busy);
+  }
 });

@@ -13,7 +13,6 @@ import { BUNDLE_OPTIONS } from '../../src/server-plugin/bundle-options.ts';
 import { readServerSettings, SERVER_OPTIONS } from '../../src/server-plugin/config.ts';
 import { readDenyList } from '../../src/server-plugin/deny-list.ts';
 import { readHashList } from '../../src/server-plugin/hash-list.ts';
-import { readLivePolicy } from '../../src/server-plugin/live-policy.ts';
 import { readTrustStore } from '../../src/server-plugin/trust-files.ts';
 import { parseHcl } from '../../src/spire/hcl.ts';
 import { type OptionSpec, readOptions } from '../../src/spire/options.ts';
@@ -25,6 +24,7 @@ import { CLI } from '../support/cli.ts';
 import { mintCrl } from '../support/crl-recipe.ts';
 import { MarkdownDocument, quotedIn, tableRows } from '../support/document.ts';
 import { type Execution, execute } from '../support/execute.ts';
+import { openPolicy } from '../support/live-policy.ts';
 import { mintEkChain, pem } from '../support/pki.ts';
 
 const document = new MarkdownDocument('docs/operations.md');
@@ -81,9 +81,9 @@ test('the rules that ca_path and a bundle share have the same defaults in both t
 describe('the configurations of the document, with its folders in place', () => {
   const { root, rootKey } = mintEkChain();
   let etc: string;
-  const configured = (name: string): Policy => {
-    const hcl = document.block('hcl', name).replaceAll('/etc/spire', etc);
-    return readLivePolicy('example.org', hcl, { reloaded: () => {}, failed: () => {} }).current().policy;
+  const configured = async (name: string): Promise<Policy> => {
+    const live = await openPolicy(document.block('hcl', name).replaceAll('/etc/spire', etc));
+    return live.current().policy;
   };
   beforeEach(async () => {
     etc = await mkdtemp(join(folder, 'spire-'));
@@ -98,16 +98,16 @@ describe('the configurations of the document, with its folders in place', () => 
     await mkdir(join(etc, 'tpm-hashes'));
   });
 
-  test('tpm-server.hcl admits by either', () => {
-    expect(configured('tpm-server.hcl')).toMatchObject({
+  test('tpm-server.hcl admits by either', async () => {
+    expect(await configured('tpm-server.hcl')).toMatchObject({
       mode: 'either',
       bundles: [{ name: 'ca_path' }],
       enforce: true,
     });
   });
 
-  test('bundles.hcl has three bundles, each for what it says', () => {
-    expect(configured('bundles.hcl')).toMatchObject({
+  test('bundles.hcl has three bundles, each for what it says', async () => {
+    expect(await configured('bundles.hcl')).toMatchObject({
       mode: 'certificate',
       bundles: [
         { name: 'hardware', rules: { kinds: ['hardware'], manufacturers: ['49465800'], minFirmware: '0740' } },
@@ -126,10 +126,10 @@ describe('the configurations of the document, with its folders in place', () => 
     expect(settings(JSON.stringify({ bundle: bodies }))).toEqual(settings(document.block('hcl', 'bundles.hcl')));
   });
 
-  test('revocation.hcl asks its lists, and watch.hcl enforces nothing', () => {
-    const { bundles, crls } = configured('revocation.hcl');
+  test('revocation.hcl asks its lists, and watch.hcl enforces nothing', async () => {
+    const { bundles, crls } = await configured('revocation.hcl');
     expect([bundles[0]?.rules.crlPolicy, crls.lists.length]).toEqual(['fail-closed', 1]);
-    expect(configured('watch.hcl').enforce).toBe(false);
+    expect((await configured('watch.hcl')).enforce).toBe(false);
   });
 
   test('the policies for lists are those that there are', () => {
@@ -187,8 +187,10 @@ test('the selectors are those that the code gives', () => {
 });
 
 test('a change is seen after as long as it says', () => {
-  const seconds = constantIn('src/server-plugin/live-policy.ts', 'LOOK_EVERY_MS') / 1000;
-  expect(document.section('Files that change')).toContain(`looked at when a machine attests, ${seconds} s\nafter`);
+  const seconds = (name: string): number => constantIn('src/server-plugin/live-policy.ts', name) / 1000;
+  const text = document.section('Files that change').replaceAll('\n', ' ');
+  expect(text).toContain(`looks at the deny list every ${seconds('LOOK_AT_DENY_LIST_EVERY_MS')} s`);
+  expect(text).toContain(`at the other files every ${seconds('LOOK_EVERY_MS')} s`);
 });
 
 /** As the table writes it: HCL. */
@@ -422,15 +424,8 @@ test('the file that plugin_data_file names holds options that the code takes, an
   expect(readOptions(SERVER_OPTIONS, parseHcl(document.block('hcl', named ?? '')))).toMatchObject({ ok: true });
 });
 
-test('mistakes are shown in three steps: in options, in what does not fit together, in files', () => {
-  const problems = (hcl: string): string => {
-    try {
-      readLivePolicy('example.org', hcl, { reloaded: () => {}, failed: () => {} });
-    } catch (error) {
-      return String(error);
-    }
-    return '';
-  };
+test('mistakes are shown in three steps: in options, in what does not fit together, in files', async () => {
+  const problems = (hcl: string): Promise<string> => openPolicy(hcl).then(() => '', String);
   const [option, unfit, file] = [/did you mean "pcrs"/, /needs hash_path.*names a SHA-1 bank/s, /cannot be used/];
   const hcl = `ca_path = "${join(folder, 'nowhere')}"\nmode = "both"\npcrs = "sha1:0-7"\npcr = "sha256:0"`;
   const steps = [
@@ -440,8 +435,8 @@ test('mistakes are shown in three steps: in options, in what does not fit togeth
   ] as const;
   for (const [text, shown] of steps)
     for (const one of [option, unfit, file]) {
-      if (one === shown) expect(problems(text)).toMatch(one);
-      else expect(problems(text)).not.toMatch(one);
+      if (one === shown) expect(await problems(text)).toMatch(one);
+      else expect(await problems(text)).not.toMatch(one);
     }
 });
 

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { readDenyList } from '../../src/server-plugin/deny-list.ts';
-import { readLivePolicy } from '../../src/server-plugin/live-policy.ts';
 import { fromHex } from '../../src/tpm/bytes.ts';
+import { openPolicy } from '../support/live-policy.ts';
 import { mintEkChain, pem } from '../support/pki.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'deny-'));
@@ -56,20 +56,20 @@ test.each([
   expect(isDenied(HASH)).toBe(false);
 });
 
-test('a serial number is warned of where a machine may be admitted that does not send it', () => {
+test('a serial number is warned of where a machine may be admitted that does not send it', async () => {
   const caPath = join(folder, 'ca.pem');
   writeFileSync(caPath, pem(mintEkChain().root.der));
   const list = `hash_path = ${JSON.stringify(folder)}`;
   const ca = `ca_path = ${JSON.stringify(caPath)}`;
-  const warned = (hcl: string, text: string): boolean => {
+  const warned = async (hcl: string, text: string): Promise<boolean> => {
     writeFileSync(path, text);
-    const options = `${hcl}\ndeny_path = ${JSON.stringify(path)}`;
-    const { warnings } = readLivePolicy('example.org', options, { reloaded: () => {}, failed: () => {} });
+    const { warnings } = await openPolicy(`${hcl}\ndeny_path = ${JSON.stringify(path)}`);
     return warnings.some((warning) => /^deny_path: .* name it by its hash$/.test(warning));
   };
   const rows = [ca, list, `${ca}\n${list}`, `${ca}\n${list}\nmode = "both"`, `${ca}\nenforce = false`];
-  expect(rows.map((hcl) => warned(hcl, 'serial:01'))).toEqual([false, true, true, false, true]);
-  expect(rows.map((hcl) => warned(hcl, HASH))).toEqual([false, false, false, false, false]);
+  const evaded = [false, true, true, false, true];
+  for (const [i, hcl] of rows.entries())
+    expect([await warned(hcl, 'serial:01'), await warned(hcl, HASH)]).toEqual([evaded[i], false]);
 });
 
 test('a serial number of zero is one', () => {
@@ -116,18 +116,34 @@ test.each([
   );
 });
 
-test('such a line stops the configuration, with the option and the file', () => {
+test('such a line stops the configuration, with the option and the file', async () => {
   writeFileSync(path, 'edge-7\nedge-8\n');
   const hcl = `hash_path = ${JSON.stringify(folder)}\ndeny_path = ${JSON.stringify(path)}`;
-  const configure = () => readLivePolicy('example.org', hcl, { reloaded: () => {}, failed: () => {} });
-  expect(configure).toThrow(`"deny_path" cannot be used: ${path}: line 1 ("edge-7"), line 2 ("edge-8") is no entry`);
+  await expect(openPolicy(hcl)).rejects.toThrow(
+    `"deny_path" cannot be used: ${path}: line 1 ("edge-7"), line 2 ("edge-8") is no entry`,
+  );
   writeFileSync(path, HASH);
-  expect(configure().current().policy.isDenied?.({ pubHash: HASH, serial: undefined })).toBe(true);
+  const { policy } = (await openPolicy(hcl)).current();
+  expect(policy.isDenied?.({ pubHash: HASH, serial: undefined })).toBe(true);
   rmSync(path);
-  expect(configure).toThrow(`"deny_path" cannot be used: ${path}: no such file or directory`);
+  await expect(openPolicy(hcl)).rejects.toThrow(`"deny_path" cannot be used: ${path}: no such file or directory`);
 });
 
-test('a line of digits without end is refused as soon as it is read', () => {
-  expect(() => denied(`serial:${'0'.repeat(1_000_000)}x`)).toThrow('line 1 ("serial:000');
-  expect(denied(`serial:${'0'.repeat(1_000_000)}c0ffee01`)(HASH, SERIAL)).toBe(true);
+test('a line of digits without end is refused, and so is what might stand at its end', () => {
+  const zeros = '0'.repeat(1_000_000);
+  for (const end of ['x', '', 'c0ffee01'])
+    expect(() => denied(`serial:${zeros}${end}\n${HASH}`)).toThrow('line 1 ("serial:000');
+  expect(() => denied(`${' '.repeat(100_000)}${HASH}`)).toThrow('line 1 ("") is no entry');
+  expect(denied(`serial:${'0'.repeat(60_000)}c0ffee01\n${HASH}`)(OTHER, SERIAL)).toBe(true);
+  expect(denied(`${HASH} # ${'x'.repeat(1_000_000)}\nserial:c0ffee01`)(OTHER, SERIAL)).toBe(true);
 });
+
+/** A piece of a file is 256 KiB. */
+test.each([0, 1, 31, 63, 64, 65])(
+  'a line that two pieces of the file share is read as one, cut after %i octets',
+  (cut) => {
+    const before = `#${'x'.repeat(256 * 1024 - 2 - cut)}\n`;
+    const isDenied = denied(`${before}${HASH}\n${OTHER}`);
+    expect([HASH, OTHER, 'a'.repeat(64)].map((hash) => isDenied(hash))).toEqual([true, true, false]);
+  },
+);

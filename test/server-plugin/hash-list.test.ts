@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { readHashList } from '../../src/server-plugin/hash-list.ts';
-import { type LivePolicy, readLivePolicy } from '../../src/server-plugin/live-policy.ts';
 import { serverPlugin } from '../../src/server-plugin/spire-plugin.ts';
 import { createLogger } from '../../src/spire/logger.ts';
+import { openPolicy } from '../support/live-policy.ts';
 import { mintEkChain, pem } from '../support/pki.ts';
 
 const HASH = '0123456789abcdef'.repeat(4);
@@ -16,26 +16,24 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-const configure = (hcl: string): LivePolicy =>
-  readLivePolicy('example.org', hcl, { reloaded: () => {}, failed: () => {} });
-const configured = () => configure(`hash_path = ${JSON.stringify(folder)}`);
+const configured = () => openPolicy(`hash_path = ${JSON.stringify(folder)}`);
 const list = (...names: string[]) => {
   for (const name of names) writeFileSync(join(folder, name), '');
 };
 
-test('a folder of hashes with hidden files beside them is no reason to warn', () => {
+test('a folder of hashes with hidden files beside them is no reason to warn', async () => {
   list(HASH, '.keep');
   mkdirSync(join(folder, '..data'));
-  expect(configured().warnings).toEqual([]);
+  expect((await configured()).warnings).toEqual([]);
 });
 
 test.each([
   ['in upper case', HASH.toUpperCase()],
   ['too short', HASH.slice(1)],
   ['with something behind it', `${HASH}.txt`],
-])('a name %s is warned of, and is not found', (_, name) => {
+])('a name %s is warned of, and is not found', async (_, name) => {
   list(name);
-  const live = configured();
+  const live = await configured();
   const { policy } = live.current();
   const { warnings } = live;
   expect(warnings).toEqual([
@@ -44,9 +42,9 @@ test.each([
   expect(policy.isListed?.(HASH)).toBe(false);
 });
 
-test('of many such names one is given', () => {
+test('of many such names one is given', async () => {
   list('README', 'b', 'c', HASH);
-  const { warnings } = configured();
+  const { warnings } = await configured();
   expect(warnings).toHaveLength(1);
   expect(warnings[0]).toMatch(/^hash_path: "(README|b|c)" and 2 more will never be found/);
 });
@@ -117,25 +115,25 @@ describe('a file of hashes', () => {
     expect(read('').isListed('')).toBe(false);
   });
 
-  test('is read up to 64 MiB', () => {
+  test('is read up to 256 MiB', () => {
     read(`${HASH}\n`);
-    truncateSync(join(folder, 'list'), 64 * 1024 * 1024 + 1);
-    expect(() => readHashList(join(folder, 'list'))).toThrow('list is larger than 67108864 bytes');
+    truncateSync(join(folder, 'list'), 256 * 1024 * 1024 + 1);
+    expect(() => readHashList(join(folder, 'list'))).toThrow('list is larger than 268435456 bytes');
   });
 });
 
-test.each(['ca_path', 'hash_path'])('%s that is not there is named once, in plain words', (option) => {
+test.each(['ca_path', 'hash_path'])('%s that is not there is named once, in plain words', async (option) => {
   const missing = join(folder, 'nonesuch');
-  expect(() => configure(`${option} = ${JSON.stringify(missing)}`)).toThrow(
+  await expect(openPolicy(`${option} = ${JSON.stringify(missing)}`)).rejects.toThrow(
     `"${option}" cannot be used: ${missing}: no such file or directory`,
   );
 });
 
-test('paths that hold nothing of use are named with what is wrong', () => {
+test('paths that hold nothing of use are named with what is wrong', async () => {
   list('file');
   const file = JSON.stringify(join(folder, 'file'));
-  expect(() => configure(`ca_path = ${file}`)).toThrow(/file: holds no certificate that can be/);
-  expect(() => configure(`hash_path = "/dev/null"`)).toThrow(/\/dev\/null is not a regular file/);
+  await expect(openPolicy(`ca_path = ${file}`)).rejects.toThrow(/file: holds no certificate that can be/);
+  await expect(openPolicy(`hash_path = "/dev/null"`)).rejects.toThrow(/\/dev\/null is not a regular file/);
 });
 
 test('CAs without a word on machines are warned of at Configure, and at Validate in the log alone; hashes are not', async () => {
@@ -143,8 +141,8 @@ test('CAs without a word on machines are warned of at Configure, and at Validate
   writeFileSync(caPath, pem(mintEkChain().root.der));
   const hcl = `ca_path = ${JSON.stringify(caPath)}`;
   const everyTpm = expect.stringContaining('every TPM is admitted that the CAs ever certified');
-  expect(configure(hcl).warnings).toEqual([everyTpm]);
-  expect(configured().warnings).toEqual([expect.not.stringContaining('every TPM')]);
+  expect((await openPolicy(hcl)).warnings).toEqual([everyTpm]);
+  expect((await configured()).warnings).toEqual([expect.not.stringContaining('every TPM')]);
 
   const messages: string[] = [];
   const { config } = serverPlugin(

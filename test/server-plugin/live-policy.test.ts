@@ -1,22 +1,27 @@
 /** The policy follows its files, as a whole or not at all. */
+import { execFileSync } from 'node:child_process';
 import {
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { readServerSettings } from '../../src/server-plugin/config.ts';
-import { LivePolicy } from '../../src/server-plugin/live-policy.ts';
+import { LivePolicy, type PolicyInForce } from '../../src/server-plugin/live-policy.ts';
 import type { Policy } from '../../src/verifier/policy.ts';
 import { commonName } from '../support/certificate-recipe.ts';
 import { crlPem, mintCrl } from '../support/crl-recipe.ts';
+import { UNHEARD } from '../support/live-policy.ts';
 import { keyPair, mintAuthority, mintEkChain, pem } from '../support/pki.ts';
 
 const HASH = '0123456789abcdef'.repeat(4);
@@ -45,18 +50,23 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 interface Told {
   readonly reloaded: Policy[];
+  /** Entries of the deny list, each time that it was told. */
+  readonly denied: number[];
   readonly warnings: string[];
   /** One list for each failed look. */
   readonly failed: (readonly string[])[];
 }
 
-/**
- * Looks at its files at every question, unless told otherwise.
- *
- * @param whenRead happens each time between the reading of the files and their being in force
- */
-function live(lookEveryMs = 0, whenRead: () => void = () => {}): { readonly policy: LivePolicy; readonly told: Told } {
-  const told: Told = { reloaded: [], warnings: [], failed: [] };
+interface Live {
+  readonly policy: LivePolicy;
+  /** What is in force after a look. */
+  readonly seen: () => Promise<PolicyInForce>;
+  readonly told: Told;
+}
+
+/** @param whenRead happens each time between the reading of the files and their being in force */
+async function live(whenRead: () => void = () => {}): Promise<Live> {
+  const told: Told = { reloaded: [], denied: [], warnings: [], failed: [] };
   const option = (name: string, file: string): string => `${name} = ${JSON.stringify(path(file))}\n`;
   const bundle = `bundle "b" {\n${option('ca_path', 'cas')}}\n`;
   const files = [
@@ -73,15 +83,24 @@ function live(lookEveryMs = 0, whenRead: () => void = () => {}): { readonly poli
       return 60_000;
     },
   };
-  const report = {
-    reloaded: (policy: Policy, warnings: readonly string[]) => {
-      told.reloaded.push(policy);
+  const policy = await LivePolicy.open(settings, {
+    ...UNHEARD,
+    reloaded: (reloaded, warnings) => {
+      told.reloaded.push(reloaded);
       told.warnings.push(...warnings);
     },
-    failed: (problems: readonly string[]) => told.failed.push(problems),
+    denied: (entries) => told.denied.push(entries),
+    failed: (problems) => told.failed.push(problems),
+  });
+  const seen = async (): Promise<PolicyInForce> => {
+    await policy.look();
+    return policy.current();
   };
-  return { policy: new LivePolicy(settings, report, lookEveryMs), told };
+  return { policy, seen, told };
 }
+
+/** Since a file may be written within one tick of the clock, it is read once more when it has been left alone for a while. */
+const SETTLED_MS = 2100;
 
 const facts = ({ bundles, crls, isListed, isDenied }: Policy): unknown => ({
   anchors: bundles.map(({ anchors }) => anchors.certificates.length),
@@ -110,7 +129,6 @@ const CHANGES: readonly (readonly [string, () => void, Partial<typeof FIRST>])[]
     },
     { listed: [false, true] },
   ],
-  ['a denied machine', () => write('denied', HASH), { denied: [true, false] }],
 ];
 
 function replace(name: string, contents: string): void {
@@ -118,80 +136,102 @@ function replace(name: string, contents: string): void {
   renameSync(path(`${name}.new`), path(name));
 }
 
-test.each(CHANGES)('%s is in force at the next question, once', (_, change, changed) => {
-  const { policy, told } = live();
+test.each(CHANGES)('%s is in force after the next look, once', async (_, change, changed) => {
+  const { policy, seen, told } = await live();
   const before = policy.current();
   expect(facts(before.policy)).toEqual(FIRST);
   change();
-  const after = policy.current();
+  const after = await seen();
   expect(facts(after.policy)).toEqual({ ...FIRST, ...changed });
   const none =
     after.policy.crls.lists.length === 0 ? [expect.stringMatching(/^crl_path: holds no revocation list/)] : [];
-  expect(told).toEqual({ reloaded: [after.policy], warnings: none, failed: [] });
+  expect(told).toEqual({ reloaded: [after.policy], denied: [], warnings: none, failed: [] });
   // Who is known was known under the other policy.
   expect([after.policy === before.policy, after.known === before.known]).toEqual([false, false]);
-  expect(policy.current()).toBe(after);
+  expect(await seen()).toBe(after);
+  await delay(SETTLED_MS);
+  expect(await seen()).toBe(after);
   expect(told.reloaded).toHaveLength(1);
   // An attestation keeps what it began with, but for a folder of hashes, in which the list lies itself.
   expect(facts(before.policy)).toMatchObject({ anchors: [1, 1], crls: 1, denied: [false, false] });
 });
 
+const THIRD = { issuer: 'Third', key: keyPair('p256', 'third') };
+
 /** Bytes that this process has read from files so far. */
 const bytesRead = (): number => Number(/^rchar: (\d+)$/m.exec(readFileSync('/proc/self/io', 'utf8'))?.[1]);
 
-test('while nothing changes the policy and who is known stay the same, and no file is read', () => {
-  const large = 4 * 1024 * 1024;
-  write('ca.pem', `${' '.repeat(large)}\n${pem(root.der)}`);
-  const { policy, told } = live();
-  const reading = (change: () => void): boolean => {
-    const before = bytesRead();
-    change();
-    policy.current();
-    return bytesRead() - before > large;
-  };
+async function readBy(work: () => Promise<unknown>): Promise<number> {
+  const before = bytesRead();
+  await work();
+  return bytesRead() - before;
+}
+
+test('while nothing changes the policy and who is known stay the same, and no file is read', async () => {
+  const { policy, seen, told } = await live();
   const before = policy.current();
-  expect(reading(() => {})).toBe(false);
+  await delay(SETTLED_MS);
+  expect(await seen()).toBe(before);
+  const [idle, again] = [await readBy(seen), await readBy(seen)];
   expect(policy.current()).toBe(before);
-  expect(told.reloaded).toEqual([]);
-  expect(reading(() => write('denied', HASH))).toBe(true);
-  expect(reading(() => {})).toBe(false);
+  expect([told.reloaded, told.denied]).toEqual([[], []]);
+  // What the two lines of /proc take.
+  expect(idle).toBe(again);
+  write('hashes', `${HASH}\n${OTHER}\n`);
+  expect(await readBy(seen)).toBeGreaterThan(idle);
 });
 
-test('files that cannot be used are read again at once when they change, and else at one look of twelve', () => {
+test('of many files the one is read that has changed', async () => {
   const large = 4 * 1024 * 1024;
-  write('ca.pem', `${' '.repeat(large)}\n${pem(root.der)}`);
-  const { policy, told } = live();
-  const reads = (): boolean => {
-    const before = bytesRead();
-    policy.current();
-    return bytesRead() - before > large;
-  };
-  const once = [true, ...Array<boolean>(11).fill(false), true, false];
-  write('denied', 'edge-7');
-  expect(once.map(reads)).toEqual(once);
-  write('denied', 'edge-8');
-  expect(once.map(reads)).toEqual(once);
-  expect(told.failed).toHaveLength(2);
-  write('denied', HASH);
-  expect([reads(), reads(), told.reloaded.length]).toEqual([true, false, 1]);
+  write('cas/large.pem', `${' '.repeat(large)}\n${pem(second.der)}`);
+  const { seen } = await live();
+  const [other] = (await seen()).policy.bundles.flatMap(({ anchors }) => anchors.certificates);
+  await delay(SETTLED_MS);
+  await seen();
+  write('cas/root.pem', pem(root.der, mintAuthority('Third', keyPair('p256', 'third'), THIRD).der));
+  write('hashes', `${OTHER}\n`);
+  expect(await readBy(seen)).toBeLessThan(large);
+  const certificates = (await seen()).policy.bundles.flatMap(({ anchors }) => anchors.certificates);
+  expect(certificates).toHaveLength(4);
+  // The very one from before.
+  expect(certificates).toContain(other);
 });
 
-test('between two looks nothing is seen, and then it is', async () => {
-  const { policy } = live(200);
+test('a file that was touched and says the same is no change', async () => {
+  const { policy, seen, told } = await live();
   const before = policy.current();
-  write('denied', HASH);
-  expect(policy.current()).toBe(before);
-  await expect.poll(() => facts(policy.current().policy), { timeout: 10_000 }).toMatchObject({ denied: [true, false] });
+  for (const name of ['ca.pem', 'cas/root.pem', 'hashes', 'crls/one.crl', 'denied'])
+    utimesSync(path(name), 1_700_000_000, 1_700_000_000);
+  expect(await seen()).toBe(before);
+  expect(told).toEqual({ reloaded: [], denied: [], warnings: [], failed: [] });
 });
 
-test('files that nobody named change nothing: hidden ones, what lies in folders below, and what lies beside', () => {
-  const { policy, told } = live();
+test('a file that cannot be used is not read again while it stays the same', async () => {
+  const large = 4 * 1024 * 1024;
+  write('cas/large.pem', `${' '.repeat(large)}\n${pem(second.der)}`);
+  const { seen, told } = await live();
+  await delay(SETTLED_MS);
+  await seen();
+  write('cas/large.pem', `${' '.repeat(large)}\nrubbish`);
+  expect(await readBy(seen)).toBeGreaterThan(large);
+  await delay(SETTLED_MS);
+  // Once it has settled it is read once more.
+  await seen();
+  for (let look = 0; look < 15; look++) expect(await readBy(seen)).toBeLessThan(large);
+  expect(told.failed).toHaveLength(1);
+  write('cas/large.pem', `${' '.repeat(large)}\n${pem(second.der)}`);
+  expect(await readBy(seen)).toBeGreaterThan(large);
+  expect([told.failed.length, told.reloaded.length]).toEqual([1, 1]);
+});
+
+test('files that nobody named change nothing: hidden ones, what lies in folders below, and what lies beside', async () => {
+  const { policy, seen, told } = await live();
   const before = policy.current();
   write('cas/.root.pem.swp', 'x');
   mkdirSync(path('cas/below'));
   write('cas/below/second.der', second.der);
   write('beside', 'x');
-  expect(policy.current()).toBe(before);
+  expect(await seen()).toBe(before);
   expect(told.reloaded).toEqual([]);
 });
 
@@ -250,6 +290,15 @@ describe('what cannot be used', () => {
     ['a CA file that has gone', () => rmSync(path('ca.pem')), ['"ca_path" GONE ca.pem']],
     ['lists that have gone', () => rmSync(path('crls'), { recursive: true }), ['"crl_path" GONE crls']],
     ['hashes that have gone', () => rmSync(path('hashes')), ['"hash_path" GONE hashes']],
+    ['a deny-list that has gone', () => rmSync(path('denied')), ['"deny_path" GONE denied']],
+    [
+      'a pipe in place of the hashes',
+      () => {
+        rmSync(path('hashes'));
+        execFileSync('mkfifo', [path('hashes')]);
+      },
+      ['"hash_path" cannot be used: PATH/hashes: PATH/hashes is not a regular file'],
+    ],
     [
       'a deny-list of rubbish',
       () => write('denied', `${OTHER}\nedge-7`),
@@ -266,83 +315,189 @@ describe('what cannot be used', () => {
       'two things at once',
       () => {
         rmSync(path('ca.pem'));
-        rmSync(path('denied'));
+        rmSync(path('hashes'));
       },
-      ['"ca_path" GONE ca.pem', '"deny_path" GONE denied'],
+      ['"ca_path" GONE ca.pem', '"hash_path" GONE hashes'],
     ],
   ];
   const spelled = (text: string): string =>
     text.replace(/GONE (.*)/, (_, name: string) => gone(name)).replaceAll('PATH', folder);
 
-  test.each(FAULTS)('%s leaves what was in force, and is told once', (_, spoil, problems) => {
-    const { policy, told } = live();
+  test.each(FAULTS)('%s leaves what was in force, and is told once', async (_, spoil, problems) => {
+    const { policy, seen, told } = await live();
     const before = policy.current();
     spoil();
-    for (let i = 0; i < 3; i++) expect(policy.current()).toBe(before);
+    for (let i = 0; i < 3; i++) expect(await seen()).toBe(before);
     expect(told).toMatchObject({ reloaded: [], failed: [problems.map(spelled)] });
   });
 
-  test('is told again when it is another, and when there is more of it', () => {
-    const { policy, told } = live();
+  test('is told again when it is another, and when there is more of it', async () => {
+    const { policy, seen, told } = await live();
     const before = policy.current();
-    write('denied', 'edge-7');
-    policy.current();
-    write('denied', 'edge-8');
-    policy.current();
-    write('denied', 'edge-8\n');
-    policy.current();
+    write('ca.pem', 'rubbish');
+    await seen();
+    rmSync(path('ca.pem'));
+    await seen();
     rmSync(path('hashes'));
-    policy.current();
-    expect(policy.current()).toBe(before);
+    await seen();
+    expect(await seen()).toBe(before);
     expect(told.failed.map((problems) => problems.length)).toEqual([1, 1, 2]);
-    expect(told.failed[1]?.[0]).toContain('edge-8');
   });
 
-  test('holds back what is sound beside it, until all is sound', () => {
-    const { policy, told } = live();
-    write('denied', 'edge-7');
-    write('cas/second.der', second.der);
-    expect(facts(policy.current().policy)).toEqual(FIRST);
-    write('denied', HASH);
-    expect(facts(policy.current().policy)).toEqual({ ...FIRST, anchors: [1, 2], denied: [true, false] });
+  test('holds back what is sound beside it, until all is sound', async () => {
+    const { seen, told } = await live();
+    write('hashes', `${OTHER}\n`);
+    rmSync(path('ca.pem'));
+    expect(facts((await seen()).policy)).toEqual(FIRST);
+    write('ca.pem', pem(second.der));
+    expect(facts((await seen()).policy)).toEqual({ ...FIRST, listed: [false, true] });
     expect([told.failed.length, told.reloaded.length]).toEqual([1, 1]);
     // The same mistake once more is news.
-    write('denied', 'edge-7');
-    policy.current();
+    rmSync(path('ca.pem'));
+    await seen();
     expect(told.failed).toHaveLength(2);
   });
 
-  test('is over when the very files from before are back, and the same mistake once more is news', () => {
-    const { policy, told } = live();
+  test('is over when the very files from before are back, and the same mistake once more is news', async () => {
+    const { policy, seen, told } = await live();
     const before = policy.current();
     const vanish = () => renameSync(path('cas'), path('elsewhere'));
     vanish();
-    expect(policy.current()).toBe(before);
+    expect(await seen()).toBe(before);
     renameSync(path('elsewhere'), path('cas'));
-    expect(policy.current()).toBe(before);
+    expect(await seen()).toBe(before);
     vanish();
-    expect(policy.current()).toBe(before);
+    expect(await seen()).toBe(before);
     expect([told.failed.length, told.reloaded.length]).toEqual([2, 0]);
   });
 
-  test('in a new file of a folder is left out and told, and the rest is in force', () => {
-    const { policy, told } = live();
+  test('in a new file of a folder is left out and told, and the rest is in force', async () => {
+    const { seen, told } = await live();
     write('cas/cut.pem', pem(second.der).slice(0, 200));
-    expect(facts(policy.current().policy)).toEqual(FIRST);
+    expect(facts((await seen()).policy)).toEqual(FIRST);
     expect(told.warnings).toEqual([expect.stringMatching(/^ca_path of bundle "b": .*\/cas\/cut\.pem is left out: /)]);
     write('cas/cut.pem', pem(second.der));
-    expect(facts(policy.current().policy)).toEqual({ ...FIRST, anchors: [1, 2] });
+    expect(facts((await seen()).policy)).toEqual({ ...FIRST, anchors: [1, 2] });
   });
 });
 
-test('what is wrong at first is no policy, all of it told', () => {
+describe('the deny list', () => {
+  const denied = ({ policy }: PolicyInForce): unknown => (facts(policy) as typeof FIRST).denied;
+
+  test('is in force after the next look, in the same policy and for what began before', async () => {
+    const { policy, seen, told } = await live();
+    const before = policy.current();
+    write('denied', HASH);
+    expect(await seen()).toBe(before);
+    expect([denied(before), policy.lists.isDenied?.({ pubHash: HASH, serial: undefined })]).toEqual([
+      [true, false],
+      true,
+    ]);
+    expect(told).toEqual({ reloaded: [], denied: [1], warnings: [], failed: [] });
+    await seen();
+    expect(told.denied).toEqual([1]);
+  });
+
+  test.each<readonly [string, () => void]>([
+    ['a file of the others is broken', () => write('ca.pem', 'rubbish')],
+    [
+      'all of them have gone',
+      () => ['ca.pem', 'cas', 'hashes', 'crls'].map((name) => rmSync(path(name), { recursive: true })),
+    ],
+    ['a file of the others is a pipe', () => execFileSync('sh', ['-c', `cd ${folder} && rm hashes && mkfifo hashes`])],
+  ])('counts though %s', async (_, spoil) => {
+    const { seen } = await live();
+    spoil();
+    write('denied', HASH);
+    expect(denied(await seen())).toEqual([true, false]);
+  });
+
+  test('counts though the others change whenever they are read', async () => {
+    let count = 0;
+    const { seen, told } = await live(() => write('hashes', `${OTHER}\n# ${count++}\n`));
+    write('hashes', '');
+    write('denied', HASH);
+    for (let look = 0; look < 3; look++) expect(denied(await seen())).toEqual([true, false]);
+    expect([told.failed, told.reloaded]).toEqual([[['they changed again while they were read']], []]);
+  });
+
+  test('counts before a long list beside it has been read', async () => {
+    const { policy } = await live();
+    write('hashes', `${HASH}\n`.repeat(200_000));
+    write('denied', HASH);
+    const whole = policy.look();
+    await expect.poll(() => denied(policy.current()), { timeout: 20_000, interval: 1 }).toEqual([true, false]);
+    await whole;
+  });
+
+  test('names whom it named until the file has been left alone for a while', async () => {
+    write('denied', HASH);
+    const { seen, told } = await live();
+    write('denied', OTHER);
+    expect(denied(await seen())).toEqual([true, true]);
+    await delay(SETTLED_MS);
+    expect(denied(await seen())).toEqual([false, true]);
+    write('denied', '');
+    await delay(SETTLED_MS);
+    expect(denied(await seen())).toEqual([false, false]);
+    expect(told.denied).toEqual([1, 0]);
+  });
+
+  test.each<readonly [string, () => void, RegExp]>([
+    ['that has gone', () => rmSync(path('denied')), /no such file/],
+    ['with a line that names nobody', () => write('denied', 'edge-7'), /line 1 \("edge-7"\) is no entry/],
+    [
+      'that is a folder',
+      () => {
+        rmSync(path('denied'));
+        mkdirSync(path('denied'));
+      },
+      /not a regular file|is a directory/,
+    ],
+    [
+      'that is a link to nothing',
+      () => {
+        rmSync(path('denied'));
+        symlinkSync(path('x'), path('denied'));
+      },
+      /no such file/,
+    ],
+  ])('%s keeps out whom it named before, and is told once, beside others that change', async (_, spoil, why) => {
+    write('denied', HASH);
+    const { seen, told } = await live();
+    spoil();
+    write('hashes', `${OTHER}\n`);
+    for (let look = 0; look < 3; look++) await seen();
+    expect(facts((await seen()).policy)).toEqual({ ...FIRST, listed: [false, true], denied: [true, false] });
+    expect(told.failed).toEqual([[expect.stringMatching(why)]]);
+    rmSync(path('denied'), { recursive: true, force: true });
+    write('denied', OTHER);
+    expect(denied(await seen())).toEqual([true, true]);
+    rmSync(path('denied'));
+    await seen();
+    expect(told.failed).toHaveLength(2);
+  });
+
+  test('that is replaced by one as long within the same tick is read when it has settled', async () => {
+    const { seen } = await live();
+    write('denied', HASH);
+    await seen();
+    const times = statSync(path('denied'));
+    write('denied', OTHER);
+    utimesSync(path('denied'), times.atime, times.mtime);
+    await delay(SETTLED_MS);
+    expect(denied(await seen())).toEqual([false, true]);
+  });
+});
+
+test('what is wrong at first is no policy, all of it told', async () => {
   rmSync(path('ca.pem'));
   write('denied', 'edge-7');
   write('crls/one.crl', 'rubbish');
-  expect(() => live()).toThrow(/^"ca_path" cannot be used: .*; "deny_path" cannot be used: /);
+  await expect(live()).rejects.toThrow(/^"ca_path" cannot be used: .*; "deny_path" cannot be used: /);
   write('ca.pem', pem(root.der));
   write('denied', '');
-  const { policy } = live();
+  const { policy } = await live();
   expect(policy.warnings).toEqual([
     expect.stringMatching(/^every TPM is admitted that the CAs ever certified/),
     expect.stringMatching(/^crl_path: .*\/crls\/one\.crl is left out: /),
@@ -350,49 +505,89 @@ test('what is wrong at first is no policy, all of it told', () => {
   ]);
 });
 
-test('a file is seen to change though its size and its time of modification are put back', () => {
+test('a file is seen to change though its size and its time of modification are put back', async () => {
   const putBack = (): void => utimesSync(path('hashes'), 1_700_000_000, 1_700_000_000);
   putBack();
-  const { policy } = live();
+  const { seen } = await live();
   write('hashes', `${OTHER}\n`);
   putBack();
-  expect(facts(policy.current().policy)).toMatchObject({ listed: [false, true] });
+  expect(facts((await seen()).policy)).toMatchObject({ listed: [false, true] });
 });
 
-test('files that change while they are read are not used, which is told once, and are read at the next look', () => {
-  const changes = [`# read first\n${HASH}\n`, `${OTHER}\n`, `${OTHER}\n${HASH}\n`];
-  const { policy, told } = live(0, () => {
+test('files that change while they are read are read again, a few times, and not used before they stay the same', async () => {
+  const changes = [`# read first\n${HASH}\n`];
+  const { seen, told } = await live(() => {
     const text = changes.shift();
     if (text !== undefined) write('hashes', text);
   });
-  const listed = (): unknown => facts(policy.current().policy);
+  const listed = async (): Promise<unknown> => facts((await seen()).policy);
+  expect(await listed()).toMatchObject({ listed: [true, false] });
   // Of those below each is there when the files are read, and no longer when they have been.
-  expect(listed()).toMatchObject({ listed: [true, false] });
-  expect(listed()).toMatchObject({ listed: [true, false] });
-  expect(told.reloaded).toEqual([]);
-  expect(listed()).toMatchObject({ listed: [true, true] });
-  expect([changes, told.reloaded.length]).toEqual([[], 1]);
+  changes.push(...Array.from({ length: 4 }, (_, i) => `${OTHER}\n# ${i}\n`), `${OTHER}\n${HASH}\n`);
+  write('hashes', '');
+  expect(await listed()).toMatchObject({ listed: [true, false] });
   expect(told.failed).toEqual([['they changed again while they were read']]);
+  expect(await listed()).toMatchObject({ listed: [true, true] });
+  expect([changes, told.failed.length]).toEqual([[], 1]);
 });
 
-test('what changes while the files are read for the first time is seen at the next look', () => {
+test('what changes while the files are read for the first time is seen at the next look', async () => {
   const changes = [`${OTHER}\n${HASH}\n`];
-  const { policy } = live(0, () => {
+  const { seen } = await live(() => {
     const text = changes.shift();
     if (text !== undefined) write('hashes', text);
   });
-  expect(facts(policy.current().policy)).toMatchObject({ listed: [true, true] });
+  expect(facts((await seen()).policy)).toMatchObject({ listed: [true, true] });
 });
 
-test('a fault that is none of the files is thrown, and no reason to go on with those from before', () => {
+test('a fault that is none of the files is thrown, and no reason to go on with those from before', async () => {
   let isFaulty = false;
-  const { policy, told } = live(0, () => {
+  const { policy, seen, told } = await live(() => {
     if (isFaulty) throw new RangeError('a fault');
   });
   isFaulty = true;
   write('hashes', `${HASH}\n${OTHER}\n`);
-  for (let look = 0; look < 2; look++) expect(() => policy.current()).toThrow(RangeError);
+  for (let look = 0; look < 2; look++) await expect(policy.look()).rejects.toThrow(RangeError);
   isFaulty = false;
-  expect(facts(policy.current().policy)).toMatchObject({ listed: [true, true] });
+  expect(facts((await seen()).policy)).toMatchObject({ listed: [true, true] });
   expect(told.failed).toEqual([]);
+});
+
+test('looks by itself, at the deny list as well, until it is ended', async () => {
+  const { policy, told } = await live();
+  policy.watch();
+  write('denied', HASH);
+  write('hashes', `${OTHER}\n`);
+  await expect.poll(() => [told.denied, told.reloaded.length], { timeout: 30_000 }).toEqual([[1], 1]);
+  policy.end();
+  write('denied', OTHER);
+  // As nobody would see it from the outside, the look is made here.
+  await policy.look();
+  expect(told.denied).toEqual([1]);
+});
+
+test('a look under way ends with the policy, closes its files and tells nothing', async () => {
+  const { policy, told } = await live();
+  const before = policy.current();
+  const open = (): number => readdirSync('/proc/self/fd').length;
+  const files = open();
+  write('hashes', `${HASH}\n`.repeat(200_000));
+  write('denied', HASH);
+  const look = policy.look();
+  policy.end();
+  await look;
+  expect(policy.current()).toBe(before);
+  expect([told.reloaded, told.denied, told.failed, open() - files]).toEqual([[], [], [], 0]);
+});
+
+test('a long list is read in slices, and everything else has its turn between them', async () => {
+  const { policy } = await live();
+  write('hashes', `${HASH}\n`.repeat(300_000));
+  let turns = 0;
+  const counting = setInterval(() => turns++, 1);
+  const first = turns;
+  await policy.look();
+  clearInterval(counting);
+  // By one step alone there would be a few.
+  expect(turns - first).toBeGreaterThan(20);
 });

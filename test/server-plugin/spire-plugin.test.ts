@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { LivePolicy } from '../../src/server-plugin/live-policy.ts';
 import { serverPlugin } from '../../src/server-plugin/spire-plugin.ts';
 import { createLogger, type LogRecord } from '../../src/spire/logger.ts';
@@ -15,8 +15,6 @@ let folder: string;
 let hcl: string;
 const path = (name: string): string => join(folder, name);
 beforeEach(() => {
-  // The clock that says when to look again.
-  vi.useFakeTimers({ toFake: ['performance'] });
   folder = mkdtempSync(join(tmpdir(), 'plugin-'));
   mkdirSync(path('crls'));
   writeFileSync(path('ca.pem'), pem(root.der));
@@ -32,8 +30,9 @@ beforeEach(() => {
     deny_path  = "${path('denied')}"
     pcrs       = "sha256:0,7 sha384:0"`;
 });
+const opened: LivePolicy[] = [];
 afterEach(() => {
-  vi.useRealTimers();
+  for (const live of opened.splice(0)) live.end();
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -41,6 +40,7 @@ async function configured(): Promise<{ readonly live: LivePolicy; readonly said:
   const records: LogRecord[] = [];
   const { config } = serverPlugin(createLogger({ write: (record) => records.push(record) }));
   const live = await config.configure({ trustDomain: 'example.org' }, hcl);
+  opened.push(live);
   return { live, said: () => records.splice(0) };
 }
 
@@ -67,16 +67,12 @@ test('a configuration is told with what admits and whom it trusts, and each rela
   );
 });
 
-test('changed files are told when they are in force, with what is left out of them; five seconds after the last look', async () => {
+test('changed files are told when they are in force, with what is left out of them', async () => {
   const { live, said } = await configured();
   said();
   writeFileSync(path('crls/one.crl'), mintCrl({ issuer: commonName('Test TPM Root CA'), signer: rootKey.privateKey }));
   writeFileSync(path('crls/two.crl'), 'rubbish');
-  vi.advanceTimersByTime(4999);
-  live.current();
-  expect(said()).toEqual([]);
-  vi.advanceTimersByTime(1);
-  live.current();
+  await live.look();
   const records = said();
   expect(records.at(-1)).toMatchObject({
     level: 'info',
@@ -86,14 +82,11 @@ test('changed files are told when they are in force, with what is left out of th
   expect(records.slice(0, -1).map(({ level, message }) => `${level}: ${message}`)).toContainEqual(
     expect.stringMatching(/^warn: crl_path: .*\/two\.crl is left out: /),
   );
-  // From the last look on, and not from the first.
-  rmSync(path('crls/two.crl'));
-  vi.advanceTimersByTime(4999);
-  live.current();
-  expect(said()).toEqual([]);
-  vi.advanceTimersByTime(1);
-  live.current();
-  expect(said().at(-1)).toMatchObject({ message: 'files of the configuration changed and are in force' });
+  writeFileSync(path('denied'), `${'0'.repeat(64)}\nserial:01\n`);
+  await live.look();
+  expect(said()).toMatchObject([
+    { level: 'info', message: 'deny_path changed and is in force', fields: { denied: 2 } },
+  ]);
 });
 
 test('files that cannot be used are an error each, once', async () => {
@@ -101,18 +94,29 @@ test('files that cannot be used are an error each, once', async () => {
   said();
   rmSync(path('ca.pem'));
   writeFileSync(path('denied'), 'edge-7');
-  for (let look = 0; look < 3; look++) {
-    vi.advanceTimersByTime(5000);
-    live.current();
-  }
+  for (let look = 0; look < 3; look++) await live.look();
   const still = 'files of the configuration changed and are not used, those from before stay in force: ';
   const gone = (name: string): string =>
     `${still}ca_path of bundle "${name}" cannot be used: ${path('ca.pem')}: no such file or directory`;
   expect(said().map(({ level, message }) => [level, message])).toEqual([
+    ['error', expect.stringContaining(`${still}"deny_path" cannot be used: `)],
     ['error', gone('hardware')],
     ['error', gone('lab')],
-    ['error', expect.stringContaining(`${still}"deny_path" cannot be used: `)],
   ]);
+});
+
+test('a configuration looks by itself, and no longer once another one is in force', async () => {
+  const records: LogRecord[] = [];
+  const { config } = serverPlugin(createLogger({ write: (record) => records.push(record) }));
+  const first = await config.configure({ trustDomain: 'example.org' }, hcl);
+  const second = await config.configure({ trustDomain: 'example.org' }, hcl);
+  writeFileSync(path('denied'), '0'.repeat(64));
+  const told = (): number => records.filter(({ message }) => message.startsWith('deny_path changed')).length;
+  await expect.poll(told, { timeout: 20_000 }).toBe(1);
+  // Ended: it sees nothing even when it is made to look.
+  await first.look();
+  expect(told()).toBe(1);
+  second.end();
 });
 
 test('what is wrong with bundles is one sentence each at Validate, and no reason to read files', async () => {

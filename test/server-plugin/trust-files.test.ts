@@ -3,10 +3,11 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { type LivePolicy, readLivePolicy } from '../../src/server-plugin/live-policy.ts';
+import type { LivePolicy } from '../../src/server-plugin/live-policy.ts';
 import { readTrustStore } from '../../src/server-plugin/trust-files.ts';
 import { commonName } from '../support/certificate-recipe.ts';
 import { crlPem, mintCrl } from '../support/crl-recipe.ts';
+import { openPolicy } from '../support/live-policy.ts';
 import { mintEkChain, pem } from '../support/pki.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'trust-files-'));
@@ -50,34 +51,34 @@ test('reads 16 MiB and not a byte more, whatever size the file says it has', () 
 describe('revocation lists', () => {
   const list = mintCrl({ issuer: commonName('Test TPM Root CA'), signer: rootKey.privateKey });
   const other = mintCrl({ issuer: commonName('Test TPM Root CA'), signer: rootKey.privateKey, number: 7 });
-  const configure = (crlPath: string): LivePolicy => {
+  const configure = (crlPath: string): Promise<LivePolicy> => {
     writeFileSync(path('ca.pem'), pem(root.der));
-    const hcl = `ca_path = ${JSON.stringify(path('ca.pem'))}\ncrl_path = ${JSON.stringify(crlPath)}`;
-    return readLivePolicy('example.org', hcl, { reloaded: () => {}, failed: () => {} });
+    return openPolicy(`ca_path = ${JSON.stringify(path('ca.pem'))}\ncrl_path = ${JSON.stringify(crlPath)}`);
   };
-  const counted = (crlPath: string): number => configure(crlPath).current().policy.crls.lists.length;
+  const counted = async (crlPath: string): Promise<number> =>
+    (await configure(crlPath)).current().policy.crls.lists.length;
 
-  test('are read from a file of one or of several, in DER or PEM', () => {
+  test('are read from a file of one or of several, in DER or PEM', async () => {
     writeFileSync(path('one.crl'), list);
     writeFileSync(path('two.pem'), crlPem(list, other));
-    expect([counted(path('one.crl')), counted(path('two.pem'))]).toEqual([1, 2]);
+    expect([await counted(path('one.crl')), await counted(path('two.pem'))]).toEqual([1, 2]);
   });
 
-  test('are read from a folder, of which none is no mistake yet', () => {
+  test('are read from a folder, of which none is no mistake yet', async () => {
     mkdirSync(path('lists'));
-    expect(counted(path('lists'))).toBe(0);
+    expect(await counted(path('lists'))).toBe(0);
     writeFileSync(path('lists/one.crl'), list);
     writeFileSync(path('lists/other.pem'), crlPem(other));
     writeFileSync(path('lists/again.pem'), crlPem(list));
-    expect(counted(path('lists'))).toBe(2);
+    expect(await counted(path('lists'))).toBe(2);
   });
 
-  test('are told when they are none, and the others are there', () => {
+  test('are told when they are none, and the others are there', async () => {
     mkdirSync(path('mixed'));
     writeFileSync(path('mixed/a.pem'), pem(root.der));
     writeFileSync(path('mixed/b.crl'), list);
     writeFileSync(path('mixed/c.pem'), crlPem(list, Uint8Array.of(0x30, 0x00), other));
-    const live = configure(path('mixed'));
+    const live = await configure(path('mixed'));
     expect(live.current().policy.crls.lists).toHaveLength(2);
     expect(live.warnings.filter((text) => text.startsWith('crl_path'))).toEqual([
       expect.stringMatching(/^crl_path: .*\/a\.pem is left out: .*expected "-----BEGIN X509 CRL-----"/),
@@ -85,12 +86,12 @@ describe('revocation lists', () => {
     ]);
   });
 
-  test('that are not there, a pipe or a device stop the configuration', () => {
+  test('that are not there, a pipe or a device stop the configuration', async () => {
     for (const [crlPath, why] of [
       [path('nonesuch'), 'no such file or directory'],
       [fifo('lists.pipe'), 'is not a regular file'],
       ['/dev/null', 'is not a regular file'],
     ] as const)
-      expect(() => configure(crlPath)).toThrow(new RegExp(`^"crl_path" cannot be used: ${crlPath}: .*${why}`));
+      await expect(configure(crlPath)).rejects.toThrow(new RegExp(`^"crl_path" cannot be used: ${crlPath}: .*${why}`));
   });
 });

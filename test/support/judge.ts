@@ -21,6 +21,15 @@ const REFUSAL = /^attestation refused; the reasons are in the log of the SPIRE s
 
 const UNREADABLE: readonly FindingCode[] = ['evidence.malformed', 'evidence.wire', 'response.malformed'];
 
+const CHANGED = 'files of the configuration changed and are';
+/** What the server says of changed files. */
+const TOLD = {
+  'in force': `${CHANGED} in force`,
+  denied: 'deny_path changed and is in force',
+  'not used': `${CHANGED} not used, those from before stay in force: ca_path`,
+  'deny list not used': `${CHANGED} not used, those from before stay in force: "deny_path"`,
+} as const;
+
 export interface JudgeOptions {
   /** Lines of `plugin_data` beside `ca_path`. */
   readonly config?: string;
@@ -177,20 +186,16 @@ export class Judge {
   }
 
   /**
-   * Changes files that the configuration names, and waits until the server has looked at them: when a machine attests,
-   * and seldom.
+   * Changes files that the configuration names, and waits until the server has said each of these, by how it begins, once
+   * more. Nobody attests meanwhile: it looks by itself.
    */
-  async changes(files: () => void, outcome: 'are in force' | 'are not used' = 'are in force'): Promise<void> {
-    const told = () =>
-      this.#records.filter(({ message }) => message.startsWith(`files of the configuration changed and ${outcome}`))
-        .length;
+  async changes(files: () => void, ...said: readonly (keyof typeof TOLD)[]): Promise<void> {
+    const awaited = (said.length === 0 ? (['in force'] as const) : said).map((one) => TOLD[one]);
+    const told = () => awaited.map((text) => this.#records.filter(({ message }) => message.startsWith(text)).length);
     const before = told();
     files();
-    const looked = async () => {
-      await this.judge(await this.#control());
-      return told();
-    };
-    await expect.poll(looked, { timeout: 20_000, interval: 200 }).toBeGreaterThan(before);
+    const isTold = (): boolean => told().every((count, i) => count > (before[i] ?? 0));
+    await expect.poll(isTold, { timeout: 30_000, interval: 50 }).toBe(true);
   }
 
   /** The selectors of a machine that is admitted. */

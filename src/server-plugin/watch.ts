@@ -1,0 +1,60 @@
+/** Looks at files again and again, whether anybody attests or not. */
+
+/** Of the time that passes, the part that looks may take: many files are looked at more seldom. */
+const SHARE = 1 / 20;
+
+export interface WatchEvents {
+  readonly look: () => Promise<void>;
+  /** A look ended in an error. */
+  readonly onFault: (error: unknown) => void;
+  /** A look has taken so long: a file system does not answer. Once for each look. */
+  readonly onSlow: () => void;
+}
+
+export class Watch {
+  readonly #events: WatchEvents;
+  readonly #everyMs: number;
+  readonly #slowMs: number;
+  #timer: NodeJS.Timeout | undefined;
+  #isOver = false;
+  #last: Promise<void> = Promise.resolve();
+
+  /**
+   * @param everyMs from the end of a look to the next one, at least
+   * @param slowMs after which a look is called slow
+   */
+  constructor(events: WatchEvents, everyMs: number, slowMs: number) {
+    this.#events = events;
+    this.#everyMs = everyMs;
+    this.#slowMs = slowMs;
+  }
+
+  /** Looks from now on, after a pause. Keeps no process alive. */
+  start(): void {
+    this.#pause(this.#everyMs);
+  }
+
+  end(): void {
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+  }
+
+  /** Looks at once, or when a look under way has ended: two never overlap. */
+  look(): Promise<void> {
+    const turn = this.#last.then(this.#events.look);
+    this.#last = turn.catch(() => {});
+    return turn;
+  }
+
+  #pause(ms: number): void {
+    if (!this.#isOver) this.#timer = setTimeout(() => void this.#lookByItself(), ms).unref();
+  }
+
+  async #lookByItself(): Promise<void> {
+    const began = performance.now();
+    const slow = setTimeout(this.#events.onSlow, this.#slowMs).unref();
+    await this.look().catch(this.#events.onFault);
+    clearTimeout(slow);
+    this.#pause(Math.max(this.#everyMs, (performance.now() - began) / SHARE));
+  }
+}
