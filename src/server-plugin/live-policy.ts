@@ -13,8 +13,10 @@ import { Watch } from './watch.ts';
 
 /** How long a change may go unseen. */
 const LOOK_EVERY_MS = 5000;
+/** Where there are so many files that looking at them takes long. */
+const LOOK_AT_LEAST_EVERY_MS = 15_000;
 /** And a change of the deny list, which is one file. */
-const LOOK_AT_DENY_LIST_EVERY_MS = 2000;
+const DENY_LIST_EVERY_MS = 2000;
 /** How long a look may take before that is told. */
 const SLOW_LOOK_MS = 30_000;
 /** How often files are read again at once that changed while they were read. */
@@ -62,12 +64,17 @@ export class LivePolicy {
     this.#state = first.state;
     this.#inForce = this.#inForceOf(first.trust);
     const { denyList } = first;
-    this.#watches = [
-      ...(denyList === undefined
+    const ofDenyList =
+      denyList === undefined
         ? []
-        : [this.#watchOf('deny_path', LOOK_AT_DENY_LIST_EVERY_MS, () => denyList.look())]),
-      this.#watchOf('a file of CAs, revocation lists or hashes', LOOK_EVERY_MS, () => this.#lookAtTrust()),
-    ];
+        : [this.#watchOf('deny_path', DENY_LIST_EVERY_MS, DENY_LIST_EVERY_MS, () => denyList.look())];
+    const ofOthers = this.#watchOf(
+      'a file of CAs, revocation lists or hashes',
+      LOOK_EVERY_MS,
+      LOOK_AT_LEAST_EVERY_MS,
+      () => this.#lookAtTrust(),
+    );
+    this.#watches = [...ofDenyList, ofOthers];
     this.warnings = [...settings.warnings, ...first.trust.warnings, ...(first.denyList?.warnings ?? [])];
   }
 
@@ -113,9 +120,10 @@ export class LivePolicy {
     this.#ending.abort();
   }
 
-  #watchOf(what: string, everyMs: number, look: () => Promise<void>): Watch {
+  #watchOf(what: string, everyMs: number, mostMs: number, look: () => Promise<void>): Watch {
     const { fault, unanswered } = this.#report;
-    return new Watch({ look, onFault: fault, onSlow: () => unanswered(what, SLOW_LOOK_MS) }, everyMs, SLOW_LOOK_MS);
+    const events = { look, onFault: fault, onSlow: () => unanswered(what, SLOW_LOOK_MS) };
+    return new Watch(events, { everyMs, mostMs, slowMs: SLOW_LOOK_MS });
   }
 
   async #lookAtTrust(): Promise<void> {

@@ -1,7 +1,16 @@
 /** Looks at files again and again, whether anybody attests or not. */
 
-/** Of the time that passes, the part that looks may take: many files are looked at more seldom. */
+/** Of the time that passes, the part that looks may take. */
 const SHARE = 1 / 20;
+
+export interface WatchTimes {
+  /** From the end of a look to the next one, at least. */
+  readonly everyMs: number;
+  /** And at most, where looks take long. */
+  readonly mostMs: number;
+  /** After which a look is called slow. */
+  readonly slowMs: number;
+}
 
 export interface WatchEvents {
   readonly look: () => Promise<void>;
@@ -13,25 +22,19 @@ export interface WatchEvents {
 
 export class Watch {
   readonly #events: WatchEvents;
-  readonly #everyMs: number;
-  readonly #slowMs: number;
+  readonly #times: WatchTimes;
   #timer: NodeJS.Timeout | undefined;
   #isOver = false;
   #last: Promise<void> = Promise.resolve();
 
-  /**
-   * @param everyMs from the end of a look to the next one, at least
-   * @param slowMs after which a look is called slow
-   */
-  constructor(events: WatchEvents, everyMs: number, slowMs: number) {
+  constructor(events: WatchEvents, times: WatchTimes) {
     this.#events = events;
-    this.#everyMs = everyMs;
-    this.#slowMs = slowMs;
+    this.#times = times;
   }
 
   /** Looks from now on, after a pause. Keeps no process alive. */
   start(): void {
-    this.#pause(this.#everyMs);
+    this.#pause(this.#times.everyMs);
   }
 
   end(): void {
@@ -51,10 +54,11 @@ export class Watch {
   }
 
   async #lookByItself(): Promise<void> {
+    const { everyMs, mostMs, slowMs } = this.#times;
     const began = performance.now();
-    const slow = setTimeout(this.#events.onSlow, this.#slowMs).unref();
+    const slow = setTimeout(this.#events.onSlow, slowMs).unref();
     await this.look().catch(this.#events.onFault);
     clearTimeout(slow);
-    this.#pause(Math.max(this.#everyMs, (performance.now() - began) / SHARE));
+    this.#pause(Math.min(Math.max(everyMs, (performance.now() - began) / SHARE), mostMs));
   }
 }

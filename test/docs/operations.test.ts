@@ -189,7 +189,7 @@ test('the selectors are those that the code gives', () => {
 test('a change is seen after as long as it says', () => {
   const seconds = (name: string): number => constantIn('src/server-plugin/live-policy.ts', name) / 1000;
   const text = document.section('Files that change').replaceAll('\n', ' ');
-  expect(text).toContain(`looks at the deny list every ${seconds('LOOK_AT_DENY_LIST_EVERY_MS')} s`);
+  expect(text).toContain(`looks at the deny list every ${seconds('DENY_LIST_EVERY_MS')} s`);
   expect(text).toContain(`at the other files every ${seconds('LOOK_EVERY_MS')} s`);
 });
 

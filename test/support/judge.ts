@@ -22,13 +22,13 @@ const REFUSAL = /^attestation refused; the reasons are in the log of the SPIRE s
 const UNREADABLE: readonly FindingCode[] = ['evidence.malformed', 'evidence.wire', 'response.malformed'];
 
 const CHANGED = 'files of the configuration changed and are';
-/** What the server says of changed files. */
-const TOLD = {
+/** What the server says of changed files, by how it begins. */
+const TOLD: Readonly<Record<'in force' | 'denied' | 'not used' | 'deny list not used', string>> = {
   'in force': `${CHANGED} in force`,
   denied: 'deny_path changed and is in force',
   'not used': `${CHANGED} not used, those from before stay in force: ca_path`,
   'deny list not used': `${CHANGED} not used, those from before stay in force: "deny_path"`,
-} as const;
+};
 
 export interface JudgeOptions {
   /** Lines of `plugin_data` beside `ca_path`. */

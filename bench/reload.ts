@@ -1,0 +1,261 @@
+/**
+ * Changed files beside attestations: the longest turn of the server's event loop, and how long attestations take, while
+ * nothing changes and while files are looked at, read and found broken; and the memory of a million hashes.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { HostedLogRecord } from '../src/spire/hclog-reader.ts';
+import { type PluginHost, startPlugin } from '../src/spire/plugin-host.ts';
+import { forger } from '../test/support/forger.ts';
+import { keyPair, mintAuthority, mintEkChain, pem } from '../test/support/pki.ts';
+import { pubHashOf, softwareDevice, TRUST_DOMAIN } from '../test/support/software-device.ts';
+import { type Row, withRatios } from './row.ts';
+
+const CAS = 2500;
+const HASHES = 1_000_000;
+/** As long as several looks. */
+const QUIET_MS = 13_000;
+const MOST_MS = 60_000;
+const KIB = 1024;
+const TURN = 'longest turn';
+
+const device = softwareDevice();
+
+interface Scene {
+  readonly title: string;
+  /** Writes the files, and gives the options. */
+  readonly files: (folder: string) => string;
+  /** What an operator does while machines attest. */
+  readonly change?: (folder: string) => void;
+  /** How the server says that it has seen it. */
+  readonly told?: RegExp;
+}
+
+const option = (name: string, ...path: readonly string[]): string => `${name} = ${JSON.stringify(join(...path))}\n`;
+const IN_FORCE = /^files of the configuration changed and are in force/;
+const NOT_USED = /^files of the configuration changed and are not used/;
+
+const manyCas = (folder: string): string => {
+  mkdirSync(join(folder, 'cas'));
+  writeCas(folder, 'of the first year');
+  return option('ca_path', folder, 'cas');
+};
+const aMillion = (folder: string): string => {
+  writeHashes(folder, 'first');
+  return option('hash_path', folder, 'hashes');
+};
+
+const QUIET: Scene = {
+  title: 'one CA, nothing changes',
+  files(folder) {
+    writeFileSync(join(folder, 'ca.pem'), pem(mintEkChain().root.der));
+    return option('ca_path', folder, 'ca.pem');
+  },
+};
+const SCENES: readonly Scene[] = [
+  { title: `${CAS} CAs, nothing changes`, files: manyCas },
+  {
+    title: `${CAS} CAs, one changes`,
+    files: manyCas,
+    change: (folder) => writeFileSync(join(folder, 'cas/7.der'), authority(7, 'of the second year')),
+    told: IN_FORCE,
+  },
+  {
+    title: `${CAS} CAs, all change`,
+    files: manyCas,
+    change: (folder) => writeCas(folder, 'of the second year'),
+    told: IN_FORCE,
+  },
+  {
+    title: `${CAS} CAs, one is broken and stays so`,
+    files: manyCas,
+    change: (folder) => writeFileSync(join(folder, 'cas/7.der'), 'rubbish'),
+    told: NOT_USED,
+  },
+  {
+    title: `a list of ${HASHES} hashes changes`,
+    files: aMillion,
+    change: (folder) => writeHashes(folder, 'second'),
+    told: IN_FORCE,
+  },
+];
+
+interface Measured {
+  /** Milliseconds of processor time. */
+  readonly turn: number;
+  /** Milliseconds, ascending. */
+  readonly latencies: readonly number[];
+  /** MiB; at the end, and at most. */
+  readonly resident: number;
+  readonly peak: number;
+  /** From the change to the record that says so. */
+  readonly seenAfterMs: number | undefined;
+}
+
+export async function measure({
+  root,
+  folder,
+}: {
+  readonly root: URL;
+  readonly folder: string;
+}): Promise<readonly Row[]> {
+  const rows: Parameters<typeof withRatios>[0][number][] = [];
+  const add = (name: string, value: number, unit: string, of: string | null = null): void => {
+    rows.push({ name, value, best: value, unit, of });
+  };
+  const quantile = ({ latencies }: Measured, part: number): number =>
+    latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * part))] ?? Number.NaN;
+  for (const scene of [QUIET, ...SCENES]) {
+    const measured = await play(scene, root, folder);
+    const of = (what: string): string | null => (scene === QUIET ? null : `${QUIET.title}: ${what}`);
+    add(`${scene.title}: ${TURN}`, measured.turn, 'ms', of(TURN));
+    for (const [name, part] of [
+      ['attestation, p50', 0.5],
+      ['attestation, p99', 0.99],
+    ] as const)
+      add(`${scene.title}: ${name}`, quantile(measured, part), 'ms', of(name));
+    if (measured.seenAfterMs !== undefined) add(`${scene.title}: told after`, measured.seenAfterMs, 'ms');
+    add(`${scene.title}: resident`, measured.resident, 'MiB', of('resident'));
+    add(`${scene.title}: resident at most`, measured.peak, 'MiB', of('resident at most'));
+  }
+  return withRatios([...rows, ...(await denial(root, folder))]);
+}
+
+/** A denial while a list of a million lines is written anew without end. */
+async function denial(root: URL, parent: string): Promise<Parameters<typeof withRatios>[0]> {
+  const folder = mkdtempSync(join(parent, 'denial-'));
+  writeFileSync(join(folder, 'denied'), '');
+  const server = await start(root, folder, `${aMillion(folder)}${option('deny_path', folder, 'denied')}`);
+  const busy = setInterval(() => writeHashes(folder, `${Date.now()}`), 1000);
+  try {
+    await delay(MOST_MS / 10);
+    const began = performance.now();
+    writeFileSync(join(folder, 'denied'), `${pubHashOf(device)}\n`);
+    while (performance.now() - began < MOST_MS && (await attest(server.host))) await delay(20);
+    const value = performance.now() - began;
+    const target = { most: 1, otherwise: 'a denial counts within 10 s' };
+    return [
+      { name: 'what a denial may take', value: 10_000, best: 10_000, unit: 'ms', of: null },
+      {
+        ...{ name: `a denial while a list of ${HASHES} hashes changes each second`, value, best: value, unit: 'ms' },
+        ...{ of: 'what a denial may take', target },
+      },
+    ];
+  } finally {
+    clearInterval(busy);
+    await server.host.stop();
+    rmSync(folder, { recursive: true });
+  }
+}
+
+async function play({ files, change, told }: Scene, root: URL, parent: string): Promise<Measured> {
+  const folder = mkdtempSync(join(parent, 'reload-'));
+  const server = await start(root, folder, files(folder));
+  const { host, records } = server;
+  try {
+    // Until everything is compiled, and files that were written a moment ago have been read once more.
+    for (const until = performance.now() + QUIET_MS; performance.now() < until; ) await attest(host);
+    await server.longestTurn();
+    const latencies: number[] = [];
+    const began = performance.now();
+    change?.(folder);
+    let seenAfterMs: number | undefined;
+    for (let until = began + QUIET_MS; performance.now() < until; ) {
+      const started = performance.now();
+      await attest(host);
+      latencies.push(performance.now() - started);
+      if (told === undefined || seenAfterMs !== undefined) continue;
+      const isTold = records.some(({ message }) => told.test(message));
+      if (isTold) seenAfterMs = performance.now() - began;
+      // And the look after it.
+      until = performance.now() + (isTold ? QUIET_MS : 1000);
+      if (performance.now() - began > MOST_MS) throw new Error('the server has not said that it saw the change');
+    }
+    const turn = await server.longestTurn();
+    latencies.sort((a, b) => a - b);
+    return { turn, latencies, seenAfterMs, resident: memory(host, 'VmRSS'), peak: memory(host, 'VmHWM') };
+  } finally {
+    await host.stop();
+    rmSync(folder, { recursive: true });
+  }
+}
+
+interface Server {
+  readonly host: PluginHost<'server'>;
+  readonly records: readonly HostedLogRecord[];
+  /** Since it was asked last, in milliseconds. */
+  readonly longestTurn: () => Promise<number>;
+}
+
+async function start(root: URL, folder: string, hcl: string): Promise<Server> {
+  const records: HostedLogRecord[] = [];
+  const file = join(folder, 'turn');
+  const host = await startPlugin({
+    kind: 'server',
+    command: process.execPath,
+    args: ['--require', fileURLToPath(new URL('bench/longest-turn.cjs', root)), executable(root)],
+    env: { ...process.env, LONGEST_TURN_FILE: file, MALLOC_ARENA_MAX: '1' },
+    onLog: (record) => records.push(record),
+  });
+  await host.configure(hcl, TRUST_DOMAIN);
+  const longestTurn = async (): Promise<number> => {
+    rmSync(file, { force: true });
+    process.kill(host.pid, 'SIGUSR2');
+    while (!existsSync(file) || readFileSync(file, 'utf8') === '') await delay(5);
+    return Number(readFileSync(file, 'utf8'));
+  };
+  return { host, records, longestTurn };
+}
+
+function executable(root: URL): string {
+  return fileURLToPath(new URL('dist/bin/tpm-attestor-server.cjs', root));
+}
+
+/** Whether the machine is admitted. */
+async function attest(host: PluginHost<'server'>): Promise<boolean> {
+  const machine = forger(device);
+  const stream = host.openAttestation();
+  try {
+    stream.sendPayload(machine.payload);
+    const challenge = await stream.next();
+    if (challenge.kind !== 'challenge') return false;
+    stream.sendChallengeResponse(machine.answer(challenge.bytes));
+    return (await stream.next()).kind === 'agent_attributes';
+  } catch {
+    return false;
+  } finally {
+    await stream.close();
+  }
+}
+
+function memory({ pid }: PluginHost<'server'>, line: 'VmRSS' | 'VmHWM'): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Number(new RegExp(`^${line}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]) / KIB;
+}
+
+function writeHashes(folder: string, label: string): void {
+  const lines = [pubHashOf(device)];
+  let digest = createHash('sha256').update(label).digest();
+  // Each hash begins with another part of the one before, which is quicker than a million of them.
+  for (let i = 1; i < HASHES; i++) {
+    if (i % 64 === 0) digest = createHash('sha256').update(digest).digest();
+    const at = i % 64;
+    const text = digest.toString('hex');
+    lines.push(`${text.slice(at)}${text.slice(0, at)}`);
+  }
+  writeFileSync(join(folder, 'hashes'), `${lines.join('\n')}\n`);
+}
+
+const KEY = keyPair('p256', 'reload');
+function authority(i: number, year: string): Uint8Array {
+  const issuer = `Example TPM Manufacturing CA ${i} ${year}`;
+  return mintAuthority(issuer, KEY, { issuer, key: KEY }).der;
+}
+
+function writeCas(folder: string, year: string): void {
+  writeFileSync(join(folder, 'cas/root.der'), mintEkChain().root.der);
+  for (let i = 1; i < CAS; i++) writeFileSync(join(folder, `cas/${i}.der`), authority(i, year));
+}
