@@ -10,6 +10,7 @@ import { type Certificate, parseCertificate } from '../x509/certificate.ts';
 import { MalformedCertificateError } from '../x509/malformed-certificate.ts';
 import { formatName } from '../x509/name.ts';
 import { odditiesOf } from '../x509/oddities.ts';
+import { REPORT, SignatureChecks } from '../x509/signature-checks.ts';
 import { type DoctorFinding, remarkOf } from './ek-remarks.ts';
 import type { EkSubject } from './ek-subject.ts';
 import { type EkReport, ekReport, unreadableReport } from './ek-verify-report.ts';
@@ -123,7 +124,7 @@ function lookAtCertificate(
     keyIsKnown: publicArea !== undefined,
   };
   const bundles = policy.bundles.length === 0 ? [blank] : policy.bundles;
-  const verdict = judgeEkCertificate(question, { ...policy, bundles });
+  const verdict = judgeEkCertificate(question, { ...policy, bundles }, new SignatureChecks(REPORT));
   const brought = new Set(above.map(({ fingerprint }) => fingerprint));
   const chain = verdict.chain.slice(1).map((one) => linkOf(one, brought));
   const name = leaf.subject.relativeNames.length === 0 ? '' : formatName(leaf.subject);

@@ -53,7 +53,8 @@ function exponentBytes(exponent: number): Uint8Array {
 }
 
 /**
- * The key of a public area, imported as JWK (30 times faster than by SPKI for RSA).
+ * The key of a public area, imported as JWK (30 times faster than by SPKI for RSA). Keys of the curves wider than P-256 go
+ * by SPKI, which leaves out a multiplication by the order of the curve (see `isOnCurve`) and takes a fifth of the time.
  * Undefined when it is no RSA or NIST-curve key, or its point is not on the curve.
  */
 export function publicKeyOf(publicArea: TpmtPublic): KeyObject | undefined {
@@ -66,6 +67,8 @@ export function publicKeyOf(publicArea: TpmtPublic): KeyObject | undefined {
     const crv = curve(publicArea.parameters.curveId)?.jwk;
     const point = eccPoint(publicArea);
     if (crv === undefined || point === undefined) return undefined;
+    const spki = crv === 'P-256' ? undefined : spkiOfPublicArea(publicArea);
+    if (spki !== undefined) return createPublicKey({ format: 'der', type: 'spki', key: Buffer.from(spki) });
     return createPublicKey({ format: 'jwk', key: { kty: 'EC', crv, x: base64url(point.x), y: base64url(point.y) } });
   } catch {
     // OpenSSL refuses the numbers (a point off the curve, an even modulus): not a key.

@@ -5,7 +5,7 @@ import { ruleProblems } from '../x509/ek-rules.ts';
 import { KEY_PURPOSE } from '../x509/object-identifiers.ts';
 import { type MissingIssuer, validatePath } from '../x509/path.ts';
 import type { PathProblemCode } from '../x509/path-rules.ts';
-import { MAX_CANDIDATES } from '../x509/path-search.ts';
+import { SignatureChecks } from '../x509/signature-checks.ts';
 import { keyHash } from '../x509/subject-public-key.ts';
 import { tolerancesOf } from '../x509/tolerances.ts';
 import { intersection, type Period } from '../x509/validity.ts';
@@ -99,18 +99,21 @@ export interface CertificateQuestion {
 
 type Refusal = Extract<CertificateVerdict, { readonly trusted: false }>;
 
-/** Asks the bundles in their order; of those that refuse, the one that came furthest is told. At least one bundle. */
+/**
+ * Asks the bundles in their order; of those that refuse, the one that came furthest is told. At least one bundle.
+ *
+ * @param checks the budget for all bundles together; default: what a server spends on one sender
+ */
 export function judgeEkCertificate(
   question: CertificateQuestion,
   { bundles, crls, cache }: Pick<Policy, 'bundles' | 'crls' | 'cache'>,
+  checks: SignatureChecks = new SignatureChecks(),
 ): CertificateVerdict {
-  // However many bundles there are, a sender's look-alike CAs cost no more signature checks than with one.
-  const candidates = { left: MAX_CANDIDATES };
   let furthest: { readonly rank: number; readonly refusal: Refusal } | undefined;
   let steady: Period | undefined;
   const named = bundles.filter((bundle) => isNamedBy(bundle, question));
   for (const bundle of named.length > 0 ? named : bundles.slice(0, 1)) {
-    const answer = ask(bundle, question, { crls, cache, candidates });
+    const answer = ask(bundle, question, { crls, cache, checks });
     const { rank, verdict } = answer;
     // A bundle that refuses today and comes first may vouch tomorrow.
     steady = steady === undefined ? answer.steady : intersection(steady, answer.steady);
@@ -129,7 +132,7 @@ function isNamedBy({ anchors }: Bundle, { leaf, intermediates }: CertificateQues
 function ask(
   { name, anchors, rules }: Bundle,
   { leaf, intermediates, now, keyIsKnown }: CertificateQuestion,
-  { crls, cache, candidates }: Pick<Policy, 'crls' | 'cache'> & { readonly candidates: { left: number } },
+  { crls, cache, checks }: Pick<Policy, 'crls' | 'cache'> & { readonly checks: SignatureChecks },
 ): { readonly rank: number; readonly verdict: CertificateVerdict; readonly steady: Period } {
   const profile = checkEkProfile(leaf, { ...rules, keyIsKnown });
   const path = validatePath({
@@ -139,7 +142,7 @@ function ask(
     anchors,
     now,
     cache,
-    candidates,
+    checks,
     requireEku: KEY_PURPOSE.ekCertificate,
     leafWithoutPurposes: profile.withoutPurposes,
     revocation: rules.crlPolicy === 'off' ? undefined : { crls, required: rules.crlPolicy === 'fail-closed' },

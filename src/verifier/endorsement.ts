@@ -10,6 +10,7 @@ import { type EkTemplate, ekTemplateOf } from '../tpm/templates.ts';
 import type { Certificate } from '../x509/certificate.ts';
 import { MalformedCertificateError } from '../x509/malformed-certificate.ts';
 import type { PathCache } from '../x509/path-cache.ts';
+import { REPORT, SignatureChecks } from '../x509/signature-checks.ts';
 import type { Period } from '../x509/validity.ts';
 import { type CertifiedEk, judgeEkCertificate } from './ek-certificate.ts';
 import type { Finding } from './findings.ts';
@@ -43,13 +44,32 @@ export interface TrustedEk {
   readonly steady: Period | undefined;
 }
 
+/** Who reads the findings: a server's log, for which the first telling one will do, or a person with one machine. */
+type Readership = 'server' | 'report';
+
+/** Made by this file alone: a key that is fit to be one, and that nothing vouches for yet. */
+export interface ClaimedEk extends Pick<TrustedEk, 'publicArea' | 'key' | 'algorithm' | 'pubHash'> {
+  /** Undefined, with a finding, for a key of no TCG template. */
+  readonly template: EkTemplate | undefined;
+  readonly spki: Uint8Array;
+}
+
+/** All that speaks against a key, for a report to a person: it costs what a server does not spend on a stranger. */
 export function judgeEndorsement(
-  evidence: Pick<Payload, 'ekPublic' | 'ekCertificates'>,
+  { ekPublic, ekCertificates }: Pick<Payload, 'ekPublic' | 'ekCertificates'>,
   policy: Policy,
   now: Date,
   findings: Findings,
 ): TrustedEk | undefined {
-  const publicArea = readPublicArea(evidence.ekPublic, findings);
+  const claimed = claimedEndorsement(ekPublic, policy, findings);
+  if (claimed === undefined) return undefined;
+  const ek = admittedEndorsement(claimed, ekCertificates, policy, now, findings, 'report');
+  return findings.none ? ek : undefined;
+}
+
+/** Whether the key could be an endorsement key at all; undefined with a finding. Costs little. */
+export function claimedEndorsement(ekPublic: Uint8Array, policy: Policy, findings: Findings): ClaimedEk | undefined {
+  const publicArea = readPublicArea(ekPublic, findings);
   if (publicArea === undefined) return undefined;
   const template = ekTemplateOf(publicArea);
   if (template === undefined)
@@ -68,9 +88,23 @@ export function judgeEndorsement(
 
   const pubHash = spkiHash(spki);
   findings.pubHash = pubHash;
-  const admission = admit(spki, pubHash, evidence.ekCertificates, policy, now, findings);
-  if (template === undefined || admission === undefined || !findings.none) return undefined;
-  return { publicArea, key, template, algorithm: keyAlgorithmName(publicArea), pubHash, ...admission };
+  return { publicArea, key, template, algorithm: keyAlgorithmName(publicArea), pubHash, spki };
+}
+
+/**
+ * What of the policy vouches for the key; undefined with a finding. Asked last of all: only here a sender's certificates
+ * cost signature checks.
+ */
+export function admittedEndorsement(
+  { spki, template, ...claimed }: ClaimedEk,
+  certificates: readonly Uint8Array[],
+  policy: Policy,
+  now: Date,
+  findings: Findings,
+  readership: Readership = 'server',
+): TrustedEk | undefined {
+  const admission = admit(spki, claimed.pubHash, certificates, policy, now, findings, readership);
+  return admission === undefined || template === undefined ? undefined : { ...claimed, template, ...admission };
 }
 
 /**
@@ -111,9 +145,10 @@ function admit(
   policy: Policy,
   now: Date,
   findings: Findings,
+  readership: Readership,
 ): Admission | undefined {
   const against = new Findings();
-  const [leaf, ...intermediates] = readCertificates(certificates, policy.cache, against);
+  const leaf = readLeaf(certificates, policy.cache, against);
   if (leaf !== undefined && !isFor(leaf, spki)) {
     findings.add('ek.key_mismatch', "the certificate's key is not the endorsement key that was sent");
     return undefined;
@@ -122,17 +157,23 @@ function admit(
     findings.add('ek.denied', `the endorsement key ${pubHash}, or the serial number of its certificate, is denied`);
     return undefined;
   }
-  const asksCertificate = policy.mode !== 'hash';
+  const mustBeListed = policy.mode === 'hash' || policy.mode === 'both';
+  const isUnlisted = mustBeListed && policy.isListed?.(pubHash) !== true;
+  // The list is asked before the chain: where it decides alone, a chain is looked at only to be told.
+  const isDecided = isUnlisted && policy.enforce && readership === 'server';
+  const asksCertificate = policy.mode !== 'hash' && !isDecided;
   let certified: CertifiedEk | undefined;
   if (asksCertificate && leaf !== undefined) {
-    const verdict = judgeEkCertificate({ leaf, intermediates, now, keyIsKnown: true }, policy);
+    const intermediates = readIntermediates(certificates, policy.cache);
+    const checks = new SignatureChecks(readership === 'report' ? REPORT : undefined);
+    const verdict = judgeEkCertificate({ leaf, intermediates, now, keyIsKnown: true }, policy, checks);
     if (verdict.trusted) certified = verdict.certified;
     else for (const { code, message } of verdict.problems) against.add(code, message);
   }
   const notes = certified?.notes ?? [];
   // It is a view of the whole payload, which would be kept with it.
   const serial = leaf?.serial.slice();
-  const steady = certified?.steady ?? (asksCertificate && certificates.length > 0 ? undefined : ALWAYS);
+  const steady = certified?.steady ?? (policy.mode !== 'hash' && certificates.length > 0 ? undefined : ALWAYS);
   const admittedBy = vouching(policy.mode, policy, pubHash, certified !== undefined);
   if (admittedBy !== undefined) {
     const revoked = against.list.filter(({ code }) => code === 'ek.revoked');
@@ -140,13 +181,12 @@ function admit(
     return { serial, admittedBy, certified, overlooked: [], notes: [...notes, ...listed], steady };
   }
 
-  const unlisted = policy.mode === 'hash' || policy.mode === 'both';
-  if (unlisted && policy.isListed?.(pubHash) !== true)
+  if (isUnlisted)
     against.add(
       'ek.not_listed',
       `the endorsement key ${pubHash} is not listed${policy.mode === 'hash' ? ' and no CA is asked' : ''}`,
     );
-  if (asksCertificate && certificates.length === 0)
+  if (policy.mode !== 'hash' && certificates.length === 0)
     against.add(
       'ek.no_certificate',
       `the endorsement key ${pubHash} has no certificate${policy.mode === 'either' ? ' and is not listed' : ''}`,
@@ -157,20 +197,28 @@ function admit(
   return undefined;
 }
 
-/** The leaf, and those after it that can be read: an unreadable intermediate only leaves the path without it. */
-function readCertificates(ders: readonly Uint8Array[], cache: PathCache, findings: Findings): readonly Certificate[] {
-  const certificates: Certificate[] = [];
-  for (const [i, der] of ders.entries()) {
-    try {
-      certificates.push(cache.certificate(der));
-    } catch (error) {
-      if (!(error instanceof MalformedCertificateError)) throw error;
-      if (i > 0) continue;
-      findings.add('ek.certificate_malformed', `the endorsement certificate cannot be read: ${error.message}`);
-      return [];
-    }
+function readLeaf(ders: readonly Uint8Array[], cache: PathCache, findings: Findings): Certificate | undefined {
+  const [der] = ders;
+  const leaf = der === undefined ? undefined : readCertificate(der, cache);
+  if (!(leaf instanceof MalformedCertificateError)) return leaf;
+  findings.add('ek.certificate_malformed', `the endorsement certificate cannot be read: ${leaf.message}`);
+  return undefined;
+}
+
+/** Those that can be read: an unreadable one only leaves the path without it. */
+function readIntermediates([, ...ders]: readonly Uint8Array[], cache: PathCache): readonly Certificate[] {
+  return ders
+    .map((der) => readCertificate(der, cache))
+    .filter((read): read is Certificate => !(read instanceof MalformedCertificateError));
+}
+
+function readCertificate(der: Uint8Array, cache: PathCache): Certificate | MalformedCertificateError {
+  try {
+    return cache.certificate(der);
+  } catch (error) {
+    if (error instanceof MalformedCertificateError) return error;
+    throw error;
   }
-  return certificates;
 }
 
 function isFor({ subjectPublicKeyInfo }: Certificate, spki: Uint8Array): boolean {

@@ -18,7 +18,7 @@ import { tpmtPublic } from '../tpm/structures/public.ts';
 import { EK_TEMPLATES } from '../tpm/templates.ts';
 import { judgeAttestationKey } from './attestation-key.ts';
 import { judgeCreation } from './creation.ts';
-import { judgeEndorsement, type TrustedEk } from './endorsement.ts';
+import { admittedEndorsement, type ClaimedEk, claimedEndorsement } from './endorsement.ts';
 import {
   type BegunExchange,
   exactly,
@@ -57,12 +57,16 @@ export function begin(
   const evidence = readMessage(() => readPayload(payload), 'evidence.malformed', findings);
   if (evidence === undefined) return rejected(findings);
 
-  const ek = judgeEk(evidence.ek, policy, now, findings);
+  const claimed = claimedEk(evidence.ek, policy, findings);
   const { Public, CreateData, CreateAttestation, CreateSignature } = evidence.ak;
   const ak = judgeAttestationKey(Public, findings);
   const creation = { creationData: CreateData, certifyInfo: CreateAttestation, signature: CreateSignature };
   if (ak !== undefined) judgeCreation(ak, creation, findings);
-  if (!findings.none || ek === undefined || ak === undefined) return rejected(findings);
+  // A chain costs more than all the rest, and what is refused anyway need not have a sound one.
+  if (!findings.none || claimed === undefined || ak === undefined) return rejected(findings);
+  const { certificate } = evidence.ek;
+  const ek = admittedEndorsement(claimed, certificate === undefined ? [] : [certificate], policy, now, findings);
+  if (ek === undefined) return rejected(findings);
 
   const random = exactly(entropy);
   const secret = random(NONCE_BYTES);
@@ -99,12 +103,7 @@ function readPayload(payload: Uint8Array): { readonly ek: EkPem; readonly ak: Pl
 }
 
 /** The whole public area is the template's with this key; a credential for any other the TPM will not open. */
-function judgeEk(
-  { publicKey, certificate }: EkPem,
-  policy: Policy,
-  now: Date,
-  findings: Findings,
-): TrustedEk | undefined {
+function claimedEk({ publicKey }: EkPem, policy: Policy, findings: Findings): ClaimedEk | undefined {
   const template = EK_TEMPLATES.find(({ name }) => name === EK_TEMPLATE);
   const key = readKey(publicKey);
   const publicArea = template === undefined || key === undefined ? undefined : publicAreaOf(key, template.publicArea);
@@ -112,8 +111,7 @@ function judgeEk(
     findings.add('ek.template', `the endorsement key is none of template ${EK_TEMPLATE}, all that this wire can name`);
     return undefined;
   }
-  const ekCertificates = certificate === undefined ? [] : [certificate];
-  return judgeEndorsement({ ekPublic: encode(tpmtPublic, publicArea), ekCertificates }, policy, now, findings);
+  return claimedEndorsement(encode(tpmtPublic, publicArea), policy, findings);
 }
 
 function readKey(spki: Uint8Array): KeyObject | undefined {

@@ -2,7 +2,7 @@
  * The judge. `begin` weighs who the machine says it is and makes the one challenge only that machine can answer;
  * `finish` weighs the answer. Pure: time and randomness are arguments, distrust is a returned verdict.
  *
- * The order follows the proof: EK certificate or list → EK public area → AK attributes → secret → quote.
+ * What costs least is judged first: EK public area → AK attributes → list → EK certificate → secret → quote.
  */
 import { hash as digestOf } from 'node:crypto';
 import { commitment } from '../evidence/binding.ts';
@@ -23,7 +23,7 @@ import { TPM_ALG, TPM_RH } from '../tpm/structures/constants.ts';
 import { handleName, qualifiedName } from '../tpm/structures/name.ts';
 import { pcrSelection, type TpmlPcrSelection, tpmlPcrSelection } from '../tpm/structures/pcr.ts';
 import { judgeAttestationKey } from './attestation-key.ts';
-import { judgeEndorsement } from './endorsement.ts';
+import { admittedEndorsement, claimedEndorsement } from './endorsement.ts';
 import {
   type BegunExchange,
   exactly,
@@ -104,11 +104,13 @@ function judge(payload: Uint8Array, policy: Policy, now: Date, findings: Finding
   if (evidence === undefined) return undefined;
 
   judgeEnvelope(evidence, policy, findings);
-  const ek = judgeEndorsement(evidence, policy, now, findings);
+  const claimed = claimedEndorsement(evidence.ekPublic, policy, findings);
   const ak = judgeAttestationKey(evidence.akPublic, findings);
   const requirement = choosePcrs(evidence.pcrBanks, policy, findings);
-  if (!findings.none || ek === undefined || ak === undefined || requirement === undefined) return undefined;
-  return { ek, ak, requirement };
+  // A chain costs more than all the rest, and what is refused anyway need not have a sound one.
+  if (!findings.none || claimed === undefined || ak === undefined || requirement === undefined) return undefined;
+  const ek = admittedEndorsement(claimed, evidence.ekCertificates, policy, now, findings);
+  return ek === undefined ? undefined : { ek, ak, requirement };
 }
 
 /**

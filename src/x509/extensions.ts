@@ -41,6 +41,9 @@ export type NoteOddity = (oddity: ExtensionOddity) => void;
 /** Most extensions read. Certificates in the field have up to nine. */
 const MAX_EXTENSIONS = 32;
 
+/** Most key purposes, and most descriptions of access, read. Certificates in the field have up to four of each. */
+const MAX_LISTED = 32;
+
 /** Reads Extensions ::= SEQUENCE SIZE (1..MAX) OF Extension, of which none may occur twice. */
 export function readExtensions(reader: DerReader, noteOddity: NoteOddity): ReadonlyMap<string, Extension> {
   const extensions = new Map<string, Extension>();
@@ -108,8 +111,10 @@ export function readExtKeyUsage(value: Uint8Array): readonly string[] {
   const reader = outer.enter(TAG.SEQUENCE, 'value');
   outer.finish();
   const purposes: string[] = [];
-  do purposes.push(reader.objectIdentifier(`[${purposes.length}]`));
-  while (!reader.atEnd);
+  do {
+    if (purposes.length === MAX_LISTED) reader.fail(`more than ${MAX_LISTED} key purposes`);
+    purposes.push(reader.objectIdentifier(`[${purposes.length}]`));
+  } while (!reader.atEnd);
   return purposes;
 }
 
@@ -140,7 +145,7 @@ export function readIssuerAddresses(extensions: ReadonlyMap<string, Extension>):
   const reader = outer.enter(TAG.SEQUENCE, 'value');
   outer.finish();
   const addresses: string[] = [];
-  for (let i = 0; !reader.atEnd; i++) {
+  for (let i = 0; !reader.atEnd && i < MAX_LISTED; i++) {
     const description = reader.enter(TAG.SEQUENCE, `[${i}]`);
     const method = description.objectIdentifier('accessMethod');
     const location = description.next('accessLocation');

@@ -33,16 +33,18 @@ export function readName(element: DerElement, noteOddity: (oddity: NameOddity) =
   if (element.tag !== TAG.SEQUENCE) element.fail('a name that is not a SEQUENCE');
   const relativeNames: NameAttribute[][] = [];
   const canonical: string[] = [];
+  let count = 0;
   const names = element.enter();
   if (element.content.length > MAX_NAME_BYTES) element.fail(`a name of ${element.content.length} bytes`);
   while (!names.atEnd) {
-    if (relativeNames.length === MAX_RELATIVE_NAMES) names.fail(`more than ${MAX_RELATIVE_NAMES} relative names`);
     const set = names.enter(TAG.SET, `rdn[${relativeNames.length}]`);
     if (set.atEnd) set.fail('a relative name without attributes');
     const attributes: NameAttribute[] = [];
     const forms: string[] = [];
     let previous: Uint8Array | undefined;
     while (!set.atEnd) {
+      if (count === MAX_ATTRIBUTES) set.fail(`more than ${MAX_ATTRIBUTES} attributes in one name`);
+      count += 1;
       const pair = set.take(TAG.SEQUENCE, `attribute[${attributes.length}]`);
       // DER sorts a SET OF; one vendor ships chips and roots that do not.
       if (previous !== undefined && compareBytes(previous, pair.der) > 0) noteOddity('RDN-SET-not-sorted');
@@ -60,15 +62,18 @@ export function isEmptyName(name: Name): boolean {
   return name.relativeNames.length === 0;
 }
 
-/** Longest name read, in content bytes, and most relative names in one. Names in the field have up to 190, and seven. */
+/** Longest name read, in content bytes, and most attributes in one. Names in the field have up to 190, and seven. */
 const MAX_NAME_BYTES = 2048;
-const MAX_RELATIVE_NAMES = 32;
+const MAX_ATTRIBUTES = 32;
+
+/** Longest attribute value read, in bytes. RFC 5280 appendix A.1 has 64 characters for most. */
+const MAX_ATTRIBUTE_BYTES = 1024;
 
 /**
- * Longest attribute value read, in bytes. RFC 5280 appendix A.1 has 64 characters for most; Unicode normalisation,
- * which comparing needs, takes the square of the length in the worst case.
+ * Normalisation sorts combining marks, and the time for that grows with the square of their number. The Stream-Safe Text
+ * Format (Unicode Standard Annex #15, 13) allows 30 in a row.
  */
-const MAX_ATTRIBUTE_BYTES = 1024;
+const TOO_MANY_MARKS = /\p{M}{31}/u;
 
 function readAttribute(pair: DerReader, attributes: NameAttribute[], forms: string[]): void {
   const type = objectIdentifier(pair.take(TAG.OBJECT_IDENTIFIER, 'type'));
@@ -76,6 +81,7 @@ function readAttribute(pair: DerReader, attributes: NameAttribute[], forms: stri
   pair.finish();
   if (value.der.length > MAX_ATTRIBUTE_BYTES) value.fail(`an attribute of ${value.der.length} bytes`);
   const text = readString(value);
+  if (text !== undefined && TOO_MANY_MARKS.test(text)) value.fail('more than 30 combining marks in a row');
   attributes.push({ type, tag: value.tag, text });
   // The length in front keeps two different names from running together into one form, its sign a text from binary.
   const form = text === undefined ? Buffer.from(value.der).toString('hex') : comparable(text);

@@ -1,198 +1,186 @@
-import { Buffer } from 'node:buffer';
 import type { Certificate } from './certificate.ts';
-import { readIssuerAddresses } from './extensions.ts';
-import { MalformedCertificateError } from './malformed-certificate.ts';
-import { formatName } from './name.ts';
-import type { MissingIssuer, PathQuestion } from './path.ts';
+import { type Candidate, IssuerGraph, isSameAuthority } from './issuer-graph.ts';
+import type { PathQuestion } from './path.ts';
+import { FurthestFailure, type PathFailure } from './path-failure.ts';
 import { RevocationCheck } from './path-revocation.ts';
-import {
-  authorityProblems,
-  describe,
-  type PathProblem,
-  pathLengthProblems,
-  rocaProblems,
-  signatureProblem,
-} from './path-rules.ts';
-import { groupBySubject } from './trust-store.ts';
+import { authorityProblems, type PathProblem, pathLengthProblems, rocaProblems } from './path-rules.ts';
+import { type CheckPurpose, SignatureChecks, STEP_COST } from './signature-checks.ts';
 import { intersection, type Period, steadyPeriod } from './validity.ts';
 
 /** Most certificates in a path, leaf and anchor included. The longest in the field has seven. */
 const MAX_PATH = 10;
 
-/** Most issuers tried, at one signature check each: what look-alike CAs can cost. */
-export const MAX_CANDIDATES = 64;
+type Path = readonly Certificate[];
 
-interface Failure {
-  /** Links whose signatures held, and then how much the failure says. */
-  readonly progress: readonly [reachedAnchor: number, links: number, weight: number];
-  readonly problems: readonly PathProblem[];
-  readonly path: readonly Certificate[];
-  readonly missingIssuer?: MissingIssuer;
-}
-
-/** The search for one path: depth first, the issuers whose key identifier fits before the others. */
+/**
+ * The search for one path. It goes from the anchors down: a CA's key is used only after a chain of signatures leads from
+ * an anchor to that CA. So a sender who made all of its CAs itself costs the checks with the anchors' keys and no others.
+ */
 export class PathSearch {
-  furthest: Failure = { progress: [-1, -1, -1], problems: [], path: [] };
-  /** Every certificate whose validity had a part in the search. */
-  readonly #tried: Set<Certificate> = new Set();
   readonly #question: PathQuestion;
+  readonly #graph: IssuerGraph;
+  readonly #checks: SignatureChecks;
   readonly #revocation: RevocationCheck;
-  readonly #intermediates: ReadonlyMap<string, readonly Certificate[]>;
   /** Of each CA that was reached: other branches lead to it again. */
-  readonly #authorityProblems: Map<Certificate, readonly PathProblem[]> = new Map();
-  readonly #candidates: { left: number };
+  readonly #problems: { readonly [Kind in 'anchor' | 'other']: Map<Certificate, readonly PathProblem[]> } = {
+    anchor: new Map(),
+    other: new Map(),
+  };
+  /** For each certificate the sound issuers that signed it, all of them at or below an anchor. */
+  readonly #signers: Map<Certificate, Set<Certificate>> = new Map();
+  /** Every certificate whose validity had a part in the search. */
+  readonly #tried: Set<Certificate>;
+  #gaveUp = false;
 
   constructor(question: PathQuestion) {
     this.#question = question;
-    this.#candidates = question.candidates ?? { left: MAX_CANDIDATES };
+    this.#graph = new IssuerGraph(question.leaf, question.intermediates, question.anchors);
+    this.#checks = question.checks ?? new SignatureChecks();
     this.#revocation = new RevocationCheck(question.revocation, question.now);
-    this.#intermediates = groupBySubject(question.intermediates);
+    this.#tried = new Set(this.#graph.reachable);
   }
 
-  /** Continues a path, leaf first, all of whose links hold so far. */
-  from(path: readonly Certificate[]): readonly Certificate[] | undefined {
-    const subject = path.at(-1) as Certificate;
-    const candidates = this.#issuersOf(subject, path);
-    if (candidates.length === 0) this.#noteMissing(subject, path);
-    for (const { issuer, isAnchor } of candidates) {
-      if (path.length === MAX_PATH) {
-        this.#note(path, 1, [{ code: 'too_deep', message: `no anchor within ${MAX_PATH} certificates` }]);
-        return undefined;
-      }
-      if (this.#candidates.left === 0) {
-        const message = `gave up after trying ${MAX_CANDIDATES} issuers`;
-        // Nothing found before can be relied on to be the reason.
-        this.furthest = { progress: [2, 0, 0], problems: [{ code: 'too_many_candidates', message }], path };
-        return undefined;
-      }
-      this.#candidates.left--;
-      this.#tried.add(issuer);
-      const unsigned = this.#signatureProblem(subject, issuer, path);
-      if (unsigned !== undefined) {
-        this.#note(path, 1, [unsigned]);
-        continue;
-      }
-      const extended = [...path, issuer];
-      const problems = [
-        ...this.#problemsOf(issuer),
-        // An anchor was chosen by somebody, key and all.
-        ...(isAnchor ? [] : rocaProblems(issuer)),
-        ...pathLengthProblems(issuer, path),
-      ];
-      if (problems.length > 0) {
-        this.#note(extended, 1, problems, isAnchor);
-        continue;
-      }
-      if (!isAnchor) {
-        const chain = this.from(extended);
+  /** A path, leaf first and anchor last, in which all holds; the shortest are looked for first. */
+  find(): Path | undefined {
+    for (const subject of this.#graph.reachable) {
+      for (const candidate of this.#graph.issuersOf(subject)) {
+        if (!candidate.isAnchor || !this.#holds(subject, candidate)) continue;
+        this.#descendFrom(subject);
+        const chain = this.#climb([this.#question.leaf]);
         if (chain !== undefined) return chain;
-        continue;
       }
-      // Of a whole path alone (RFC 5280 §6.3.3 (f)): long lists, and many, would else be looked at for each CA that
-      // somebody made under the name of theirs.
-      const revoked = this.#revocation.problems(extended);
-      if (revoked.length === 0) return extended;
-      this.#note(extended, 1, revoked, true);
     }
     return undefined;
   }
 
-  #issuersOf(
-    subject: Certificate,
-    path: readonly Certificate[],
-  ): readonly { readonly issuer: Certificate; readonly isAnchor: boolean }[] {
-    const name = subject.issuer.canonical;
-    const anchors = this.#question.anchors.bySubject.get(name) ?? [];
-    const others = this.#intermediates.get(name) ?? [];
-    const wanted = subject.authorityKeyId;
-    const rank = ({ subjectKeyId }: Certificate): number => {
-      if (wanted === undefined || subjectKeyId === undefined) return 1;
-      return sameBytes(wanted, subjectKeyId) ? 0 : 2;
-    };
-    return [
-      ...anchors.map((issuer) => ({ issuer, isAnchor: true, rank: rank(issuer) })),
-      ...others.map((issuer) => ({ issuer, isAnchor: false, rank: rank(issuer) })),
-    ]
-      .filter((candidate) => candidate.rank < 2 && !path.some((earlier) => sameSubject(earlier, candidate.issuer)))
-      .sort((a, b) => a.rank - b.rank);
+  /** Why there is no path, once `find` found none: the failure that came furthest. */
+  tell(): PathFailure {
+    if (this.#gaveUp) {
+      // Nothing found before can be relied on to be the reason.
+      const message = 'gave up: checking the signatures of all CAs that share these names costs too much';
+      return { problems: [{ code: 'too_many_candidates', message }], path: [this.#question.leaf] };
+    }
+    const start: Path = [this.#question.leaf];
+    const furthest = new FurthestFailure();
+    this.#follow(start, start, furthest, new Set());
+    return furthest.failure;
   }
 
   /** How long the answer holds. */
   get steady(): Period {
-    const { leaf, now } = this.#question;
-    return intersection(steadyPeriod([leaf, ...this.#tried], now), this.#revocation.steady);
+    return intersection(steadyPeriod([...this.#tried], this.#question.now), this.#revocation.steady);
   }
 
   /** What a chain leaves open, one sentence each. */
-  openOf(chain: readonly Certificate[]): readonly string[] {
+  openOf(chain: Path): readonly string[] {
     return this.#revocation.openOf(chain);
   }
 
-  #signatureProblem(subject: Certificate, issuer: Certificate, path: readonly Certificate[]): PathProblem | undefined {
-    // The leaf is new nearly always, and looking it up costs its hash.
-    const isVerified = path.length > 1 && this.#question.cache?.isSigned(subject, issuer);
-    return signatureProblem(subject, issuer, this.#question, isVerified === true);
+  /** Finds out what a certificate signed that an anchor vouches for, and what that signed in turn. */
+  #descendFrom(top: Certificate): void {
+    const vouched = new Set([top]);
+    for (const issuer of vouched) {
+      for (const subject of this.#graph.subjectsOf(issuer))
+        if (this.#holds(subject, { issuer, isAnchor: false })) vouched.add(subject);
+    }
   }
 
-  #problemsOf(ca: Certificate): readonly PathProblem[] {
-    const known = this.#authorityProblems.get(ca);
+  /** Whether the issuer is sound and signed the subject; remembered when it is so. */
+  #holds(subject: Certificate, candidate: Candidate): boolean {
+    const { issuer } = candidate;
+    const signers = this.#signers.get(subject) ?? new Set();
+    this.#signers.set(subject, signers);
+    if (signers.has(issuer)) return true;
+    this.#tried.add(issuer);
+    if (this.#problemsOf(candidate).length > 0) return false;
+    const problem = this.#signatureProblem(subject, issuer, 'search');
+    if (problem === 'unaffordable') this.#gaveUp = true;
+    if (problem !== undefined) return false;
+    signers.add(issuer);
+    return true;
+  }
+
+  /** Continues a path, leaf first, over links that hold. */
+  #climb(path: Path): Path | undefined {
+    const subject = path.at(-1) as Certificate;
+    const signers = this.#signers.get(subject);
+    if (path.length === MAX_PATH || signers === undefined) return undefined;
+    for (const { issuer, isAnchor } of this.#graph.issuersOf(subject)) {
+      if (!signers.has(issuer) || isIn(path, issuer) || pathLengthProblems(issuer, path).length > 0) continue;
+      if (!this.#checks.spend(STEP_COST, 'search')) {
+        this.#gaveUp = true;
+        return undefined;
+      }
+      const extended = [...path, issuer];
+      // Of a whole path alone (RFC 5280 §6.3.3 (f)): long lists, and many, would else be looked at for each CA that
+      // somebody made under the name of theirs.
+      if (isAnchor && this.#revocation.problems(extended).length === 0) return extended;
+      const chain = isAnchor ? undefined : this.#climb(extended);
+      if (chain !== undefined) return chain;
+    }
+    return undefined;
+  }
+
+  /**
+   * Continues a path, leaf first, to tell where it fails. A link that the budget does not let it check is taken to hold:
+   * nothing is trusted for that.
+   *
+   * @param sure the path as far as its links were checked
+   */
+  #follow(path: Path, sure: Path, furthest: FurthestFailure, visited: Set<Certificate>): void {
+    const subject = path.at(-1) as Certificate;
+    const candidates = this.#graph.issuersOf(subject).filter(({ issuer }) => !isIn(path, issuer));
+    if (candidates.length === 0) furthest.noteMissing(subject, path.length, sure);
+    for (const candidate of candidates) {
+      const { issuer, isAnchor } = candidate;
+      if (path.length === MAX_PATH) {
+        const message = `no anchor within ${MAX_PATH} certificates`;
+        furthest.note([0, path.length, 1], { problems: [{ code: 'too_deep', message }], path: sure });
+        return;
+      }
+      const unsigned = this.#signatureProblem(subject, issuer, 'telling');
+      if (unsigned !== undefined && unsigned !== 'unaffordable') {
+        furthest.note([0, path.length, 1], { problems: [unsigned], path: sure });
+        continue;
+      }
+      const extended = [...path, issuer];
+      const held = unsigned === undefined && sure.length === path.length ? extended : sure;
+      const problems = [...this.#problemsOf(candidate), ...pathLengthProblems(issuer, path)];
+      if (problems.length > 0) {
+        furthest.note([isAnchor ? 1 : 0, extended.length, 1], { problems, path: held });
+      } else if (isAnchor) {
+        const revoked = this.#revocation.problems(extended);
+        furthest.note([1, extended.length, 1], { problems: revoked, path: held });
+      } else if (!visited.has(issuer)) {
+        visited.add(issuer);
+        this.#follow(extended, held, furthest, visited);
+      }
+    }
+  }
+
+  #signatureProblem(
+    subject: Certificate,
+    issuer: Certificate,
+    purpose: CheckPurpose,
+  ): PathProblem | undefined | 'unaffordable' {
+    const { leaf, cache } = this.#question;
+    // The leaf is new nearly always, and looking it up costs its hash.
+    const isKnown = (): boolean => subject !== leaf && cache?.isSigned(subject, issuer) === true;
+    return this.#checks.problem(subject, issuer, this.#question, purpose, isKnown);
+  }
+
+  #problemsOf({ issuer, isAnchor }: Candidate): readonly PathProblem[] {
+    const memory = this.#problems[isAnchor ? 'anchor' : 'other'];
+    const known = memory.get(issuer);
     if (known !== undefined) return known;
-    const problems = authorityProblems(ca, this.#question);
-    this.#authorityProblems.set(ca, problems);
+    const problems = authorityProblems(issuer, this.#question);
+    // An anchor was chosen by somebody, key and all.
+    if (!isAnchor) problems.push(...rocaProblems(issuer));
+    memory.set(issuer, problems);
     return problems;
   }
-
-  #noteMissing(subject: Certificate, path: readonly Certificate[]): void {
-    if (!this.#isFurther([0, path.length, 0])) return;
-    const name = formatName(subject.issuer);
-    const keyId = subject.authorityKeyId;
-    const key = keyId === undefined ? '' : ` with key id ${Buffer.from(keyId).toString('hex')}`;
-    const message = `no CA certificate "${name}"${key} is known, the issuer of ${describe(subject)}`;
-    this.#note(path, 0, [{ code: 'unknown_issuer', message }], false, {
-      name,
-      keyId,
-      addresses: issuerAddresses(subject),
-    });
-  }
-
-  #note(
-    path: readonly Certificate[],
-    weight: number,
-    problems: readonly PathProblem[],
-    reachedAnchor = false,
-    missingIssuer?: MissingIssuer,
-  ): void {
-    const progress = [reachedAnchor ? 1 : 0, path.length, weight] as const;
-    if (!this.#isFurther(progress)) return;
-    this.furthest = { progress, problems, path, ...(missingIssuer === undefined ? {} : { missingIssuer }) };
-  }
-
-  #isFurther(progress: Failure['progress']): boolean {
-    return compare(progress, this.furthest.progress) > 0;
-  }
 }
 
-function compare(a: Failure['progress'], b: Failure['progress']): number {
-  return a[0] - b[0] || a[1] - b[1] || a[2] - b[2];
-}
-
-/** RFC 5280 §6.1 wants no certificate twice in a path; a name with the same key is the same authority again. */
-function sameSubject(a: Certificate, b: Certificate): boolean {
-  return (
-    a.subject.canonical === b.subject.canonical &&
-    sameBytes(a.subjectPublicKeyInfo.plainDer, b.subjectPublicKeyInfo.plainDer)
-  );
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && Buffer.compare(a, b) === 0;
-}
-
-function issuerAddresses(certificate: Certificate): readonly string[] {
-  try {
-    return readIssuerAddresses(certificate.extensions);
-  } catch (error) {
-    if (error instanceof MalformedCertificateError) return [];
-    throw error;
-  }
+function isIn(path: Path, issuer: Certificate): boolean {
+  return path.some((earlier) => isSameAuthority(earlier, issuer));
 }

@@ -9,6 +9,7 @@ import {
   validityProblems,
 } from './path-rules.ts';
 import { PathSearch } from './path-search.ts';
+import type { SignatureChecks } from './signature-checks.ts';
 import type { AnchorSet } from './trust-store.ts';
 import type { Period } from './validity.ts';
 
@@ -24,8 +25,8 @@ export interface PathQuestion extends PathAllowances {
   readonly leafWithoutPurposes?: boolean | undefined;
   /** Revocation lists, and whether a certificate of which they do not tell is refused; not asked without. */
   readonly revocation?: RevocationRule | undefined;
-  /** Issuers that may still be tried, where several searches share one bound. */
-  readonly candidates?: { left: number } | undefined;
+  /** Signature checks so far, where several searches share one budget. */
+  readonly checks?: SignatureChecks | undefined;
   /** Of the trust store that the anchors are from; it never changes the answer. */
   readonly cache?: PathCache | undefined;
 }
@@ -65,7 +66,8 @@ export type PathVerdict = {
  *
  * Issuers are found by canonical name, those whose key identifier fits first, and all of them are tried: names are
  * shared by different keys, and a dead end beside the right CA must not hide it. An anchor ends the path whether it
- * is self-signed or not; its own signature is not looked at. When no path holds, the one that came furthest is told.
+ * is self-signed or not; its own signature is not looked at. When no path holds, the one that came furthest is told,
+ * as far as the budget of `checks` allows.
  *
  * @throws {TypeError} when `now` is no moment.
  */
@@ -79,14 +81,14 @@ export function validatePath(question: PathQuestion): PathVerdict {
     ...(requireEku === undefined ? [] : leafUsageProblems(leaf, requireEku, question.leafWithoutPurposes)),
   ];
   const search = new PathSearch(question);
-  const chain = search.from([leaf]);
+  const chain = search.find();
   const { steady } = search;
   if (chain !== undefined && problems.length === 0) {
     question.cache?.remember(chain);
     return { ok: true, chain, notes: search.openOf(chain), steady };
   }
   if (chain !== undefined) return { ok: false, problems, chain, steady };
-  const { problems: found, path, missingIssuer } = search.furthest;
+  const { problems: found, path, missingIssuer } = search.tell();
   const missing = missingIssuer === undefined ? {} : { missingIssuer };
   return { ok: false, problems: [...problems, ...found], chain: path, steady, ...missing };
 }

@@ -1,4 +1,5 @@
 import { assertDer, DerReader, objectIdentifier, TAG } from './der.ts';
+import { MalformedCertificateError } from './malformed-certificate.ts';
 import { type NameAttribute, readName, readString } from './name.ts';
 import { TCG_ATTRIBUTE } from './object-identifiers.ts';
 
@@ -21,6 +22,10 @@ export interface TpmSpecification {
   readonly revision: number;
 }
 
+/** Most alternative names read, and longest directory attributes. In the field there is one name, and 300 bytes. */
+const MAX_NAMES = 16;
+const MAX_DIRECTORY_BYTES = 2048;
+
 /** directoryName of GeneralName (RFC 5280 §4.2.1.6). */
 const DIRECTORY_NAME = 0xa4;
 
@@ -36,6 +41,7 @@ export function readTcgSubject(value: Uint8Array): TcgSubject {
   const found: NameAttribute[] = [];
   let multiValued = false;
   for (let i = 0; !names.atEnd; i++) {
+    if (i === MAX_NAMES) names.fail(`more than ${MAX_NAMES} names`);
     const general = names.next(`[${i}]`);
     if (general.tag !== DIRECTORY_NAME) continue;
     const wrapper = general.enter();
@@ -66,9 +72,11 @@ function isTcgAttribute(type: string): boolean {
  * of the shape that EK Credential Profile §3.1.1 gives it. Other attributes there are of no account: vendors fill
  * them in many ways, some with the wrong identifier.
  *
- * @throws {MalformedCertificateError} when the value is not DER.
+ * @throws {MalformedCertificateError} when the value is not DER, or longer than any in the field.
  */
 export function readTpmSpecification(value: Uint8Array): TpmSpecification | undefined {
+  if (value.length > MAX_DIRECTORY_BYTES)
+    throw new MalformedCertificateError('subjectDirectoryAttributes', 0, `${value.length} bytes`);
   assertDer(value, 'subjectDirectoryAttributes');
   const attributes = new DerReader(value, 'subjectDirectoryAttributes').takeIf(TAG.SEQUENCE, 'value')?.enter();
   for (let i = 0; attributes?.atEnd === false; i++) {

@@ -187,7 +187,7 @@ test('refuses a certificate, and overlooks a CA, with more in it than any real o
 test('says little of a certificate that has much to be said against', async () => {
   const before = judge.records.length;
   const subject = Array.from({ length: 8 }, () => commonName(','.repeat(240))).flat();
-  const extKeyUsage = Array.from({ length: 500 }, (_, i) => `1.3.6.1.4.1.99999.${i}`);
+  const extKeyUsage = Array.from({ length: 30 }, (_, i) => `1.3.6.1.4.1.99999.${i}`);
   await refusesLeaf(
     { subject, extKeyUsage, extraExtensions: unknown(20, true), ...PAST },
     'ek.critical_extension',

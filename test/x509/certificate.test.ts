@@ -122,21 +122,39 @@ test('a Teletex, BMP or Universal string compares equal to the same text in UTF-
   expect(subject(octetString(ascii('Ä b')))).not.toBe(same);
 });
 
-test('reads an attribute of a kilobyte, and refuses one whose comparison could take long', () => {
-  const marks = (count: number): CertificateRecipe => ({ subject: commonName('\u0301\u0316'.repeat(count)) });
-  expect(() => parse(marks(255))).not.toThrow();
-  expect(() => parse(marks(256))).toThrow('an attribute of 1028 bytes');
+test('reads an attribute of a kilobyte, and no longer one', () => {
+  const text = (length: number): CertificateRecipe => ({ subject: commonName('\u00e9'.repeat(length / 2)) });
+  expect(() => parse(text(1020))).not.toThrow();
+  expect(() => parse(text(1024))).toThrow('an attribute of 1028 bytes');
 });
 
-test('reads names of up to 32 relative names and two kilobytes, and no larger ones', () => {
-  const names = (count: number, text: string) => ({
-    subject: Array.from({ length: count }, () => ({ type: '2.5.4.11', text })),
+test('reads 30 combining marks in a row, and refuses more, which could take long to compare', () => {
+  const marks = (count: number): CertificateRecipe => ({
+    subject: commonName(`a${'\u0301\u0316'.repeat(count).slice(0, count)}b\u0301`),
   });
+  expect(() => parse(marks(30))).not.toThrow();
+  expect(() => parse(marks(31))).toThrow('more than 30 combining marks in a row');
+});
+
+test('reads names of up to 32 attributes and two kilobytes, and no larger ones', () => {
+  const attribute = (text: string) => ({ type: '2.5.4.11', text });
+  const names = (count: number, text: string) => ({ subject: Array.from({ length: count }, () => attribute(text)) });
   expect(parse(names(32, 'OU')).subject.relativeNames).toHaveLength(32);
-  expect(() => parse(names(33, 'OU'))).toThrow('subject: more than 32 relative names');
+  expect(() => parse(names(33, 'OU'))).toThrow('more than 32 attributes in one name');
+  const together = (count: number) => ({ subject: [names(count, 'OU').subject] });
+  expect(parse(together(32)).subject.relativeNames).toHaveLength(1);
+  expect(() => parse(together(33))).toThrow('more than 32 attributes in one name');
   // Each text has 14 bytes of types and lengths around it.
   expect(parse(names(8, 'O'.repeat(242))).subject.relativeNames).toHaveLength(8);
   expect(() => parse(names(8, 'O'.repeat(243)))).toThrow('subject: a name of 2056 bytes');
+});
+
+test('reads 32 key purposes, and no more', () => {
+  const purposes = (count: number) => ({
+    extKeyUsage: Array.from({ length: count }, (_, i) => `1.3.6.1.4.1.99999.${i}`),
+  });
+  expect(parse(purposes(32)).extKeyUsage).toHaveLength(32);
+  expect(() => parse(purposes(33))).toThrow('more than 32 key purposes');
 });
 
 test('shows the beginning of a long name, in whole characters', () => {
