@@ -50,7 +50,7 @@ const finding = (code) => ({
 
 /**
  * Problems of certificates, of which several share a finding. Left out: `unknown_issuer`, without which there is no path
- * to accept; the two bounds on the search; and the profile's own `weak_key` and `roca`, which the check of the public area
+ * to accept; the depth of the search; its budget, which is among the passages; and the profile's own `weak_key` and `roca`, which the check of the public area
  * precedes.
  * @type {readonly (readonly [problem: string, finding: string])[]}
  */

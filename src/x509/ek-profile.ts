@@ -72,9 +72,9 @@ export interface EkProfileVerdict {
  * is one that is wanted is for the rules (ek-rules.ts).
  */
 export function checkEkProfile(certificate: Certificate, options: EkProfileOptions = {}): EkProfileVerdict {
-  const naming: EkProblem[] = [];
   const isGce = isOfGoogleInstance(certificate);
-  const facts = isGce ? GOOGLE_INSTANCE : readFacts(certificate, naming);
+  const { facts, problems: unnamed } = isGce ? { facts: GOOGLE_INSTANCE, problems: [] } : readOnce(certificate);
+  const naming: EkProblem[] = [...unnamed];
   const isTpm12 = facts?.specification?.family === '1.2';
   // What those profiles do not ask for is not missed: whether the profile is accepted is the one question.
   const withoutPurposes = isTpm12 || isGce;
@@ -145,6 +145,23 @@ function keyProblems(certificate: Certificate, isKnown: boolean): EkProblem[] {
     (isKnown || isOnCurve(key) ? undefined : 'a key that is none');
   if (weak !== undefined) return [{ code: 'weak_key', message: `${describe(certificate)} has ${weak}` }];
   return isKnown ? [] : rocaProblems(certificate).map(({ message }) => ({ code: 'roca', message }));
+}
+
+interface Reading {
+  readonly facts: EkCertificateFacts | undefined;
+  readonly problems: readonly EkProblem[];
+}
+
+/** Several bundles ask about one certificate, and a stranger can make it long to read. */
+const READINGS = new WeakMap<Certificate, Reading>();
+
+function readOnce(certificate: Certificate): Reading {
+  const known = READINGS.get(certificate);
+  if (known !== undefined) return known;
+  const problems: EkProblem[] = [];
+  const reading = { facts: readFacts(certificate, problems), problems };
+  READINGS.set(certificate, reading);
+  return reading;
 }
 
 function readFacts(certificate: Certificate, problems: EkProblem[]): EkCertificateFacts | undefined {
