@@ -50,8 +50,8 @@ const finding = (code) => ({
 
 /**
  * Problems of certificates, of which several share a finding. Left out: `unknown_issuer`, without which there is no path
- * to accept; the depth of the search; its budget, which is among the passages; and the profile's own `weak_key` and `roca`, which the check of the public area
- * precedes.
+ * to accept; the depth of the search; its budget, which is among the passages; and the profile's own `weak_key` and
+ * `roca`, which the check of the public area precedes.
  * @type {readonly (readonly [problem: string, finding: string])[]}
  */
 const CERTIFICATE_PROBLEMS = [
