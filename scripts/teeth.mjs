@@ -1,5 +1,5 @@
-// Takes each check out of the server plugin in turn and requires that a named attack test fails for it: a check that can
-// go without a test noticing is not one. The sources themselves are never changed.
+// Takes each check out of the server plugin, and some out of the agent, and requires that a named test fails for it: a
+// check that can go without a test noticing is not one. The sources themselves are never changed.
 
 import { spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -13,7 +13,8 @@ import { stubs } from './teeth/stubs.mjs';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const USAGE = `Usage: npm run --silent teeth -- [--json] [--only TEXT]
 
-Stubs each check of the server plugin out in turn and runs the attack tests that have to do with it.
+Stubs each check of the server plugin out in turn and runs the attack tests that have to do with it. For a check of the
+agent it runs one test of the agent.
   --json       one document on standard output
   --only TEXT  only checks whose name holds TEXT
 Exit codes: 0 every check has a test that fails without it, 1 one has none or the tests fail as they are, 2 usage
@@ -29,10 +30,10 @@ Exit codes: 0 every check has a test that fails without it, 1 one has none or th
 /**
  * Runs attack tests against the given server executable, or the product's own.
  * @param {string} folder for what the run writes
- * @param {{ server?: string, tests?: Test[] }} [of]
+ * @param {{ server?: string, tests?: Test[], root?: string }} [of] `root`: of the sources and tests
  * @returns {Promise<Run>}
  */
-async function runTests(folder, { server, tests } = {}) {
+async function runTests(folder, { server, tests, root = ROOT } = {}) {
   mkdirSync(folder, { recursive: true });
   const [record, report] = [join(folder, 'attacks.jsonl'), join(folder, 'report.json')];
   const files = tests === undefined ? ['test/attacks'] : [...new Set(tests.map(({ file }) => file))];
@@ -45,7 +46,8 @@ async function runTests(folder, { server, tests } = {}) {
     `--outputFile=${report}`,
     '--testTimeout=30000',
   ];
-  const { text } = await execute(process.execPath, named === undefined ? args : [...args, '-t', `^(${named})$`], {
+  // Names of the agent's tests begin with those of their groups.
+  const { text } = await execute(root, named === undefined ? args : [...args, '-t', `(^|\\s)(${named})$`], {
     ...process.env,
     TPM_ATTESTOR_ATTACK_RECORD: record,
     ...(server === undefined ? {} : { TPM_ATTESTOR_SERVER: server }),
@@ -67,10 +69,10 @@ async function runTests(folder, { server, tests } = {}) {
   };
 }
 
-/** @param {string} file @param {string[]} args @param {NodeJS.ProcessEnv} env @returns {Promise<{ text: string }>} */
-function execute(file, args, env) {
+/** @param {string} cwd @param {string[]} args @param {NodeJS.ProcessEnv} env @returns {Promise<{ text: string }>} */
+function execute(cwd, args, env) {
   return new Promise((resolve, reject) => {
-    const child = spawn(file, args, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
     let text = '';
     for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (more) => (text += more));
     child.once('error', reject);
@@ -99,6 +101,7 @@ async function buildStubbed(stub, folder) {
 async function judge(stub, known, folder) {
   const { check, about } = stub;
   const row = { check, about, failing: /** @type {string[]} */ ([]), admitted: /** @type {string[]} */ ([]) };
+  if (stub.agentTest !== undefined) return { ...row, ...(await judgeAgent(stub, stub.agentTest, folder)) };
   const tests = [...known.values()].filter(stub.concerns).map(({ test: name, file }) => ({ name, file }));
   if (tests.length === 0) return { ...row, error: 'no attack test names it' };
   const run = await runTests(join(folder, 'run'), { server: await buildStubbed(stub, folder), tests });
@@ -112,6 +115,24 @@ async function judge(stub, known, folder) {
     failing: run.failed.map(({ name }) => name),
     admitted: [...new Set(admitted.map(({ test }) => test))],
   };
+}
+
+/**
+ * @param {import('./teeth/stubs.mjs').Stub} stub
+ * @param {Test} test
+ * @param {string} folder
+ * @returns {Promise<{ failing: string[], error?: string }>}
+ */
+async function judgeAgent(stub, test, folder) {
+  const root = join(folder, 'project');
+  for (const part of ['src', 'test/agent', 'test/support', 'package.json', 'vitest.config.ts'])
+    cpSync(join(ROOT, part), join(root, part), { recursive: true });
+  for (const part of ['node_modules', 'build', 'scripts', 'dist']) symlinkSync(join(ROOT, part), join(root, part));
+  const sound = await runTests(join(folder, 'sound'), { tests: [test], root });
+  if (sound.passed.length !== 1) return { failing: [], error: `the test does not pass as it is:\n${sound.errors}` };
+  stub.apply(root);
+  const { failed } = await runTests(join(folder, 'stubbed'), { tests: [test], root });
+  return { failing: failed.map(({ name }) => name) };
 }
 
 /** @template T, R @param {readonly T[]} items @param {number} width @param {(item: T) => Promise<R>} work @returns {Promise<R[]>} */

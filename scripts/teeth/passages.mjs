@@ -10,6 +10,22 @@
 /** @type {readonly Passage[]} */
 export const PASSAGES = [
   [
+    'one model in a certificate',
+    'the first of several is taken',
+    'A85 refuses a certificate that names two models',
+    'src/x509/ek-profile.ts',
+    'model.length !== 1',
+    'model.length === 0',
+  ],
+  [
+    'the mask hash of RSA-PSS',
+    'it is taken for that of the text',
+    'A85 refuses an RSA-PSS signature',
+    'src/x509/signature-algorithm.ts',
+    'maskHash !== hash',
+    'maskHash === undefined',
+  ],
+  [
     'ek.denied (lookup)',
     'nobody is denied',
     ({ codes }) => codes.includes('ek.denied'),

@@ -3,6 +3,7 @@
 
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { AGENT_PASSAGES } from './agent.mjs';
 import { PASSAGES } from './passages.mjs';
 
 /**
@@ -11,6 +12,7 @@ import { PASSAGES } from './passages.mjs';
  * @property {string} about for the table
  * @property {(test: { test: string, file: string, codes: string[] }) => boolean} concerns whether an attack test has to do with it
  * @property {(root: string) => void} apply changes the copy of the sources under `root`
+ * @property {{ file: string, name: string }} [agentTest] the test that must fail, where the check is one of the agent
  */
 
 /** @param {string} file @param {(real: string) => string} source @returns {Stub['apply']} */
@@ -362,6 +364,15 @@ const PASSAGE_STUBS = PASSAGES.map(([check, about, concerns, file, from, to]) =>
   apply: instead(file, from, to),
 }));
 
+/** @type {readonly Stub[]} */
+const AGENT_STUBS = AGENT_PASSAGES.map(([check, about, file, from, to, testFile, name]) => ({
+  check,
+  about,
+  concerns: () => false,
+  apply: instead(file, from, to),
+  agentTest: { file: testFile, name },
+}));
+
 /** @param {string} root of the project @returns {Stub[]} */
 export function stubs(root) {
   const text = readFileSync(join(root, 'src/verifier/findings.ts'), 'utf8');
@@ -373,5 +384,6 @@ export function stubs(root) {
     ...CERTIFICATE_PROBLEMS.map(([problem, code]) => certificateProblem(problem, code)),
     ...BEHAVIOURS,
     ...PASSAGE_STUBS,
+    ...AGENT_STUBS,
   ];
 }

@@ -1,14 +1,18 @@
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Attestor } from '../../src/agent/attest.ts';
 import type { AkMaker } from '../../src/agent/attestation-key.ts';
-import { decodeChallenge } from '../../src/evidence/messages.ts';
+import { decodeChallenge, encodeChallenge } from '../../src/evidence/messages.ts';
 import { ESYS_TR } from '../../src/tpm/handles.ts';
 import { TPMA_OBJECT } from '../../src/tpm/structures/attributes.ts';
 import { encode } from '../../src/tpm/structures/codec.ts';
+import { TPM_ALG } from '../../src/tpm/structures/constants.ts';
+import { pcrSelection, tpmlPcrSelection } from '../../src/tpm/structures/pcr.ts';
 import { tpmtPublic } from '../../src/tpm/structures/public.ts';
 import { akTemplate } from '../../src/tpm/templates.ts';
+import { begin } from '../../src/verifier/verify.ts';
 import { attestTo, pcrs, policyFor, TRUST_DOMAIN } from '../support/agent-attestation.ts';
 import { commandsInPcap } from '../support/pcap.ts';
 import { type SoftwareEkTemplate, type SoftwareTpm, startSwtpm } from '../support/swtpm.ts';
@@ -187,6 +191,35 @@ describe('an attestation', () => {
   test('leaves nothing loaded when the challenge is none', async () => {
     const answer = attestorFor().attest(async () => Uint8Array.of(1, 2, 3));
     await expect(answer).rejects.toMatchObject({ code: 'ERR_MALFORMED' });
+    expect(await loadedHandles()).toBe('');
+  });
+
+  test('answers no challenge that asks for several banks, one bank twice, none, or no PCR, and leaves nothing loaded', async () => {
+    const { SHA256, SHA384 } = TPM_ALG;
+    const selections = [
+      [
+        [SHA256, [0]],
+        [SHA384, [0]],
+      ],
+      [
+        [SHA256, [0]],
+        [SHA256, [1]],
+      ],
+      [[SHA256, []]],
+      [],
+    ] as const;
+    for (const banks of selections) {
+      const pcrSelect = encode(
+        tpmlPcrSelection,
+        banks.map(([hash, indices]) => pcrSelection(hash, indices)),
+      );
+      const answer = attestorFor().attest(async (payload) => {
+        const begun = begin(payload, policyFor(tpm), (bytes) => Uint8Array.from(randomBytes(bytes)), new Date());
+        if (begun.outcome === 'rejected') throw new Error('no challenge was made');
+        return encodeChallenge({ ...decodeChallenge(begun.challenge), pcrSelection: pcrSelect });
+      });
+      await expect(answer).rejects.toThrow(/Challenge\.pcrSelection.*of one bank/);
+    }
     expect(await loadedHandles()).toBe('');
   });
 

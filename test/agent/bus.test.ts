@@ -22,6 +22,8 @@ const TPM_RC_HANDLE_1 = 0x18b;
 const TPM_RC_FAILURE = 0x101;
 const TPM_RC_NV_UNINITIALIZED = 0x14a;
 const L1_CERTIFICATE = 0x01c00002;
+/** A response of TPM2_PCR_Read: update counter 1, no selection, no value. */
+const NO_PCRS = Buffer.from('80010000001600000000' + '00000001' + '00000000' + '00000000', 'hex');
 const DIGEST = new Uint8Array(32).fill(7);
 
 describe('the endorsement certificate', () => {
@@ -45,6 +47,21 @@ describe('the endorsement certificate', () => {
 });
 
 describe('PCRs', () => {
+  test('that a TPM never answers are not asked for without end', async () => {
+    let asked = 0;
+    const attestor = await attestorBehind(async (name, command, transmit) => {
+      if (name !== 'TPM2_PCR_Read') return transmit(command);
+      asked += 1;
+      if (asked > 3) throw new Error('asked again without end');
+      return NO_PCRS;
+    });
+    await expect(attestTo(attestor, policyFor(tpm))).rejects.toMatchObject({
+      code: 'ERR_PCR',
+      message: 'the TPM does not answer PCR 0, 1, 2, 3, 4, 5, 6, 7 of the bank asked for',
+    });
+    expect(asked).toBe(1);
+  });
+
   test('that change between reading and quoting are read again', async () => {
     let extended = false;
     const attestor = await attestorBehind(async (name, command, transmit) => {

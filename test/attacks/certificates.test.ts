@@ -1,4 +1,5 @@
 /** Endorsement certificates: issued for this key, for this purpose, under a CA that the operator chose. */
+import { constants, sign } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,9 +7,10 @@ import { afterAll, expect, test } from 'vitest';
 import { concat } from '../../src/tpm/bytes.ts';
 import { publicKeyHash, publicKeyOf } from '../../src/tpm/public-key.ts';
 import type { FindingCode } from '../../src/verifier/findings.ts';
-import { type CertificateRecipe, commonName, tpmName } from '../support/certificate-recipe.ts';
-import { oid, sequence } from '../support/der-writer.ts';
-import { useJudge } from '../support/judge.ts';
+import { type CertificateRecipe, commonName, name, tpmName } from '../support/certificate-recipe.ts';
+import { explicit, integer, oid, sequence, tlv } from '../support/der-writer.ts';
+import { forger } from '../support/forger.ts';
+import { Judge, useJudge } from '../support/judge.ts';
 import {
   EK_USAGE,
   type Issuer,
@@ -16,6 +18,7 @@ import {
   mintAuthority,
   mintEkCertificate,
   mintEkChain,
+  pem,
   spkiOf,
 } from '../support/pki.ts';
 import { type SoftwareDevice, softwareDevice } from '../support/software-device.ts';
@@ -66,6 +69,53 @@ test('A61 refuses a CA certificate as that of an endorsement key', () =>
 
 test('A61 refuses a CA that may issue for other purposes only', () =>
   refusesCa({ extKeyUsage: ['1.3.6.1.5.5.7.3.1'] }, 'ek.usage'));
+
+const TPM_NAMES = { manufacturer: '2.23.133.2.1', model: '2.23.133.2.2', version: '2.23.133.2.3' };
+
+test('A85 refuses a certificate that names two models, or none, of which another reader may take the other', async () => {
+  const sanOf = (...models: readonly string[]): CertificateRecipe => {
+    const texts = [
+      [TPM_NAMES.manufacturer, 'id:49465800'],
+      ...models.map((model) => [TPM_NAMES.model, model]),
+      [TPM_NAMES.version, 'id:073F'],
+    ];
+    const directory = tlv(0xa4, name(texts.map(([type = '', text = '']) => ({ type, text }))));
+    return { san: null, extraExtensions: [{ oid: '2.5.29.17', critical: true, value: sequence(directory) }] };
+  };
+  await judge.refuses({ device: certified(sanOf('SLB 9670', 'SLB 9672')) }, 'ek.profile');
+  await judge.refuses({ device: certified(sanOf('SLB 9670', 'SLB 9670')) }, 'ek.profile');
+  await judge.refuses({ device: certified(sanOf()) }, 'ek.profile');
+  await judge.admits(certified(sanOf('SLB 9670')));
+});
+
+test('A85 refuses an RSA-PSS signature whose parameters name one hash for the text and another for the mask', async () => {
+  // RSASSA-PSS-params (RFC 4055 3.1). The signature is right for SHA-256 throughout, whatever they say of the mask.
+  const root = keyPair('rsa2048', 'pss root');
+  const sha256 = sequence(oid('2.16.840.1.101.3.4.2.1'));
+  const signedBy = (mask: Uint8Array | undefined): CertificateRecipe => {
+    const generator = mask === undefined ? new Uint8Array() : explicit(1, sequence(oid('1.2.840.113549.1.1.8'), mask));
+    const parameters = sequence(explicit(0, sha256), generator, explicit(2, integer(32)));
+    return {
+      signatureAlgorithm: sequence(oid('1.2.840.113549.1.1.10'), parameters),
+      signTbs: (tbs) =>
+        sign('sha256', tbs, { key: root.privateKey, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 }),
+    };
+  };
+  const issuer: Issuer = { issuer: 'PSS Root CA', key: root };
+  const path = join(folder, 'pss.pem');
+  writeFileSync(path, pem(mintAuthority('PSS Root CA', root, issuer).der));
+  const own = new Judge();
+  const deviceOf = (mask: Uint8Array | undefined) => withCertificates(leafBy(issuer, signedBy(mask)));
+  await own.start({ caPath: path, control: () => forger(deviceOf(sha256)) });
+  try {
+    await own.refuses({ device: deviceOf(sequence(oid('1.3.14.3.2.26'))) }, 'ek.weak_signature');
+    await own.refuses({ device: deviceOf(sequence(oid('2.16.840.1.101.3.4.2.2'))) }, 'ek.weak_signature');
+    // SHA-1 where nothing is said.
+    await own.refuses({ device: deviceOf(undefined) }, 'ek.weak_signature');
+  } finally {
+    await own.stop();
+  }
+});
 
 test('A62 refuses a chain under a CA of the sender', async () => {
   const key = keyPair('p256', 'foreign root');
