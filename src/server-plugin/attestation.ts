@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { type Wire, wireOf } from '../evidence/wires.ts';
 import type { AttestationStream } from '../spire/attestation-stream.ts';
 import type { Logger } from '../spire/logger.ts';
-import { PeerError, STATUS, StatusError } from '../spire/status.ts';
+import { PEER_SENTENCE, PeerError, STATUS, StatusError } from '../spire/status.ts';
 import type { Entropy } from '../tpm/make-credential.ts';
 import type { BegunExchange, PendingCredential } from '../verifier/exchange.ts';
 import type { Finding, FindingCode } from '../verifier/findings.ts';
@@ -18,7 +18,6 @@ import type { OpenChallenges } from './open-challenges.ts';
 import type { Tolerances } from './tolerances.ts';
 
 /** All the peer ever learns, with the id under which the log has the reasons. */
-const REFUSAL = 'attestation refused; the reasons are in the log of the SPIRE server';
 const MALFORMED: readonly FindingCode[] = ['evidence.malformed', 'evidence.wire', 'response.malformed'];
 
 /** One judge for each wire. */
@@ -50,8 +49,7 @@ export async function attest(
 ): Promise<void> {
   const log = logger.with({ attestation: stream.id });
   const payload = await stream.receive();
-  if (payload?.kind !== 'payload')
-    throw new PeerError(STATUS.INVALID_ARGUMENT, REFUSAL, 'the first message is no payload');
+  if (payload?.kind !== 'payload') throw new PeerError(STATUS.INVALID_ARGUMENT, 'the first message is no payload');
   const wire = wireOf(payload.bytes);
   const judged =
     wire === 'spire-tpm-plugin'
@@ -86,7 +84,7 @@ async function judge<Pending extends PendingCredential>(
   stream.send({ kind: 'challenge', bytes: begun.challenge });
   const response = await challenges.wait(begun.pending.ek.pubHash, () => stream.receive());
   if (response?.kind !== 'challenge_response')
-    throw new PeerError(STATUS.INVALID_ARGUMENT, REFUSAL, 'the challenge was not answered');
+    throw new PeerError(STATUS.INVALID_ARGUMENT, 'the challenge was not answered');
   const verdict = finish(begun.pending, response.bytes, new Date(), lists());
   if (verdict.verdict === 'untrusted') throw refusal(verdict, stream, log);
   return verdict;
@@ -102,7 +100,7 @@ function refusal(
   const claimed = claimedPubHash === undefined ? {} : { claimed_pub_hash: claimedPubHash };
   for (const { code, message, remedy } of findings)
     log.warn(`attestation refused: ${message}`, { finding: code, remedy, client_ip: address, ...claimed });
-  return new StatusError(statusOf(findings), `${REFUSAL} (attestation ${stream.id})`);
+  return new StatusError(statusOf(findings), `${PEER_SENTENCE.server} (attestation ${stream.id})`);
 }
 
 function statusOf(findings: readonly Finding[]): StatusError['code'] {

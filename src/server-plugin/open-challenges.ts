@@ -40,5 +40,5 @@ export class OpenChallenges {
 
 function displaced(pubHash: string): PeerError {
   const reason = `${MAX_PER_KEY} later challenges wait for an answer of the same endorsement key ${pubHash}`;
-  return new PeerError(STATUS.RESOURCE_EXHAUSTED, 'too many attestations of this machine under way', reason);
+  return new PeerError(STATUS.RESOURCE_EXHAUSTED, reason);
 }

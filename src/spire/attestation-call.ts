@@ -55,7 +55,7 @@ export class AttestationCall<Kind extends PluginKind> implements AttestationStre
     this.#timer = setTimeout(
       () => {
         const reason = `attestation took longer than ${limits.attestTimeoutMs} ms`;
-        onTimeout(new PeerError(STATUS.DEADLINE_EXCEEDED, 'attestation took too long', reason));
+        onTimeout(new PeerError(STATUS.DEADLINE_EXCEEDED, reason));
       },
       Math.min(limits.attestTimeoutMs, MAX_TIMER_MS),
     );
@@ -78,12 +78,12 @@ export class AttestationCall<Kind extends PluginKind> implements AttestationStre
       if (request !== undefined) {
         const message = this.#translation.read(request);
         if (message === undefined) {
-          throw new PeerError(STATUS.INVALID_ARGUMENT, 'message is malformed', 'a message without content');
+          throw new PeerError(STATUS.INVALID_ARGUMENT, 'a message without content');
         }
         const { kind, bytes } = message;
         if (bytes.length > this.#limits.maxMessageBytes) {
           const reason = `${kind} of ${bytes.length} bytes is larger than ${this.#limits.maxMessageBytes}`;
-          throw new PeerError(STATUS.RESOURCE_EXHAUSTED, 'message is too large', reason);
+          throw new PeerError(STATUS.RESOURCE_EXHAUSTED, reason);
         }
         return message;
       }

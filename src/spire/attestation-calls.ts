@@ -3,7 +3,7 @@ import { AttestationCall, type AttestationLimits } from './attestation-call.ts';
 import { type AttestationStream, type PluginKind, TRANSLATION } from './attestation-stream.ts';
 import { CountedWarning } from './counted-warning.ts';
 import { errorFields, type Logger } from './logger.ts';
-import { PeerError, STATUS, StatusError } from './status.ts';
+import { PEER_SENTENCE, PeerError, STATUS, StatusError } from './status.ts';
 
 const TOO_MANY = 'too many attestations under way';
 const TOO_MANY_INTERVAL_MS = 5000;
@@ -35,7 +35,7 @@ export class AttestationCalls<Kind extends PluginKind, Config> {
     const call = new AttestationCall<Kind>(grpcCall, TRANSLATION[this.#options.kind]);
     const address = call.metadata.get('x-forwarded-client-ip');
     const log = logger.with({ attestation: call.id, ...(address === undefined ? {} : { client_ip: address }) });
-    const fail = (error: unknown): void => call.fail(answerTo(error, log, call.id));
+    const fail = (error: unknown): void => call.fail(answerTo(error, log, { kind: this.#options.kind, id: call.id }));
     let limits: AttestationLimits;
     let config: Config;
     try {
@@ -43,7 +43,7 @@ export class AttestationCalls<Kind extends PluginKind, Config> {
       limits = this.#options.limits(config);
       if (this.#open.size >= limits.maxConcurrent) {
         this.#tooMany.warn(log, { max_concurrent: limits.maxConcurrent });
-        const message = `${TOO_MANY}, try again later (attestation ${call.id})`;
+        const message = `${PEER_SENTENCE[this.#options.kind]} (attestation ${call.id})`;
         throw new StatusError(STATUS.RESOURCE_EXHAUSTED, message);
       }
     } catch (error) {
@@ -79,12 +79,20 @@ export class AttestationCalls<Kind extends PluginKind, Config> {
   }
 }
 
-/** The status a failed handler answers with. What was not meant for the caller's eyes is logged here instead. */
-export function answerTo(error: unknown, logger: Logger, id?: string): StatusError {
-  const suffix = id === undefined ? '' : ` (attestation ${id})`;
+/**
+ * The status a failed handler answers with. What was not meant for the caller's eyes is logged here instead.
+ *
+ * @param attestation where the handler was one of an attestation
+ */
+export function answerTo(
+  error: unknown,
+  logger: Logger,
+  attestation?: { readonly kind: PluginKind; readonly id: string },
+): StatusError {
+  const suffix = attestation === undefined ? '' : ` (attestation ${attestation.id})`;
   if (error instanceof PeerError) {
     logger.warn(`attestation refused: ${error.reason}`);
-    return new StatusError(error.code, `${error.message}${suffix}`);
+    return new StatusError(error.code, `${PEER_SENTENCE[attestation?.kind ?? 'server']}${suffix}`);
   }
   if (error instanceof StatusError) {
     if (error.cause !== undefined) logger.error(error.message, errorFields(error.cause));

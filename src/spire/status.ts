@@ -35,16 +35,19 @@ export class StatusError extends Error {
   }
 }
 
-/**
- * A failure of one attestation by its peer's doing. The peer gets the message, in which nothing is configured or measured,
- * and the attestation's id; the reason is for the log.
- */
+/** All that a peer learns of an attestation that it caused to fail, beside the code and the attestation's id. */
+export const PEER_SENTENCE = {
+  server: 'attestation refused; the reasons are in the log of the SPIRE server',
+  agent: 'attestation failed; the reasons are in the log of the SPIRE agent',
+} as const;
+
+/** A failure of one attestation by its peer's doing. The peer gets {@link PEER_SENTENCE}; the reason is for the log. */
 export class PeerError extends StatusError {
   override readonly name: string = 'PeerError';
   readonly reason: string;
 
-  constructor(code: StatusCode, message: string, reason: string) {
-    super(code, message);
+  constructor(code: StatusCode, reason: string) {
+    super(code, 'attestation failed');
     this.reason = reason;
   }
 }

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { NodeAttestorClient } from '../../src/spire/gen/spire/plugin/server/nodeattestor/v1/nodeattestor.ts';
 import { serverAttestation } from '../../src/spire/host-attestation.ts';
 import type { PluginHost } from '../../src/spire/plugin-host.ts';
-import { STATUS, StatusError } from '../../src/spire/status.ts';
+import { PEER_SENTENCE, STATUS, StatusError } from '../../src/spire/status.ts';
 import { until } from '../support/processes.ts';
 import { Toy, text, utf8 } from './toy.ts';
 
@@ -179,7 +179,7 @@ describe('limits', () => {
     const host = await toy.configured('server', 'max_message_bytes = 1000');
     expect(await refusal(host, 'x'.repeat(1001))).toEqual({
       code: STATUS.RESOURCE_EXHAUSTED,
-      message: 'message is too large',
+      message: PEER_SENTENCE.server,
       logged: 'attestation refused: payload of 1001 bytes is larger than 1000',
     });
     expect(await answer(host, 'x'.repeat(1000))).toMatchObject({ kind: 'challenge' });
@@ -195,7 +195,7 @@ describe('limits', () => {
     const host = await toy.configured('server', 'attest_timeout = "100ms"');
     expect(await refusal(host, 'hang')).toEqual({
       code: STATUS.DEADLINE_EXCEEDED,
-      message: 'attestation took too long',
+      message: PEER_SENTENCE.server,
       logged: 'attestation refused: attestation took longer than 100 ms',
     });
   });
@@ -217,7 +217,7 @@ describe('limits', () => {
     }
     expect(await refusal(host, 'a')).toEqual({
       code: STATUS.RESOURCE_EXHAUSTED,
-      message: 'too many attestations under way, try again later',
+      message: PEER_SENTENCE.server,
       logged: 'attestation refused: too many attestations under way',
     });
     held[0]?.cancel();
