@@ -1,6 +1,8 @@
 /** What an operator can do about a failure. */
 import { TpmError } from '../tpm/errors.ts';
 import { CertificateFileError } from './certificate-file.ts';
+import { DEVICES } from './tcti.ts';
+import { deviceRemedy } from './unreachable-device.ts';
 
 const SLOTS =
   'other software has filled the TPM: use /dev/tpmrm0, or find who keeps objects with tpm2_getcap handles-transient and handles-loaded-session';
@@ -12,7 +14,8 @@ const BY_NAME: Readonly<Record<string, string>> = {
   TPM_RC_OBJECT_HANDLES: SLOTS,
   TPM_RC_SESSION_HANDLES: SLOTS,
   TPM_RC_HIERARCHY: 'the endorsement hierarchy is disabled: enable it in the firmware setup of the machine',
-  TPM_RC_INITIALIZE: 'the TPM was not started: firmware must send TPM2_Startup',
+  TPM_RC_INITIALIZE:
+    'the TPM was not started, which firmware does at boot: run "tpm2_startup -c" (for a software TPM "swtpm socket … --flags startup-clear"), and on a real machine update the firmware',
   TPM_RC_FAILURE: 'the TPM failed its self-test: power the machine off and on, then replace the TPM',
 };
 
@@ -34,9 +37,6 @@ const SOFTWARE =
 
 /** What tpm2-tss says of a TPM it cannot reach does not tell a missing device from a dead socket; the string does. */
 const BY_TCTI: Readonly<Record<string, string>> = {
-  device:
-    'look whether this device is there (without one the TPM is switched off in the firmware setup, or there is none) ' +
-    'and whether this user is in group tss',
   swtpm: SOFTWARE,
   mssim: SOFTWARE,
   tabrmd: 'look whether tpm2-abrmd runs',
@@ -58,7 +58,10 @@ export function remedyFor(
   if (name === 'TPM_RC_AUTH_FAIL' || name === 'TPM_RC_BAD_AUTH')
     return `the hierarchy has another password: give it in ${passwordOptions}; it is not tried again before the file changes`;
   if (layer === 'tcti') return tctiRemedy(name, command);
-  return BY_NAME[name] ?? (retryable ? 'the TPM is busy: it is tried again at the next attestation' : undefined);
+  return (
+    BY_NAME[name] ??
+    (retryable ? 'the TPM is busy with a command of other software: try again in a few seconds' : undefined)
+  );
 }
 
 /** @param command `open` and the TCTI string, where it was the opening that failed */
@@ -66,6 +69,7 @@ function tctiRemedy(name: string, command: string): string {
   // tctildr found no module of that name.
   if (name === 'TSS2_TCTI_RC_NOT_SUPPORTED')
     return 'tpm2-tss has no module for this TCTI string here: write device:, swtpm: or another it knows in front, or install the package of that module (libtss2-tcti-…)';
-  const module = /^open (?:pcap:)*(?:libtss2-tcti-)?(\w+)/.exec(command)?.[1];
+  const [, module, conf] = /^open (?:pcap:)*(?:libtss2-tcti-)?(\w+)[^:]*(?::(.*))?$/s.exec(command) ?? [];
+  if (module === 'device') return deviceRemedy(conf || DEVICES[0]);
   return BY_TCTI[module ?? ''] ?? 'the connection to the TPM broke off: look whether the TPM is still there';
 }

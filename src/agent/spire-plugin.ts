@@ -13,7 +13,7 @@ import { readAgentConfig } from './config.ts';
 import { HierarchyPasswords } from './hierarchy-passwords.ts';
 import { remedyFor } from './remedy.ts';
 import { StepLimit } from './step-limit.ts';
-import { isSoftwareTcti, tctiOrDevice } from './tcti.ts';
+import { isSoftwareTcti, tctiOrDevice, unusedTctiVariable } from './tcti.ts';
 
 interface AgentPluginConfig {
   readonly attestor: Attestor;
@@ -37,6 +37,8 @@ export function agentPlugin(logger: Logger, makeAk?: AkMaker): PluginDefinition<
         const { tpmTimeoutMs, serverTimeoutMs } = read.config;
         expectAddon(addon);
         expectTpm(tctiOrDevice(tcti));
+        const unused = unusedTctiVariable(tcti, 'tcti in plugin_data');
+        if (unused !== undefined) logger.warn(unused);
         if (isSoftwareTcti(tctiOrDevice(tcti))) {
           logger.warn(
             'the TPM is reached neither as a device nor through tpm2-abrmd: a software TPM proves nothing about this machine',

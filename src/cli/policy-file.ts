@@ -31,7 +31,9 @@ export function readPolicyFile(path: string): Policy {
 export function readPolicyAndSettings(path: string): { readonly policy: Policy; readonly settings: ServerSettings } {
   const text = readText(path);
   try {
-    const { trustDomain, body } = separated(parseHcl(text), path);
+    const whole = parseHcl(text);
+    refuseSpireFile(whole, path);
+    const { trustDomain, body } = separated(whole, path);
     const settings = serverSettingsOf(trustDomain, withPathsFrom(folderOf(path), body), [TRUST_DOMAIN_OPTION]);
     const { policy, warnings } = loadPolicy(settings);
     for (const warning of [...settings.warnings, ...warnings]) remark(`policy: ${warning}`);
@@ -40,6 +42,35 @@ export function readPolicyAndSettings(path: string): { readonly policy: Policy; 
     if (!(cause instanceof HclError || cause instanceof StatusError)) throw cause;
     throw new UsageError(`${nameOf(path)}: ${cause.message}`, { cause });
   }
+}
+
+/** Top-level names of spire-server's and spire-agent's own configuration; the plugin has no option of these names. */
+const SPIRE_BLOCKS: readonly string[] = ['server', 'agent', 'plugins', 'NodeAttestor', 'plugin_data'];
+
+/**
+ * A whole file of SPIRE's is not searched for the part that counts: its paths are relative to where SPIRE runs, and
+ * variables in it are SPIRE's to expand.
+ */
+function refuseSpireFile(body: HclBody, path: string): void {
+  const found = body.entries.find(({ key }) => SPIRE_BLOCKS.includes(key));
+  if (found === undefined) return;
+  const line = lineOfPluginData(body);
+  throw new UsageError(
+    `${nameOf(path)}: "${found.key}" in line ${found.line} belongs to SPIRE's own configuration: put what is inside plugin_data ` +
+      `of NodeAttestor "tpm"${line === undefined ? '' : ` (line ${line})`} into a file of its own, and give that; SPIRE reads the ` +
+      'same file where plugin_data_file names it. Add trust_domain = "…" for quotes.',
+  );
+}
+
+/** The first below a NodeAttestor, if it stands in blocks as SPIRE's files have it. */
+function lineOfPluginData({ entries }: HclBody, inAttestor = false): number | undefined {
+  for (const { key, value, line } of entries) {
+    if (key === 'plugin_data' && inAttestor) return line;
+    if (value.kind !== 'object') continue;
+    const found = lineOfPluginData(value.body, inAttestor || key === 'NodeAttestor');
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 function separated({ entries }: HclBody, path: string): { readonly trustDomain: string; readonly body: HclBody } {

@@ -3,6 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileFailure } from '../server-plugin/file-failure.ts';
+import { UsageError } from './failure.ts';
 
 /**
  * A unix socket path holds 107 bytes, and the longest here has 52 after the root:
@@ -19,10 +21,23 @@ function removeFolders(): void {
 /** Mode 0700. @param root where it is made; by itself the folder for temporary files */
 export function makeScratchFolder(prefix: string, root: string = temporaryRoot()): string {
   // In one step with its entry in the list: a signal finds both or neither.
-  const folder = mkdtempSync(join(root, prefix));
+  const folder = made(join(root, prefix));
   if (folders.size === 0) process.on('exit', removeFolders);
   folders.add(folder);
   return folder;
+}
+
+/** @throws UsageError that names the variable, for a folder that is set by it and cannot be used */
+function made(path: string): string {
+  try {
+    return mkdtempSync(path);
+  } catch (cause) {
+    if (!path.startsWith(join(tmpdir(), '/'))) throw cause;
+    throw new UsageError(
+      `no temporary folder can be made in ${tmpdir()}: ${fileFailure(cause)}; set TMPDIR to a folder this user may write to`,
+      { cause },
+    );
+  }
 }
 
 function temporaryRoot(): string {

@@ -1,5 +1,5 @@
 /** The TPM a command works on: opened for it alone, closed behind it. */
-import { tctiOrDevice } from '../agent/tcti.ts';
+import { tctiOrDevice, unusedTctiVariable } from '../agent/tcti.ts';
 import type { TpmCommands } from '../tpm/commands.ts';
 import { Tpm } from '../tpm/tpm.ts';
 import type { TpmOptions } from './options.ts';
@@ -10,7 +10,12 @@ const PATIENCE_MS = 5000;
 
 export async function withTpm<T>({ tcti }: TpmOptions, work: (run: TpmCommands) => Promise<T>): Promise<T> {
   const name = tctiOrDevice(tcti);
-  const notice = setTimeout(() => remark(`still waiting for the TPM at ${name}; Ctrl-C ends it`), PATIENCE_MS);
+  const unused = unusedTctiVariable(tcti, '--tcti or TPM_ATTESTOR_TCTI');
+  if (unused !== undefined) remark(unused);
+  const notice = setTimeout(
+    () => remark(`still waiting for the TPM at ${name}: it is slow, or other software holds it; Ctrl-C ends it`),
+    PATIENCE_MS,
+  );
   try {
     const tpm = await Tpm.open(name);
     try {

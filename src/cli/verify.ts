@@ -43,7 +43,11 @@ export function verifyCommand(): Command {
       'evidence file of "tpm quote"; - for standard input, as with every file read but the challenge',
     )
     .option('--policy <file>', 'policy for the evidence: options of the server plugin, and trust_domain')
-    .addOption(nonceOption('what the quote must carry; without it nothing says that the quote is fresh'))
+    .addOption(
+      nonceOption(
+        'what the quote must carry; needed for a quote of other tools. Without it an evidence file is judged, and nothing says that its quote is fresh',
+      ),
+    )
     .option('--challenge <file>', 'challenge that the evidence answers, with its secret beside it')
     .option('--message <file>', 'of other tools: the quote (tpm2_quote -m)')
     .option('--signature <file>', 'of other tools: its signature (tpm2_quote -s)')

@@ -23,6 +23,18 @@ export interface PluginSocket {
   remove(): void;
 }
 
+async function madeIn(base: string): Promise<string> {
+  try {
+    return await mkdtemp(join(base, DIRECTORY_PREFIX));
+  } catch (cause) {
+    throw new Error(
+      `no folder for the socket can be made in ${base} (${cause instanceof Error ? cause.message : cause}); ` +
+        'set TMPDIR or PLUGIN_UNIX_SOCKET_DIR, for SPIRE too, to a folder this user may write to',
+      { cause },
+    );
+  }
+}
+
 /**
  * A fresh path for a socket in a directory of its own, mode 0700: there is no peer authentication, so whoever may open
  * the socket may configure and end the plugin. The names are harmless: SPIRE tells remote agents the path when the
@@ -42,7 +54,7 @@ export async function preparePluginSocket(env: PluginEnvironment): Promise<Plugi
     );
   }
   if (/[|\n\r]/.test(base)) throw new RangeError(`socket directory must not contain | or a newline: ${base}`);
-  const directory = await mkdtemp(join(base, DIRECTORY_PREFIX));
+  const directory = await madeIn(base);
   const path = join(directory, SOCKET_NAME);
   return {
     path,

@@ -1,0 +1,54 @@
+/** Why the device of a TPM cannot be opened: tpm2-tss has one error for all reasons, and each has another remedy. */
+import { accessSync, closeSync, constants, existsSync, openSync, statSync } from 'node:fs';
+
+export interface Surroundings {
+  /** What opening the device for reading and writing fails with: `ENOENT`, `EACCES`, `EBUSY`; undefined where it does not. */
+  readonly failureOf: (path: string) => string | undefined;
+  readonly isContainer: () => boolean;
+  readonly userId: () => number;
+}
+
+/** One instruction, in the words of whoever stands before the machine. */
+export function deviceRemedy(path: string, around: Surroundings = HERE): string {
+  const failure = around.failureOf(path);
+  if ((failure === 'ENOENT' || failure === 'EPERM') && around.isContainer())
+    return (
+      'this process runs in a container that was not given a TPM: start it with --device /dev/tpmrm0 and, unless it runs ' +
+      "as root, with --group-add for the device's group (in Kubernetes by a device plugin)"
+    );
+  switch (failure) {
+    case 'ENOENT':
+    case 'ENXIO':
+    case 'ENODEV':
+      return 'no TPM is there: switch it on in the firmware setup (TPM, PTT or fTPM; for a virtual machine add a virtual TPM), and look for it with "ls /dev/tpm*"';
+    case 'EACCES':
+    case 'EPERM':
+      return `this user (UID ${around.userId()}) may not open the device: add it to the device's group, mostly group tss ("usermod -aG tss USER"), and start its service or session again`;
+    case 'EBUSY':
+      return `other software holds the device: use device:/dev/tpmrm0, which programs share, or end the one that "fuser -v ${path}" names`;
+    default:
+      return 'the device is there and fails: look for its driver\'s messages with "dmesg | grep -i tpm"';
+  }
+}
+
+const HERE: Surroundings = {
+  failureOf,
+  /** Docker and Podman leave a file, systemd-nspawn and LXC a variable, Kubernetes its service. */
+  isContainer: () =>
+    ['/.dockerenv', '/run/.containerenv', '/run/systemd/container'].some((path) => existsSync(path)) ||
+    process.env['container'] !== undefined ||
+    process.env['KUBERNETES_SERVICE_HOST'] !== undefined,
+  userId: () => process.geteuid?.() ?? 0,
+};
+
+/** Opens a character device and nothing else, and sends nothing. */
+function failureOf(path: string): string | undefined {
+  const { R_OK, W_OK, O_RDWR, O_NONBLOCK } = constants;
+  try {
+    accessSync(path, R_OK | W_OK);
+    if (statSync(path).isCharacterDevice()) closeSync(openSync(path, O_RDWR | O_NONBLOCK));
+    return undefined;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code;
+  }
+}
