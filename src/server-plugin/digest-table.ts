@@ -14,7 +14,7 @@ export class DigestTable {
   /** The octets of the last of them. */
   #last: Uint8Array = new Uint8Array();
   #count = 0;
-  /** Open addressing: one more than the place of a digest, or 0; at most half full. */
+  /** Open addressing: one more than the place of a digest, or 0; at most two thirds full. */
   #index: Uint32Array = new Uint32Array(2);
   /** Keeps who may choose what is listed from making look-ups long. */
   readonly #seed: number = randomBytes(4).readUInt32LE();
@@ -48,7 +48,7 @@ export class DigestTable {
 
   /** Makes the index. Nothing may be added afterwards. */
   *seal(): Steps<void> {
-    this.#index = new Uint32Array(2 ** Math.ceil(Math.log2(2 * this.#count + 2)));
+    this.#index = new Uint32Array(Math.ceil(1.5 * this.#count) + 1);
     for (let i = 0; i < this.#count; i++) {
       if (i % PER_STEP === 0) yield;
       const slot = this.#slotOf(this.#segmentOf(i), this.#offsetOf(i));
@@ -65,13 +65,13 @@ export class DigestTable {
 
   /** Where these words are in the index, or the free slot where they would be. */
   #slotOf(words: Uint32Array, offset: number): number {
-    const mask = this.#index.length - 1;
+    const slots = this.#index.length;
     let hash = this.#seed;
     for (let i = 0; i < WORDS; i++) {
       hash = Math.imul(hash ^ (words[offset + i] as number), 0x9e3779b1);
       hash ^= hash >>> 15;
     }
-    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+    for (let slot = (hash >>> 0) % slots; ; slot = slot + 1 === slots ? 0 : slot + 1) {
       const entry = this.#index[slot] as number;
       if (entry === 0 || this.#isAt(entry - 1, words, offset)) return slot;
     }
