@@ -2,22 +2,15 @@
 import type { TpmCommands } from '../tpm/commands.ts';
 import { TpmError } from '../tpm/errors.ts';
 import type { EkTemplate } from '../tpm/templates.ts';
-import type { IntakeOddity } from '../x509/intake.ts';
-import { MalformedCertificateError } from '../x509/malformed-certificate.ts';
 import { CertificateFileError } from './certificate-file.ts';
-import {
-  type Endorsement,
-  type EndorsementSearch,
-  endorsementOf,
-  type KeyChoice,
-  searchedTpm,
-  templatesOf,
-} from './endorsement.ts';
-import { type Chain, creationTemplate, EndorsementError, storedCertificate } from './endorsement-certificate.ts';
+import { type Endorsement, type EndorsementSearch, endorsementOf, type KeyChoice, templatesOf } from './endorsement.ts';
+import type { Chain } from './endorsement-chain.ts';
 import { EndorsementKeys, madeFrom } from './endorsement-keys.ts';
 import { certifiedKey, type Found, findKey, keyOfFile, type SearchedTpm } from './endorsement-search.ts';
+import { type CertificateIndex, EndorsementError, EndorsementStorage } from './endorsement-storage.ts';
 import type { PasswordFiles, PasswordHierarchy } from './hierarchy-passwords.ts';
-import { handlesIn, type NvContents, NvReader } from './nv-index.ts';
+import { handlesIn, type NvContents, NvReader, type NvRecord } from './nv-index.ts';
+import type { NvNote } from './nv-note.ts';
 import { PasswordsTriedOnce } from './passwords-tried-once.ts';
 
 /** All that is about endorsement keys (EK Credential Profile 2.6, 2.2.2.4). */
@@ -28,19 +21,10 @@ const CHOICES: readonly KeyChoice[] = ['auto', 'rsa', 'ecc'];
 /** What of a TPM concerns one key, or one index, and leaves the others to be looked at. */
 export type InventoryError = TpmError | EndorsementError | CertificateFileError;
 
-/** The index of a template's certificate. */
-export type CertificateIndex =
-  | { readonly state: 'absent' }
-  /** Defined, and never filled. */
-  | { readonly state: 'reserved' }
-  | { readonly state: 'certificate'; readonly der: Uint8Array; readonly oddities: readonly IntakeOddity[] }
-  /** Something that is no certificate. */
-  | { readonly state: 'malformed'; readonly message: string }
-  | { readonly state: 'unreadable'; readonly error: InventoryError };
-
 export interface InventoriedKey {
   readonly template: EkTemplate;
-  readonly index: CertificateIndex;
+  /** Undefined where a look at it fails by what may pass. */
+  readonly index: CertificateIndex | undefined;
   /** As an agent would send it that takes this key; undefined where it would fail by `error`. */
   readonly endorsement: Endorsement | undefined;
   readonly error: InventoryError | undefined;
@@ -57,6 +41,8 @@ export interface EndorsementInventory {
   readonly indices: readonly number[];
   /** Templates whose index was reserved and never filled. */
   readonly reserved: readonly EkTemplate[];
+  /** What is wrong with an index, ascending. */
+  readonly notes: readonly NvNote[];
   readonly chain: Chain | undefined;
   /** Hierarchies that refused the password, the empty one included. */
   readonly refused: readonly PasswordHierarchy[];
@@ -82,8 +68,8 @@ export async function takeEndorsementInventory(
   { certificateFile }: EndorsementSearch = {},
 ): Promise<EndorsementInventory> {
   const passwords = new PasswordsTriedOnce(files);
-  const nv = remembering(new NvReader(run, passwords));
-  const tpm = searchedTpm(run, nv, new EndorsementKeys(run, passwords));
+  const storage = new EndorsementStorage(run, remembering(new NvReader(run, passwords)));
+  const tpm = { storage, keys: new EndorsementKeys(run, passwords) };
   const looks = new Map<EkTemplate, Look>();
   for (const template of templatesOf('auto')) {
     const look = await lookAt(run, tpm, async () => (await certifiedKey(tpm, template)) ?? keptKey(tpm, template));
@@ -104,15 +90,15 @@ export async function takeEndorsementInventory(
   const reserved: EkTemplate[] = [];
   for (const template of templatesOf('auto')) {
     const look = looks.get(template);
-    const isDefined = indices.includes(template.certificateNvIndex);
-    const index: CertificateIndex = isDefined ? await readIndex(nv, template) : { state: 'absent' };
-    if (index.state === 'reserved') reserved.push(template);
+    const stored = await attempt(() => storage.certificate(template));
+    const index = 'error' in stored ? undefined : stored.value;
+    if (index?.state === 'reserved') reserved.push(template);
     if (look === undefined) continue;
     keys.push({ template, index, ...look, takenBy: CHOICES.filter((one) => takenBy.get(one) === template) });
   }
-  const chain = await attempt(() => tpm.chain());
+  const chain = await attempt(() => storage.chain());
   return {
-    ...{ keys, error: taken?.error, indices, reserved, refused: passwords.refused },
+    ...{ keys, error: taken?.error, indices, reserved, notes: storage.notes, refused: passwords.refused },
     chain: 'error' in chain ? undefined : chain.value,
   };
 }
@@ -134,35 +120,22 @@ async function lookAt(
     try {
       return await endorsementOf(run, tpm, found);
     } finally {
-      if (key.persistentHandle === undefined) await tpm.keys.putAside(await creationTemplate(tpm.nv, template), key);
+      if (key.persistentHandle === undefined)
+        await tpm.keys.putAside(await tpm.storage.creationTemplate(template), key);
     }
   });
   if ('error' in look) return { endorsement: undefined, error: look.error };
   return look.value === undefined ? undefined : { endorsement: look.value, error: undefined };
 }
 
-async function keptKey({ nv, keys }: SearchedTpm, template: EkTemplate): Promise<Found | undefined> {
-  const key = await keys.persistent(madeFrom(await creationTemplate(nv, template)));
+async function keptKey({ storage, keys }: SearchedTpm, template: EkTemplate): Promise<Found | undefined> {
+  const key = await keys.persistent(madeFrom(await storage.creationTemplate(template)));
   return key === undefined ? undefined : { template, key, certificates: [], source: undefined };
-}
-
-async function readIndex(nv: NvContents, template: EkTemplate): Promise<CertificateIndex> {
-  const stored = await attempt(() => nv.read(template.certificateNvIndex));
-  if ('error' in stored) return { state: 'unreadable', error: stored.error };
-  if (stored.value === undefined) return { state: 'reserved' };
-  try {
-    const intake = storedCertificate(stored.value);
-    if (intake === undefined) return { state: 'reserved' };
-    return { state: 'certificate', der: intake.der.slice(), oddities: intake.oddities };
-  } catch (error) {
-    if (!(error instanceof MalformedCertificateError)) throw error;
-    return { state: 'malformed', message: error.message };
-  }
 }
 
 /** Each index is read once: also one that refuses, as that may count towards a lockout. */
 function remembering(nv: NvContents): NvContents {
-  const known = new Map<number, Promise<Uint8Array | undefined>>();
+  const known = new Map<number, Promise<NvRecord>>();
   return {
     read: (index) => {
       const contents = known.get(index) ?? nv.read(index);
@@ -172,9 +145,10 @@ function remembering(nv: NvContents): NvContents {
   };
 }
 
-type Attempt<T> = { readonly value: T } | { readonly error: InventoryError };
+export type Attempt<T> = { readonly value: T } | { readonly error: InventoryError };
 
-async function attempt<T>(action: () => Promise<T>): Promise<Attempt<T>> {
+/** What goes wrong with one key or one index. @throws what concerns the whole TPM */
+export async function attempt<T>(action: () => Promise<T>): Promise<Attempt<T>> {
   try {
     return { value: await action() };
   } catch (error) {

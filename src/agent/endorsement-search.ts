@@ -6,24 +6,16 @@ import { type EkTemplate, sameButUnique } from '../tpm/templates.ts';
 import { type Certificate, parseCertificate } from '../x509/certificate.ts';
 import { MalformedCertificateError } from '../x509/malformed-certificate.ts';
 import { type CertificateFile, CertificateFileError } from './certificate-file.ts';
-import {
-  CHAIN_NAME,
-  type Chain,
-  creationTemplate,
-  EndorsementError,
-  nvName,
-  readCertificate,
-} from './endorsement-certificate.ts';
-import { type EndorsementKeys, type FoundKey, isUnsupported, madeFrom, type Recognition } from './endorsement-keys.ts';
-import type { NvContents } from './nv-index.ts';
+import { CHAIN_NAME } from './endorsement-chain.ts';
+import { type EndorsementKeys, type FoundKey, isUnsupported, madeFrom } from './endorsement-keys.ts';
+import { EndorsementError, type EndorsementStorage } from './endorsement-storage.ts';
+import { nvName } from './nv-note.ts';
 
 const KEY_TYPES = { rsa: 'rsa', ecc: 'ec' } as const;
 
 export interface SearchedTpm {
-  readonly nv: NvContents;
+  readonly storage: EndorsementStorage;
   readonly keys: EndorsementKeys;
-  /** Read once, and not before it is needed. */
-  readonly chain: () => Promise<Chain>;
 }
 
 export interface Found {
@@ -36,6 +28,7 @@ export interface Found {
 
 /**
  * The first key of the templates that has a certificate, in its NV index or in the chain, else the first that can be made.
+ * An index that is of no use counts as none: that lasts, so the machine stays the same one.
  *
  * @throws EndorsementError
  */
@@ -47,7 +40,7 @@ export async function findKey(tpm: SearchedTpm, templates: readonly EkTemplate[]
   let unsupported: unknown;
   for (const template of templates) {
     try {
-      const inPublic = await creationTemplate(tpm.nv, template);
+      const inPublic = await tpm.storage.creationTemplate(template);
       const key = (await tpm.keys.persistent(madeFrom(inPublic))) ?? (await tpm.keys.make(inPublic));
       return { template, key, certificates: [], source: undefined };
     } catch (error) {
@@ -58,9 +51,18 @@ export async function findKey(tpm: SearchedTpm, templates: readonly EkTemplate[]
   throw noneCanBeMade(templates, unsupported);
 }
 
-/** The key of a template, where the TPM has a certificate for it: in its index, or in the chain. @throws EndorsementError */
+/**
+ * The key of a template, where the TPM has a certificate for it: in its index, or in the chain. Also where the owner alone
+ * may read the index, so that a machine is the same one with the owner password and without.
+ *
+ * @throws EndorsementError
+ */
 export async function certifiedKey(tpm: SearchedTpm, template: EkTemplate): Promise<Found | undefined> {
-  return (await keyOfIndex(tpm, template)) ?? (await keyOfChain(tpm, template));
+  const index = await tpm.storage.certificate(template);
+  const found =
+    (index.state === 'certificate' ? await keyOfIndex(tpm, template, index.der) : undefined) ??
+    (await keyOfChain(tpm, template));
+  return found ?? (index.state === 'withheld' ? await keyWithout(tpm, template) : undefined);
 }
 
 function noneCanBeMade(templates: readonly EkTemplate[], cause?: unknown): EndorsementError {
@@ -71,22 +73,42 @@ function namesOf(templates: readonly EkTemplate[]): string {
   return templates.map(({ name }) => name).join(', ');
 }
 
-async function keyOfIndex({ nv, keys }: SearchedTpm, template: EkTemplate): Promise<Found | undefined> {
-  const certificate = await readCertificate(nv, template);
-  if (certificate === undefined) return undefined;
-  const inPublic = await creationTemplate(nv, template);
-  const key = (await keys.persistent(certifiedBy(certificate, inPublic))) ?? (await keys.make(inPublic));
-  return { template, key, certificates: [certificate], source: nvName(template.certificateNvIndex) };
+async function keyOfIndex(tpm: SearchedTpm, template: EkTemplate, der: Uint8Array): Promise<Found | undefined> {
+  const { certificateNvIndex: index, name } = template;
+  const { publicKey } = parseCertificate(der);
+  const isCertified = (publicArea: TpmtPublic): boolean => publicKey !== undefined && isKeyOf(publicArea, publicKey);
+  const inPublic = await tpm.storage.creationTemplate(template);
+  const canFit = publicKey !== undefined && publicAreaOf(publicKey, inPublic) !== undefined;
+  const key =
+    (await tpm.keys.persistent(({ publicArea }) => isCertified(publicArea))) ??
+    (canFit ? await madeKey(tpm, inPublic, isCertified) : undefined);
+  if (key !== undefined) return { template, key, certificates: [der], source: nvName(index) };
+  const certified =
+    publicKey === undefined ? 'a key of another kind' : `the key with pub_hash ${publicKeyHash(publicKey)}`;
+  tpm.storage.note({
+    index,
+    code: 'other_key',
+    message: `holds a certificate for ${certified}, which is not the key ${name} of this TPM, and is passed over`,
+    remedy:
+      'After a change of the endorsement seed the old certificate is of no use; a certificate copied from another machine looks the same.',
+  });
+  return undefined;
+}
+
+async function keyWithout(tpm: SearchedTpm, template: EkTemplate): Promise<Found | undefined> {
+  const inPublic = await tpm.storage.creationTemplate(template);
+  const key = (await tpm.keys.persistent(madeFrom(inPublic))) ?? (await madeKey(tpm, inPublic, () => true));
+  return key === undefined ? undefined : { template, key, certificates: [], source: undefined };
 }
 
 /** On-die certificate authorities keep the certificate of the key with their own, where its index has no room. */
 async function keyOfChain(tpm: SearchedTpm, template: EkTemplate): Promise<Found | undefined> {
-  const leaves = (await tpm.chain()).certificates.flatMap((der) => {
+  const leaves = (await tpm.storage.chain()).certificates.flatMap((der) => {
     const publicKey = leafKey(der);
     return publicKey?.asymmetricKeyType === KEY_TYPES[template.algorithm] ? [{ der, publicKey }] : [];
   });
   if (leaves.length === 0) return undefined;
-  const inPublic = await creationTemplate(tpm.nv, template);
+  const inPublic = await tpm.storage.creationTemplate(template);
   const fitting = leaves.filter(({ publicKey }) => publicAreaOf(publicKey, inPublic) !== undefined);
   // Without one no key need be made to compare it with.
   if (fitting.length === 0) return undefined;
@@ -108,7 +130,7 @@ export async function keyOfFile(
   const candidates: { readonly template: EkTemplate; readonly inPublic: TpmtPublic }[] = [];
   for (const template of templates) {
     if (publicKey.asymmetricKeyType !== KEY_TYPES[template.algorithm]) continue;
-    const inPublic = await creationTemplate(tpm.nv, template);
+    const inPublic = await tpm.storage.creationTemplate(template);
     if (publicAreaOf(publicKey, inPublic) !== undefined) candidates.push({ template, inPublic });
   }
   const subject = `the certificate in ${path} is for the key with pub_hash ${publicKeyHash(publicKey)}`;
@@ -145,12 +167,6 @@ async function madeKey({ keys }: SearchedTpm, inPublic: TpmtPublic, accept: Acce
   if (key === undefined || accept(key.publicArea)) return key;
   await keys.putAside(inPublic, key);
   return undefined;
-}
-
-function certifiedBy(certificate: Uint8Array, template: TpmtPublic): Recognition {
-  // Of a certificate that cannot be read nothing is known but where it lay.
-  if (read(certificate)?.publicKey === undefined) return madeFrom(template);
-  return ({ publicArea }) => hasKey(certificate, publicArea);
 }
 
 /** Whether a certificate is for the key of a public area; false for one that cannot be read. */

@@ -7,13 +7,14 @@ import { objectName } from '../tpm/structures/name.ts';
 import { tpmtPublic } from '../tpm/structures/public.ts';
 import { EK_TEMPLATES, type EkTemplate, type EkTemplateName, ekTemplateOf } from '../tpm/templates.ts';
 import type { CertificateFile } from './certificate-file.ts';
-import { type Chain, EndorsementError, nvName, readChain } from './endorsement-certificate.ts';
 import { EndorsementKeys } from './endorsement-keys.ts';
-import { type Found, findKey, hasKey, keyOfFile, type SearchedTpm } from './endorsement-search.ts';
+import { type Found, findKey, keyOfFile, type SearchedTpm } from './endorsement-search.ts';
+import { EndorsementError, EndorsementStorage } from './endorsement-storage.ts';
 import type { HierarchyPasswords } from './hierarchy-passwords.ts';
-import { type NvContents, NvReader } from './nv-index.ts';
+import { NvReader } from './nv-index.ts';
+import { nvName, nvNoteText } from './nv-note.ts';
 
-export { EndorsementError } from './endorsement-certificate.ts';
+export { EndorsementError } from './endorsement-storage.ts';
 
 export type KeyChoice = 'auto' | 'rsa' | 'ecc';
 
@@ -64,7 +65,8 @@ export async function loadEndorsement(
   { names = ORDER, certificateFile }: EndorsementSearch = {},
 ): Promise<LoadedEndorsement> {
   const templates = templatesOf(choice, names);
-  const tpm = searchedTpm(run, new NvReader(run, passwords), new EndorsementKeys(run, passwords));
+  const storage = new EndorsementStorage(run, new NvReader(run, passwords));
+  const tpm = { storage, keys: new EndorsementKeys(run, passwords) };
   const found =
     certificateFile === undefined ? await findKey(tpm, templates) : await keyOfFile(tpm, templates, certificateFile);
   return { endorsement: await endorsementOf(run, tpm, found), object: found.key.object };
@@ -77,18 +79,6 @@ export function templatesOf(choice: KeyChoice, names: readonly EkTemplateName[] 
     .filter(({ algorithm }) => choice === 'auto' || algorithm === choice);
 }
 
-export function searchedTpm(run: TpmCommands, nv: NvContents, keys: EndorsementKeys): SearchedTpm {
-  let chain: Promise<Chain> | undefined;
-  return {
-    nv,
-    keys,
-    chain: () => {
-      chain ??= readChain(run, nv);
-      return chain;
-    },
-  };
-}
-
 /** What an agent would send of a key that was found. @throws EndorsementError as `loadEndorsement` */
 export async function endorsementOf(
   run: TpmCommands,
@@ -97,16 +87,12 @@ export async function endorsementOf(
 ): Promise<Endorsement> {
   const { publicArea, persistentHandle } = key;
   await expectKey(run, key.object, objectName(publicArea));
-  const notes: string[] = [];
+  const chain = await tpm.storage.chain();
+  const notes = tpm.storage.notes.map(nvNoteText);
   if (ekTemplateOf(publicArea) === undefined) {
     notes.push(`${nvName(template.templateNvIndex)} makes this endorsement key differ from every template of the TCG`);
   }
   const [own] = certificates;
-  if (own !== undefined && !hasKey(own, publicArea)) {
-    notes.push(`the certificate in ${source} is not for the endorsement key of this TPM`);
-  }
-  const chain = await tpm.chain();
-  if (chain.problem !== undefined) notes.push(chain.problem);
   const above =
     own === undefined ? [] : chain.certificates.filter((der) => !certificates.some((c) => equalBytes(c, der)));
   return {

@@ -69,6 +69,8 @@ export class HierarchyPasswords {
   readonly #warned: Set<PasswordHierarchy> = new Set();
   /** SHA-256 of what the TPM refused. */
   readonly #refused: Map<PasswordHierarchy, Uint8Array> = new Map();
+  /** What refused the empty password: hierarchies, and NV indices by their Names. */
+  readonly #closed: Map<string, TpmError> = new Map();
 
   /** @param warn told once of a file that every user of the machine may read or write */
   constructor(files: PasswordFiles = {}, warn: (message: string) => void = () => {}) {
@@ -90,7 +92,7 @@ export class HierarchyPasswords {
   ): Promise<T> {
     const password = await this.read(hierarchy);
     // The empty password is no secret.
-    if (password === undefined) return command(ESYS_TR.PASSWORD);
+    if (password === undefined) return this.once(`the ${hierarchy} hierarchy`, () => command(ESYS_TR.PASSWORD));
     const digest = sha256(password);
     try {
       if (equalBytes(digest, this.#refused.get(hierarchy) ?? new Uint8Array())) {
@@ -104,6 +106,28 @@ export class HierarchyPasswords {
       return await inSaltedSession(run, saltKey, command);
     } catch (error) {
       if (isRefusal(error)) this.#refused.set(hierarchy, digest);
+      throw error;
+    }
+  }
+
+  /** Whether a password was given for the hierarchy. */
+  has(hierarchy: PasswordHierarchy): boolean {
+    return this.#files[hierarchy] !== undefined;
+  }
+
+  /**
+   * Runs what is authorized by an empty password. What has refused it is not asked again in this process, and fails as it
+   * did the first time.
+   *
+   * @param name of what is asked
+   */
+  async once<T>(name: string, command: () => Promise<T>): Promise<T> {
+    const refusal = this.#closed.get(name);
+    if (refusal !== undefined) throw refusal;
+    try {
+      return await command();
+    } catch (error) {
+      if (isRefusal(error)) this.#closed.set(name, error);
       throw error;
     }
   }

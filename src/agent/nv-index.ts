@@ -1,13 +1,14 @@
 /** Reading non-volatile memory: what a manufacturer stored about the endorsement keys. */
+import { hex } from '../tpm/bytes.ts';
 import type { TpmCommands } from '../tpm/commands.ts';
 import { TpmError } from '../tpm/errors.ts';
 import { ESYS_TR, type NvHandle } from '../tpm/handles.ts';
-import { TPMA_NV } from '../tpm/structures/attributes.ts';
 import { tpmsCapabilityData } from '../tpm/structures/capability.ts';
 import { decode } from '../tpm/structures/codec.ts';
 import { TPM_CAP, TPM_PT } from '../tpm/structures/constants.ts';
 import { type TpmsNvPublic, tpmsNvPublic } from '../tpm/structures/nv-public.ts';
-import type { HierarchyPasswords } from './hierarchy-passwords.ts';
+import { type HierarchyPasswords, isRefusal } from './hierarchy-passwords.ts';
+import { type NvObstacle, type NvWay, obstacleOf, waysToRead } from './nv-access.ts';
 
 /** For a TPM that does not say: every PC Client TPM reads so much at a time. */
 const USUAL_BUFFER_BYTES = 512;
@@ -30,10 +31,23 @@ export async function handlesIn(run: TpmCommands, first: number, last: number): 
   return handles;
 }
 
+/** What a look at an index came to. All of it lasts; what may pass is thrown. */
+export type NvRecord =
+  | { readonly state: 'absent' }
+  | { readonly state: 'contents'; readonly bytes: Uint8Array }
+  | { readonly state: 'unreadable'; readonly obstacle: NvObstacle };
+
 /** What is read of non-volatile memory. */
 export type NvContents = Pick<NvReader, 'read'>;
 
-/** Reads indices in one exclusive operation. */
+/** An index, as far as reading it takes. */
+interface OpenIndex extends TpmsNvPublic {
+  readonly object: NvHandle;
+  /** Hexadecimal Name: it changes with the attributes. */
+  readonly name: string;
+}
+
+/** Reads indices in one exclusive operation. No look at one counts towards lockout, and none that was refused is repeated. */
 export class NvReader {
   readonly #run: TpmCommands;
   readonly #passwords: HierarchyPasswords;
@@ -44,15 +58,16 @@ export class NvReader {
     this.#passwords = passwords;
   }
 
-  /** What was written to the index; undefined when it does not exist or nothing was ever written to it. */
-  async read(nvIndex: number): Promise<Uint8Array | undefined> {
+  /** @throws TpmError for what may pass: a machine must not change its identity by it */
+  async read(nvIndex: number): Promise<NvRecord> {
     const object = await this.#open(nvIndex);
-    if (object === undefined) return undefined;
+    if (object === undefined) return { state: 'absent' };
     try {
-      const { nvPublic } = await this.#run.nvReadPublic({ nvIndex: object });
+      const { nvPublic, nvName } = await this.#run.nvReadPublic({ nvIndex: object });
       const publicArea = decode(tpmsNvPublic, nvPublic);
-      if ((publicArea.attributes & TPMA_NV.WRITTEN) === 0) return undefined;
-      return await this.#contents(object, publicArea);
+      const obstacle = obstacleOf(publicArea.attributes);
+      if (obstacle !== undefined) return { state: 'unreadable', obstacle };
+      return await this.#readOpen({ object, name: hex(nvName), ...publicArea });
     } finally {
       await this.#run.trClose({ object }).catch(() => {});
     }
@@ -62,18 +77,32 @@ export class NvReader {
     try {
       return await this.#run.nvFromTpm({ nvIndex });
     } catch (error) {
-      // Any other error may pass, and a machine must not change its identity by it.
       if (error instanceof TpmError && error.name === 'TPM_RC_HANDLE') return undefined;
       throw error;
     }
   }
 
-  async #contents(object: NvHandle, { attributes, dataBytes }: TpmsNvPublic): Promise<Uint8Array> {
+  async #readOpen(index: OpenIndex): Promise<NvRecord> {
+    const ownerHasPassword = this.#passwords.has('owner');
+    const ways = waysToRead(index.attributes, ownerHasPassword);
+    for (const way of ways) {
+      try {
+        return { state: 'contents', bytes: await this.#contents(index, way) };
+      } catch (error) {
+        // A password that was given and is wrong is for the operator to mend: without it another key might be taken.
+        if (!isClosed(error) || (way === 'owner' && ownerHasPassword)) throw error;
+      }
+    }
+    return { state: 'unreadable', obstacle: ways.includes('owner') ? 'owner_password' : 'password' };
+  }
+
+  async #contents(index: OpenIndex, way: NvWay): Promise<Uint8Array> {
+    const { dataBytes } = index;
     const contents = new Uint8Array(dataBytes);
     const chunkBytes = dataBytes > USUAL_BUFFER_BYTES ? await this.#chunkBytes() : USUAL_BUFFER_BYTES;
     for (let offset = 0; offset < dataBytes; ) {
       const size = Math.min(chunkBytes, dataBytes - offset);
-      const data = await this.#part(object, attributes, size, offset);
+      const data = await this.#part(index, way, size, offset);
       if (data.length === 0) throw new RangeError('TPM2_NV_Read answered nothing');
       contents.set(data, offset);
       offset += data.length;
@@ -81,11 +110,11 @@ export class NvReader {
     return contents;
   }
 
-  /** With the index's own authValue, empty by the EK Credential Profile (2.2.2.4), or as the owner. */
-  async #part(object: NvHandle, attributes: number, size: number, offset: number): Promise<Uint8Array> {
+  async #part({ object, name }: OpenIndex, way: NvWay, size: number, offset: number): Promise<Uint8Array> {
     const record = { nvIndex: object, size, offset };
-    if (attributes & TPMA_NV.AUTHREAD) {
-      return (await this.#run.nvRead({ ...record, authHandle: object, sessions: [ESYS_TR.PASSWORD] })).data;
+    if (way === 'index') {
+      const input = { ...record, authHandle: object, sessions: [ESYS_TR.PASSWORD] };
+      return this.#passwords.once(`NV index ${name}`, async () => (await this.#run.nvRead(input)).data);
     }
     return this.#passwords.authorize(this.#run, 'owner', undefined, async (session) => {
       return (await this.#run.nvRead({ ...record, authHandle: ESYS_TR.RH_OWNER, sessions: [session] })).data;
@@ -104,4 +133,9 @@ export class NvReader {
       answer.capability === 'properties' ? answer.data.find((p) => p.property === TPM_PT.NV_BUFFER_MAX) : undefined;
     return found === undefined || found.value === 0 ? USUAL_BUFFER_BYTES : found.value;
   }
+}
+
+/** A way that does not lead in: its password is another one, or its hierarchy is switched off. */
+function isClosed(error: unknown): boolean {
+  return isRefusal(error) || (error instanceof TpmError && error.name === 'TPM_RC_HIERARCHY');
 }

@@ -7,7 +7,7 @@ import { authoritiesOf, diagnose, type EkDiagnosis } from './ek-diagnosis.ts';
 import { type DoctorFinding, remarkOf, remarkOfError } from './ek-remarks.ts';
 import { subjectOfFile, subjectsOfTpm } from './ek-subject.ts';
 import { type EnrolmentContext, type EnrolmentOptions, enrolmentContextOf } from './enrolment-context.ts';
-import { type EnrolmentWay, enrolmentWays, waysToAKey } from './enrolment-ways.ts';
+import { type EnrolmentWay, enrolmentWays, passwordWays, waysToAKey } from './enrolment-ways.ts';
 import { EXIT, type ExitCode, UsageError } from './failure.ts';
 import { nameOf } from './files.ts';
 import { judgingOptions } from './judging-policy.ts';
@@ -85,7 +85,10 @@ async function ofTpm(options: DoctorOptions, context: EnrolmentContext): Promise
   ];
   const findings = [...diagnoses.flatMap((one) => one.findings), ...ofAll];
   const others = diagnoses.filter((one) => one !== taken);
-  const ways = taken === undefined ? waysToAKey(findings, others, context) : enrolmentWays(taken, others, context);
+  const ways =
+    taken === undefined
+      ? waysToAKey(findings, others, context)
+      : [...(taken.admittedBy === null ? passwordWays(findings) : []), ...enrolmentWays(taken, others, context)];
   return {
     document: documentOf(tpmEntry(facts), diagnoses, findings, ways, context),
     exitCode: taken !== undefined && isSound(taken) ? EXIT.OK : EXIT.UNTRUSTED,

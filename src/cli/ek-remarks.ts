@@ -1,8 +1,11 @@
 /** What `ek doctor` finds beside the judgement of the verifier: stable codes, and what to do. */
 import { CertificateFileError } from '../agent/certificate-file.ts';
+import { CHAIN_INDICES } from '../agent/endorsement-chain.ts';
 import type { InventoryError } from '../agent/endorsement-inventory.ts';
 import { isRefusal, type PasswordHierarchy } from '../agent/hierarchy-passwords.ts';
+import { type NvNote, type NvNoteCode, nvName } from '../agent/nv-note.ts';
 import { remedyFor } from '../agent/remedy.ts';
+import { EK_TEMPLATES } from '../tpm/templates.ts';
 import type { FindingCode } from '../verifier/findings.ts';
 
 export type RemarkCode =
@@ -15,6 +18,7 @@ export type RemarkCode =
   | 'nv.malformed'
   | 'nv.unreadable'
   | 'nv.reserved'
+  | 'nv.pem'
   | 'nv.other_key'
   | 'nv.padding'
   | 'nv.tcg_header'
@@ -48,6 +52,8 @@ interface Entry {
 }
 
 const NOTHING = 'Nothing need be done.';
+/** The agent says it with what it found in the index. */
+const OF_ITS_NOTE = '';
 
 export const REMARKS: Readonly<Record<RemarkCode, Entry>> = {
   'agent.no_key': { severity: 'error', remedy: 'Choose another kind by ek on the agent; "tpm info" shows this TPM.' },
@@ -68,20 +74,11 @@ export const REMARKS: Readonly<Record<RemarkCode, Entry>> = {
     severity: 'error',
     remedy: 'Give a file with the certificate of this very TPM, or leave --ek-certificate out.',
   },
-  'nv.malformed': {
-    severity: 'error',
-    remedy: 'Restore what the manufacturer had stored there, or choose another kind by ek on the agent.',
-  },
-  'nv.unreadable': {
-    severity: 'error',
-    remedy: 'Look who defined this index and with what authorization, or choose another kind by ek on the agent.',
-  },
+  'nv.malformed': { severity: 'remark', remedy: OF_ITS_NOTE },
+  'nv.unreadable': { severity: 'remark', remedy: OF_ITS_NOTE },
   'nv.reserved': { severity: 'remark', remedy: `It counts as no certificate. ${NOTHING}` },
-  'nv.other_key': {
-    severity: 'remark',
-    remedy:
-      'After a change of the endorsement seed the old certificate is of no use; a certificate copied from another machine looks the same.',
-  },
+  'nv.other_key': { severity: 'remark', remedy: OF_ITS_NOTE },
+  'nv.pem': { severity: 'remark', remedy: OF_ITS_NOTE },
   'nv.padding': { severity: 'remark', remedy: NOTHING },
   'nv.tcg_header': { severity: 'remark', remedy: NOTHING },
   'nv.template': {
@@ -109,6 +106,26 @@ export const REMARKS: Readonly<Record<RemarkCode, Entry>> = {
 
 export function remarkOf(code: RemarkCode, message: string, ek: string | null = null): DoctorFinding {
   return { code, ...REMARKS[code], message, ek };
+}
+
+const CODES: Readonly<Record<NvNoteCode, RemarkCode>> = {
+  unwritten: 'nv.reserved',
+  unreadable: 'nv.unreadable',
+  owner_password: 'tpm.owner_password',
+  malformed: 'nv.malformed',
+  other_key: 'nv.other_key',
+  pem: 'nv.pem',
+};
+
+/** Of an index that the agent passes over, or finds odd. */
+export function remarkOfNote(note: NvNote): DoctorFinding {
+  const { index, message, remedy } = note;
+  const isOfChain = index >= CHAIN_INDICES.first && index <= CHAIN_INDICES.last;
+  const template = EK_TEMPLATES.find((one) => {
+    return [one.certificateNvIndex, one.nonceNvIndex, one.templateNvIndex].includes(index);
+  });
+  const code = isOfChain ? 'chain.unreadable' : CODES[note.code];
+  return { ...remarkOf(code, `${nvName(index)} ${message}`, template?.name ?? null), remedy };
 }
 
 /**

@@ -1,9 +1,8 @@
 /** An endorsement key as `ek doctor` is given it: by a TPM, or by a file. */
 
 import type { KeyChoice } from '../agent/endorsement.ts';
-import { nvName } from '../agent/endorsement-certificate.ts';
 import type { EndorsementInventory, InventoriedKey } from '../agent/endorsement-inventory.ts';
-import { hasKey } from '../agent/endorsement-search.ts';
+import { nvName } from '../agent/nv-note.ts';
 import { certificateAddresses } from '../tpm/certificate-services.ts';
 import { keyAlgorithmName, publicAreaOf, publicKeyHash, publicKeyOf } from '../tpm/public-key.ts';
 import { decode } from '../tpm/structures/codec.ts';
@@ -58,7 +57,7 @@ function subjectOfTpm(
   manufacturerId: string,
 ): EkSubject {
   const { name, certificateNvIndex } = template;
-  const stored = index.state === 'certificate' ? index : undefined;
+  const stored = index?.state === 'certificate' ? index : undefined;
   const publicArea =
     endorsement === undefined ? certifiedArea(stored?.der, template.publicArea) : sentArea(endorsement.publicArea);
   const certificates =
@@ -66,20 +65,16 @@ function subjectOfTpm(
   const ofIndex =
     certificates[0] !== undefined && stored !== undefined && Buffer.compare(certificates[0], stored.der) === 0;
   const source = endorsement?.certificateSource ?? (stored === undefined ? null : nvName(certificateNvIndex));
-  const isOther = publicArea !== undefined && certificates[0] !== undefined && !hasKey(certificates[0], publicArea);
   const remarks = [
-    ...(error === undefined || index.state === 'malformed' || index.state === 'unreadable'
-      ? []
-      : [remarkOfError(error, 'tpm.key', name, refused)]),
-    ...certificateIndexRemarks(template, index, refused),
-    ...(isOther ? otherKeyRemarks(certificates[0], source ?? '', name) : []),
+    ...(error === undefined ? [] : [remarkOfError(error, 'tpm.key', name, refused)]),
+    ...certificateIndexRemarks(template, index),
   ];
   return {
     ...{ id: name, file: null, template: name, publicArea, ...namesOf(publicArea) },
     persistentHandle: endorsement?.persistentHandle === undefined ? null : handleText(endorsement.persistentHandle),
     ...{ certificates, certificateSource: source, intake: ofIndex ? (stored?.oddities ?? []) : [] },
     ...{ taken: takenBy.includes(choice), takenBy, remarks },
-    addresses: isOther || certificates.length === 0 ? addressesOf(publicArea, manufacturerId) : [],
+    addresses: certificates.length === 0 ? addressesOf(publicArea, manufacturerId) : [],
   };
 }
 
@@ -121,18 +116,6 @@ function sentArea(bytes: Uint8Array): TpmtPublic {
 function certifiedArea(der: Uint8Array | undefined, template: TpmtPublic): TpmtPublic | undefined {
   const publicKey = der === undefined ? undefined : read(der)?.publicKey;
   return publicKey === undefined ? undefined : publicAreaOf(publicKey, template);
-}
-
-function otherKeyRemarks(der: Uint8Array | undefined, source: string, ek: string): readonly DoctorFinding[] {
-  const publicKey = der === undefined ? undefined : read(der)?.publicKey;
-  if (publicKey === undefined) return [];
-  return [
-    remarkOf(
-      'nv.other_key',
-      `the certificate in ${source} is for the key with pub_hash ${publicKeyHash(publicKey)}, not for that of ${ek}`,
-      ek,
-    ),
-  ];
 }
 
 function namesOf(publicArea: TpmtPublic | undefined): Pick<EkSubject, 'algorithm' | 'pubHash'> {

@@ -71,10 +71,14 @@ export function waysToAKey(
   others: readonly EkDiagnosis[],
   { judge }: EnrolmentContext,
 ): readonly EnrolmentWay[] {
-  const passwords = (['endorsement', 'owner'] as const).filter((hierarchy) =>
-    findings.some(({ code }) => code === `tpm.${hierarchy}_password`),
-  );
-  return [...passwords.map(passwordWay), ...otherKeyWays(others, judge)].slice(0, MOST_WAYS);
+  return [...passwordWays(findings), ...otherKeyWays(others, judge)].slice(0, MOST_WAYS);
+}
+
+/** Where a hierarchy keeps from us what it takes to be admitted. */
+export function passwordWays(findings: readonly DoctorFinding[]): readonly EnrolmentWay[] {
+  return (['endorsement', 'owner'] as const)
+    .filter((hierarchy) => findings.some(({ code }) => code === `tpm.${hierarchy}_password`))
+    .map(passwordWay);
 }
 
 function passwordWay(hierarchy: PasswordHierarchy): EnrolmentWay {

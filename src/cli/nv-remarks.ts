@@ -1,9 +1,11 @@
 /** What the indices of a TPM's endorsement keys hold beside certificates that are as they should be. */
-import { CHAIN_INDICES, nvName } from '../agent/endorsement-certificate.ts';
-import type { CertificateIndex, EndorsementInventory } from '../agent/endorsement-inventory.ts';
+import { CHAIN_INDICES } from '../agent/endorsement-chain.ts';
+import type { EndorsementInventory } from '../agent/endorsement-inventory.ts';
+import type { CertificateIndex } from '../agent/endorsement-storage.ts';
+import { nvName } from '../agent/nv-note.ts';
 import { EK_TEMPLATES, type EkTemplate } from '../tpm/templates.ts';
 import type { IntakeOddity } from '../x509/intake.ts';
-import { type DoctorFinding, remarkOf, remarkOfError } from './ek-remarks.ts';
+import { type DoctorFinding, remarkOf, remarkOfNote } from './ek-remarks.ts';
 
 /** Hash algorithms of the policies that H templates refer to (EK Credential Profile 2.6, 2.2.2.4). */
 const POLICY_INDICES: ReadonlyMap<number, string> = new Map([
@@ -21,14 +23,14 @@ const UNTAKEN_INDICES: ReadonlyMap<number, string> = new Map([
   [0x01c0001f, 'the template of H-7'],
 ]);
 
-/** Of the whole TPM; what a key's own certificate index holds is told with the key. */
-export function nvRemarks({ indices, reserved, chain }: EndorsementInventory): readonly DoctorFinding[] {
+/** What lies around a key's certificate in its own index is told with the key. */
+export function nvRemarks({ indices, reserved, chain, notes }: EndorsementInventory): readonly DoctorFinding[] {
   return [
     ...indices.flatMap(remarksOfIndex),
     ...reserved.map(({ name, certificateNvIndex }) =>
       remarkOf('nv.reserved', `${nvName(certificateNvIndex)} is reserved for the certificate of ${name}, and empty`),
     ),
-    ...(chain?.problem === undefined ? [] : [remarkOf('chain.unreadable', chain.problem)]),
+    ...notes.map(remarkOfNote),
     ...(chain?.oddities ?? []).map((oddity) => ofOddity(oddity, 'the certificate chain in the TPM', null)),
   ];
 }
@@ -56,25 +58,18 @@ function makingRemarks({ name, templateNvIndex, nonceNvIndex }: EkTemplate, inde
 /** Of the certificate's index of a key. */
 export function certificateIndexRemarks(
   { name, certificateNvIndex }: EkTemplate,
-  index: CertificateIndex,
-  refused: EndorsementInventory['refused'],
+  index: CertificateIndex | undefined,
 ): readonly DoctorFinding[] {
-  const where = nvName(certificateNvIndex);
-  switch (index.state) {
-    case 'malformed':
-      return [remarkOf('nv.malformed', `${where} holds no certificate: ${index.message}`, name)];
-    case 'unreadable':
-      return [remarkOfError(index.error, 'nv.unreadable', name, refused)];
-    case 'certificate':
-      return index.oddities.map((oddity) => ofOddity(oddity, where, name));
-    default:
-      return [];
-  }
+  if (index?.state !== 'certificate') return [];
+  // That it is PEM, the agent says itself.
+  const oddities = index.oddities.filter((oddity) => oddity !== 'PEM');
+  return oddities.map((oddity) => ofOddity(oddity, nvName(certificateNvIndex), name));
 }
 
 function ofOddity(oddity: IntakeOddity, where: string, ek: string | null): DoctorFinding {
   if (oddity === 'TCG-header')
     return remarkOf('nv.tcg_header', `${where} has the header of TPM 1.2 tools before its certificate`, ek);
+  if (oddity === 'PEM') return { ...remarkOf('nv.pem', `${where} is PEM text`, ek), remedy: 'Write it there in DER.' };
   const [count, , , octet] = oddity.split('-');
   return remarkOf('nv.padding', `${where} has ${count} bytes of 0x${octet} behind what it holds`, ek);
 }

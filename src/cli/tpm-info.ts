@@ -1,12 +1,16 @@
 /** `tpm info`: what the TPM is, whether it can attest now, and which endorsement certificates it holds. */
 import { Command } from 'commander';
-import { readCertificate } from '../agent/endorsement-certificate.ts';
+import { CHAIN_INDICES } from '../agent/endorsement-chain.ts';
+import { attempt } from '../agent/endorsement-inventory.ts';
+import { EndorsementStorage } from '../agent/endorsement-storage.ts';
 import { NvReader } from '../agent/nv-index.ts';
+import { type NvNote, nvNoteText } from '../agent/nv-note.ts';
+import { remedyFor } from '../agent/remedy.ts';
 import type { TpmCommands } from '../tpm/commands.ts';
+import { TpmError } from '../tpm/errors.ts';
 import { publicKeyHash } from '../tpm/public-key.ts';
 import { EK_TEMPLATES, type EkTemplate } from '../tpm/templates.ts';
 import { parseCertificate } from '../x509/certificate.ts';
-import { MalformedCertificateError } from '../x509/malformed-certificate.ts';
 import { handleText } from './endorsement-report.ts';
 import { type JsonOptions, jsonOption, passwordsOf, type TpmOptions, tpmOptions } from './options.ts';
 import { say, sayJson } from './terminal.ts';
@@ -17,7 +21,7 @@ interface CertifiedEk {
   readonly template: string;
   readonly algorithm: 'rsa' | 'ecc';
   readonly nv_index: string;
-  /** Null when the certificate cannot be read. */
+  /** Null for a key of a kind that no endorsement key has. */
   readonly pub_hash: string | null;
 }
 
@@ -27,40 +31,56 @@ export function tpmInfoCommand(): Command {
     .addOption(jsonOption());
   for (const option of tpmOptions()) command.addOption(option);
   return command.action(async (options: TpmOptions & JsonOptions) => {
-    const [facts, eks] = await withTpm(options, async (run) => [
+    const [facts, stored] = await withTpm(options, async (run) => [
       await readTpmFacts(run),
-      await certifiedEks(run, options),
+      await lookAtStorage(run, options),
     ]);
-    if (options.json) sayJson(documentOf(facts, eks));
-    else for (const line of linesOf(facts, eks)) say(line);
+    if (options.json) sayJson(documentOf(facts, stored));
+    else for (const line of linesOf(facts, stored)) say(line);
   });
 }
 
-async function certifiedEks(run: TpmCommands, options: TpmOptions): Promise<readonly CertifiedEk[]> {
-  const nv = new NvReader(run, passwordsOf(options));
+interface Stored {
+  readonly eks: readonly CertifiedEk[];
+  /** Indices that are of no use, or odd. */
+  readonly notes: readonly NvNote[];
+}
+
+/** One index that fails leaves the others. */
+async function lookAtStorage(run: TpmCommands, options: TpmOptions): Promise<Stored> {
+  const storage = new EndorsementStorage(run, new NvReader(run, passwordsOf(options)));
   const eks: CertifiedEk[] = [];
   for (const template of EK_TEMPLATES) {
-    const certificate = await readCertificate(nv, template);
-    if (certificate !== undefined) eks.push(certifiedEk(template, certificate));
+    const look = await attempt(() => storage.certificate(template));
+    if ('error' in look) storage.note(failedNote(template.certificateNvIndex, look.error));
+    else if (look.value.state === 'certificate') eks.push(certifiedEk(template, look.value.der));
+    // For its notes.
+    const making = await attempt(() => storage.creationTemplate(template));
+    if ('error' in making && making.error instanceof TpmError)
+      storage.note(failedNote(template.templateNvIndex, making.error));
   }
-  return eks;
+  const chain = await attempt(() => storage.chain());
+  if ('error' in chain) storage.note(failedNote(CHAIN_INDICES.first, chain.error));
+  return { eks, notes: storage.notes };
+}
+
+function failedNote(index: number, error: Error): NvNote {
+  const remedy = remedyFor(error) ?? 'look again';
+  return {
+    index,
+    code: 'unreadable',
+    message: `could not be read now: ${error.message}`,
+    remedy: `${remedy.charAt(0).toUpperCase()}${remedy.slice(1)}.`,
+  };
 }
 
 function certifiedEk({ name, algorithm, certificateNvIndex }: EkTemplate, certificate: Uint8Array): CertifiedEk {
-  return { template: name, algorithm, nv_index: handleText(certificateNvIndex), pub_hash: pubHashOf(certificate) };
+  const { publicKey } = parseCertificate(certificate);
+  const pubHash = publicKey === undefined ? null : publicKeyHash(publicKey);
+  return { template: name, algorithm, nv_index: handleText(certificateNvIndex), pub_hash: pubHash };
 }
 
-function pubHashOf(certificate: Uint8Array): string | null {
-  try {
-    const { publicKey } = parseCertificate(certificate);
-    return publicKey === undefined ? null : publicKeyHash(publicKey);
-  } catch (error) {
-    if (error instanceof MalformedCertificateError) return null;
-    throw error;
-  }
-}
-
-function documentOf(facts: TpmFacts, eks: readonly CertifiedEk[]): object {
+function documentOf(facts: TpmFacts, { eks, notes }: Stored): object {
   const { lockout, transient, passwordSet } = facts;
   return {
     manufacturer: facts.manufacturer,
@@ -78,10 +98,11 @@ function documentOf(facts: TpmFacts, eks: readonly CertifiedEk[]): object {
     transient: { free: transient.free, loaded: transient.loaded },
     persistent_handles: facts.persistentHandles.map(handleText),
     endorsement_certificates: eks,
+    nv_notes: notes.map(({ index, ...note }) => ({ nv_index: handleText(index), ...note })),
   };
 }
 
-function linesOf(facts: TpmFacts, eks: readonly CertifiedEk[]): readonly string[] {
+function linesOf(facts: TpmFacts, { eks, notes }: Stored): readonly string[] {
   const { lockout, transient, passwordSet, persistentHandles } = facts;
   const passwords = [passwordSet.owner ? 'owner' : [], passwordSet.endorsement ? 'endorsement' : []].flat();
   return [
@@ -95,7 +116,8 @@ function linesOf(facts: TpmFacts, eks: readonly CertifiedEk[]): readonly string[
     ...(eks.length === 0 ? ['EK certificates  none'] : ['EK certificates']),
     ...eks.map(
       ({ template, algorithm, nv_index, pub_hash }) =>
-        `  ${template} ${algorithm}  ${nv_index}  pub_hash ${pub_hash ?? '(cannot be read)'}`,
+        `  ${template} ${algorithm}  ${nv_index}  pub_hash ${pub_hash ?? '(of another kind of key)'}`,
     ),
+    ...notes.map((note) => `note             ${nvNoteText(note)}`),
   ];
 }

@@ -15,7 +15,8 @@ const FULL_CERTIFICATE = [0x10, 0x02] as const;
 /** What NV indices larger than their certificate are filled up with. */
 const PADDING_OCTETS: readonly number[] = [0x00, 0x11, 0xff];
 
-export type IntakeOddity = 'TCG-header' | `${number}-trailing-bytes-${string}`;
+/** `PEM`: text where DER belongs. */
+export type IntakeOddity = 'PEM' | 'TCG-header' | `${number}-trailing-bytes-${string}`;
 
 export interface Intake {
   /** The certificate alone, a view of the input: what is to be parsed, hashed, kept. */
@@ -72,6 +73,11 @@ export function takeChain(blob: Uint8Array): ChainIntake {
   }
   const padding = readPadding(blob, position);
   return { certificates, oddities: padding === undefined ? [] : [padding] };
+}
+
+/** A text without what fills up its NV index. */
+export function withoutPadding(text: Uint8Array): Uint8Array {
+  return text.subarray(0, text.findLastIndex((octet) => !PADDING_OCTETS.includes(octet)) + 1);
 }
 
 function storedCertificate(bytes: Uint8Array): { start: number; end: number } {

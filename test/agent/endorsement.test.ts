@@ -13,10 +13,13 @@ import { EK_TEMPLATES, type EkTemplate, type EkTemplateName } from '../../src/tp
 import type { Policy } from '../../src/verifier/policy.ts';
 import { anchorsOf } from '../../src/x509/trust-store.ts';
 import { attestTo, type JudgedAttestation, policyFor, TRUST_DOMAIN } from '../support/agent-attestation.ts';
+import { storeIndex } from '../support/ek-storage.ts';
+import { storeOddIndex } from '../support/odd-index.ts';
 import { handles, leftInTpm, openTpm } from '../support/open-tpm.ts';
-import { keyPair, mintEkChain, spkiOf } from '../support/pki.ts';
+import { keyPair, mintEkChain, pem, spkiOf } from '../support/pki.ts';
 import { bundle, SOFTWARE } from '../support/policy.ts';
 import { type SoftwareTpm, startSwtpm } from '../support/swtpm.ts';
+import { interpose } from '../support/tpm-interposer.ts';
 
 let tpm: SoftwareTpm;
 
@@ -83,14 +86,96 @@ describe('a certificate index', () => {
     expect((await attest()).endorsement.template.name).toBe('H-3');
   });
 
-  test('that holds something else stops the attestation', async () => {
+  test('that holds something else is passed over, with a note', async () => {
     tpm = await startSwtpm({ templates: ['H-3'] });
     await store(template('L-1').certificateNvIndex, new Uint8Array(1000).fill(0x42));
-    await expect(attest()).rejects.toMatchObject({
-      code: 'ERR_ENDORSEMENT',
-      message: expect.stringMatching(/0x01c00002/),
-    });
+    const { endorsement, verdict } = await attest();
+    expect([endorsement.template.name, verdict.verdict]).toEqual(['H-3', 'trusted']);
+    expect(endorsement.notes).toEqual([expect.stringMatching(/^NV index 0x01c00002 holds no certificate.*Restore/)]);
   });
+
+  test('that holds its certificate as PEM text is read, and DER is sent', async () => {
+    tpm = await startSwtpm({ templates: ['L-1', 'H-3'] });
+    const [der = new Uint8Array()] = (await attest()).endorsement.certificates;
+    await tpm.tpm2('tpm2_nvundefine', ['0x01c00002', '-C', 'p']);
+    await store(0x01c00002, Buffer.concat([Buffer.from(pem(der)), Buffer.alloc(30, 0xff)]));
+    const { endorsement, verdict } = await attest();
+    expect([endorsement.template.name, endorsement.certificates, verdict.verdict]).toEqual(['L-1', [der], 'trusted']);
+    expect(endorsement.notes).toEqual([expect.stringMatching(/^NV index 0x01c00002 .* PEM text/)]);
+  });
+
+  test('for a key that the TPM cannot make is passed over', async () => {
+    tpm = await startSwtpm({ templates: ['L-1'] });
+    await store(template('H-6').certificateNvIndex, mintEkChain().leaf.der);
+    expect((await attest('rsa')).endorsement.template.name).toBe('L-1');
+  });
+});
+
+describe('what may pass stops the attestation, as the machine would be another one by it', () => {
+  test.each([
+    ['TPM_RC_NV_UNAVAILABLE', 0x923],
+    ['TPM_RC_LOCKOUT', 0x921],
+    ['TPM_RC_FAILURE', 0x101],
+    ['TPM_RC_NV_RATE', 0x920],
+  ])('%s of the index of L-1, beside a sound H-3', { timeout: 60_000 }, async (name, code) => {
+    tpm = await startSwtpm({ templates: ['L-1', 'H-3'] });
+    for (const answering of ['TPM2_NV_ReadPublic', 'TPM2_NV_Read']) {
+      let reads = 0;
+      const bus = await interpose(tpm, async (command, bytes, transmit) => {
+        if (command !== answering || bytes.indexOf(Buffer.from('01c00002', 'hex')) < 0) return transmit(bytes);
+        reads++;
+        return Buffer.from(`80010000000a${code.toString(16).padStart(8, '0')}`, 'hex');
+      });
+      try {
+        const attestor = new Attestor({ trustDomain: TRUST_DOMAIN, tcti: () => bus.tcti });
+        await expect(attestTo(attestor, policyFor(tpm))).rejects.toMatchObject({ code: 'ERR_TPM', name });
+        expect(reads).toBeGreaterThan(0);
+      } finally {
+        await bus.stop();
+      }
+    }
+  });
+});
+
+test('the owner password decides neither which key it is, nor that it can be named', async () => {
+  tpm = await startSwtpm({ templates: ['L-1', 'H-3'] });
+  const before = (await attest()).endorsement;
+  const [der = new Uint8Array()] = before.certificates;
+  await tpm.tpm2('tpm2_nvundefine', ['0x01c00002', '-C', 'p']);
+  await storeIndex(tpm, 0x01c00002, der, 'ppwrite|ppread|ownerread|no_da|platformcreate');
+  await tpm.tpm2('tpm2_changeauth', ['-c', 'o', 'secret']);
+  const { endorsement, verdict } = await attest('auto', LISTED);
+  expect([endorsement.name, endorsement.certificates, verdict.verdict]).toEqual([before.name, [], 'trusted']);
+  expect(endorsement.notes).toEqual([expect.stringMatching(/^NV index 0x01c00002 .*--owner-auth-file here\.$/)]);
+  await writeFile(join(tpm.folder, 'password'), 'secret');
+  const passwords = new HierarchyPasswords({ owner: join(tpm.folder, 'password') });
+  const attestor = new Attestor({ trustDomain: TRUST_DOMAIN, tcti: () => tpm.tcti, passwords });
+  expect((await attestTo(attestor, policyFor(tpm))).endorsement).toMatchObject({ certificates: [der], notes: [] });
+});
+
+test('what was refused once is not asked for again in the same process', async () => {
+  tpm = await startSwtpm({ templates: ['H-3'] });
+  await storeOddIndex(tpm, 0x01c00002, 'own password');
+  await storeOddIndex(tpm, 0x01c0000a, 'own password');
+  await tpm.tpm2('tpm2_changeauth', ['-c', 'o', 'secret']);
+  let refusals = 0;
+  const bus = await interpose(tpm, async (name, command, transmit) => {
+    const answer = await transmit(command);
+    if (name === 'TPM2_NV_Read' && answer.readUInt32BE(6) !== 0) refusals++;
+    return answer;
+  });
+  try {
+    const passwords = new HierarchyPasswords();
+    // Each attestor looks at the TPM anew.
+    for (const expected of [3, 3, 3]) {
+      const attestor = new Attestor({ trustDomain: TRUST_DOMAIN, tcti: () => bus.tcti, passwords });
+      expect((await attestTo(attestor, policyFor(tpm))).endorsement.template.name).toBe('H-3');
+      // Both indices, and the owner at that of H-3, which is then read with its own empty password.
+      expect(refusals).toBe(expected);
+    }
+  } finally {
+    await bus.stop();
+  }
 });
 
 describe('the chain', () => {
@@ -106,6 +191,25 @@ describe('the chain', () => {
     const { endorsement, verdict } = await attest();
     // The key's own is sent once, wherever it lies.
     expect(endorsement.certificates).toEqual([leaf, intermediate.der, root.der].map((der) => Uint8Array.from(der)));
+    expect(verdict.verdict).toBe('trusted');
+  });
+
+  test('leaves the certificates around a bad part, and padding between parts', async () => {
+    tpm = await startSwtpm({ templates: ['L-1'] });
+    const { intermediate, root } = mintEkChain();
+    await store(0x01c00100, Buffer.concat([intermediate.der, Buffer.alloc(9, 0xff)]));
+    await store(0x01c00101, root.der.subarray(0, 300));
+    await store(0x01c00102, root.der.subarray(300));
+    await storeOddIndex(tpm, 0x01c00103, 'platform only');
+    await storeOddIndex(tpm, 0x01c00104, 'garbage');
+    await store(0x01c00105, Buffer.from(pem(root.der, intermediate.der)));
+    const { endorsement, verdict } = await attest();
+    const found = [intermediate, root, root, intermediate].map(({ der }) => Uint8Array.from(der));
+    expect(endorsement.certificates.slice(1)).toEqual(found);
+    expect(endorsement.notes).toEqual([
+      expect.stringMatching(/^NV index 0x01c00103 .* platform firmware/),
+      expect.stringMatching(/^NV index 0x01c00104 holds no certificate chain/),
+    ]);
     expect(verdict.verdict).toBe('trusted');
   });
 
@@ -277,20 +381,28 @@ describe('what the manufacturer stored about making the key', () => {
     expect(nonced.endorsement.publicArea).not.toEqual(without.endorsement.publicArea);
   });
 
-  test('a nonce that the certificate was not made for: the judge refuses the certificate', async () => {
+  test('a nonce that the certificate was not made for: the certificate is not sent, and the judge wants one', async () => {
     tpm = await startSwtpm({ templates: ['L-1'] });
     await store(0x01c00003, new Uint8Array(20).fill(9));
     // The support throws what `begin` found.
-    await expect(attest()).rejects.toThrow('ek.key_mismatch');
+    await expect(attest()).rejects.toThrow('ek.no_certificate');
+    const { endorsement } = await attest('auto', LISTED);
+    expect(endorsement.notes).toEqual([
+      expect.stringMatching(/^NV index 0x01c00002 .* is not the key L-1 of this TPM/),
+    ]);
   });
 
-  test('bytes that are no template stop the attestation', async () => {
+  test('bytes that are no template are passed over: the key is made from that of the TCG', async () => {
     tpm = await startSwtpm({ templates: ['L-1'] });
     await store(0x01c00004, Uint8Array.of(1, 2, 3));
-    await expect(attest()).rejects.toMatchObject({
-      code: 'ERR_ENDORSEMENT',
-      message: expect.stringMatching(/0x01c00004/),
-    });
+    await store(0x01c00003, new Uint8Array(300));
+    const { endorsement, verdict } = await attest();
+    expect([endorsement.template.name, verdict.verdict]).toEqual(['L-1', 'trusted']);
+    expect(endorsement.notes).toEqual(
+      ['0x01c00003', '0x01c00004'].map((index) =>
+        expect.stringMatching(`^NV index ${index} holds no template or nonce`),
+      ),
+    );
   });
 });
 

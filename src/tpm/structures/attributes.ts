@@ -39,8 +39,19 @@ export const TPMA_SESSION = {
 
 /** TPMA_NV bits this product looks at (Part 2, 13.4). */
 export const TPMA_NV = {
+  PPREAD: 0x00010000,
   OWNERREAD: 0x00020000,
   AUTHREAD: 0x00040000,
-  PPREAD: 0x00010000,
+  POLICYREAD: 0x00080000,
+  NO_DA: 0x02000000,
+  READLOCKED: 0x10000000,
   WRITTEN: 0x20000000,
 } as const;
+
+/** TPM_NT, what an index is besides memory (Part 2, 13.2). */
+export const TPM_NT = { PIN_FAIL: 8, PIN_PASS: 9 } as const;
+
+/** TPM_NT of TPMA_NV. */
+export function nvIndexType(attributes: number): number {
+  return (attributes >>> 4) & 0xf;
+}
