@@ -145,7 +145,7 @@ test('an index that refuses is asked once, and the other keys are looked at all 
   const { keys, error, notes } = await inventory();
   expect(error).toBeUndefined();
   expect(keys.map(({ template, index, takenBy }) => [template.name, index?.state, takenBy])).toEqual([
-    ['L-1', 'withheld', ['auto', 'rsa']],
+    ['L-1', 'withheld', ['auto']],
     ['H-3', 'certificate', ['ecc']],
   ]);
   expect(notes).toMatchObject([{ index: 0x01c00002, code: 'owner_password' }]);
