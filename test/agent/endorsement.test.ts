@@ -153,6 +153,12 @@ test('the owner password decides neither which key it is, nor that it can be nam
   expect((await attestTo(attestor, policyFor(tpm))).endorsement).toMatchObject({ certificates: [der], notes: [] });
 });
 
+test('where the owner hierarchy is switched off, an index opens by its own empty password', async () => {
+  tpm = await startSwtpm({ templates: ['L-1'] });
+  await tpm.tpm2('tpm2_hierarchycontrol', ['-C', 'p', 'shEnable', 'clear']);
+  expect((await attest()).endorsement).toMatchObject({ certificates: [expect.anything()], notes: [] });
+});
+
 test('what was refused once is not asked for again in the same process', async () => {
   tpm = await startSwtpm({ templates: ['H-3'] });
   await storeOddIndex(tpm, 0x01c00002, 'own password');

@@ -1,5 +1,6 @@
 /** One bad NV index, in the range of endorsement keys and in that of the chain: every command that looks at a TPM. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
@@ -73,7 +74,7 @@ test('where no other key has a certificate, the hash of the key is had and admit
     for (const index of [L1_CERTIFICATE, 0x01c00003, 0x01c00004, CHAIN]) await storeOddIndex(tpm, index, kind);
     const counter = await lockoutCounter(tpm);
     // In an index for a nonce or a template they are no better.
-    const isNonce = ODD_INDICES[kind].note.startsWith('holds') && ODD_INDICES[kind].contents.length <= 256;
+    const isNonce = ODD_INDICES[kind].note.startsWith('holds') && (ODD_INDICES[kind].contents?.length ?? 0) <= 256;
     const listed = policyFor(tpm, { mode: 'hash', bundles: [], isListed: () => true });
     const agent = new Attestor({ trustDomain: TRUST_DOMAIN, tcti: () => tpm.tcti });
     const attested = await attestTo(agent, listed);
@@ -87,3 +88,43 @@ test('where no other key has a certificate, the hash of the key is had and admit
       await tpm.tpm2('tpm2_nvundefine', [`0x${index.toString(16)}`, '-C', 'p']);
   }
 });
+
+test.each(['own password, which counts towards lockout', 'a PIN that counts its failures'] as const)(
+  'the other commands that reach a TPM count nothing either: %s',
+  { timeout: 120_000 },
+  async (kind) => {
+    tpm = await startSwtpm({ templates: ['H-3'] });
+    const tcti = ['--tcti', tpm.tcti];
+    const policy = `trust_domain = "example.org"\nca_path = "${tpm.caPath}"\nallow_software_tpm = true\nek_algorithms = ["ecc"]\n`;
+    writeFileSync(join(folder, 'policy.hcl'), policy);
+    for (const index of [L1_CERTIFICATE, 0x01c00003, 0x01c00004, 0x01c0000a, CHAIN])
+      await storeOddIndex(tpm, index, kind);
+    const certificate = ['x509', '-inform', 'DER', '-in', join(folder, 'ek.der'), '-out', join(folder, 'ek.pem')];
+    await tpm.tpm2('tpm2_nvread', ['0x01c00016', '-C', 'o', '-o', join(folder, 'ek.der')]);
+    execFileSync('openssl', certificate, { stdio: 'ignore' });
+    const counter = await lockoutCounter(tpm);
+    const who = ['tpm', 'quote', '--nonce', '00', '--trust-domain', 'example.org', '-o', 'who.json', ...tcti];
+    const answer = [
+      'tpm',
+      'quote',
+      '--evidence',
+      'who.json',
+      '--challenge',
+      'question.json',
+      '-o',
+      'answer.json',
+      ...tcti,
+    ];
+    for (const command of [
+      who,
+      ['challenge', 'who.json', '--policy', 'policy.hcl', '-o', 'question.json'],
+      answer,
+      ['ek', 'show', '--ek-certificate', 'ek.pem', ...tcti],
+      ['demo', ...tcti, '--ca-path', tpm.caPath],
+    ]) {
+      const { code, stdout, stderr } = await cli(command, { cwd: folder });
+      expect([command, code], stdout + stderr).toEqual([command, 0]);
+      expect([command, await lockoutCounter(tpm)]).toEqual([command, counter]);
+    }
+  },
+);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { keyPair, mintEkChain, pem, spkiOf } from './pki.ts';
 import type { SoftwareTpm } from './swtpm.ts';
 
-interface OddIndex {
+export interface OddIndex {
   readonly attributes: string;
   readonly password?: string;
   /** Undefined for one that is never written. */
@@ -21,7 +21,22 @@ const SOUND = 'ppwrite|ppread|ownerread|authread|no_da|platformcreate';
 const GARBAGE = new Uint8Array(40).fill(0x42);
 const text = (value: string): Uint8Array => Uint8Array.from(Buffer.from(value, 'latin1'));
 
-export const ODD_INDICES = {
+export type OddIndexKind =
+  | 'platform only'
+  | 'own password, which counts towards lockout'
+  | 'own password, which counts, and owner read'
+  | 'own password'
+  | 'policy'
+  | 'locked'
+  | 'never written'
+  | 'a PIN that counts its failures'
+  | 'garbage'
+  | 'PEM text that is no certificate'
+  | 'DER that is no certificate'
+  | 'a certificate of another key'
+  | 'a certificate of another key, as PEM text';
+
+export const ODD_INDICES: Readonly<Record<OddIndexKind, OddIndex>> = {
   'platform only': {
     attributes: 'ppwrite|ppread|platformcreate',
     contents: GARBAGE,
@@ -82,9 +97,7 @@ export const ODD_INDICES = {
     ),
     note: 'holds a certificate for the key with pub_hash ',
   },
-} as const satisfies Readonly<Record<string, OddIndex>>;
-
-export type OddIndexKind = keyof typeof ODD_INDICES;
+};
 
 export async function storeOddIndex(tpm: SoftwareTpm, index: number, kind: OddIndexKind): Promise<void> {
   const { attributes, contents, password, policy, isLocked }: OddIndex = ODD_INDICES[kind];
