@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { refuseOtherFiles } from '../../src/tpm/tcti.ts';
 import { Tpm } from '../../src/tpm/tpm.ts';
 import { cli } from '../support/cli.ts';
+import { mintEkChain, pem } from '../support/pki.ts';
 import { startSwtpm } from '../support/swtpm.ts';
 
 const PRECIOUS = 'what nobody has a copy of';
@@ -18,6 +19,7 @@ const server = createServer();
 beforeAll(async () => {
   writeFileSync(path('file'), PRECIOUS);
   symlinkSync('file', path('link'));
+  writeFileSync(path('cas.pem'), pem(mintEkChain().root.der));
   execFileSync('mkfifo', [path('pipe')]);
   await once(server.listen(path('socket')), 'listening');
   const libraries = execFileSync('sh', ['-c', 'ls /usr/lib/*/libtss2-tcti-device.so.0'], { encoding: 'utf8' });
@@ -97,7 +99,7 @@ test.each([
     ['ek', 'hash'],
     ['ek', 'doctor'],
   ],
-  ['demo', '--ca-path', 'file'],
+  ['demo', '--ca-path', 'cas.pem'],
 ])('%s %s says so, exit code 2', async (...command) => {
   const { code, stdout, stderr } = await cli([...command, '--tcti', `device:${path('link')}`], { cwd: folder });
   expect(code).toBe(2);
