@@ -10,7 +10,7 @@ import { build } from 'esbuild';
 
 const ROOT = new URL('..', import.meta.url);
 /** Each a file beside this one that exports `measure({ root, folder })` and returns rows (row.ts). */
-const SUBJECTS = ['verifier', 'chain', 'plugin', 'reload', 'tpm', 'spire'];
+const SUBJECTS = ['verifier', 'chain', 'plugin', 'reload', 'tpm', 'spire', 'flood'];
 const USAGE = `Usage: npm run --silent bench -- [SUBJECT...] [--json]
 
 Subjects: ${SUBJECTS.join(', ')} (default: all).
