@@ -19,6 +19,8 @@
             'native/error.cc',
             'native/input.cc',
             'native/integrity.cc',
+            'native/keeper.cc',
+            'native/ledger.cc',
             'native/management.cc',
             'native/nv.cc',
             'native/object.cc',

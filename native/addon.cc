@@ -5,22 +5,24 @@
 #include <string>
 
 #include "answer.h"
+#include "keeper.h"
 
 namespace tpm_attestor {
 namespace {
 
-/// open(tcti): Promise<NativeContext>.
+/// open(tcti, kept): Promise<NativeContext>.
 Napi::Value Open(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  if (info.Length() != 1 || !info[0].IsString()) throw Napi::TypeError::New(env, "open takes a TCTI string");
+  if (info.Length() != 2 || !info[0].IsString() || !info[1].IsBoolean()) {
+    throw Napi::TypeError::New(env, "open takes a TCTI string and whether it is kept");
+  }
   std::string configuration = info[0].As<Napi::String>();
   // tpm2-tss would stop at the NUL and open something else than was named.
   if (configuration.find('\0') != std::string::npos) throw Napi::TypeError::New(env, "the TCTI string contains NUL");
 
   auto tpm = std::make_shared<Tpm>();
-  auto call = [configuration = std::move(configuration)](Tpm& opening, Nothing&) {
-    return opening.Open(configuration);
-  };
+  auto call = [configuration = std::move(configuration), kept = info[1].As<Napi::Boolean>().Value()](
+                  Tpm& opening, Nothing&) { return opening.Open(configuration, kept); };
   auto present = [tpm](Napi::Env env, const Nothing&) -> Napi::Value {
     Addon& addon = *env.GetInstanceData<Addon>();
     addon.opened = tpm;
@@ -30,11 +32,14 @@ Napi::Value Open(const Napi::CallbackInfo& info) {
                                                                    std::move(present));
 }
 
-/// exitProcess(code): ends the process here and now.
+/// exitProcess(code, patience): ends the process here and now, but for what keepers flush within `patience` milliseconds.
 ///
 /// process.exit() joins the pool threads, so a TPM that never answers would hold the process for ever.
 void ExitProcess(const Napi::CallbackInfo& info) {
-  if (info.Length() != 1 || !info[0].IsNumber()) throw Napi::TypeError::New(info.Env(), "exitProcess takes a number");
+  if (info.Length() != 2 || !info[0].IsNumber() || !info[1].IsNumber()) {
+    throw Napi::TypeError::New(info.Env(), "exitProcess takes two numbers");
+  }
+  Keeper::EndAll(info[1].As<Napi::Number>().Uint32Value());
   _exit(info[0].As<Napi::Number>().Int32Value());
 }
 

@@ -6,38 +6,24 @@ namespace tpm_attestor {
 
 Tcti::~Tcti() { Tss2_TctiLdr_Finalize(&inner_); }
 
-TSS2_RC Tcti::Open(const std::string& configuration) {
-  const TSS2_RC rc = Tss2_TctiLdr_Initialize(configuration.c_str(), &inner_);
+TSS2_RC Tcti::Open(const std::string& configuration, bool kept) {
+  TSS2_RC rc;
+  if (kept) {
+    keeper_ = std::make_unique<Keeper>();
+    rc = keeper_->Start(configuration);
+  } else {
+    rc = Tss2_TctiLdr_Initialize(configuration.c_str(), &inner_);
+  }
   if (rc != TSS2_RC_SUCCESS) return rc;
 
+  // Cancelling, polling, localities and sticky handles stay empty, which is "not implemented": ESYS does without.
   frame_.self = this;
   frame_.common.v1.magic = 0x54504d4154544553;  // "TPMATTES": unlike any TCTI of tpm2-tss
   frame_.common.v1.version = 2;
   frame_.common.v1.transmit = Transmit;
-  frame_.common.v1.receive = [](TSS2_TCTI_CONTEXT* context, size_t* size, uint8_t* response,
-                                int32_t timeout) -> TSS2_RC {
-    TSS2_TCTI_CONTEXT* inner = Self(context).inner_;
-    return Tss2_Tcti_Receive(inner, size, response, timeout);
-  };
+  frame_.common.v1.receive = Receive;
   // The inner TCTI is this object's to finalize, after the ESYS context is gone.
   frame_.common.v1.finalize = [](TSS2_TCTI_CONTEXT*) {};
-  frame_.common.v1.cancel = [](TSS2_TCTI_CONTEXT* context) -> TSS2_RC {
-    TSS2_TCTI_CONTEXT* inner = Self(context).inner_;
-    return Tss2_Tcti_Cancel(inner);
-  };
-  frame_.common.v1.getPollHandles = [](TSS2_TCTI_CONTEXT* context, TSS2_TCTI_POLL_HANDLE* handles,
-                                       size_t* count) -> TSS2_RC {
-    TSS2_TCTI_CONTEXT* inner = Self(context).inner_;
-    return Tss2_Tcti_GetPollHandles(inner, handles, count);
-  };
-  frame_.common.v1.setLocality = [](TSS2_TCTI_CONTEXT* context, uint8_t locality) -> TSS2_RC {
-    TSS2_TCTI_CONTEXT* inner = Self(context).inner_;
-    return Tss2_Tcti_SetLocality(inner, locality);
-  };
-  frame_.common.makeSticky = [](TSS2_TCTI_CONTEXT* context, TPM2_HANDLE* handle, uint8_t sticky) -> TSS2_RC {
-    TSS2_TCTI_CONTEXT* inner = Self(context).inner_;
-    return Tss2_Tcti_MakeSticky(inner, handle, sticky);
-  };
   return TSS2_RC_SUCCESS;
 }
 
@@ -48,9 +34,16 @@ std::map<uint32_t, uint32_t> Tcti::Counts() const {
 
 TSS2_RC Tcti::Transmit(TSS2_TCTI_CONTEXT* context, size_t size, const uint8_t* command) {
   Tcti& self = Self(context);
-  const TSS2_RC rc = Tss2_Tcti_Transmit(self.inner_, size, command);
+  const TSS2_RC rc = self.keeper_ != nullptr ? self.keeper_->Transmit(size, command)
+                                             : Tss2_Tcti_Transmit(self.inner_, size, command);
   if (rc == TSS2_RC_SUCCESS) self.Count(size, command);
   return rc;
+}
+
+TSS2_RC Tcti::Receive(TSS2_TCTI_CONTEXT* context, size_t* size, uint8_t* response, int32_t timeout) {
+  Tcti& self = Self(context);
+  return self.keeper_ != nullptr ? self.keeper_->Receive(size, response, timeout)
+                                 : Tss2_Tcti_Receive(self.inner_, size, response, timeout);
 }
 
 void Tcti::Count(size_t size, const uint8_t* command) {

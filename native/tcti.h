@@ -5,8 +5,11 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
+
+#include "keeper.h"
 
 namespace tpm_attestor {
 
@@ -21,7 +24,8 @@ class Tcti {
   Tcti& operator=(const Tcti&) = delete;
   ~Tcti();
 
-  TSS2_RC Open(const std::string& configuration);
+  /// @param kept by a keeper, for a TPM that has no resource manager
+  TSS2_RC Open(const std::string& configuration, bool kept);
 
   /// What ESYS is given.
   TSS2_TCTI_CONTEXT* Context() { return reinterpret_cast<TSS2_TCTI_CONTEXT*>(&frame_); }
@@ -38,10 +42,13 @@ class Tcti {
 
   static Tcti& Self(TSS2_TCTI_CONTEXT* context) { return *reinterpret_cast<Frame*>(context)->self; }
   static TSS2_RC Transmit(TSS2_TCTI_CONTEXT* context, size_t size, const uint8_t* command);
+  static TSS2_RC Receive(TSS2_TCTI_CONTEXT* context, size_t* size, uint8_t* response, int32_t timeout);
   void Count(size_t size, const uint8_t* command);
 
   Frame frame_ = {};
+  /// One of the two is there.
   TSS2_TCTI_CONTEXT* inner_ = nullptr;
+  std::unique_ptr<Keeper> keeper_;
   mutable std::mutex mutex_;
   std::map<uint32_t, uint32_t> counts_;
 };

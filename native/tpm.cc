@@ -2,8 +2,8 @@
 
 namespace tpm_attestor {
 
-TSS2_RC Tpm::Open(const std::string& configuration) {
-  const TSS2_RC rc = tcti_.Open(configuration);
+TSS2_RC Tpm::Open(const std::string& configuration, bool kept) {
+  const TSS2_RC rc = tcti_.Open(configuration, kept);
   if (rc != TSS2_RC_SUCCESS) return rc;
   return Esys_Initialize(&esys_, tcti_.Context(), nullptr);
 }

@@ -12,7 +12,7 @@ namespace tpm_attestor {
 /// A connection to a TPM: the TCTI and the ESYS context over it.
 ///
 /// Shared by the JS object and by the worker whose command is running, so that whoever is last finalizes it: closing or
-/// collecting the JS object never pulls it from under a command. Its destructor sends nothing to the TPM.
+/// collecting the JS object never pulls it from under a command. Its destructor sends nothing to the TPM; a keeper does.
 class Tpm {
  public:
   Tpm() = default;
@@ -21,7 +21,7 @@ class Tpm {
   ~Tpm() { Esys_Finalize(&esys_); }  // tcti_ outlives it: members die after the destructor's body
 
   /// May block, as a TCTI may connect here.
-  TSS2_RC Open(const std::string& configuration);
+  TSS2_RC Open(const std::string& configuration, bool kept);
 
   ESYS_CONTEXT* Esys() const { return esys_; }
   const Tcti& Transport() const { return tcti_; }

@@ -6,17 +6,19 @@ import { TpmError } from '../tpm/errors.ts';
 import type { KeyHandle, SessionHandle } from '../tpm/handles.ts';
 import { keyAlgorithmName } from '../tpm/public-key.ts';
 import { Queue } from '../tpm/queue.ts';
+import { cleanUpOf } from '../tpm/resource-manager.ts';
 import { decode } from '../tpm/structures/codec.ts';
 import { tpmtPublic } from '../tpm/structures/public.ts';
-import { Tpm } from '../tpm/tpm.ts';
 import { type AkMaker, makePrimaryAk } from './attestation-key.ts';
 import { type CertificateFile, readCertificateFile } from './certificate-file.ts';
 import { type Endorsement, EndorsementError, type KeyChoice, loadEndorsement } from './endorsement.ts';
 import { HierarchyPasswords } from './hierarchy-passwords.ts';
+import { flushTwins } from './leftovers.ts';
 import { QuotingWire } from './quoting-wire.ts';
 import { activate, startEkSession } from './session.ts';
 import { pluginWire } from './spire-tpm-plugin.ts';
-import type { AgentWire } from './wire.ts';
+import { isFull, TpmHoldings } from './tpm-holdings.ts';
+import type { AgentWire, Question } from './wire.ts';
 
 export interface AttestorOptions {
   /** The agent's own, by its configuration; never the one a challenge names. */
@@ -34,6 +36,8 @@ export interface AttestorOptions {
   readonly wire?: Wire;
   /** Default: the primary key of the trust domain. */
   readonly makeAk?: AkMaker;
+  /** For attestors of one process, which share its TPM. */
+  readonly queue?: Queue;
 }
 
 /** Sends a payload to the server and answers its challenge. */
@@ -53,7 +57,7 @@ export interface Attestation {
   readonly akAlgorithm: string;
   /** False when keys had to be looked for or made. */
   readonly warm: boolean;
-  /** Commands sent, by name, from opening to closing the TPM. */
+  /** Commands sent, by name, each time the TPM was open. */
   readonly commands: ReadonlyMap<string, number>;
 }
 
@@ -70,31 +74,39 @@ interface Facts {
   readonly payload: Uint8Array;
 }
 
-interface Loaded {
+interface LoadedKeys {
   readonly ek: KeyHandle;
   readonly ak: KeyHandle;
+}
+
+interface Loaded extends LoadedKeys {
   readonly session: SessionHandle;
 }
 
-type Answer = Omit<Attestation, 'commands'>;
+interface Discovery {
+  readonly facts: Facts;
+  readonly loaded: LoadedKeys;
+}
+
+type Answer = Omit<Attestation, 'commands' | 'warm'>;
 
 /** Attests one machine to one trust domain, one attestation after another. */
 export class Attestor {
   readonly #options: Required<Omit<AttestorOptions, 'wire'>>;
-  readonly #queue: Queue = new Queue();
   readonly #wire: AgentWire;
   #facts: Facts | undefined;
 
   constructor({ wire = 'tpm-attestor', ...options }: AttestorOptions) {
     const passwords = new HierarchyPasswords();
     const defaults = { ek: 'auto', ak: 'ecc', passwords, makeAk: makePrimaryAk, ekCertificatePath: undefined } as const;
-    this.#options = { ...defaults, ...options };
+    this.#options = { ...defaults, queue: new Queue(), ...options };
     this.#wire = wire === 'tpm-attestor' ? new QuotingWire(options.trustDomain) : pluginWire(options.trustDomain);
   }
 
   /**
-   * Opens the TPM, and closes it again before it resolves; `onClosed` is called then, also after a failure, with the
-   * commands sent, by name. The TPM is held while `exchange` waits for the server.
+   * Holds the TPM only while it works: to find the keys, where they are not known, and to answer the challenge. Nothing is
+   * loaded and the TPM is closed while `exchange` waits for the server. `onClosed` is called after the last closing, also
+   * after a failure, with the commands sent, by name.
    *
    * When `signal` aborts, this rejects at once with its reason. Other attestations still wait until the TPM has answered
    * the command that was under way, has been freed of what was loaded, and is closed.
@@ -102,45 +114,55 @@ export class Attestor {
    * @throws TpmError, NativeUnavailableError, MalformedError for a challenge that cannot be read, EndorsementError,
    * CertificateFileError, PasswordError, PcrError, and what `exchange` throws
    */
-  attest(exchange: Exchange, options: AttestOptions = {}): Promise<Attestation> {
-    return this.#queue.run((stop) => this.#attest(exchange, stop, options.onClosed), options.signal);
+  attest(exchange: Exchange, { signal, onClosed }: AttestOptions = {}): Promise<Attestation> {
+    const holdings = new TpmHoldings(this.#options, signal);
+    const work = this.#attest(exchange, holdings).finally(() => {
+      if (holdings.opened) onClosed?.(holdings.commands);
+    });
+    return holdings.unlessAborted(work);
   }
 
-  async #attest(exchange: Exchange, stop: AbortSignal, onClosed: AttestOptions['onClosed']): Promise<Attestation> {
-    const { ekCertificatePath: path, tcti } = this.#options;
+  async #attest(exchange: Exchange, holdings: TpmHoldings): Promise<Attestation> {
+    const { ekCertificatePath: path } = this.#options;
     const certificateFile = path === undefined ? undefined : await readCertificateFile(path);
-    const tpm = await Tpm.open(tcti());
-    let answer: Answer;
+    const prepared = await holdings.inTurn(async () => {
+      if (this.#facts !== undefined && sameCertificates(this.#facts.certificateFile, certificateFile))
+        return { facts: this.#facts, warm: true };
+      return { facts: await this.#hold(holdings, (run) => this.#prepare(run, certificateFile)), warm: false };
+    });
+    // A copy: who exchanges must not be able to change what later attestations send.
+    const challenge = await holdings.unlessAborted(exchange(prepared.facts.payload.slice()));
+    const question = this.#wire.read(challenge);
+    const { reloaded, ...answer } = await holdings.inTurn(() =>
+      this.#hold(holdings, (run) => this.#answer(run, prepared.facts, question)),
+    );
+    return { ...answer, warm: prepared.warm && reloaded, commands: holdings.commands };
+  }
+
+  async #hold<T>(holdings: TpmHoldings, work: (run: TpmCommands) => Promise<T>): Promise<T> {
     try {
-      answer = await tpm.exclusive((run) => this.#operate(run, exchange, certificateFile), { signal: stop });
+      return await holdings.hold(work);
     } catch (error) {
-      if (error instanceof TpmError || error instanceof EndorsementError) this.#facts = undefined;
+      if ((error instanceof TpmError && !isFull(error)) || error instanceof EndorsementError) this.#facts = undefined;
       throw error;
-    } finally {
-      await tpm.close();
-      onClosed?.(tpm.commandCounts());
     }
-    return { ...answer, commands: tpm.commandCounts() };
   }
 
-  async #operate(run: TpmCommands, exchange: Exchange, certificateFile: CertificateFile | undefined): Promise<Answer> {
-    const known = sameCertificates(this.#facts?.certificateFile, certificateFile) ? this.#facts : undefined;
-    const reloaded = known === undefined ? undefined : await reload(run, known);
-    if (known !== undefined && reloaded !== undefined) return this.#answer(run, known, reloaded, true, exchange);
-    this.#facts = undefined;
+  /** Finds out what can be known before the challenge, and leaves nothing loaded. */
+  async #prepare(run: TpmCommands, certificateFile: CertificateFile | undefined): Promise<Facts> {
     const { facts, loaded } = await this.#discover(run, certificateFile);
+    await run.release(loaded.ak);
+    await run.release(loaded.ek);
     this.#facts = facts;
-    return this.#answer(run, facts, loaded, false, exchange);
+    return facts;
   }
 
-  async #discover(
-    run: TpmCommands,
-    certificateFile: CertificateFile | undefined,
-  ): Promise<{ readonly facts: Facts; readonly loaded: Loaded }> {
-    const { ek: ekChoice, ak: choice, passwords, makeAk } = this.#options;
+  async #discover(run: TpmCommands, certificateFile: CertificateFile | undefined): Promise<Discovery> {
+    const { ek: ekChoice, ak: choice, passwords, makeAk, tcti } = this.#options;
     const search = { names: this.#wire.ekTemplates, certificateFile };
     const { endorsement, object: ek } = await loadEndorsement(run, ekChoice, passwords, search);
     const ak = await makeAk(run, { choice, purpose: this.#wire.akPurpose, passwords, saltKey: ek });
+    if (cleanUpOf(tcti()) !== 'manager') await flushTwins(run, ak.objectHandle, [ek]);
     const payload = await this.#wire.payload(run, endorsement, ak);
     const facts: Facts = {
       endorsement,
@@ -153,20 +175,14 @@ export class Attestor {
       akPublic: ak.outPublic,
       payload,
     };
-    return { facts, loaded: { ek, ak: ak.objectHandle, session: await startEkSession(run, ek, endorsement) } };
+    return { facts, loaded: { ek, ak: ak.objectHandle } };
   }
 
   /** On failure `exclusive` flushes what is still loaded. */
-  async #answer(
-    run: TpmCommands,
-    { endorsement, akPublic, payload }: Facts,
-    { ek, ak, session }: Loaded,
-    warm: boolean,
-    exchange: Exchange,
-  ): Promise<Answer> {
-    // A copy: who exchanges must not be able to change what later attestations send.
-    const question = this.#wire.read(await exchange(payload.slice()));
-
+  async #answer(run: TpmCommands, facts: Facts, question: Question): Promise<Answer & { readonly reloaded: boolean }> {
+    const { endorsement, akPublic, payload } = facts;
+    const reloaded = await reload(run, facts);
+    const { ek, ak, session } = reloaded ?? (await this.#again(run, facts));
     const { credentialBlob, encryptedSecret } = question;
     const activation = { session, ek, endorsement, ak, credentialBlob, encryptedSecret };
     const secret = await activate(run, activation, this.#options.passwords);
@@ -176,10 +192,26 @@ export class Attestor {
       const response = await question.answer(run, { secret, ak, akPublic, payload });
       await run.release(ak);
       const akAlgorithm = keyAlgorithmName(decode(tpmtPublic, akPublic));
-      return { response, wire: this.#wire.name, endorsement, akAlgorithm, warm };
+      return { response, wire: this.#wire.name, endorsement, akAlgorithm, reloaded: reloaded !== undefined };
     } finally {
       secret.fill(0);
     }
+  }
+
+  /**
+   * The keys that the server was told of, looked for anew: the TPM was reset or cleared since, or a key was evicted.
+   *
+   * @throws EndorsementError when the TPM has others now: the challenge is not for those
+   */
+  async #again(run: TpmCommands, { endorsement, akPublic, certificateFile }: Facts): Promise<Loaded> {
+    this.#facts = undefined;
+    const { facts, loaded } = await this.#discover(run, certificateFile);
+    this.#facts = facts;
+    if (!equalBytes(facts.endorsement.name, endorsement.name) || !equalBytes(facts.akPublic, akPublic))
+      throw new EndorsementError(
+        'the TPM makes other keys than those the server was told of: it was cleared or replaced meanwhile; attest again',
+      );
+    return { ...loaded, session: await startEkSession(run, loaded.ek, endorsement) };
   }
 }
 
@@ -204,7 +236,7 @@ async function reload(run: TpmCommands, { endorsement, ek: kept, akContext }: Fa
         : await run.keyFromSerialized({ serialized: kept.serialized });
     return { ek, ak, session: await startEkSession(run, ek, endorsement) };
   } catch (error) {
-    if (!(error instanceof TpmError) || error.layer === 'tcti') throw error;
+    if (!(error instanceof TpmError) || error.layer === 'tcti' || isFull(error)) throw error;
     for (const handle of loaded) await run.release(handle);
     return undefined;
   }

@@ -6,6 +6,7 @@ import { STATUS, StatusError } from '../spire/status.ts';
 import { hex } from '../tpm/bytes.ts';
 import { NativeUnavailableError, TctiError, TpmError } from '../tpm/errors.ts';
 import { type AddonChoice, exitProcess, nativeAddon } from '../tpm/native.ts';
+import { Queue } from '../tpm/queue.ts';
 import { refuseOtherFiles } from '../tpm/tcti.ts';
 import { type Attestation, Attestor } from './attest.ts';
 import type { AkMaker } from './attestation-key.ts';
@@ -21,13 +22,19 @@ interface AgentPluginConfig {
   readonly serverTimeoutMs: number;
 }
 
+/** For the keeper of a TPM without resource manager, within the 2 s after which SPIRE or its supervisor kills. */
+const LAST_PATIENCE_MS = 250;
+
 const WITHOUT_QUOTE =
   'the wire of spire-tpm-plugin has no quote: the server learns nothing of what this machine booted, and whoever relays a challenge to this agent is taken for this machine';
 
 /** @param makeAk default: the primary key of the trust domain */
 export function agentPlugin(logger: Logger, makeAk?: AkMaker): PluginDefinition<'agent', AgentPluginConfig> {
+  // One TPM, whatever the configuration is changed to.
+  const queue = new Queue();
   return {
-    exit: exitProcess,
+    exit: (code) => exitProcess(code, LAST_PATIENCE_MS),
+    idle: () => queue.idle(),
     limits: ({ tpmTimeoutMs, serverTimeoutMs }) => ({ attestTimeoutMs: 2 * tpmTimeoutMs + serverTimeoutMs }),
     config: {
       configure: async ({ trustDomain }, hcl) => {
@@ -48,7 +55,16 @@ export function agentPlugin(logger: Logger, makeAk?: AkMaker): PluginDefinition<
         if (wire !== 'tpm-attestor') logger.warn(WITHOUT_QUOTE, { wire });
         const files = { endorsement: endorsementAuthFile, owner: ownerAuthFile };
         const passwords = new HierarchyPasswords(files, (message) => logger.warn(message));
-        const options = { trustDomain, tcti: () => tctiOrDevice(tcti), ek, ak, ekCertificatePath, passwords, wire };
+        const options = {
+          trustDomain,
+          tcti: () => tctiOrDevice(tcti),
+          ek,
+          ak,
+          ekCertificatePath,
+          passwords,
+          wire,
+          queue,
+        };
         const attestor = new Attestor(makeAk === undefined ? options : { ...options, makeAk });
         return { attestor, tpmTimeoutMs, serverTimeoutMs };
       },

@@ -5,14 +5,17 @@ import { exitProcess } from '../tpm/native.ts';
 
 const SIGNALS = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM'] as const;
 
+/** For what is loaded in a TPM without resource manager: it is flushed behind the command that is under way. */
+const TPM_PATIENCE_MS = 1500;
+
 function end(signal: NodeJS.Signals): void {
   // As a shell tells of a process that the signal ended.
   const code = 128 + constants.signals[signal];
-  // What was started ends and what is temporary goes; a TPM that does not answer is not waited for.
+  // What was started ends and what is temporary goes. A TPM that does not answer is not waited for long.
   process.emit('exit', code);
   // Node's exit would wait for that thread, and the thread for its reader.
   if (outputHoldsThread()) process.kill(process.pid, 'SIGKILL');
-  exitProcess(code);
+  exitProcess(code, TPM_PATIENCE_MS);
 }
 
 /** The handlers stay: a second signal must not cut the cleaning short. */

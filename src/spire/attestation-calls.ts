@@ -15,6 +15,8 @@ export interface AttestationCallsOptions<Kind extends PluginKind, Config> {
   readonly config: () => Config;
   readonly limits: (config: Config) => AttestationLimits;
   readonly attest: (stream: AttestationStream<Kind>, config: Config) => Promise<void>;
+  /** As in a plugin's definition. */
+  readonly idle?: (() => Promise<void>) | undefined;
 }
 
 /** Every attestation of a plugin: each keeps to its own stream, and each ends in a status whatever its handler does. */
@@ -67,14 +69,15 @@ export class AttestationCalls<Kind extends PluginKind, Config> {
     this.#running.add(running);
   }
 
-  /** Ends every attestation under way, and waits for their handlers, but no longer than `timeoutMs`. */
+  /** Ends every attestation under way, and waits for what is left of them, but no longer than `timeoutMs`. */
   async stop(reason: StatusError, timeoutMs: number): Promise<void> {
     for (const call of this.#open) call.fail(reason);
     let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, timeoutMs);
     });
-    await Promise.race([Promise.all(this.#running), timeout]);
+    const ended = Promise.all(this.#running).then(() => this.#options.idle?.());
+    await Promise.race([ended, timeout]);
     clearTimeout(timer);
   }
 }

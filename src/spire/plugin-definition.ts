@@ -12,6 +12,8 @@ export interface PluginDefinition<Kind extends PluginKind, Config> {
    */
   attest(stream: AttestationStream<Kind>, config: Config): Promise<void>;
   readonly limits?: (config: Config) => Partial<AttestationLimits>;
+  /** Resolves when nothing goes on any more of attestations that were answered: an abandoned TPM command, say. */
+  readonly idle?: () => Promise<void>;
   /**
    * Ends the process at once. Default `process.exit`, which waits for a thread that is blocked in a TPM command; a plugin
    * with such threads gives another one.

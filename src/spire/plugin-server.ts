@@ -56,7 +56,7 @@ export async function servePlugin<Kind extends PluginKind, Config>(
   captureStrayOutput(logger);
   guardProcess(logger, {
     onTerminate: () => void life.terminate(),
-    onOrphaned: () => life.end(0),
+    onOrphaned: () => void life.stop(GRACE_AFTER_SIGTERM_MS),
     onStrayError: () => life.strayError(),
   });
   try {
@@ -126,11 +126,16 @@ class PluginLife<Kind extends PluginKind, Config> {
     this.end(0);
   }
 
+  /** For what is left of attestations, no longer than `graceMs`. */
+  async stop(graceMs: number): Promise<void> {
+    await this.#service?.stop(PLUGIN_ENDS, graceMs);
+    this.end(0);
+  }
+
   async terminate(): Promise<void> {
     this.#logger.info('SIGTERM: serving the host until it stops this plugin, for less than 2 s');
     await delay(SERVE_AFTER_SIGTERM_MS);
-    await this.#service?.stop(PLUGIN_ENDS, GRACE_AFTER_SIGTERM_MS);
-    this.end(0);
+    await this.stop(GRACE_AFTER_SIGTERM_MS);
   }
 
   /** Before it serves the host waits for it and reacts to nothing else; after that, serving goes on. */

@@ -13,14 +13,14 @@ import type { StatusError } from './status.ts';
 export interface PluginService {
   /** A host's connection. */
   serve(connection: Socket): void;
-  /** Ends every attestation under way, and waits for their handlers, but no longer than `timeoutMs`. */
+  /** Ends every attestation under way, and waits for what is left of them, but no longer than `timeoutMs`. */
   stop(reason: StatusError, timeoutMs: number): Promise<void>;
 }
 
 /** @param onShutdown the host asks the plugin to end */
 export function pluginService<Kind extends PluginKind, Config>(
   kind: Kind,
-  { config: configDefinition, limits, attest }: PluginDefinition<Kind, Config>,
+  { config: configDefinition, limits, attest, idle }: PluginDefinition<Kind, Config>,
   logger: Logger,
   onShutdown: () => void,
 ): PluginService {
@@ -32,6 +32,7 @@ export function pluginService<Kind extends PluginKind, Config>(
     config: () => config.current(),
     limits: (current) => ({ ...DEFAULT_LIMITS, ...limits?.(current) }),
     attest,
+    idle,
   });
   addHostServices(server, logger, onShutdown);
   addSpireServices(server, logger, kind, config);

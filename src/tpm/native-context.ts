@@ -259,8 +259,17 @@ export interface NativeContext {
 }
 
 export interface NativeAddon {
-  /** May connect, hence the promise. @param tcti a TCTI configuration string of tpm2-tss */
-  open(tcti: string): Promise<NativeContext>;
-  /** `_exit`: no exit handlers, nothing flushed, and no waiting for a thread that a TPM blocks. */
-  exitProcess(code: number): never;
+  /**
+   * May connect, hence the promise.
+   *
+   * @param tcti a TCTI configuration string of tpm2-tss
+   * @param kept another process holds the connection, and flushes what is left when this one ends
+   */
+  open(tcti: string, kept: boolean): Promise<NativeContext>;
+  /**
+   * `_exit`: no exit handlers, and no waiting for a thread that a TPM blocks.
+   *
+   * @param patienceMs for the keepers to flush what is left
+   */
+  exitProcess(code: number, patienceMs: number): never;
 }

@@ -41,12 +41,15 @@ export function nativeAddon(choice: AddonChoice = {}): NativeAddon {
 }
 
 /**
- * Ends the process at once, also while a TPM that does not answer blocks a pool thread: `process.exit` would wait for
- * that thread. Exit handlers do not run and buffered output is lost; write what must be seen synchronously before.
+ * Ends the process, also while a TPM that does not answer blocks a pool thread: `process.exit` would wait for that
+ * thread. Exit handlers do not run and buffered output is lost; write what must be seen synchronously before.
+ *
+ * @param patienceMs for what is still loaded in a TPM without resource manager. It is flushed also after that, by the
+ * process that keeps the TPM, unless that is killed as well.
  */
-export function exitProcess(code: number): never {
+export function exitProcess(code: number, patienceMs = 0): never {
   // Without the addon no thread can be in a TPM.
-  return loaded === undefined ? process.exit(code) : loaded.addon.exitProcess(code);
+  return loaded === undefined ? process.exit(code) : loaded.addon.exitProcess(code, patienceMs);
 }
 
 /** In a checkout, seen from where the program lies there; elsewhere two folders up is somebody else's. */

@@ -4,6 +4,7 @@ import { TpmError } from './errors.ts';
 import { nativeAddon } from './native.ts';
 import type { NativeContext } from './native-context.ts';
 import { Queue } from './queue.ts';
+import { cleanUpOf } from './resource-manager.ts';
 import { type Connection, type LoadedHandle, Runner } from './runner.ts';
 import { commandName } from './structures/command-code.ts';
 import { refuseOtherFiles } from './tcti.ts';
@@ -31,7 +32,7 @@ export class Tpm {
   static async open(tcti: string): Promise<Tpm> {
     refuseOtherFiles(tcti);
     try {
-      return new Tpm(tcti, await nativeAddon().open(tcti));
+      return new Tpm(tcti, await nativeAddon().open(tcti, cleanUpOf(tcti) === 'keeper'));
     } catch (thrown) {
       throw TpmError.from(thrown, `open ${tcti}`);
     }

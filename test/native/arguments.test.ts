@@ -12,7 +12,7 @@ const AUTH_BYTES_MAX = 64;
 
 let context: NativeContext;
 beforeAll(async () => {
-  context = await nativeAddon().open((await startSwtpm()).tcti);
+  context = await nativeAddon().open((await startSwtpm()).tcti, true);
 });
 afterAll(() => context.close());
 
@@ -182,7 +182,7 @@ describe('a call', () => {
   });
 
   test('notices a context that a getter of the record closes', async () => {
-    const closing = await nativeAddon().open((await startSwtpm()).tcti);
+    const closing = await nativeAddon().open((await startSwtpm()).tcti, true);
     const input = {
       sessions: [],
       get bytesRequested(): number {
@@ -227,7 +227,7 @@ describe('a call', () => {
 
 describe('a closed context', () => {
   test('refuses every call with a TypeError, but a second close', async () => {
-    const closed = await nativeAddon().open((await startSwtpm()).tcti);
+    const closed = await nativeAddon().open((await startSwtpm()).tcti, true);
     closed.close();
     closed.close();
     const refused = expect.objectContaining({ name: 'TypeError', code: 'ERR_TPM_CLOSED' });
@@ -237,7 +237,7 @@ describe('a closed context', () => {
   });
 
   test('still answers the command that was in flight', async () => {
-    const closed = await nativeAddon().open((await startSwtpm()).tcti);
+    const closed = await nativeAddon().open((await startSwtpm()).tcti, true);
     const answer = closed.getRandom({ sessions: [], bytesRequested: 8 });
     closed.close();
     expect((await answer).randomBytes).toHaveLength(8);
@@ -246,10 +246,12 @@ describe('a closed context', () => {
 
 describe('open', () => {
   test.each([[undefined], [1], [null]])('takes a string, not %s', (tcti) => {
-    expect(() => nativeAddon().open(forced(tcti))).toThrow(new TypeError('open takes a TCTI string'));
+    expect(() => nativeAddon().open(forced(tcti), true)).toThrow(
+      new TypeError('open takes a TCTI string and whether it is kept'),
+    );
   });
 
   test('refuses a string with NUL, after which tpm2-tss would read no further', () => {
-    expect(() => nativeAddon().open('device\0:x')).toThrow(TypeError);
+    expect(() => nativeAddon().open('device\0:x', true)).toThrow(TypeError);
   });
 });

@@ -89,7 +89,7 @@ const scenarios: Readonly<Record<string, (tcti: string) => Promise<void>>> = {
     exitProcess(5);
   },
   'collects-wrapper-first': async (tcti) => {
-    const context = new WeakRef(await nativeAddon().open(tcti));
+    const context = new WeakRef(await nativeAddon().open(tcti, true));
     const answer = context.deref()?.createPrimary({
       ...AK,
       inSensitive: new Uint8Array(4),

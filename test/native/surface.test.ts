@@ -47,7 +47,7 @@ describe('the addon', () => {
 
   test('has contexts with exactly the methods the interface declares, among them none that changes the TPM', async () => {
     const { tcti } = await startSwtpm();
-    const context = await nativeAddon().open(tcti);
+    const context = await nativeAddon().open(tcti, true);
     const methods = Object.getOwnPropertyNames(Object.getPrototypeOf(context)).filter((name) => name !== 'constructor');
     expect(methods.sort()).toEqual(CONTEXT);
     expectTypeOf<(typeof CONTEXT)[number]>().toEqualTypeOf<keyof NativeContext>();
