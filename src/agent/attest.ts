@@ -4,6 +4,7 @@ import { equalBytes } from '../tpm/bytes.ts';
 import type { TpmCommands } from '../tpm/commands.ts';
 import { TpmError } from '../tpm/errors.ts';
 import type { KeyHandle, SessionHandle } from '../tpm/handles.ts';
+import type { CreatePrimaryOutput } from '../tpm/native-context.ts';
 import { keyAlgorithmName } from '../tpm/public-key.ts';
 import { Queue } from '../tpm/queue.ts';
 import { cleanUpOf } from '../tpm/resource-manager.ts';
@@ -80,6 +81,7 @@ interface LoadedKeys {
 }
 
 interface Loaded extends LoadedKeys {
+  readonly endorsement: Endorsement;
   readonly session: SessionHandle;
 }
 
@@ -160,9 +162,23 @@ export class Attestor {
   async #discover(run: TpmCommands, certificateFile: CertificateFile | undefined): Promise<Discovery> {
     const { ek: ekChoice, ak: choice, passwords, makeAk, tcti } = this.#options;
     const search = { names: this.#wire.ekTemplates, certificateFile };
-    const { endorsement, object: ek } = await loadEndorsement(run, ekChoice, passwords, search);
-    const ak = await makeAk(run, { choice, purpose: this.#wire.akPurpose, passwords, saltKey: ek });
-    if (cleanUpOf(tcti()) !== 'manager') await flushTwins(run, ak.objectHandle, [ek]);
+    const { endorsement, object } = await loadEndorsement(run, ekChoice, passwords, search);
+    const makeBeside = async (saltKey: KeyHandle | undefined): Promise<CreatePrimaryOutput> => {
+      const ak = await makeAk(run, { choice, purpose: this.#wire.akPurpose, passwords, saltKey });
+      const held = saltKey === undefined ? [] : [saltKey];
+      if (cleanUpOf(tcti()) !== 'manager') await flushTwins(run, ak.objectHandle, held);
+      return ak;
+    };
+    let ek = object;
+    const ak = await makeBeside(ek).catch(async (error) => {
+      if (!isFull(error) || endorsement.persistentHandle !== undefined) throw error;
+      // A leftover of its own may have the slot: only the key itself tells its Name.
+      const { context } = await run.contextSave({ saveHandle: ek });
+      await run.release(ek);
+      const alone = await makeBeside(undefined);
+      ek = (await run.contextLoad({ context })).loadedHandle;
+      return alone;
+    });
     const payload = await this.#wire.payload(run, endorsement, ak);
     const facts: Facts = {
       endorsement,
@@ -180,9 +196,9 @@ export class Attestor {
 
   /** On failure `exclusive` flushes what is still loaded. */
   async #answer(run: TpmCommands, facts: Facts, question: Question): Promise<Answer & { readonly reloaded: boolean }> {
-    const { endorsement, akPublic, payload } = facts;
+    const { akPublic, payload } = facts;
     const reloaded = await reload(run, facts);
-    const { ek, ak, session } = reloaded ?? (await this.#again(run, facts));
+    const { endorsement, ek, ak, session } = reloaded ?? (await this.#again(run, facts));
     const { credentialBlob, encryptedSecret } = question;
     const activation = { session, ek, endorsement, ak, credentialBlob, encryptedSecret };
     const secret = await activate(run, activation, this.#options.passwords);
@@ -211,7 +227,8 @@ export class Attestor {
       throw new EndorsementError(
         'the TPM makes other keys than those the server was told of: it was cleared or replaced meanwhile; attest again',
       );
-    return { ...loaded, session: await startEkSession(run, loaded.ek, endorsement) };
+    const session = await startEkSession(run, loaded.ek, facts.endorsement);
+    return { endorsement: facts.endorsement, ...loaded, session };
   }
 }
 
@@ -234,7 +251,7 @@ async function reload(run: TpmCommands, { endorsement, ek: kept, akContext }: Fa
       'context' in kept
         ? await fromContext(kept.context)
         : await run.keyFromSerialized({ serialized: kept.serialized });
-    return { ek, ak, session: await startEkSession(run, ek, endorsement) };
+    return { endorsement, ek, ak, session: await startEkSession(run, ek, endorsement) };
   } catch (error) {
     if (!(error instanceof TpmError) || error.layer === 'tcti' || isFull(error)) throw error;
     for (const handle of loaded) await run.release(handle);

@@ -14,8 +14,8 @@ export interface AkRequest {
   /** Sets keys apart: a trust domain for our own wire, which has no slash, and for everything else something that has. */
   readonly purpose: string;
   readonly passwords: HierarchyPasswords;
-  /** The endorsement key, to salt sessions to. */
-  readonly saltKey: KeyHandle;
+  /** The endorsement key, to salt sessions to, unless there is no room for it. */
+  readonly saltKey: KeyHandle | undefined;
 }
 
 /** Makes an attestation key and leaves it loaded. */
