@@ -115,7 +115,9 @@ async function endedAt({ end, attestation, at, laterMs }: KillPoint, others: rea
       if (commands === at) ended ??= endLater();
     };
     await attest(agent, software, async () => {
-      if (at === 'wait') await (ended ??= endLater());
+      if (at !== 'wait') return;
+      ended = endLater();
+      await ended;
     }).catch(() => {});
     expect(ended).toBeDefined();
     await ended;
