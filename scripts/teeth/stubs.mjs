@@ -259,7 +259,7 @@ const BEHAVIOURS = [
     check: 'reasons for the log alone',
     about: 'the peer learns limits',
     concerns: ({ test }) => test.startsWith('tells the log and not the peer'),
-    apply: instead('src/spire/status.ts', 'message);\n    this.reason', 'reason);\n    this.reason'),
+    apply: instead('src/spire/attestation-calls.ts', "PEER_SENTENCE[attestation?.kind ?? 'server']", 'error.reason'),
   },
   {
     check: 'a count of those turned away',
