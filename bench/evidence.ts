@@ -75,7 +75,7 @@ async function policyFor(tpm: SoftwareTpm, only: Uint8Array | undefined): Promis
   const root = join(tpm.folder, 'root.der');
   if (only !== undefined) await writeFile(root, only);
   const caPath = only === undefined ? tpm.caPath : root;
-  const hcl = `ca_path = "${caPath}"\nallow_software_tpm = true\nek_algorithms = ["rsa", "ecc"]`;
+  const hcl = `ca_path = "${caPath}"\nallow_software_tpm = true\nek_templates = ["L-1", "L-2", "H-3"]`;
   return loadPolicy(readServerSettings(TRUST_DOMAIN, hcl)).policy;
 }
 

@@ -34,7 +34,7 @@ export async function measure(): Promise<readonly Row[]> {
 async function commands(template: 'L-1' | 'H-3', persistentEks: boolean): Promise<readonly [number, number]> {
   const tpm = await startSoftwareTpm({ templates: [template], persistentEks });
   try {
-    const hcl = `ca_path = "${tpm.caPath}"\nallow_software_tpm = true\nek_algorithms = ["rsa", "ecc"]`;
+    const hcl = `ca_path = "${tpm.caPath}"\nallow_software_tpm = true\nek_templates = ["L-1", "L-2", "H-3"]`;
     const { policy } = loadPolicy(readServerSettings(TRUST_DOMAIN, hcl));
     const attestor = new Attestor({ trustDomain: TRUST_DOMAIN, tcti: () => tpm.tcti });
     const count = async (): Promise<number> => {

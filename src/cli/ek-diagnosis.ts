@@ -1,6 +1,7 @@
 /** What the verifier says of an endorsement key, by the CAs and the list that were given. Opens no file. */
 import { encode } from '../tpm/structures/codec.ts';
 import { tpmtPublic } from '../tpm/structures/public.ts';
+import { EK_TEMPLATES } from '../tpm/templates.ts';
 import { judgeEkCertificate } from '../verifier/ek-certificate.ts';
 import { type AdmittedBy, judgeEndorsement } from '../verifier/endorsement.ts';
 import { REMEDIES } from '../verifier/findings.ts';
@@ -11,7 +12,7 @@ import { MalformedCertificateError } from '../x509/malformed-certificate.ts';
 import { formatName } from '../x509/name.ts';
 import { odditiesOf } from '../x509/oddities.ts';
 import { REPORT, SignatureChecks } from '../x509/signature-checks.ts';
-import { type DoctorFinding, remarkOf } from './ek-remarks.ts';
+import type { DoctorFinding } from './ek-remarks.ts';
 import type { EkSubject } from './ek-subject.ts';
 import { type EkReport, ekReport, unreadableReport } from './ek-verify-report.ts';
 
@@ -21,7 +22,7 @@ export interface EkJudge {
   readonly blank: Bundle;
   readonly intermediates: readonly Certificate[];
   readonly now: Date;
-  /** Whether the policy is that of the operator's server, and says which kinds of keys it takes. */
+  /** Whether the policy is that of the operator's server; if not, it accepts the templates of a server by default. */
   readonly isServers: boolean;
 }
 
@@ -59,28 +60,31 @@ export function authoritiesOf({ bundles }: Policy): number {
 export function diagnose(subject: EkSubject, judge: EkJudge): EkDiagnosis {
   const { admittedBy, findings, notes } = judgeSubject(subject, judge);
   const { report, name, chain } = lookAtCertificate(subject, judge);
-  const isUnasked = subject.taken && !judge.isServers && subject.publicArea?.type === 'ecc';
-  const ecc = remarkOf(
-    'server.ecc',
-    'the server takes RSA keys alone, unless ek_algorithms says otherwise',
-    subject.id,
-  );
   return {
     subject,
     admittedBy,
     certificate: report,
     certificateSubject: name,
     chain,
-    findings: [...findings, ...subject.remarks, ...(isUnasked ? [ecc] : [])],
+    findings: [...findings, ...subject.remarks],
     notes,
   };
+}
+
+/** Without the server's options its default is a finding of the key that the agent sends, not of others or of saved ones. */
+function policyFor({ taken, file }: EkSubject, { policy, isServers }: EkJudge): Policy {
+  return isServers || (taken && file === null)
+    ? policy
+    : { ...policy, ekTemplates: EK_TEMPLATES.map(({ name }) => name) };
 }
 
 /** As a server with this policy would judge what an agent sends of the key. */
 export function judgeSubject(
   subject: EkSubject,
-  { policy, intermediates, now }: EkJudge,
+  judge: EkJudge,
 ): Pick<EkDiagnosis, 'admittedBy' | 'findings' | 'notes'> {
+  const { intermediates, now } = judge;
+  const policy = policyFor(subject, judge);
   const { id, file, publicArea, certificates } = subject;
   // Why a TPM's own key could not be had, its remarks say.
   if (publicArea === undefined)

@@ -1,18 +1,25 @@
 /** `ek hash`: what names a machine, from its TPM or from saved endorsement keys. */
 import type { Command } from 'commander';
+import { EndorsementError, loadEndorsement } from '../agent/endorsement.ts';
+import { makeEveryKey } from '../agent/every-endorsement-key.ts';
+import { DEFAULT_EK_TEMPLATES, isEkTemplateName, linesAccepting } from '../server-plugin/ek-templates.ts';
 import { printable } from '../spire/hclog.ts';
+import type { EkTemplate } from '../tpm/templates.ts';
 import { parseCertificate } from '../x509/certificate.ts';
 import { checkEkProfile } from '../x509/ek-profile.ts';
 import { formatName } from '../x509/name.ts';
 import { csvRecord } from './csv.ts';
 import { ekCommand, readEk } from './ek-show.ts';
+import { endorsementReport } from './endorsement-report.ts';
 import { UsageError } from './failure.ts';
 import { nameOf, STANDARD } from './files.ts';
-import type { EkOptions } from './options.ts';
+import { type EkOptions, passwordsOf, searchOf } from './options.ts';
 import { readSavedEk, type SavedEk, savedEks } from './saved-ek.ts';
 import { Progress, remark, say, sayAll } from './terminal.ts';
+import { withTpm } from './tpm-device.ts';
 
 interface HashOptions extends EkOptions {
+  readonly all?: true;
   readonly csv?: true;
 }
 
@@ -34,11 +41,13 @@ export function ekHashCommand(): Command {
       '[file...]',
       'saved endorsement keys instead of that of the TPM: certificates, public keys, answers of services, or folders of them',
     )
+    .option('--all', 'every hash of this machine, as deny_path takes them: the TPM makes each key, which takes a while')
     .option('--csv', 'what the files say, as comma-separated values')
     .action(async (files: readonly string[], options: HashOptions, command: Command) => {
       if (files.length === 0) {
         if (options.csv) throw new UsageError('--csv lists saved endorsement keys: give their files or folders');
-        await hashOfTpm(options);
+        if (options.all) await everyHashOfTpm(options);
+        else await hashOfTpm(options);
         return;
       }
       refuseTpmOptions(command);
@@ -47,9 +56,35 @@ export function ekHashCommand(): Command {
 }
 
 async function hashOfTpm(options: EkOptions): Promise<void> {
-  const { pub_hash, notes } = await readEk(options);
+  const { pub_hash, notes, template, algorithm } = await readEk(options);
   for (const note of notes) remark(note);
+  remark(`of the key that the agent sends: ${sentText(options)}, template ${template} (${algorithm})`);
+  const lines = isEkTemplateName(template) ? linesAccepting(template, DEFAULT_EK_TEMPLATES) : [];
+  if (lines.length > 0) remark(`the server accepts it with ${lines.join(' and ')}, and not by default`);
   say(pub_hash);
+}
+
+function sentText({ ek, ekCertificate }: EkOptions): string {
+  return ekCertificate === undefined ? `ek = "${ek}"` : `ek_certificate_path = "${ekCertificate}"`;
+}
+
+/** The agent's first, also where it is no key of a template. A line is one of deny_path. */
+async function everyHashOfTpm(options: EkOptions): Promise<void> {
+  const search = await searchOf(options);
+  await withTpm(options, async (run) => {
+    const sent = await loadEndorsement(run, options.ek, passwordsOf(options), search).catch((error) => {
+      if (!(error instanceof EndorsementError)) throw error;
+      remark(`the agent sends none: ${error.message}`);
+      return undefined;
+    });
+    if (sent !== undefined) await run.release(sent.object);
+    const hashOfSent = sent === undefined ? undefined : endorsementReport(sent.endorsement, '').pub_hash;
+    if (sent !== undefined)
+      say(`${hashOfSent} # ${sent.endorsement.template.name}, the key that the agent sends: ${sentText(options)}`);
+    const making = ({ name }: EkTemplate): void => remark(`making the key of template ${name}`);
+    for (const { template, pubHash } of await makeEveryKey(run, passwordsOf(options), making))
+      if (pubHash !== hashOfSent) say(`${pubHash} # ${template.name}`);
+  });
 }
 
 function refuseTpmOptions(command: Command): void {

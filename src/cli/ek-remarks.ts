@@ -28,7 +28,6 @@ export type RemarkCode =
   | 'nv.untaken'
   | 'nv.unknown'
   | 'chain.unreadable'
-  | 'server.ecc'
   | 'cas.none'
   | 'file.unreadable';
 
@@ -96,7 +95,6 @@ export const REMARKS: Readonly<Record<RemarkCode, Entry>> = {
     severity: 'remark',
     remedy: 'The agent goes on without it: put the intermediate CAs into ca_path as well.',
   },
-  'server.ecc': { severity: 'remark', remedy: 'Set ek_algorithms = ["rsa", "ecc"] on the server.' },
   'cas.none': { severity: 'remark', remedy: 'Give them by --ca-path, or --policy with the options of the server.' },
   'file.unreadable': {
     severity: 'error',

@@ -1,5 +1,6 @@
 /** By what a machine is to be admitted: the CAs and the list of hashes that a command was given. */
 import { statSync } from 'node:fs';
+import { DEFAULT_EK_TEMPLATES } from '../server-plugin/ek-templates.ts';
 import { fileFailure } from '../server-plugin/file-failure.ts';
 import { readHashList } from '../server-plugin/hash-list.ts';
 import { type Policy, parsePcrs } from '../verifier/policy.ts';
@@ -70,6 +71,6 @@ function completed(
     ...judging,
     ...{ trustDomain: '', pluginName: 'tpm', mode, isListed, isDenied: undefined, enforce: true },
     pcrs: typeof pcrs === 'string' ? [] : [pcrs],
-    ...{ ekAlgorithms: ['rsa', 'ecc'], allowSha1Bank: false, wire: 'tpm-attestor', challengeTimeoutMs: 60_000 },
+    ...{ ekTemplates: DEFAULT_EK_TEMPLATES, allowSha1Bank: false, wire: 'tpm-attestor', challengeTimeoutMs: 60_000 },
   };
 }

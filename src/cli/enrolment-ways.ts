@@ -1,10 +1,12 @@
 /** The shortest ways to have a machine admitted: each is one that the verifier has been asked about. Opens no file. */
 import type { PasswordHierarchy } from '../agent/hierarchy-passwords.ts';
 import { CA_PATH_BUNDLE } from '../server-plugin/bundle-options.ts';
+import { linesAccepting } from '../server-plugin/ek-templates.ts';
+import type { EkTemplateName } from '../tpm/templates.ts';
 import type { FindingCode } from '../verifier/findings.ts';
 import type { Mode, Policy } from '../verifier/policy.ts';
 import { tpmVendor, vendorLetters } from '../x509/vendors.ts';
-import { type EkDiagnosis, type EkJudge, judgeSubject } from './ek-diagnosis.ts';
+import { diagnose, type EkDiagnosis, type EkJudge, judgeSubject } from './ek-diagnosis.ts';
 import type { DoctorFinding } from './ek-remarks.ts';
 import type { EkSubject } from './ek-subject.ts';
 import type { MissingIssuerReport } from './ek-verify-report.ts';
@@ -12,7 +14,7 @@ import type { EnrolmentContext } from './enrolment-context.ts';
 import { ALLOWANCES, type Allowance } from './judging-policy.ts';
 
 export interface EnrolmentWay {
-  readonly way: 'ca_path' | 'hash' | 'certificate_file' | 'other_ek' | 'allowance' | 'password';
+  readonly way: 'ca_path' | 'hash' | 'certificate_file' | 'other_ek' | 'ek_template' | 'allowance' | 'password';
   /** The key it is for; null where none is taken. */
   readonly ek: string | null;
   readonly text: string;
@@ -56,13 +58,43 @@ export function enrolmentWays(
   context: EnrolmentContext,
 ): readonly EnrolmentWay[] {
   if (taken.admittedBy !== null || taken.findings.some(({ code }) => KEPT_OUT.includes(code))) return [];
+  const { subject } = taken;
+  const { policy } = context.judge;
+  const isSaved = subject.file !== null && !context.judge.isServers;
+  const lines = subject.template === null || isSaved ? [] : linesAccepting(subject.template, policy.ekTemplates);
+  const judge = accepting(subject.template, context.judge);
+  const accepted = lines.length === 0 ? taken : diagnose(subject, judge);
+  const keys = otherKeyWays(others, context.judge);
+  // Another key that needs no further template comes first: the machine keeps to one ID.
+  if (lines.length > 0 && accepted.admittedBy !== null)
+    return [...keys.filter(({ server }) => server.length === 0), templateWay(subject, lines)].slice(0, MOST_WAYS);
   return [
-    ...caWays(taken, context.judge),
-    ...hashWays(taken, context),
-    ...fileWays(taken),
-    ...otherKeyWays(others, context.judge),
-    ...allowanceWays(taken, context.judge),
-  ].slice(0, MOST_WAYS);
+    ...caWays(accepted, judge),
+    ...hashWays(accepted, { ...context, judge }),
+    ...fileWays(accepted),
+    ...keys,
+    ...allowanceWays(accepted, judge),
+  ]
+    .map((way) => (way.ek === subject.id ? { ...way, server: [...lines, ...way.server] } : way))
+    .slice(0, MOST_WAYS);
+}
+
+function accepting(template: EkTemplateName | null, judge: EkJudge): EkJudge {
+  const { ekTemplates } = judge.policy;
+  if (template === null || ekTemplates.includes(template)) return judge;
+  return { ...judge, policy: { ...judge.policy, ekTemplates: [...ekTemplates, template] } };
+}
+
+/** For a key against which nothing speaks but its template. */
+function templateWay({ id, template }: EkSubject, server: readonly string[]): EnrolmentWay {
+  return {
+    way: 'ek_template',
+    ek: id,
+    text: `Let the server accept keys of template ${template}, for every machine: a TPM then has an ID by each template.`,
+    commands: [],
+    server,
+    agent: [],
+  };
 }
 
 /** For a machine whose agent takes no key at all. */
@@ -209,20 +241,25 @@ function fileWays({ subject, findings }: EkDiagnosis): readonly EnrolmentWay[] {
   ];
 }
 
-/** Another key of this TPM against which nothing speaks, or nothing but that the server does not take its kind. */
+/** That the server does not accept such keys, whosever they are. */
+const OF_THE_TEMPLATE: readonly string[] = [
+  'ek.algorithm',
+  'ek.template_not_accepted',
+] satisfies readonly FindingCode[];
+
+/** Another key of this TPM against which nothing speaks, or nothing but its template. */
 function otherKeyWays(others: readonly EkDiagnosis[], judge: EkJudge): readonly EnrolmentWay[] {
   return others.flatMap(({ subject, findings }): readonly EnrolmentWay[] => {
     const choice = subject.takenBy.find((one) => one !== 'auto');
     const errors = findings.filter(({ severity }) => severity === 'error');
-    if (choice === undefined || errors.some(({ code }) => code !== 'ek.algorithm')) return [];
-    const takes = judge.isServers && judge.policy.ekAlgorithms.includes(choice);
+    if (choice === undefined || errors.some(({ code }) => !OF_THE_TEMPLATE.includes(code))) return [];
     return [
       {
         way: 'other_ek',
         ek: subject.id,
         text: `Let the agent take the key of template ${subject.id}, against which nothing else speaks; another key is another agent ID.`,
         commands: [`tpm-attestor ek doctor --ek ${choice}`],
-        server: takes || choice === 'rsa' ? [] : ['ek_algorithms = ["rsa", "ecc"]'],
+        server: subject.template === null ? [] : linesAccepting(subject.template, judge.policy.ekTemplates),
         agent: [`ek = "${choice}"`],
       },
     ];

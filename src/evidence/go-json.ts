@@ -1,18 +1,36 @@
-/** JSON documents in the one form that Go's encoder gives a struct of byte strings. Pure. */
+/** JSON documents in the one form that Go's encoder gives a struct. Pure. */
 import { equalBytes } from '../tpm/bytes.ts';
 import { MalformedError } from '../tpm/structures/malformed.ts';
 
-/** The most bytes of a string in base64; a flag that must be false; or an object with exactly these names, in order. */
-export type Form = number | false | { readonly [name: string]: Form };
+/**
+ * The most bytes of a string in base64; a flag that must be false; plain text; an `int32`; a pointer; or an object with
+ * exactly these names, in order.
+ */
+export type Form = number | false | 'text' | 'int32' | Pointer | ObjectForm;
+interface ObjectForm {
+  readonly [name: string]: Form;
+}
+/** Null where it points to nothing; left out by releases that did not know the name. */
+type Pointer = readonly ['or nothing', ObjectForm];
 
 /** The value that a form describes. */
 export type ValueOf<F extends Form> = F extends number
   ? Uint8Array
   : F extends false
     ? false
-    : { readonly [K in keyof F]: F[K] extends Form ? ValueOf<F[K]> : never };
+    : F extends 'text'
+      ? string
+      : F extends 'int32'
+        ? number
+        : F extends readonly ['or nothing', infer G extends ObjectForm]
+          ? ValueOf<G> | null | undefined
+          : { readonly [K in keyof F]: F[K] extends Form ? ValueOf<F[K]> : never };
 
-type Value = Uint8Array | false | { readonly [name: string]: Value };
+type Value = Uint8Array | false | string | number | null | undefined | { readonly [name: string]: Value };
+
+/** Characters that no encoder of JSON writes in another way, and no terminal takes for an order. */
+const TEXT = /^[A-Za-z0-9 ._:/@+-]{0,64}$/;
+const INT32 = 2 ** 31;
 
 export class GoDocument<F extends { readonly [name: string]: Form }> {
   readonly #name: string;
@@ -48,11 +66,17 @@ export class GoDocument<F extends { readonly [name: string]: Form }> {
   }
 }
 
+function isPointer(form: Form): form is Pointer {
+  return Array.isArray(form);
+}
+
 /** What JSON.stringify takes, names in the order of the form. */
 function written(form: Form, value: Value): unknown {
   if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
-  if (value === false || typeof form !== 'object') return false;
-  return Object.fromEntries(Object.entries(form).map(([name, inner]) => [name, written(inner, value[name] ?? false)]));
+  if (isPointer(form)) return value === null || value === undefined ? value : written(form[1], value);
+  if (typeof value !== 'object' || value === null || typeof form !== 'object') return value;
+  // Of what is undefined JSON has no name.
+  return Object.fromEntries(Object.entries(form).map(([name, inner]) => [name, written(inner, value[name])]));
 }
 
 function read(path: string, form: Form, value: unknown): Value {
@@ -61,15 +85,26 @@ function read(path: string, form: Form, value: unknown): Value {
     if (value !== false) throw new MalformedError(path, 0, 'is not false');
     return false;
   }
+  if (form === 'text') {
+    if (typeof value !== 'string' || !TEXT.test(value)) throw new MalformedError(path, 0, 'is no plain text');
+    return value;
+  }
+  if (form === 'int32') {
+    if (!Number.isInteger(value) || Number(value) < -INT32 || Number(value) >= INT32)
+      throw new MalformedError(path, 0, 'is no integer of 32 bits');
+    return Number(value);
+  }
+  if (isPointer(form)) return value === null ? null : read(path, form[1], value);
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new MalformedError(path, 0, 'is not an object');
   const unknown = Object.keys(value).find((name) => !Object.hasOwn(form, name));
   if (unknown !== undefined)
     throw new MalformedError(path, 0, `has the unknown name ${JSON.stringify(unknown.slice(0, 64))}`);
   const members: Readonly<Record<string, unknown>> = { ...value };
-  const entries = Object.entries(form).map(([name, inner]): [string, Value] => {
-    if (!Object.hasOwn(members, name)) throw new MalformedError(`${path}.${name}`, 0, 'is missing');
-    return [name, read(`${path}.${name}`, inner, members[name])];
+  const entries = Object.entries(form).flatMap(([name, inner]): [string, Value][] => {
+    if (Object.hasOwn(members, name)) return [[name, read(`${path}.${name}`, inner, members[name])]];
+    if (isPointer(inner)) return [];
+    throw new MalformedError(`${path}.${name}`, 0, 'is missing');
   });
   return Object.fromEntries(entries);
 }

@@ -6,7 +6,8 @@ import { GoDocument, type ValueOf } from './go-json.ts';
 /**
  * `EK` is PEM (see ek-pem.ts). The parts of `AK` are structures as marshalled, without the size of a TPM2B: TPMT_PUBLIC,
  * TPMS_CREATION_DATA, the TPMS_ATTEST of TPM2_CertifyCreation, and the TPMT_SIGNATURE that the key itself made over it.
- * `UseTCSDActivationFormat` would be true for a TPM 1.2.
+ * `UseTCSDActivationFormat` would be true for a TPM 1.2. `PVE`, of newer agents, is what a virtual machine of Proxmox says
+ * of itself: nothing proves it.
  */
 const PAYLOAD = {
   EK: 32_768,
@@ -17,12 +18,14 @@ const PAYLOAD = {
     CreateAttestation: 1024,
     CreateSignature: 1024,
   },
+  PVE: ['or nothing', { cuid: 'text', uuid: 'text', vmid: 'int32' }],
 } as const;
 /** What TPM2B_ID_OBJECT and TPM2B_ENCRYPTED_SECRET hold, sizes included. */
 const CHALLENGE = { EC: { Credential: 134, Secret: 514 } } as const;
 const RESPONSE = { Secret: 64 } as const;
 
-export type PluginPayload = ValueOf<typeof PAYLOAD>;
+type Payload = ValueOf<typeof PAYLOAD>;
+export type PluginPayload = Omit<Payload, 'PVE'> & Partial<Pick<Payload, 'PVE'>>;
 export type PluginResponse = ValueOf<typeof RESPONSE>;
 
 /** As our own challenge has them: the insides of the TPM2Bs that travel here. */
@@ -39,7 +42,7 @@ const responseDocument = new GoDocument('ChallengeResponse', RESPONSE, 256);
 const tpm2bEncryptedSecret: Codec<Uint8Array> = tpm2b('TPM2B_ENCRYPTED_SECRET', 512);
 
 export function encodePluginPayload(payload: PluginPayload): Uint8Array {
-  return payloadDocument.encode(payload);
+  return payloadDocument.encode({ PVE: undefined, ...payload });
 }
 
 /** @throws MalformedError naming the part */

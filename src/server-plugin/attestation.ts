@@ -2,12 +2,13 @@
 import { randomBytes } from 'node:crypto';
 import { type Wire, wireOf } from '../evidence/wires.ts';
 import type { AttestationStream } from '../spire/attestation-stream.ts';
-import type { Logger } from '../spire/logger.ts';
+import type { LogFields, Logger } from '../spire/logger.ts';
 import { PEER_SENTENCE, PeerError, STATUS, StatusError } from '../spire/status.ts';
 import type { Entropy } from '../tpm/make-credential.ts';
 import type { BegunExchange, PendingCredential } from '../verifier/exchange.ts';
 import type { Finding, FindingCode } from '../verifier/findings.ts';
 import type { KnownMachines } from '../verifier/known-machines.ts';
+import type { LinkedKeys } from '../verifier/linked-keys.ts';
 import type { OperatorLists } from '../verifier/operator-lists.ts';
 import type { Policy } from '../verifier/policy.ts';
 import * as spireTpmPlugin from '../verifier/spire-tpm-plugin.ts';
@@ -39,6 +40,7 @@ export interface Standing {
   readonly lists: () => OperatorLists;
   readonly challenges: OpenChallenges;
   readonly tolerances: Tolerances;
+  readonly linked: LinkedKeys;
 }
 
 export async function attest(
@@ -53,8 +55,8 @@ export async function attest(
   const wire = wireOf(payload.bytes);
   const judged =
     wire === 'spire-tpm-plugin'
-      ? await judge(spireTpmPlugin, stream, payload.bytes, policy, standing, log)
-      : await judge(rememberingJudge(known), stream, payload.bytes, policy, standing, log);
+      ? await judge(pluginJudge(standing.linked), stream, payload.bytes, policy, standing, log)
+      : await judge(rememberingJudge(known, standing.linked), stream, payload.bytes, policy, standing, log);
 
   logTrusted(judged, wire, standing.tolerances, log);
   const { agentId, selectors } = judged.device;
@@ -63,10 +65,17 @@ export async function attest(
 }
 
 /** Our own wire's, who need not judge a known machine from the start. */
-function rememberingJudge(known: KnownMachines): Judge<own.Pending> {
+function rememberingJudge(known: KnownMachines, linked: LinkedKeys): Judge<own.Pending> {
   return {
-    begin: (payload, policy, entropy, now) => own.begin(payload, policy, entropy, now, known),
+    begin: (payload, policy, entropy, now) => own.begin(payload, policy, entropy, now, known, linked),
     finish: own.finish,
+  };
+}
+
+function pluginJudge(linked: LinkedKeys): Judge<PendingCredential> {
+  return {
+    begin: (payload, policy, entropy, now) => spireTpmPlugin.begin(payload, policy, entropy, now, linked),
+    finish: spireTpmPlugin.finish,
   };
 }
 
@@ -75,18 +84,18 @@ async function judge<Pending extends PendingCredential>(
   stream: AttestationStream<'server'>,
   payload: Uint8Array,
   policy: Policy,
-  { challenges, lists }: Standing,
+  { challenges, lists, linked }: Standing,
   log: Logger,
 ): Promise<Trusted<Proved>> {
   const begun = begin(payload, policy, randomBytes, new Date());
-  if (begun.outcome === 'rejected') throw refusal(begun.verdict, stream, log);
+  if (begun.outcome === 'rejected') throw refusal(begun.verdict, stream, linked, log);
 
   stream.send({ kind: 'challenge', bytes: begun.challenge });
   const response = await challenges.wait(begun.pending.ek.pubHash, () => stream.receive());
   if (response?.kind !== 'challenge_response')
     throw new PeerError(STATUS.INVALID_ARGUMENT, 'the challenge was not answered');
   const verdict = finish(begun.pending, response.bytes, new Date(), lists());
-  if (verdict.verdict === 'untrusted') throw refusal(verdict, stream, log);
+  if (verdict.verdict === 'untrusted') throw refusal(verdict, stream, linked, log);
   return verdict;
 }
 
@@ -94,13 +103,23 @@ async function judge<Pending extends PendingCredential>(
 function refusal(
   { findings, claimedPubHash }: Untrusted,
   stream: AttestationStream<'server'>,
+  linked: LinkedKeys,
   log: Logger,
 ): StatusError {
   const address = stream.metadata.get('x-forwarded-client-ip') ?? '';
   const claimed = claimedPubHash === undefined ? {} : { claimed_pub_hash: claimedPubHash };
-  for (const { code, message, remedy } of findings)
-    log.warn(`attestation refused: ${message}`, { finding: code, remedy, client_ip: address, ...claimed });
+  for (const { code, message, remedy } of findings) {
+    const others = code === 'ek.denied' ? otherHashes(claimedPubHash, linked) : {};
+    log.warn(`attestation refused: ${message}`, { finding: code, remedy, client_ip: address, ...claimed, ...others });
+  }
   return new StatusError(statusOf(findings), `${PEER_SENTENCE.server} (attestation ${stream.id})`);
+}
+
+/** By which a denied machine is known besides: who denied the one wants to deny all. */
+function otherHashes(pubHash: string | undefined, linked: LinkedKeys): LogFields {
+  const known = pubHash === undefined ? [] : linked.with({ pubHash }).map((subject) => subject.pubHash);
+  const others = known.filter((one) => one !== pubHash);
+  return others.length === 0 ? {} : { other_pub_hashes: others.join(' ') };
 }
 
 function statusOf(findings: readonly Finding[]): StatusError['code'] {

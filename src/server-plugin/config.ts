@@ -13,6 +13,7 @@ import {
 } from '../spire/options.ts';
 import { STATUS, StatusError } from '../spire/status.ts';
 import { TPM_ALG } from '../tpm/structures/constants.ts';
+import type { EkTemplateName } from '../tpm/templates.ts';
 import { CRL_POLICIES, type CrlPolicy, MODES, type Mode, type PcrRequirement, parsePcrs } from '../verifier/policy.ts';
 import type { TpmKind } from '../x509/vendors.ts';
 import {
@@ -24,8 +25,16 @@ import {
   ruleConflicts,
   rulesOf,
 } from './bundle-options.ts';
+import {
+  acceptedEkTemplates,
+  type EkTemplateOptions,
+  ekTemplatesConflict,
+  ekTemplatesProblem,
+  ekTemplateWarnings,
+  isEkAlgorithm,
+  isEkTemplateName,
+} from './ek-templates.ts';
 
-const EK_ALGORITHMS = ['rsa', 'ecc'] as const;
 const MAX_TIMEOUT_MS = 10 * 60_000;
 
 const OPTIONS = optionTable({
@@ -49,6 +58,7 @@ const OPTIONS = optionTable({
     check: (list) =>
       list.length > 0 && list.every(isEkAlgorithm) ? undefined : 'must list "rsa", "ecc" or both, and nothing else',
   },
+  ek_templates: { type: 'string list', check: ekTemplatesProblem },
   allow_software_tpm: { type: 'boolean', default: false },
   ...RULE_OPTIONS,
   allow_sha1_bank: { type: 'boolean', default: false },
@@ -89,7 +99,7 @@ export interface ServerSettings {
   readonly crlPath: string | undefined;
   readonly enforce: boolean;
   readonly pcrs: readonly PcrRequirement[];
-  readonly ekAlgorithms: readonly (typeof EK_ALGORITHMS)[number][];
+  readonly ekTemplates: readonly EkTemplateName[];
   readonly allowSha1Bank: boolean;
   readonly wire: Wire;
   readonly maxConcurrent: number;
@@ -147,6 +157,7 @@ export function serverSettingsOf(
   const pcrs = pcrRequirements(options.pcrs);
   const problems = conflicts(options, bundles, mode, given, pcrs);
   if (problems.length > 0 || typeof pcrs === 'string') throw new InvalidConfig(problems.map(describeProblem));
+  const ekTemplates = acceptedEkTemplates(ekTemplateOptions(options, given));
   return {
     trustDomain,
     pluginName: options.plugin_name,
@@ -157,13 +168,13 @@ export function serverSettingsOf(
     crlPath: options.crl_path,
     enforce: options.enforce,
     pcrs,
-    ekAlgorithms: options.ek_algorithms.filter(isEkAlgorithm),
+    ekTemplates,
     allowSha1Bank: options.allow_sha1_bank,
     wire: isWire(options.wire) ? options.wire : 'tpm-attestor',
     maxConcurrent: options.max_concurrent,
     attestTimeoutMs: options.attest_timeout,
     maxMessageBytes: options.max_message_bytes,
-    warnings: [...relaxations(options, bundles), ...(admitsStrangers(mode, options) ? [EVERY_TPM] : [])],
+    warnings: [...relaxations(options, bundles, ekTemplates), ...(admitsStrangers(mode, options) ? [EVERY_TPM] : [])],
   };
 }
 
@@ -174,6 +185,14 @@ function caPathBundle(options: ServerOptions, crlPolicy: CrlPolicy): readonly Bu
     ? ['hardware', 'cloud', 'software']
     : ['hardware', 'cloud'];
   return [{ name: CA_PATH_BUNDLE, caPath: options.ca_path, rules: rulesOf(options, kinds, crlPolicy) }];
+}
+
+/** An option that was not given leaves the word to the other. */
+function ekTemplateOptions(options: ServerOptions, given: ReadonlySet<string>): EkTemplateOptions {
+  return {
+    algorithms: given.has('ek_algorithms') ? options.ek_algorithms.filter(isEkAlgorithm) : undefined,
+    templates: options.ek_templates?.filter(isEkTemplateName),
+  };
 }
 
 /** Who puts lists there wants them to count. */
@@ -202,6 +221,11 @@ function conflicts(
   const idle = [...given].filter((name) => CA_PATH_RULES.includes(name)).at(0);
   const isSha1 = typeof pcrs !== 'string' && pcrs.some(({ hash }) => hash === TPM_ALG.SHA1);
   const named = JSON.stringify(mode);
+  const templates = ekTemplateOptions(options, given);
+  const contradiction = ekTemplatesConflict(templates);
+  const accepted = acceptedEkTemplates(templates);
+  const isOtherWire = options.wire === 'spire-tpm-plugin';
+  const hasRsa = templates.algorithms?.includes('rsa') ?? true;
   const problems: readonly (readonly [boolean, string, string])[] = [
     [
       !hasCas && !hasList,
@@ -219,10 +243,16 @@ function conflicts(
       idle ?? '',
       'is about the CAs of ca_path, which is not given: say it in the bundle that it is about',
     ],
+    [contradiction !== undefined, 'ek_templates', contradiction ?? ''],
     [
-      options.wire === 'spire-tpm-plugin' && !options.ek_algorithms.includes('rsa'),
+      isOtherWire && !hasRsa,
       'wire',
       'is "spire-tpm-plugin", whose endorsement keys are RSA, which ek_algorithms does not list',
+    ],
+    [
+      isOtherWire && hasRsa && contradiction === undefined && !accepted.includes('L-1'),
+      'wire',
+      'is "spire-tpm-plugin", whose endorsement keys are of template L-1, which ek_templates does not list',
     ],
     [isSha1 && !options.allow_sha1_bank, 'pcrs', 'names a SHA-1 bank, which needs allow_sha1_bank = true'],
   ];
@@ -245,7 +275,11 @@ const RELAXATIONS = {
   allowGceProfile: 'allow_gce_profile: certificates are admitted that name a machine of Google and no TPM',
 } as const;
 
-function relaxations(options: ServerOptions, bundles: readonly BundleSettings[]): readonly string[] {
+function relaxations(
+  options: ServerOptions,
+  bundles: readonly BundleSettings[],
+  accepted: readonly EkTemplateName[],
+): readonly string[] {
   const ofBundle = ({ name, rules }: BundleSettings): readonly string[] => [
     ...(rules.kinds.includes('software')
       ? [
@@ -261,6 +295,7 @@ function relaxations(options: ServerOptions, bundles: readonly BundleSettings[])
     ...bundles.flatMap((bundle) =>
       ofBundle(bundle).map((text) => (bundle.name === CA_PATH_BUNDLE ? text : `bundle "${bundle.name}": ${text}`)),
     ),
+    ...ekTemplateWarnings(accepted),
     ...(options.allow_sha1_bank ? ['allow_sha1_bank: SHA-1 PCR banks may be quoted'] : []),
     ...(options.wire === 'tpm-attestor' ? [] : [`wire: ${OTHER_WIRE}`]),
   ];
@@ -279,8 +314,4 @@ function pcrRequirements(text: string): readonly PcrRequirement[] | string {
 
 function problemOf(result: readonly PcrRequirement[] | string): string | undefined {
   return typeof result === 'string' ? `is wrong: ${result}` : undefined;
-}
-
-function isEkAlgorithm(text: string): text is (typeof EK_ALGORITHMS)[number] {
-  return (EK_ALGORITHMS as readonly string[]).includes(text);
 }

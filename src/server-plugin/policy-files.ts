@@ -154,9 +154,9 @@ export function* loadTrust(
   warnings.push(...(list?.warnings ?? []).map((text) => `hash_path: ${text}`));
   if (problems.length > 0 || crls === undefined) throw new InvalidConfig(problems);
 
-  const { trustDomain, pluginName, mode, enforce, pcrs, ekAlgorithms, allowSha1Bank, wire } = settings;
+  const { trustDomain, pluginName, mode, enforce, pcrs, ekTemplates, allowSha1Bank, wire } = settings;
   const policy: Policy = {
-    ...{ trustDomain, pluginName, mode, enforce, pcrs, ekAlgorithms, allowSha1Bank, wire },
+    ...{ trustDomain, pluginName, mode, enforce, pcrs, ekTemplates, allowSha1Bank, wire },
     bundles,
     crls,
     cache: new PathCache(),

@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { errorFields, type LogFields, type Logger } from '../spire/logger.ts';
 import type { PluginDefinition } from '../spire/plugin-definition.ts';
+import { LinkedKeys } from '../verifier/linked-keys.ts';
 import type { OperatorLists } from '../verifier/operator-lists.ts';
 import type { Policy } from '../verifier/policy.ts';
 import { attest } from './attestation.ts';
@@ -23,6 +24,7 @@ const UNHEARD: ReloadReport = {
 export function serverPlugin(logger: Logger): PluginDefinition<'server', LivePolicy> {
   const challenges = new OpenChallenges();
   const tolerances = new Tolerances();
+  const linked = new LinkedKeys();
   let latest: LivePolicy | undefined;
   return {
     config: {
@@ -62,7 +64,7 @@ export function serverPlugin(logger: Logger): PluginDefinition<'server', LivePol
     }),
     attest: (stream, live) => {
       const lists = (): OperatorLists => (latest ?? live).lists;
-      return attest(stream, live.current(), logger, { lists, challenges, tolerances });
+      return attest(stream, live.current(), logger, { lists, challenges, tolerances, linked });
     },
   };
 }

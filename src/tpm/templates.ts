@@ -129,6 +129,13 @@ function ekTemplate({ name, nv, policies, aesBits, key }: Row): EkTemplate {
 /** Every template but the SM2 one (H-5), which no supported TPM stack makes. */
 export const EK_TEMPLATES: readonly EkTemplate[] = ROWS.map(ekTemplate);
 
+/** @throws RangeError for a name that no template has, which its type rules out */
+export function ekTemplateNamed(name: EkTemplateName): EkTemplate {
+  const template = EK_TEMPLATES.find((one) => one.name === name);
+  if (template === undefined) throw new RangeError(`there is no template ${name}`);
+  return template;
+}
+
 const BY_FORM: ReadonlyMap<string, EkTemplate> = new Map(
   EK_TEMPLATES.map((template) => [formOf(template.publicArea), template]),
 );

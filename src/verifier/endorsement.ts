@@ -6,7 +6,7 @@ import { keyAlgorithmName, publicKeyOf, spkiHash, spkiOfPublicArea } from '../tp
 import { decode } from '../tpm/structures/codec.ts';
 import { MalformedError } from '../tpm/structures/malformed.ts';
 import { type TpmtPublic, tpmtPublic } from '../tpm/structures/public.ts';
-import { type EkTemplate, ekTemplateOf } from '../tpm/templates.ts';
+import { type EkTemplate, ekTemplateNamed, ekTemplateOf } from '../tpm/templates.ts';
 import type { Certificate } from '../x509/certificate.ts';
 import { MalformedCertificateError } from '../x509/malformed-certificate.ts';
 import type { PathCache } from '../x509/path-cache.ts';
@@ -74,8 +74,7 @@ export function claimedEndorsement(ekPublic: Uint8Array, policy: Policy, finding
   const template = ekTemplateOf(publicArea);
   if (template === undefined)
     findings.add('ek.template', 'the endorsement key has attributes or a policy of no TCG template');
-  else if (!policy.ekAlgorithms.includes(template.algorithm))
-    findings.add('ek.algorithm', `endorsement keys of kind ${template.algorithm} are not accepted`);
+  else judgeTemplate(template, policy, findings);
   const weakness = keyWeakness(publicArea);
   const key = weakness === undefined && publicArea.type === 'rsa' ? publicKeyOf(publicArea) : undefined;
   const spki = spkiOfPublicArea(publicArea);
@@ -104,7 +103,24 @@ export function admittedEndorsement(
   readership: Readership = 'server',
 ): TrustedEk | undefined {
   const admission = admit(spki, claimed.pubHash, certificates, policy, now, findings, readership);
-  return admission === undefined || template === undefined ? undefined : { ...claimed, template, ...admission };
+  if (admission === undefined || template === undefined) return undefined;
+  return { ...claimed, template, ...admission, notes: [...templateNotes(template, policy), ...admission.notes] };
+}
+
+/** A TPM has a key, and so an ID, by each template: one that is accepted beside another is another name of the machine. */
+function judgeTemplate({ name, algorithm }: EkTemplate, { ekTemplates }: Policy, findings: Findings): void {
+  if (ekTemplates.includes(name)) return;
+  const accepted = `accepted are keys of ${ekTemplates.join(', ')}`;
+  if (ekTemplates.some((one) => ekTemplateNamed(one).algorithm === algorithm))
+    findings.add('ek.template_not_accepted', `the endorsement key is of template ${name}; ${accepted}`);
+  else findings.add('ek.algorithm', `the endorsement key is of kind ${algorithm} (template ${name}); ${accepted}`);
+}
+
+function templateNotes({ name }: EkTemplate, { ekTemplates: [first, ...further] }: Policy): readonly string[] {
+  if (name === first || further.length === 0) return [];
+  return [
+    `ek_templates: the endorsement key is of template ${name}; by its key of ${first} the machine has another ID`,
+  ];
 }
 
 /**

@@ -10,6 +10,7 @@ export type FindingCode =
   | 'ek.malformed'
   | 'ek.template'
   | 'ek.algorithm'
+  | 'ek.template_not_accepted'
   | 'ek.weak_key'
   | 'ek.roca'
   | 'ek.denied'
@@ -73,7 +74,10 @@ export const REMEDIES: Readonly<Record<FindingCode, string>> = {
 
   'ek.malformed': 'Run the same release of tpm-attestor on agent and server.',
   'ek.template': 'The TPM must offer an endorsement key of a TCG template (L-1, L-2, H-1 to H-4, H-6, H-7).',
-  'ek.algorithm': 'Set ek on the agent to an accepted kind, or add this kind to ek_algorithms on the server.',
+  'ek.algorithm':
+    'Set ek on the agent to an accepted kind, or add this kind to ek_algorithms on the server. Add a template other than L-1 and L-2 to ek_templates as well.',
+  'ek.template_not_accepted':
+    'Set ek on the agent to a kind whose key is accepted, or add this template to ek_templates on the server: "ek doctor" on the node prints the lines.',
   'ek.weak_key': 'Use an endorsement key of at least RSA-2048 or on P-256, P-384, P-521.',
   'ek.roca':
     "Update the TPM's firmware as its manufacturer says (CVE-2017-15361), make new keys, and distrust the old ones.",

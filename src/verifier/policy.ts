@@ -2,6 +2,7 @@
 import type { Wire } from '../evidence/wires.ts';
 import { hashAlgorithmByName } from '../tpm/structures/algorithms.ts';
 import { PCR_COUNT } from '../tpm/structures/pcr.ts';
+import type { EkTemplateName } from '../tpm/templates.ts';
 import type { EkRules } from '../x509/ek-rules.ts';
 import type { PathCache } from '../x509/path-cache.ts';
 import type { PathAllowances } from '../x509/path-rules.ts';
@@ -85,7 +86,8 @@ export interface Policy {
   readonly enforce: boolean;
   /** In order of preference: the quote covers the first whose bank the TPM has allocated. */
   readonly pcrs: readonly PcrRequirement[];
-  readonly ekAlgorithms: readonly ('rsa' | 'ecc')[];
+  /** Templates of endorsement keys that are accepted, at least one: a TPM has an ID by each. */
+  readonly ekTemplates: readonly EkTemplateName[];
   readonly allowSha1Bank: boolean;
   /** `spire-tpm-plugin` admits that wire beside our own. */
   readonly wire: Wire;

@@ -15,10 +15,10 @@ import { type Entropy, makeCredential } from '../tpm/make-credential.ts';
 import { publicAreaOf } from '../tpm/public-key.ts';
 import { encode } from '../tpm/structures/codec.ts';
 import { tpmtPublic } from '../tpm/structures/public.ts';
-import { EK_TEMPLATES } from '../tpm/templates.ts';
+import { ekTemplateNamed } from '../tpm/templates.ts';
 import { judgeAttestationKey } from './attestation-key.ts';
 import { judgeCreation } from './creation.ts';
-import { admittedEndorsement, type ClaimedEk, claimedEndorsement } from './endorsement.ts';
+import { admittedEndorsement, type ClaimedEk, claimedEndorsement, type TrustedEk } from './endorsement.ts';
 import {
   type BegunExchange,
   exactly,
@@ -32,6 +32,7 @@ import {
   untrusted,
 } from './exchange.ts';
 import { selectors } from './identity.ts';
+import { judgeLinks, type LinkedKeys } from './linked-keys.ts';
 import { admitAgain, type OperatorLists } from './operator-lists.ts';
 import type { Policy } from './policy.ts';
 import { Findings, type ProvedKeys, type Trusted, type Untrusted } from './verdict.ts';
@@ -41,12 +42,15 @@ const EK_TEMPLATE = 'L-1';
 const NOTE =
   'wire: the agent speaks that of spire-tpm-plugin: no quote, so nothing is proved of what this machine booted';
 
-/** @see begin of verify.ts */
+type Proxmox = PluginPayload['PVE'];
+
+/** @see begin of verify.ts. Nothing is remembered: each attestation key of this wire is a new one, and links nothing. */
 export function begin(
   payload: Uint8Array,
   policy: Policy,
   entropy: Entropy,
   now: Date,
+  linked?: LinkedKeys,
 ): BegunExchange<PendingCredential> {
   requireMoment(now);
   const findings = new Findings();
@@ -62,6 +66,7 @@ export function begin(
   const ak = judgeAttestationKey(Public, findings);
   const creation = { creationData: CreateData, certifyInfo: CreateAttestation, signature: CreateSignature };
   if (ak !== undefined) judgeCreation(ak, creation, findings);
+  if (claimed !== undefined && ak !== undefined) judgeLinks({ ek: claimed, ak }, policy, linked, findings);
   // A chain costs more than all the rest, and what is refused anyway need not have a sound one.
   if (!findings.none || claimed === undefined || ak === undefined) return rejected(findings);
   const { certificate } = evidence.ek;
@@ -71,7 +76,11 @@ export function begin(
   const random = exactly(entropy);
   const secret = random(NONCE_BYTES);
   const challenge = encodePluginChallenge(makeCredential(ek.publicArea, ak.name, secret, random, ek.key));
-  return { outcome: 'challenged', challenge, pending: { policy, secret, ek, ak, issuedAt: now } };
+  return {
+    outcome: 'challenged',
+    challenge,
+    pending: { policy, secret, ek: withNotes(ek, notesOf(evidence.pve)), ak, issuedAt: now },
+  };
 }
 
 /** @see finish of verify.ts */
@@ -97,16 +106,30 @@ export function finish(
 }
 
 /** @throws MalformedError */
-function readPayload(payload: Uint8Array): { readonly ek: EkPem; readonly ak: PluginPayload['AK'] } {
-  const { EK, AK } = decodePluginPayload(payload);
-  return { ek: decodeEkPem(EK), ak: AK };
+function readPayload(payload: Uint8Array): {
+  readonly ek: EkPem;
+  readonly ak: PluginPayload['AK'];
+  readonly pve: Proxmox;
+} {
+  const { EK, AK, PVE } = decodePluginPayload(payload);
+  return { ek: decodeEkPem(EK), ak: AK, pve: PVE };
+}
+
+function withNotes(ek: TrustedEk, notes: readonly string[]): TrustedEk {
+  return { ...ek, notes: [...ek.notes, ...notes] };
+}
+
+/** Its own server asks a hypervisor whether that is so. Here it decides nothing and is in no selector. */
+function notesOf(pve: Proxmox): readonly string[] {
+  if (pve === null || pve === undefined) return [];
+  const { cuid, uuid, vmid } = pve;
+  return [`wire: the agent calls itself VM ${vmid} (${uuid}) of Proxmox cluster ${cuid}: nothing proves that`];
 }
 
 /** The whole public area is the template's with this key; a credential for any other the TPM will not open. */
 function claimedEk({ publicKey }: EkPem, policy: Policy, findings: Findings): ClaimedEk | undefined {
-  const template = EK_TEMPLATES.find(({ name }) => name === EK_TEMPLATE);
   const key = readKey(publicKey);
-  const publicArea = template === undefined || key === undefined ? undefined : publicAreaOf(key, template.publicArea);
+  const publicArea = key === undefined ? undefined : publicAreaOf(key, ekTemplateNamed(EK_TEMPLATE).publicArea);
   if (publicArea === undefined) {
     findings.add('ek.template', `the endorsement key is none of template ${EK_TEMPLATE}, all that this wire can name`);
     return undefined;

@@ -38,6 +38,7 @@ import {
 } from './exchange.ts';
 import { selectors } from './identity.ts';
 import type { Judged, KnownMachines } from './known-machines.ts';
+import { judgeLinks, type LinkedKeys } from './linked-keys.ts';
 import { admitAgain, type OperatorLists } from './operator-lists.ts';
 import type { PcrRequirement, Policy } from './policy.ts';
 import { quotedExtraData, verifyQuote } from './quote.ts';
@@ -55,6 +56,8 @@ export interface Pending extends PendingCredential, Judged {
   readonly pcrSelection: TpmlPcrSelection;
   /** Where the machine is remembered once it has proved itself, and by what name. */
   readonly known: KnownMachines | undefined;
+  /** And which of its keys lie in one TPM. */
+  readonly linked: LinkedKeys | undefined;
   readonly payloadHash: string;
 }
 
@@ -65,14 +68,23 @@ export type Begun = BegunExchange<Pending>;
  * @param entropy fresh random bytes
  * @param now when the payload is judged
  * @param known machines that attested under this policy; whether there are any never changes what comes out
+ * @param linked keys that were proved to lie in one TPM, under whatever policy
  * @throws RangeError when the entropy source gives other than it was asked for, TypeError when `now` is no moment
  */
-export function begin(payload: Uint8Array, policy: Policy, entropy: Entropy, now: Date, known?: KnownMachines): Begun {
+export function begin(
+  payload: Uint8Array,
+  policy: Policy,
+  entropy: Entropy,
+  now: Date,
+  known?: KnownMachines,
+  linked?: LinkedKeys,
+): Begun {
   requireMoment(now);
   const findings = new Findings();
   const payloadHash = digestOf('sha256', payload, 'hex');
   const judged = known?.recall(payloadHash, policy, now) ?? judge(payload, policy, now, findings);
-  if (judged === undefined) return rejected(findings);
+  if (judged !== undefined) judgeLinks(judged, policy, linked, findings);
+  if (judged === undefined || !findings.none) return rejected(findings);
 
   const { ek, ak, requirement } = judged;
   const random = exactly(entropy);
@@ -93,6 +105,7 @@ export function begin(payload: Uint8Array, policy: Policy, entropy: Entropy, now
     pcrSelection: selection,
     issuedAt: now,
     known,
+    linked,
     payloadHash,
   };
   return { outcome: 'challenged', challenge: encoded, pending };
@@ -135,6 +148,7 @@ export function finish(
 
   judgeTime(pending, now, findings);
   const ek = admitAgain(pending.ek, pending.policy, lists, findings);
+  judgeLinks(pending, lists, pending.linked, findings);
   const replayed = judgeSecret(pending, answer, findings);
   const expectation = {
     extraData: replayed ? undefined : pending.commitment,
@@ -144,6 +158,7 @@ export function finish(
   const quote = verifyQuote(ak, answer, expectation, findings);
   if (!findings.none || ek === undefined || quote === undefined) return untrusted(findings);
 
+  pending.linked?.remember(pending, lists.isDenied);
   pending.known?.remember(pending.payloadHash, pending.policy, pending);
   const trusted: Trusted = {
     verdict: 'trusted',

@@ -112,6 +112,40 @@ test('A11 refuses JSON with a name more, a name twice, in another order or in an
   }
 });
 
+const PVE = { cuid: '951e201df8044442b922699be0534f1b', uuid: 'fa34b48b-5657-41e0-8bbc-4866da9f2935', vmid: 123 };
+const withPve = (text: string) => (bytes: Uint8Array) =>
+  Uint8Array.from(Buffer.from(Buffer.from(bytes).toString().replace(/}$/, `,"PVE":${text}}`)));
+
+test('admits newer agents, whose word of the machine they run in is logged and gives no selector', async () => {
+  const device = softwareDevice();
+  const older = await judge.judge(pluginForger(device));
+  for (const text of ['null', JSON.stringify(PVE)])
+    expect(await judge.judge(pluginForger(device, { payloadBytes: withPve(text) })), text).toEqual(older);
+  const told = () => judge.records.filter(({ message }) => message.includes('Proxmox'));
+  await judge.until(() => told().length > 0);
+  expect(told()).toMatchObject([
+    {
+      level: 'warn',
+      message: `relaxed policy: wire: the agent calls itself VM 123 (${PVE.uuid}) of Proxmox cluster ${PVE.cuid}: nothing proves that`,
+    },
+  ]);
+});
+
+test('A75 refuses what such an agent says in any other form, in the log least of all', async () => {
+  const lines = JSON.stringify({ ...PVE, uuid: 'x\n2026-01-01 [INFO] node attested' });
+  const forms = [
+    '{}',
+    '[]',
+    '1',
+    '{"cuid":"","uuid":"","vmid":"1"}',
+    lines,
+    JSON.stringify({ ...PVE, cuid: 'a'.repeat(65) }),
+  ];
+  for (const text of forms) await refuses({ payloadBytes: withPve(text) }, 'evidence.malformed');
+  await refuses({ payloadBytes: withPve('null,"AWS":null') }, 'evidence.malformed');
+  await refuses({ payloadBytes: withPve('null,"PVE":null') }, 'evidence.malformed');
+});
+
 test('A10 refuses JSON that cannot be read in the place of an answer, and an answer of the other wire', async () => {
   await refuses({ responseBytes: () => Uint8Array.from(Buffer.from('{"Secret":null}')) }, 'response.malformed');
   await refuses({ responseBytes: longer }, 'response.malformed');

@@ -65,6 +65,8 @@ const errors = ({ findings }: DoctorDocument): readonly string[] =>
 const codes = ({ findings }: DoctorDocument): readonly string[] => findings.map(({ code }) => code);
 const ways = (document: DoctorDocument): readonly string[] => document.ways.map(({ way }) => way);
 
+const ACCEPT_H3: readonly string[] = ['ek_algorithms = ["rsa", "ecc"]', 'ek_templates = ["L-1", "H-3"]'];
+
 const AIA = {
   oid: '1.3.6.1.5.5.7.1.1',
   value: sequence(sequence(oid('1.3.6.1.5.5.7.48.2'), tlv(0x86, Buffer.from('http://ca.example/i.crt')))),
@@ -256,13 +258,17 @@ describe('a key without certificate', () => {
   test('beside one with a certificate: the other kind is advised behind the list', async () => {
     await certifiedTpm();
     const document = await doctor('--ca-path', 'cas.pem', '--ek', 'ecc');
-    expect([document.code, errors(document), ways(document)]).toEqual([1, ['ek.no_certificate'], ['hash', 'other_ek']]);
+    expect([document.code, errors(document), ways(document)]).toEqual([
+      1,
+      ['ek.algorithm', 'ek.no_certificate'],
+      ['hash', 'other_ek'],
+    ]);
+    expect(document.ways[0]?.server).toContain('ek_algorithms = ["rsa", "ecc"]');
     expect(document.ways[1]).toMatchObject({
       agent: ['ek = "rsa"'],
       server: [],
       commands: ['tpm-attestor ek doctor --ek rsa'],
     });
-    expect(codes(document)).toContain('server.ecc');
     expect(await doctor('--ca-path', 'cas.pem')).toMatchObject({ code: 0, ways: [] });
     // Of CAs that do not know it, it is no way out.
     writeFileSync(path('other.pem'), pem(mintEkChain({ root: { subject: commonName('Other CA') } }).root.der));
@@ -310,6 +316,42 @@ test.each([
   }
 });
 
+describe('a TPM whose only certificate is of a key that a server does not accept by default', () => {
+  test.each([
+    { template: 'H-3', codes: ['ek.algorithm'], lines: ACCEPT_H3 },
+    { template: 'H-1', codes: ['ek.template_not_accepted'], lines: ['ek_templates = ["L-1", "H-1"]'] },
+    { template: 'L-2', codes: ['ek.algorithm'], lines: ['ek_algorithms = ["rsa", "ecc"]'] },
+  ] as const)(
+    '$template: the lines that admit it are advised, and admit it',
+    async ({ template, codes: told, lines }) => {
+      tpm = await startSwtpm({ templates: [template] });
+      const document = await doctor('--ca-path', tpm.caPath, '--allow', 'software_tpm');
+      expect([document.code, errors(document), ways(document)]).toEqual([1, told, ['ek_template']]);
+      expect(document.ways[0]).toMatchObject({ ek: template, server: lines });
+      const text = await doctorText('--ca-path', tpm.caPath, '--allow', 'software_tpm');
+      expect(text).not.toContain('Admitted already');
+      for (const line of lines) expect(text).toContain(line);
+      const options = [`ca_path = "${tpm.caPath}"`, 'allow_software_tpm = true'];
+      writeFileSync(path('policy.hcl'), options.join('\n'));
+      const policed = await doctor('--policy', 'policy.hcl');
+      expect([policed.code, errors(policed), policed.ways[0]?.server]).toEqual([1, told, lines]);
+      writeFileSync(path('policy.hcl'), [...options, ...lines].join('\n'));
+      expect(await doctor('--policy', 'policy.hcl')).toMatchObject({ code: 0, ways: [] });
+    },
+  );
+
+  test('and whose CA is not known: the lines stand before every other that is advised', async () => {
+    tpm = await startSwtpm({ templates: ['H-3'] });
+    const document = await doctor();
+    expect(ways(document)).toEqual(['ca_path', 'hash']);
+    for (const { server } of document.ways) expect(server.slice(0, 2)).toEqual(ACCEPT_H3);
+    writeFileSync(path('policy.hcl'), 'hash_path = "."\nek_templates = ["L-1", "L-2"]\n');
+    const policed = await doctor('--policy', 'policy.hcl');
+    expect(errors(policed)).toContain('ek.template_not_accepted');
+    expect(policed.ways[0]?.server).toEqual(['ek_templates = ["L-1", "L-2", "H-3"]']);
+  });
+});
+
 test('what is wrong with a key that is not taken is told and does not count', async () => {
   await certifiedTpm();
   const other = mintEkChain({ leaf: { publicKey: spkiOf(keyPair('p256', 'another machine').publicKey) } });
@@ -340,7 +382,8 @@ describe('what is wrong with one key does not end the command', () => {
     tpm = await startSwtpm({ templates: ['H-3'] });
     await storeIndex(tpm, 0x01c00002, new Uint8Array(40).fill(0x42));
     const document = await doctor('--ca-path', tpm.caPath, '--allow', 'software_tpm');
-    expect([document.code, errors(document), ways(document)]).toEqual([0, [], []]);
+    expect([document.code, errors(document), ways(document)]).toEqual([1, ['ek.algorithm'], ['ek_template']]);
+    expect(document.ways[0]?.server).toEqual(ACCEPT_H3);
     expect(taken(document)?.ek).toBe('H-3');
     expect(document.findings.find(({ code }) => code === 'nv.malformed')).toMatchObject({
       ek: 'L-1',
@@ -368,7 +411,7 @@ describe('what is wrong with one key does not end the command', () => {
     writeFileSync(join(tpm.folder, 'contents'), new Uint8Array(16));
     await tpm.tpm2('tpm2_nvwrite', ['0x01c00002', '-C', 'p', '-i', 'contents']);
     const document = await doctor('--ca-path', tpm.caPath, '--allow', 'software_tpm');
-    expect([document.code, errors(document), ways(document)]).toEqual([0, [], []]);
+    expect([document.code, errors(document), ways(document)]).toEqual([1, ['ek.algorithm'], ['ek_template']]);
     expect(document.findings.find(({ code }) => code === 'nv.unreadable')).toMatchObject({
       ek: 'L-1',
       remedy: expect.stringContaining('without a password'),
@@ -376,6 +419,7 @@ describe('what is wrong with one key does not end the command', () => {
     writeFileSync(path('policy.hcl'), `ca_path = "${tpm.caPath}"\nallow_software_tpm = true\n`);
     const policed = await doctor('--policy', 'policy.hcl');
     expect([policed.code, errors(policed)]).toEqual([1, ['ek.algorithm']]);
+    expect(policed.ways).toMatchObject([{ way: 'ek_template', server: ACCEPT_H3 }]);
   });
 
   test('a chain that cannot be read', async () => {
@@ -708,7 +752,7 @@ describe('what is advised', () => {
   });
 
   test('is at least once of each way', () => {
-    const all = ['allowance', 'ca_path', 'certificate_file', 'hash', 'other_ek', 'password'];
+    const all = ['allowance', 'ca_path', 'certificate_file', 'ek_template', 'hash', 'other_ek', 'password'];
     expect([...new Set(shown.map(({ way }) => way))].sort()).toEqual(all);
   });
 });

@@ -3,8 +3,11 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { readEkFile } from '../../src/cli/ek-file.ts';
+import { readDenyList } from '../../src/server-plugin/deny-list.ts';
 import { certificateAddresses } from '../../src/tpm/certificate-services.ts';
 import { cli } from '../support/cli.ts';
+import { storeIndex } from '../support/ek-storage.ts';
+import { leftInTpm } from '../support/open-tpm.ts';
 import { keyPair, mintEkChain, pem, spkiOf } from '../support/pki.ts';
 import { type SoftwareTpm, startSwtpm } from '../support/swtpm.ts';
 import { interpose, type TpmInterposer } from '../support/tpm-interposer.ts';
@@ -58,6 +61,63 @@ describe('a key without certificate', () => {
     await startAs('494e5443', ['L-1']);
     const { stdout } = await cli(['ek', 'show', '--json', '--tcti', bus.tcti]);
     expect(JSON.parse(stdout)).toMatchObject({ certificate_source: 'NV index 0x01c00002', certificate_urls: [] });
+  });
+});
+
+describe('ek hash', () => {
+  const run = (...words: readonly string[]) => cli(['ek', 'hash', ...words, '--tcti', tpm.tcti], { cwd: tpm.folder });
+  afterEach(async () => expect(await leftInTpm(tpm)).toEqual([]));
+
+  test('says which key it is that the agent sends, and what lets a server accept it', async () => {
+    tpm = await startSwtpm({ templates: ['L-1'] });
+    const byDefault = await run();
+    expect(byDefault.stdout).toMatch(/^[0-9a-f]{64}\n$/);
+    expect(byDefault.stderr).toBe('of the key that the agent sends: ek = "auto", template L-1 (rsa-2048)\n');
+    const other = await run('--ek', 'ecc');
+    expect(other.stderr).toContain('ek = "ecc", template L-2 (ecc-P-256)\n');
+    expect(other.stderr).toContain('the server accepts it with ek_algorithms = ["rsa", "ecc"], and not by default\n');
+  });
+
+  test('--all prints every hash of the machine as deny_path takes them, that of the agent first', async () => {
+    tpm = await startSwtpm({ templates: ['L-1', 'H-1'] });
+    const { code, stdout, stderr } = await run('--all');
+    const lines = stdout.trimEnd().split('\n');
+    expect(code).toBe(0);
+    expect(lines.map((line) => line.replace(/^[0-9a-f]{64} # /, ''))).toEqual([
+      'L-1, the key that the agent sends: ek = "auto"',
+      'L-2',
+      'H-1',
+      'H-2',
+      'H-3',
+      'H-4',
+      'H-6',
+    ]);
+    expect(stderr).toContain('making the key of template H-7\n');
+    const file = join(tpm.folder, 'denied');
+    await writeFile(file, stdout);
+    const { isDenied } = readDenyList(file);
+    for (const ek of ['rsa', 'ecc'] as const) {
+      const pubHash = (await run('--ek', ek)).stdout.trim();
+      expect(isDenied({ pubHash, serial: undefined })).toBe(true);
+    }
+    expect(isDenied({ pubHash: '0'.repeat(64), serial: undefined })).toBe(false);
+  });
+
+  test('--all has the key of a template or nonce in NV beside the one without', async () => {
+    tpm = await startSwtpm({ templates: ['L-1'] });
+    await storeIndex(tpm, 0x01c0000b, new Uint8Array(20).fill(9));
+    await storeIndex(tpm, 0x01c00013, Uint8Array.of(1, 2, 3));
+    const { code, stdout } = await run('--all');
+    expect([code, stdout.match(/ # .*$/gm)?.map((name) => name.slice(3, 6))]).toEqual([
+      0,
+      ['L-1', 'L-2', 'L-2', 'H-1', 'H-2', 'H-3', 'H-4', 'H-6'],
+    ]);
+  });
+
+  test('--all is about the TPM, and files are not', async () => {
+    tpm = await startSwtpm({ templates: [] });
+    const { code, stderr } = await cli(['ek', 'hash', '--all', 'x.pem'], { cwd: tpm.folder });
+    expect([code, stderr]).toEqual([2, expect.stringContaining('--all is about the TPM, and files are given')]);
   });
 });
 

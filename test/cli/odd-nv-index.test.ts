@@ -24,7 +24,7 @@ const commands = (): readonly (readonly string[])[] => [
   ['tpm', 'info'],
   ['ek', 'show'],
   ['ek', 'hash'],
-  ['ek', 'doctor', '--ca-path', tpm.caPath, '--allow', 'software_tpm'],
+  ['ek', 'doctor', '--policy', 'doctor.hcl'],
   ['tpm', 'quote', '--nonce', '00', '--trust-domain', 'example.org', '-o', 'who.json'],
 ];
 
@@ -33,6 +33,8 @@ describe.each(KINDS)('an index that is odd: %s', (kind) => {
 
   test('every command goes on with the good key, names it, and counts nothing', { timeout: 120_000 }, async () => {
     tpm = await startSwtpm({ templates: ['H-3'] });
+    const options = ['allow_software_tpm = true', 'ek_templates = ["L-1", "H-3"]'];
+    writeFileSync(join(folder, 'doctor.hcl'), [`ca_path = "${tpm.caPath}"`, ...options].join('\n'));
     const good = await cli(['ek', 'hash', '--tcti', tpm.tcti]);
     await storeOddIndex(tpm, L1_CERTIFICATE, kind);
     await storeOddIndex(tpm, CHAIN, kind);
@@ -95,7 +97,7 @@ test.each(['own password, which counts towards lockout', 'a PIN that counts its 
   async (kind) => {
     tpm = await startSwtpm({ templates: ['H-3'] });
     const tcti = ['--tcti', tpm.tcti];
-    const policy = `trust_domain = "example.org"\nca_path = "${tpm.caPath}"\nallow_software_tpm = true\nek_algorithms = ["ecc"]\n`;
+    const policy = `trust_domain = "example.org"\nca_path = "${tpm.caPath}"\nallow_software_tpm = true\nek_templates = ["H-3"]\n`;
     writeFileSync(join(folder, 'policy.hcl'), policy);
     for (const index of [L1_CERTIFICATE, 0x01c00003, 0x01c00004, 0x01c0000a, CHAIN])
       await storeOddIndex(tpm, index, kind);

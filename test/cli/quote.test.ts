@@ -20,7 +20,7 @@ beforeAll(async () => {
 const run = (...args: string[]): Promise<Execution> =>
   cli(args, { cwd: tpm.folder, env: { TPM_ATTESTOR_TCTI: tpm.tcti } });
 const policy = (caPath = tpm.caPath, more = ''): string =>
-  `trust_domain = "example.org"\nca_path = ${JSON.stringify(caPath)}\nallow_software_tpm = true\nek_algorithms = ["rsa", "ecc"]\n${more}`;
+  `trust_domain = "example.org"\nca_path = ${JSON.stringify(caPath)}\nallow_software_tpm = true\nek_templates = ["L-1", "L-2", "H-3"]\n${more}`;
 const write = (name: string, text: string): void => writeFileSync(join(tpm.folder, name), text);
 const read = (name: string): string => readFileSync(join(tpm.folder, name), 'utf8');
 const quote = async (name: string, ...more: string[]): Promise<void> => {

@@ -18,7 +18,7 @@ beforeAll(async () => {
   folder = tpm.folder;
   writeFileSync(
     join(folder, 'policy.hcl'),
-    `trust_domain = "example.org"\nca_path = ${JSON.stringify(tpm.caPath)}\nallow_software_tpm = true\nek_algorithms = ["rsa", "ecc"]\n`,
+    `trust_domain = "example.org"\nca_path = ${JSON.stringify(tpm.caPath)}\nallow_software_tpm = true\nek_templates = ["L-1", "L-2", "H-3"]\n`,
   );
   const quote = ['tpm', 'quote', '--nonce', '00', '--trust-domain', 'example.org', '-o', 'who.json'];
   expect(await cli([...quote, '--tcti', tpm.tcti], { cwd: folder })).toMatchObject({ code: 0 });

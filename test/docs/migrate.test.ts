@@ -7,9 +7,13 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { WIRES } from '../../src/evidence/wires.ts';
 import { type PluginHost, startPlugin } from '../../src/spire/plugin-host.ts';
 import { type AttestedAgent, relayAttestation } from '../../src/spire/relay.ts';
+import type { TrustedEk } from '../../src/verifier/endorsement.ts';
+import { selectors } from '../../src/verifier/identity.ts';
+import { checkEkProfile } from '../../src/x509/ek-profile.ts';
 import { CLI } from '../support/cli.ts';
 import { MarkdownDocument } from '../support/document.ts';
 import { type Execution, execute } from '../support/execute.ts';
+import { mintEkChain, pem } from '../support/pki.ts';
 import { type SoftwareTpm, startSwtpm } from '../support/swtpm.ts';
 
 const document = new MarkdownDocument('docs/migrate-from-spire-tpm-plugin.md');
@@ -97,6 +101,34 @@ test('a node says who it is, its judge why it would be refused, and the list is 
   // A challenge and its secret are left nowhere.
   expect(await readdir(temporary)).toEqual([]);
   expect((await readdir(folder)).filter((name) => name.startsWith('challenge'))).toEqual([]);
+});
+
+test('the values of selectors are those of both projects, and facts.sh shows what they are made of', async () => {
+  const rows = [...document.text.matchAll(/^\| `tpm:(\w+:[^`]+)` \| `tpm:(\w+:[^`]+)` \|/gm)];
+  const old = Object.fromEntries(
+    rows.map(([, text = '']) => [text.slice(0, text.indexOf(':')), text.replace(/^\w+:/, '')]),
+  );
+  const { manufacturer = '', model = '', version = '' } = old;
+  const { leaf, intermediate, root } = mintEkChain({ leaf: { san: { manufacturer, model, version } } });
+  const { facts } = checkEkProfile(leaf.certificate);
+  if (facts === undefined) throw new Error('the certificate names no TPM');
+  const certified = {
+    bundle: 'ca_path',
+    facts,
+    issuerKeyHash: '',
+    tolerated: [],
+    notes: [],
+    steady: { from: 0, until: 0 },
+  };
+  const ours = selectors({ pubHash: '', admittedBy: 'certificate', certified } as unknown as TrustedEk);
+  expect(rows).toHaveLength(3);
+  for (const [, , text = ''] of rows) expect(ours).toContain(text);
+  const [certificate, cas] = [join(folder, 'ek.pem'), join(folder, 'cas.pem')];
+  await writeFile(certificate, pem(leaf.der, intermediate.der));
+  await writeFile(cas, pem(root.der));
+  const { code, stdout } = await run('facts.sh', [certificate], { CA_PATH: cas });
+  expect(code).toBe(0);
+  for (const fact of [manufacturer, model, version.toLowerCase()]) expect(stdout).toContain(`"${fact}"`);
 });
 
 test('every configuration names the checksum that the executable must have', () => {

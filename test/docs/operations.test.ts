@@ -26,6 +26,7 @@ import { MarkdownDocument, quotedIn, tableRows } from '../support/document.ts';
 import { type Execution, execute } from '../support/execute.ts';
 import { openPolicy } from '../support/live-policy.ts';
 import { mintEkChain, pem } from '../support/pki.ts';
+import { startSwtpm } from '../support/swtpm.ts';
 
 const document = new MarkdownDocument('docs/operations.md');
 
@@ -381,6 +382,20 @@ test('collect.sh fills a ca_path that the server reads, says what it left out, a
   ]);
   await writeFile(join(folder, 'junk.pem'), 'junk');
   expect(await run('collect.sh', [join(folder, 'junk.pem')], env)).toMatchObject({ code: 2 });
+});
+
+test('all-hashes.sh prints lines for the file of deny_path', async () => {
+  const tpm = await startSwtpm({ templates: [] });
+  const bin = join(folder, 'hashes-bin');
+  await mkdir(bin);
+  await symlink(CLI, join(bin, 'tpm-attestor'));
+  const env = { PATH: `${bin}:${process.env['PATH']}`, TPM_ATTESTOR_TCTI: tpm.tcti };
+  const { code, stdout } = await run('all-hashes.sh', [], env);
+  expect([code, stdout.split('\n').length]).toEqual([0, 8]);
+  await writeFile(join(folder, 'all-hashes'), stdout);
+  const { isDenied } = readDenyList(join(folder, 'all-hashes'));
+  expect(isDenied({ pubHash: stdout.slice(0, 64), serial: undefined })).toBe(true);
+  await tpm.stop();
 });
 
 describe('when a machine is refused', () => {

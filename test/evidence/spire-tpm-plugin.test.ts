@@ -66,6 +66,54 @@ describe('the documents', () => {
     );
   });
 
+  const PVE = { cuid: '951e201df8044442b922699be0534f1b', uuid: 'fa34b48b-5657-41e0-8bbc-4866da9f2935', vmid: 123 };
+
+  test.each([{}, { PVE: null }, { PVE }, { PVE: { cuid: '', uuid: '', vmid: -(2 ** 31) } }])(
+    'of a newer agent are read and come back byte for byte: %j',
+    (newer) => {
+      const document = text({ EK, AK, ...newer });
+      const payload = decodePluginPayload(document);
+      expect(payload).toMatchObject(newer);
+      expect('PVE' in payload).toBe('PVE' in newer);
+      expect(encodePluginPayload(payload)).toEqual(document);
+    },
+  );
+
+  test.each<[string, unknown, string]>([
+    ['no object', 1, 'Payload.PVE at byte 0: is not an object'],
+    ['false', false, 'Payload.PVE at byte 0: is not an object'],
+    ['a list', [], 'Payload.PVE at byte 0: is not an object'],
+    ['nothing in it', {}, 'Payload.PVE.cuid at byte 0: is missing'],
+    ['a name missing', { cuid: '', uuid: '' }, 'Payload.PVE.vmid at byte 0: is missing'],
+    ['a name too many', { ...PVE, node: 'x' }, 'Payload.PVE at byte 0: has the unknown name "node"'],
+    ['another order', { vmid: 1, cuid: '', uuid: '' }, 'not in its one accepted form'],
+    ['a part that is null', { ...PVE, uuid: null }, 'Payload.PVE.uuid at byte 0: is no plain text'],
+    ['a line end', { ...PVE, uuid: 'a\nlevel=error' }, 'Payload.PVE.uuid at byte 0: is no plain text'],
+    ['an escape sequence', { ...PVE, cuid: '\u001b[31m' }, 'Payload.PVE.cuid at byte 0: is no plain text'],
+    ['what Go escapes', { ...PVE, cuid: '<&>' }, 'Payload.PVE.cuid at byte 0: is no plain text'],
+    ['a text too long', { ...PVE, cuid: 'a'.repeat(65) }, 'Payload.PVE.cuid at byte 0: is no plain text'],
+    ['a fraction', { ...PVE, vmid: 1.5 }, 'Payload.PVE.vmid at byte 0: is no integer of 32 bits'],
+    ['a number too large', { ...PVE, vmid: 2 ** 31 }, 'Payload.PVE.vmid at byte 0: is no integer of 32 bits'],
+    ['a number in quotes', { ...PVE, vmid: '123' }, 'Payload.PVE.vmid at byte 0: is no integer of 32 bits'],
+  ])('of a newer agent are refused with %s', (_name, value, message) => {
+    expect(() => decodePluginPayload(text({ EK, AK, PVE: value }))).toThrow(MalformedError);
+    expect(() => decodePluginPayload(text({ EK, AK, PVE: value }))).toThrow(message);
+  });
+
+  test('of a newer agent have the member once, in its place and in one spelling', () => {
+    const written = JSON.stringify({ EK, AK, PVE });
+    for (const other of [
+      JSON.stringify({ EK, PVE, AK }),
+      written.replace('"PVE":', '"PVE":null,"PVE":'),
+      written.replace('123', '1.23e2'),
+      written.replace('123', '-0'),
+      written.replace('fa34', '\\u0066a34'),
+    ])
+      expect(() => decodePluginPayload(raw(other)), other).toThrow('not in its one accepted form');
+    expect(() => decodePluginPayload(text({ EK, AK, PVE: null, AWS: null }))).toThrow('unknown name "AWS"');
+    expect(() => decodePluginPayload(text({ EK, AK: null, PVE: null }))).toThrow('Payload.AK at byte 0');
+  });
+
   const { CreateData: _, ...lacking } = AK;
   test.each<[string, Uint8Array, string]>([
     ['no JSON', raw('{'), 'Payload at byte 0: not JSON'],

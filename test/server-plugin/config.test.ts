@@ -86,8 +86,16 @@ const ROWS: readonly {
   {
     option: 'ek_algorithms',
     good: '["ecc", "rsa"]',
-    becomes: { ekAlgorithms: ['ecc', 'rsa'] },
+    becomes: { ekTemplates: ['L-2', 'L-1'] },
     bad: ['[]', '["rsa", "dsa"]'].map((list) => [list, 'must list "rsa", "ecc" or both, and nothing else'] as const),
+  },
+  {
+    option: 'ek_templates',
+    good: '["L-1", "H-3", "L-1"]',
+    becomes: { ekTemplates: ['L-1', 'H-3'] },
+    bad: ['[]', '["L-1", "l-2"]', '["H-5"]'].map(
+      (list) => [list, 'must list templates of endorsement keys: L-1, L-2, H-1, H-2, H-3, H-4, H-6, H-7'] as const,
+    ),
   },
   {
     option: 'allow_software_tpm',
@@ -233,7 +241,7 @@ test('without a word all is strict, and what admits follows from what is given',
     crlPath: undefined,
     enforce: true,
     pcrs: [{ hash: TPM_ALG.SHA256, bank: 'sha256', indices: ids }],
-    ekAlgorithms: ['rsa'],
+    ekTemplates: ['L-1'],
     allowSha1Bank: false,
     wire: 'tpm-attestor',
     maxConcurrent: 256,
@@ -291,6 +299,18 @@ test.each<[string, readonly string[]]>([
     `${CAS}\nwire = "spire-tpm-plugin"\nek_algorithms = ["ecc"]`,
     ['"wire" is "spire-tpm-plugin", whose endorsement keys are RSA, which ek_algorithms does not list'],
   ],
+  [
+    `${CAS}\nwire = "spire-tpm-plugin"\nek_templates = ["H-1"]`,
+    ['"wire" is "spire-tpm-plugin", whose endorsement keys are of template L-1, which ek_templates does not list'],
+  ],
+  [
+    `${CAS}\nek_algorithms = ["rsa"]\nek_templates = ["L-1", "H-3"]`,
+    ['"ek_templates" names H-3, of kind "ecc", which ek_algorithms does not list'],
+  ],
+  [
+    `${CAS}\nek_algorithms = ["rsa", "ecc"]\nek_templates = ["L-1", "H-1"]`,
+    ['"ek_templates" names no template of kind "ecc", which ek_algorithms lists'],
+  ],
   [`${CAS}\npcrs = "sha256:0 sha1:0"`, ['"pcrs" names a SHA-1 bank, which needs allow_sha1_bank = true']],
   [
     `${CAS}\nmanufacturers = ["swtpm"]`,
@@ -307,6 +327,8 @@ test.each([
   `${BUNDLE}\n${LISTS}\ncrl_policy = "warn"`,
   `${CAS}\n${LISTS}\ncrl_policy = "off"\nbundle "b" {\nca_path = "b"\ncrl_policy = "warn"\n}`,
   `${CAS}\nwire = "spire-tpm-plugin"\nek_algorithms = ["ecc", "rsa"]`,
+  `${CAS}\nek_templates = ["H-3"]`,
+  `${CAS}\nek_algorithms = ["ecc"]\nek_templates = ["H-3", "L-2"]`,
   `${LIST}\nenforce = false`,
 ])('%j fits', (hcl) => {
   expect(problems(hcl)).toEqual([]);

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Attestation, Attestor } from '../../src/agent/attest.ts';
+import { EK_TEMPLATES } from '../../src/tpm/templates.ts';
 import type { Policy } from '../../src/verifier/policy.ts';
 import { begin, finish, type Verdict } from '../../src/verifier/verify.ts';
 import { trustStoreFrom } from '../../src/x509/trust-store.ts';
@@ -13,7 +14,11 @@ export { pcrs, TRUST_DOMAIN } from './policy.ts';
 export function policyFor(tpm: Pick<SoftwareTpm, 'caPath'>, changes: Partial<Policy> = {}): Policy {
   const { anchors, problems } = trustStoreFrom([{ name: 'ca', bytes: readFileSync(tpm.caPath) }]);
   if (problems.length > 0) throw new Error(problems.map(({ message }) => message).join());
-  return testPolicy({ bundles: [bundle(anchors, SOFTWARE)], ekAlgorithms: ['rsa', 'ecc'], ...changes });
+  return testPolicy({
+    bundles: [bundle(anchors, SOFTWARE)],
+    ekTemplates: EK_TEMPLATES.map(({ name }) => name),
+    ...changes,
+  });
 }
 
 export interface JudgedAttestation extends Attestation {

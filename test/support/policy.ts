@@ -42,7 +42,7 @@ export function testPolicy(changes: Partial<Policy> = {}): Policy {
     isDenied: undefined,
     enforce: true,
     pcrs: [pcrs('sha256:0-7')],
-    ekAlgorithms: ['rsa'],
+    ekTemplates: ['L-1'],
     allowSha1Bank: false,
     wire: 'tpm-attestor',
     challengeTimeoutMs: 60_000,

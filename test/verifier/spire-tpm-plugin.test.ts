@@ -105,7 +105,7 @@ describeCorpus('a recorded exchange', () => {
     const payload = file('with-certificate/1-payload.json');
     expect(findingsOf(payload, { ...certified(), wire: 'tpm-attestor' })).toEqual(['evidence.wire']);
     expect(findingsOf(payload, certified({}))).toEqual(['ek.software_tpm']);
-    expect(findingsOf(payload, { ...certified(), ekAlgorithms: ['ecc'] })).toEqual(['ek.algorithm']);
+    expect(findingsOf(payload, { ...certified(), ekTemplates: ['L-2'] })).toEqual(['ek.algorithm']);
     expect(findingsOf(payload, { ...listed, isListed: () => false })).toEqual(['ek.not_listed']);
   });
 });

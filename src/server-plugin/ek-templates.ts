@@ -1,0 +1,73 @@
+/** `ek_algorithms` and `ek_templates`: by which of its endorsement keys a machine may attest, and so how many IDs it has. */
+import { EK_TEMPLATES, type EkTemplate, type EkTemplateName, ekTemplateNamed } from '../tpm/templates.ts';
+
+export type EkAlgorithm = EkTemplate['algorithm'];
+
+/** One for each kind: the templates of which nearly every TPM has its certificates. */
+const DEFAULTS: Readonly<Record<EkAlgorithm, EkTemplateName>> = { rsa: 'L-1', ecc: 'L-2' };
+
+/** What a server accepts by default. */
+export const DEFAULT_EK_TEMPLATES: readonly EkTemplateName[] = [DEFAULTS.rsa];
+
+export function isEkAlgorithm(text: string): text is EkAlgorithm {
+  return Object.hasOwn(DEFAULTS, text);
+}
+
+export function isEkTemplateName(text: string): text is EkTemplateName {
+  return EK_TEMPLATES.some(({ name }) => name === text);
+}
+
+/** What is wrong with the list of `ek_templates`, as the end of a sentence. */
+export function ekTemplatesProblem(list: readonly string[]): string | undefined {
+  if (list.length > 0 && list.every(isEkTemplateName)) return undefined;
+  return `must list templates of endorsement keys: ${EK_TEMPLATES.map(({ name }) => name).join(', ')}`;
+}
+
+/** Both options as they were given; undefined for one that was not. */
+export interface EkTemplateOptions {
+  readonly algorithms: readonly EkAlgorithm[] | undefined;
+  readonly templates: readonly EkTemplateName[] | undefined;
+}
+
+/** `ek_templates` where it is given, else the default template of each kind in `ek_algorithms`. */
+export function acceptedEkTemplates({ algorithms, templates }: EkTemplateOptions): readonly EkTemplateName[] {
+  const listed = templates ?? algorithms?.map((algorithm) => DEFAULTS[algorithm]);
+  return [...new Set(listed ?? DEFAULT_EK_TEMPLATES)];
+}
+
+/** Where the two options contradict each other, as the end of a sentence that starts with `ek_templates`. */
+export function ekTemplatesConflict({ algorithms, templates }: EkTemplateOptions): string | undefined {
+  if (algorithms === undefined || templates === undefined) return undefined;
+  const other = templates.find((name) => !algorithms.includes(ekTemplateNamed(name).algorithm));
+  if (other !== undefined)
+    return `names ${other}, of kind "${ekTemplateNamed(other).algorithm}", which ek_algorithms does not list`;
+  const left = algorithms.find((kind) => !templates.some((name) => ekTemplateNamed(name).algorithm === kind));
+  return left === undefined ? undefined : `names no template of kind "${left}", which ek_algorithms lists`;
+}
+
+/** For the log: a machine has an ID by each. None where it has one. */
+export function ekTemplateWarnings(accepted: readonly EkTemplateName[]): readonly string[] {
+  if (accepted.length < 2) return [];
+  return [
+    `ek_templates: endorsement keys of ${accepted.join(', ')} are accepted, so one TPM has up to ${accepted.length} IDs, and ` +
+      'who is denied or banned by one of them can come back by another; put every hash of "tpm-attestor ek hash --all" into deny_path',
+  ];
+}
+
+/** The lines of a server's configuration that accept a template beside those it accepts; none where it does. */
+export function linesAccepting(name: EkTemplateName, accepted: readonly EkTemplateName[]): readonly string[] {
+  if (accepted.includes(name)) return [];
+  const all = [...accepted, name];
+  const before = kindsOf(accepted);
+  const kinds = kindsOf(all);
+  const defaults = acceptedEkTemplates({ algorithms: kinds, templates: undefined });
+  const isDefault = defaults.length === all.length && all.every((one) => defaults.includes(one));
+  return [
+    ...(kinds.length > before.length ? [`ek_algorithms = ${JSON.stringify(kinds).replaceAll(',', ', ')}`] : []),
+    ...(isDefault ? [] : [`ek_templates = ${JSON.stringify(all).replaceAll(',', ', ')}`]),
+  ];
+}
+
+function kindsOf(templates: readonly EkTemplateName[]): readonly EkAlgorithm[] {
+  return (['rsa', 'ecc'] as const).filter((kind) => templates.some((name) => ekTemplateNamed(name).algorithm === kind));
+}
