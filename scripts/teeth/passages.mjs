@@ -462,8 +462,8 @@ export const PASSAGES = [
     'what it revoked is forgotten',
     'A64 refuses what a list revoked that has ended',
     'src/x509/revocation.ts',
-    'for (const list of signed) {',
-    'for (const list of signed.filter((one) => isCurrent(one, now))) {',
+    'for (const list of [...signed, ...indirect]) {',
+    'for (const list of [...signed, ...indirect].filter((one) => isCurrent(one, now))) {',
   ],
   [
     'revocation list (key usage)',

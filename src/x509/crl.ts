@@ -1,6 +1,14 @@
 import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
-import { speaksForOthers, unusableBy, unusableByEntry } from './crl-scope.ts';
+import {
+  type CrlScope,
+  entryIssuer,
+  scopeOf,
+  speaksForOthers,
+  unusableBy,
+  unusableByEntry,
+  unusableForNamers,
+} from './crl-scope.ts';
 import { type DerElement, DerReader, TAG } from './der.ts';
 import { type Extension, readAuthorityKeyIdentifier, readExtensions } from './extensions.ts';
 import { MalformedCertificateError } from './malformed-certificate.ts';
@@ -41,13 +49,18 @@ export interface CertificateRevocationList {
   readonly entries: number;
   /** Why nothing may be concluded from what is not in the list, in one phrase; undefined for one that is the whole. */
   readonly unusable: string | undefined;
-  /** Nothing may be concluded from what is in it either: an entry may be of another issuer's certificate. */
+  /** The same for a certificate that names an indirect list as its own; undefined for one that is the whole of those. */
+  readonly unusableForNamers: string | undefined;
+  readonly scope: CrlScope;
+  /** Nothing may be concluded from what is in it either: nobody knows what an entry is for. */
   readonly speaksForOthers: boolean;
   /**
    * Looks up the content of a certificate's serialNumber, as it stands there. Numbers are compared by value: shipped
    * chips pad theirs with zeros (00000001 is 01), but 80 is negative and not 0080.
+   *
+   * @param issuer canonical name of the certificate's; that of the list where it is left out
    */
-  find(serial: Uint8Array): Revocation | undefined;
+  find(serial: Uint8Array, issuer?: string): Revocation | undefined;
   /** SHA-256 of the list in lower-case hex. */
   readonly fingerprint: string;
 }
@@ -106,9 +119,13 @@ export function* readCrl(bytes: Uint8Array): Pausable<CertificateRevocationList>
   const thisUpdate = readTime(tbs.next('thisUpdate'), ignoreOddity);
   const hasNextUpdate = tbs.nextTag === TAG.UTC_TIME || tbs.nextTag === TAG.GENERALIZED_TIME;
   const nextUpdate = hasNextUpdate ? readTime(tbs.next('nextUpdate'), ignoreOddity) : undefined;
-  const entries = yield* readEntries(tbs.takeIf(TAG.SEQUENCE, 'revokedCertificates'), version);
+  const revoked = tbs.takeIf(TAG.SEQUENCE, 'revokedCertificates');
   const extensions = readListExtensions(tbs, version);
   tbs.finish();
+  const scope = scopeOf(extensions);
+  const entries = yield* readEntries(revoked, version, scope.indirect, issuer.canonical);
+  // RFC 5280 §5.1.2.5 requires one; without it there is no telling whether the list is still the last word.
+  const unusable = entries.unusable ?? (nextUpdate === undefined ? 'has no nextUpdate' : undefined);
 
   const keyId = extensions.get(CRL_EXTENSION.authorityKeyIdentifier);
   const number = extensions.get(CRL_EXTENSION.cRLNumber);
@@ -125,15 +142,17 @@ export function* readCrl(bytes: Uint8Array): Pausable<CertificateRevocationList>
     number: number === undefined ? undefined : readNumber(number.value),
     entries: entries.count,
     speaksForOthers: entries.speaksForOthers || speaksForOthers(extensions),
-    unusable:
-      unusableBy(extensions) ??
-      entries.unusable ??
-      // RFC 5280 §5.1.2.5 requires one; without it there is no telling whether the list is still the last word.
-      (nextUpdate === undefined ? 'has no nextUpdate' : undefined),
-    find(serial: Uint8Array): Revocation | undefined {
-      const offset = entries.offsets.get(serialKey(serial));
+    scope,
+    unusable: unusableBy(extensions) ?? unusable,
+    unusableForNamers: unusableForNamers(extensions, scope) ?? unusable,
+    find(serial: Uint8Array, of = issuer.canonical): Revocation | undefined {
+      const offset = entries.offsets.get(entryKey(serial, of, issuer.canonical));
       if (offset === undefined) return undefined;
-      const { at, reason } = readEntry(new DerReader(input, 'entry', offset).enter(TAG.SEQUENCE, 'value'), version);
+      const { at, reason } = readEntry(
+        new DerReader(input, 'entry', offset).enter(TAG.SEQUENCE, 'value'),
+        version,
+        scope.indirect,
+      );
       return { at, reason };
     },
     get fingerprint(): string {
@@ -158,28 +177,35 @@ function readVersion(tbs: DerReader): Version {
 
 interface Entries {
   readonly count: number;
-  /** Where the entry that revokes a certificate begins, by its serial number. All else is read again when asked for. */
+  /** Where the entry that revokes a certificate begins, by its `entryKey`. All else is read again when asked for. */
   readonly offsets: ReadonlyMap<string, number>;
   readonly unusable: string | undefined;
   readonly speaksForOthers: boolean;
 }
 
 /** RFC 5280 §5.1.2.6 wants no list rather than an empty one; both say that nothing is revoked. */
-function* readEntries(revoked: DerElement | undefined, version: Version): Pausable<Entries> {
+function* readEntries(
+  revoked: DerElement | undefined,
+  version: Version,
+  indirect: boolean,
+  listIssuer: string,
+): Pausable<Entries> {
   const offsets = new Map<string, number>();
+  let issuer = listIssuer;
   let unusable: string | undefined;
   let forOthers = false;
   let count = 0;
   for (const list = revoked?.enter(); list !== undefined && !list.atEnd; count++) {
     if (count % ENTRIES_PER_STEP === 0) yield;
     const element = list.take(TAG.SEQUENCE, `[${count}]`);
-    const entry = readEntry(element.enter(), version);
+    const entry = readEntry(element.enter(), version, indirect);
+    issuer = entry.issuer ?? issuer;
     unusable ??= entry.unusable;
     forOthers ||= entry.unusable !== undefined;
     // Lifts an entry of an earlier list (RFC 5280 §5.3.1): a thing for delta CRLs, and here never one for lifting
     // what the same list revokes. Of two entries that do revoke a certificate, the first is told.
     if (entry.reason === 'removeFromCRL') continue;
-    const key = serialKey(entry.serial);
+    const key = entryKey(entry.serial, issuer, listIssuer);
     if (!offsets.has(key)) offsets.set(key, element.offset);
   }
   return { count, offsets, unusable, speaksForOthers: forOthers };
@@ -187,16 +213,18 @@ function* readEntries(revoked: DerElement | undefined, version: Version): Pausab
 
 interface Entry extends Revocation {
   readonly serial: Uint8Array;
+  /** Canonical; undefined where it is that of the entry before. */
+  readonly issuer: string | undefined;
   readonly unusable: string | undefined;
 }
 
-function readEntry(entry: DerReader, version: Version): Entry {
+function readEntry(entry: DerReader, version: Version, indirect: boolean): Entry {
   // No limit to its length: a number that no certificate can have must not take the other entries with it.
   const integer = entry.take(TAG.INTEGER, 'userCertificate');
   const serial = integer.content;
   if (serial.length === 0) integer.fail('an INTEGER without content');
   const at = readTime(entry.next('revocationDate'), ignoreOddity);
-  if (entry.atEnd) return { serial, at, reason: undefined, unusable: undefined };
+  if (entry.atEnd) return { serial, at, issuer: undefined, reason: undefined, unusable: undefined };
   if (version === 1) entry.fail('extensions in an entry of a version 1 list');
   const extensions = readExtensions(entry.enter(TAG.SEQUENCE, 'crlEntryExtensions'), ignoreOddity);
   entry.finish();
@@ -204,8 +232,9 @@ function readEntry(entry: DerReader, version: Version): Entry {
   return {
     serial,
     at,
+    issuer: indirect ? entryIssuer(extensions) : undefined,
     reason: reason === undefined ? undefined : readReason(reason.value),
-    unusable: unusableByEntry(extensions),
+    unusable: unusableByEntry(extensions, indirect),
   };
 }
 
@@ -237,6 +266,11 @@ function readNumber(value: Uint8Array): string {
   if ((content[0] ?? 0) >= 0x80) reader.fail('a negative number');
   if (content.length > MAX_NUMBER_BYTES) reader.fail(`a number of ${content.length} bytes`);
   return Buffer.from(content).toString('hex');
+}
+
+/** Serial numbers mean nothing beside another issuer's name; that of the list is left out, as nearly all entries are its. */
+function entryKey(serial: Uint8Array, issuer: string, listIssuer: string): string {
+  return issuer === listIssuer ? serialKey(serial) : `${serialKey(serial)} of ${issuer}`;
 }
 
 /** Equal for content octets of INTEGERs that have the same value. */

@@ -36,7 +36,7 @@ export class PathSearch {
     this.#question = question;
     this.#graph = new IssuerGraph(question.leaf, question.intermediates, question.anchors);
     this.#checks = question.checks ?? new SignatureChecks();
-    this.#revocation = new RevocationCheck(question.revocation, question.now);
+    this.#revocation = new RevocationCheck(question.revocation, question.now, question.anchors);
     this.#tried = new Set(this.#graph.reachable);
   }
 

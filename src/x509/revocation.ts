@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 import type { Certificate } from './certificate.ts';
 import { type CertificateRevocationList, readCrl } from './crl.ts';
+import { isNamedBy } from './crl-scope.ts';
 import { formatName } from './name.ts';
 import { describe, type PathProblem, signatureProblemOf } from './path-rules.ts';
 import { finished, type Pausable } from './pausable.ts';
@@ -84,16 +85,26 @@ export function crlSetOf(lists: readonly CertificateRevocationList[]): CrlSet {
 }
 
 /**
- * What is known of a certificate's revocation, `issuer` being the one above it in a path that holds (RFC 5280 §6.3).
+ * What is known of a certificate's revocation, `issuer` being the one above it in a path that holds (RFC 5280 §6.3), and
+ * `above` the CAs above that one.
  *
  * The issuer's very key must have signed a list: a name may have several keys, and who holds another has no say. Any such
  * list that names the certificate revokes it, be it stale, not begun, one of a part, or weakly signed: a hold that was
  * released is over when the lists with it are taken away. Otherwise the newest list that is current, complete and soundly
  * signed by an issuer that may sign lists says that the certificate is good.
  *
+ * An indirect list of a CA further up revokes what it names by issuer and number: that CA could withdraw the issuer as well.
+ * It says that a certificate is good only where the certificate names the list as its own (§6.3.3 (b)).
+ *
  * @throws {TypeError} when `now` is no moment, or the certificate is of another issuer.
  */
-export function revocationOf(certificate: Certificate, issuer: Certificate, crls: CrlSet, now: Date): RevocationStatus {
+export function revocationOf(
+  certificate: Certificate,
+  issuer: Certificate,
+  crls: CrlSet,
+  now: Date,
+  above: readonly Certificate[] = [],
+): RevocationStatus {
   // Every comparison with such a date is false.
   if (Number.isNaN(now.getTime())) throw new TypeError('now is an invalid date');
   // Serial numbers mean nothing beside another issuer's list.
@@ -101,19 +112,39 @@ export function revocationOf(certificate: Certificate, issuer: Certificate, crls
     throw new TypeError(`${describe(certificate)} is not of the issuer ${describe(issuer)}`);
   }
   const named = crls.byIssuer.get(issuer.subject.canonical) ?? [];
-  if (named.length === 0) return unknown(`no revocation list of ${describe(issuer)} is known`);
   const problems = new Map(named.map((list) => [list, crls.signatureProblem(list, issuer)]));
   const signed = named.filter((list) => problems.get(list) === undefined);
-  if (signed.length === 0) return unknown(mostTelling([...problems.values()]));
-  for (const list of signed) {
-    const found = list.speaksForOthers ? undefined : list.find(certificate.serial);
+  const indirect = above.flatMap((ca) => indirectLists(ca, crls));
+  for (const list of [...signed, ...indirect]) {
+    const found = list.speaksForOthers ? undefined : list.find(certificate.serial, certificate.issuer.canonical);
     if (found !== undefined) return { status: 'revoked', ...found };
   }
-  if (issuer.keyUsage?.has('cRLSign') === false) return unknown(`${describe(issuer)} may not sign revocation lists`);
-  const usable = signed.filter((list) => faultOf(list) === undefined);
+  const mayNotSign = issuer.keyUsage?.has('cRLSign') === false;
+  const own = mayNotSign ? [] : signed.filter((list) => faultOf(list) === undefined);
+  const theirs = [issuer, ...above]
+    .filter((ca) => ca.keyUsage?.has('cRLSign') !== false)
+    .flatMap((ca) => indirectLists(ca, crls));
+  const usable = [...own, ...theirs.filter((list) => isWholeFor(certificate, list))].sort(
+    (a, b) => startOf(b) - startOf(a),
+  );
   const deciding = usable.find((list) => isCurrent(list, now));
-  if (deciding === undefined) return unknown(whyNone(usable, signed, now));
-  return { status: 'good', steady: steadyOf(deciding, usable, now) };
+  if (deciding !== undefined) return { status: 'good', steady: steadyOf(deciding, usable, now) };
+  if (usable.length === 0 && named.length === 0) return unknown(`no revocation list of ${describe(issuer)} is known`);
+  if (usable.length === 0 && signed.length === 0) return unknown(mostTelling([...problems.values()]));
+  if (usable.length === 0 && mayNotSign) return unknown(`${describe(issuer)} may not sign revocation lists`);
+  return unknown(whyNone(usable, signed, now));
+}
+
+/** Those of a CA, signed by its very key. */
+function indirectLists(ca: Certificate, crls: CrlSet): readonly CertificateRevocationList[] {
+  const named = crls.byIssuer.get(ca.subject.canonical) ?? [];
+  return named.filter((list) => list.scope.indirect && crls.signatureProblem(list, ca) === undefined);
+}
+
+/** Whether an indirect list would name the certificate, were it revoked. */
+function isWholeFor({ extensions }: Certificate, list: CertificateRevocationList): boolean {
+  const isSound = unsoundness(list.signatureAlgorithm) === undefined && list.unusableForNamers === undefined;
+  return isSound && isNamedBy(extensions, list.scope, list.issuer);
 }
 
 const unknown = (why: string): RevocationStatus => ({ status: 'unknown', why });

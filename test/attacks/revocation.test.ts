@@ -161,8 +161,9 @@ test('A64 believes no list that says something it does not understand, or is for
   for (const cas of [critical, criticalEntry, delta, partial, indirect, sha1])
     await refuses(under(cas, 'closed', GOOD), 'ek.revocation_unknown');
   // The number may be that of another CA's certificate.
-  for (const cas of [critical, criticalEntry, indirect])
-    await refuses(under(cas, 'closed', BAD), 'ek.revocation_unknown');
+  for (const cas of [critical, criticalEntry]) await refuses(under(cas, 'closed', BAD), 'ek.revocation_unknown');
+  // An indirect list revokes its own issuer's certificates, too.
+  await refuses(under(indirect, 'closed', BAD), 'ek.revoked');
 });
 
 test('A64 refuses whom a list names that is for a part, or weakly signed, or of a CA that may sign none', async () => {

@@ -162,3 +162,29 @@ describeCorpus('quotes of the field', () => {
     }
   });
 });
+
+describeCorpus('certificates of the field', () => {
+  interface Report {
+    readonly verdict: string;
+    readonly findings: readonly { readonly code: string }[];
+    readonly notes: readonly string[];
+  }
+  const judged = async (...args: readonly string[]): Promise<Report & { readonly code: number | null; codes: string[] }> => {
+    const { code, stdout } = await cli(['ek', 'verify', ...args, '--json']);
+    const report: Report = JSON.parse(stdout);
+    return { ...report, code, codes: report.findings.map((finding) => finding.code) };
+  };
+  const at = ['--at', '2026-12-01T00:00:00Z'];
+
+  test('09: a certificate that an indirect list of the root names is revoked, by every crl_policy that asks', async () => {
+    const lists = ['--ca-path', field('09/cas.pem'), '--crl-path', field('09/indirect'), ...at];
+    expect(await judged(field('09/v-base.der'), ...lists)).toMatchObject({ code: 1, codes: ['ek.revoked'] });
+    expect(await judged(field('09/v-base.der'), ...lists, '--crl-policy', 'warn')).toMatchObject({
+      code: 1,
+      codes: ['ek.revoked'],
+    });
+    // Its neighbour, of another number, names the list as its own: it is good.
+    const good = await judged(field('09/v-cdp-indirect.der'), ...lists);
+    expect(good).toMatchObject({ code: 0, codes: [] });
+  });
+});

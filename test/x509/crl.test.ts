@@ -140,9 +140,9 @@ const unusable: readonly [string, string, Partial<CrlRecipe>][] = [
 test.each(unusable)('reads %s and says that it is not to be relied upon', (_, why, recipe) => {
   const list = read(recipe);
   expect(list.unusable).toBe(why);
-  // A part of the issuer's own certificates, or a list that may be of others'.
+  // Its entries say whose certificates they revoke, or may be of anybody's.
   expect(list.speaksForOthers).toBe(
-    !/delta|nextUpdate|distribution point only|end entities|for CAs|some reasons/.test(why),
+    !/delta|nextUpdate|indirect|distribution point only|end entities|for CAs|some reasons/.test(why),
   );
 });
 

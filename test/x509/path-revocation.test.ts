@@ -4,8 +4,16 @@ import { describe, expect, test } from 'vitest';
 import { type PathVerdict, validatePath } from '../../src/x509/path.ts';
 import { crlsFrom } from '../../src/x509/revocation.ts';
 import { anchorsOf } from '../../src/x509/trust-store.ts';
-import { commonName, NOW } from '../support/certificate-recipe.ts';
-import { type CrlRecipe, LIST_PERIOD, mintCrl, REVOKED_AT } from '../support/crl-recipe.ts';
+import { commonName, type ExtensionRecipe, NOW, name as nameOf } from '../support/certificate-recipe.ts';
+import {
+  type CrlRecipe,
+  deltaIndicator,
+  issuingDistributionPoint,
+  LIST_PERIOD,
+  mintCrl,
+  REVOKED_AT,
+} from '../support/crl-recipe.ts';
+import { explicit, sequence, tlv } from '../support/der-writer.ts';
 import {
   EK_USAGE,
   type KeyPair,
@@ -220,4 +228,115 @@ test('a path is accepted exactly when one of the two ways is clear', () => {
     }),
     { numRuns: 300 },
   );
+});
+
+/** Lists of the shape of Intel's on-die CA: one of a CA above is for what the CAs below it issued. */
+describe('an indirect list', () => {
+  const directoryName = (text: string): Uint8Array => explicit(4, nameOf(commonName(text)));
+  const issuedBy = (text: string): ExtensionRecipe => ({
+    oid: '2.5.29.29',
+    critical: true,
+    value: sequence(directoryName(text)),
+  });
+  const address = (text: string): Uint8Array => tlv(0x86, Buffer.from(text));
+  const fullName = (text: string): Uint8Array => explicit(0, address(text));
+  const AT = 'http://crl.example/indirect.crl';
+  const INDIRECT = issuingDistributionPoint({ 0: fullName(AT), 4: true });
+  const naming = (at: string, crlIssuer: string): ExtensionRecipe => ({
+    oid: '2.5.29.31',
+    value: sequence(sequence(explicit(0, fullName(at)), explicit(2, directoryName(crlIssuer)))),
+  });
+  const leafWith = (...extraExtensions: readonly ExtensionRecipe[]): Minted =>
+    mintEkCertificate(
+      { issuer: 'CA', key: key('CA') },
+      { serial: serial(5), publicKey: spkiOf(keyPair('p256', 'ek').publicKey), extraExtensions },
+    );
+  const indirect = (recipe: Partial<CrlRecipe> & { revoked?: CrlRecipe['revoked'] }, by = 'Old Root'): Uint8Array =>
+    listOf(by, { extraExtensions: [INDIRECT], ...recipe });
+  const asked = (lists: readonly Uint8Array[], of: Minted = leaf): readonly string[] => {
+    const verdict = validatePath({
+      leaf: of.certificate,
+      intermediates: [byOld.certificate],
+      anchors: anchorsOf([oldRoot.certificate]),
+      now: NOW,
+      requireEku: EK_USAGE,
+      // The list of the root, which is no indirect one, is for the CA.
+      revocation: {
+        crls: crlsFrom([listOf('Old Root'), ...lists].map((bytes, i) => ({ name: `${i}`, bytes }))).crls,
+        required: true,
+      },
+    });
+    return verdict.ok ? ['ok'] : verdict.problems.map(({ code }) => code);
+  };
+  const ofCa = (n: number) => ({ serial: serial(n), extraExtensions: [issuedBy('CA')] });
+
+  test('revokes by issuer and number, whether the certificate names it or not', () => {
+    expect(asked([indirect({ revoked: [ofCa(5)] })])).toEqual(['revoked']);
+    expect(asked([indirect({ revoked: [ofCa(5)] })], leafWith(naming(AT, 'Old Root')))).toEqual(['revoked']);
+    // Also beside a list of the issuer that knows nothing of it, and when it is stale.
+    expect(asked([indirect({ revoked: [ofCa(5)] }), listOf('CA')])).toEqual(['revoked']);
+    expect(asked([indirect({ revoked: [ofCa(5)], nextUpdate: LIST_PERIOD.thisUpdate })])).toEqual(['revoked']);
+  });
+
+  test('says whose certificate an entry revokes for those behind it, too', () => {
+    expect(asked([indirect({ revoked: [ofCa(9), { serial: serial(5) }] })])).toEqual(['revoked']);
+    const back = { serial: serial(5), extraExtensions: [issuedBy('Other CA')] };
+    expect(asked([indirect({ revoked: [ofCa(9), back] }), listOf('CA')])).toEqual(['ok']);
+  });
+
+  test.each<[string, Uint8Array]>([
+    ['names the number of another issuer', indirect({ revoked: [{ ...ofCa(5), extraExtensions: [issuedBy('CB')] }] })],
+    ['names the number of its own issuer', indirect({ revoked: [{ serial: serial(5) }] })],
+    ['names another number', indirect({ revoked: [ofCa(6)] })],
+    ['is signed by a CA that is not above', indirect({ revoked: [ofCa(5)] }, 'New Root')],
+    ['is signed by another key', indirect({ revoked: [ofCa(5)], signer: key('thief').privateKey })],
+    ['does not say that it is one', listOf('Old Root', { revoked: [ofCa(5)] })],
+    [
+      'is for attribute certificates',
+      indirect({ revoked: [ofCa(5)], extraExtensions: [issuingDistributionPoint({ 4: true, 5: true })] }),
+    ],
+  ])('that %s revokes nothing', (_, list) => {
+    expect(asked([list, listOf('CA')])).toEqual(['ok']);
+  });
+
+  test('is heard also where the CA below it is an anchor itself', () => {
+    const both = (lists: readonly Uint8Array[], anchors: readonly Minted[]): readonly string[] => {
+      const verdict = ask({ lists: [...lists, listOf('CA')], anchors, intermediates: [] });
+      return verdict.ok ? ['ok'] : verdict.problems.map(({ code }) => code);
+    };
+    expect(both([indirect({ revoked: [ofCa(5)] })], [oldRoot, byOld])).toEqual(['revoked']);
+    expect(both([indirect({ revoked: [ofCa(6)] })], [oldRoot, byOld])).toEqual(['ok']);
+    // Of a root that nobody configured, or that certified another.
+    expect(both([indirect({ revoked: [ofCa(5)] })], [byOld])).toEqual(['ok']);
+    expect(both([indirect({ revoked: [ofCa(5)] })], [oldRoot, byNew])).toEqual(['ok']);
+  });
+
+  test('says that a certificate is good which names it, by address and issuer', () => {
+    expect(asked([indirect({})], leafWith(naming(AT, 'Old Root')))).toEqual(['ok']);
+    expect(asked([indirect({ revoked: [ofCa(6)] })], leafWith(naming(AT, 'Old Root')))).toEqual(['ok']);
+  });
+
+  test.each<[string, Minted, Uint8Array]>([
+    ['of a certificate that names none', leaf, indirect({})],
+    ['of one that names another address', leafWith(naming(`${AT}2`, 'Old Root')), indirect({})],
+    ['of one that names another issuer', leafWith(naming(AT, 'CA')), indirect({})],
+    ['when it has ended', leafWith(naming(AT, 'Old Root')), indirect({ nextUpdate: LIST_PERIOD.thisUpdate })],
+    [
+      'when it is for CAs only',
+      leafWith(naming(AT, 'Old Root')),
+      indirect({ extraExtensions: [issuingDistributionPoint({ 0: fullName(AT), 2: true, 4: true })] }),
+    ],
+    [
+      'when it is for some reasons only',
+      leafWith(naming(AT, 'Old Root')),
+      indirect({
+        extraExtensions: [issuingDistributionPoint({ 0: fullName(AT), 3: Uint8Array.of(6, 0x40), 4: true })],
+      }),
+    ],
+    ['when it is a delta', leafWith(naming(AT, 'Old Root')), indirect({ extraExtensions: [INDIRECT, deltaIndicator] })],
+    ['when another key signed it', leafWith(naming(AT, 'Old Root')), indirect({ signer: key('thief').privateKey })],
+    ['when it is no indirect one', leafWith(naming(AT, 'Old Root')), listOf('Old Root', { number: 7 })],
+  ])('says nothing good %s', (_, of, list) => {
+    expect(asked([list], of)).toEqual(['revocation_unknown']);
+  });
 });

@@ -150,7 +150,7 @@ const unknown: readonly [string, string, 'revokes' | 'says nothing', Partial<Crl
   [
     'an indirect list',
     `${LIST} is an indirect CRL`,
-    'says nothing',
+    'revokes',
     { extraExtensions: [issuingDistributionPoint({ 4: true })] },
   ],
   ['a list without an end', `${LIST} has no nextUpdate`, 'revokes', { nextUpdate: null }],
