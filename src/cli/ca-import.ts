@@ -14,6 +14,7 @@ interface ImportOptions extends JsonOptions {
   readonly manufacturer?: readonly string[];
   readonly allowSoftware?: true;
   readonly allowCloud?: true;
+  readonly allowUnknown?: true;
   readonly at?: Date;
   readonly dryRun?: true;
 }
@@ -35,6 +36,7 @@ export function caImportCommand(): Command {
     )
     .option('--allow-software', 'CAs of software TPMs, too')
     .option('--allow-cloud', 'CAs of the virtual TPMs of clouds, too')
+    .option('--allow-unknown', 'CAs that tell nothing of TPMs, as those of the web, too')
     .option('--dry-run', 'write nothing')
     .addOption(atOption())
     .addOption(jsonOption())
@@ -62,6 +64,7 @@ async function importAuthorities(sources: readonly string[], options: ImportOpti
     now: options.at ?? new Date(),
     allowSoftware: options.allowSoftware ?? false,
     allowCloud: options.allowCloud ?? false,
+    allowUnknown: options.allowUnknown ?? false,
     manufacturers: options.manufacturer ?? [],
   });
   const there = fingerprintsIn(folder);

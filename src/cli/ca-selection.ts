@@ -1,6 +1,11 @@
 /** Which of the certificates that were read become anchors, and why the others do not. */
 import { authorityKind, authorityManufacturer } from '../x509/authority-kinds.ts';
-import { type AuthorityProblemCode, authorityFaults } from '../x509/authority-problems.ts';
+import {
+  type AuthorityProblemCode,
+  authorityFaults,
+  tellingAuthorities,
+  unknownAuthority,
+} from '../x509/authority-problems.ts';
 import type { Certificate } from '../x509/certificate.ts';
 import { describe } from '../x509/path-rules.ts';
 import { slugOf } from './authority-file.ts';
@@ -11,6 +16,8 @@ export interface SelectionRules {
   readonly now: Date;
   readonly allowSoftware: boolean;
   readonly allowCloud: boolean;
+  /** CAs that tell nothing of TPMs. */
+  readonly allowUnknown: boolean;
   /** Empty for all. */
   readonly manufacturers: readonly string[];
 }
@@ -37,6 +44,7 @@ export function selectCertificates(certificates: readonly ImportedCertificate[],
   refuseAbsent(certificates, rules.manufacturers);
   const wanted = new Set(rules.manufacturers.map(slugOf));
   const seen = new Set<string>();
+  const telling = tellingAuthorities(certificates.map(({ certificate }) => certificate));
   const selected: SelectedCertificate[] = [];
   const leftOut: LeftOutCertificate[] = [];
   for (const imported of certificates) {
@@ -44,7 +52,11 @@ export function selectCertificates(certificates: readonly ImportedCertificate[],
     if (seen.has(certificate.fingerprint)) continue;
     seen.add(certificate.fingerprint);
     const one = { certificate, source, manufacturer: namesOf(imported)[0] ?? 'unknown' };
-    const reason = reasonAgainst(imported, rules, wanted);
+    const unknown =
+      rules.allowUnknown || imported.folder !== undefined || telling.has(certificate)
+        ? undefined
+        : unknownAuthority(certificate);
+    const reason = reasonAgainst(imported, rules, wanted) ?? unknown;
     if (reason === undefined) selected.push(one);
     else leftOut.push({ ...one, ...reason });
   }

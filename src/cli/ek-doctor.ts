@@ -75,7 +75,7 @@ async function ofTpm(options: DoctorOptions, context: EnrolmentContext): Promise
     await takeEndorsementInventory(run, options.ek, passwordFilesOf(options), search),
   ]);
   const subjects = subjectsOfTpm(inventory, options.ek, facts.manufacturerId);
-  const diagnoses = subjects.map((subject) => diagnose(subject, context.judge));
+  const diagnoses = ownKeysNamed(subjects.map((subject) => diagnose(subject, context.judge)));
   const taken = diagnoses.find(({ subject }) => subject.taken);
   const ofAll = [
     ...(inventory.error === undefined ? [] : [remarkOfError(inventory.error, 'agent.no_key', null, inventory.refused)]),
@@ -93,6 +93,25 @@ async function ofTpm(options: DoctorOptions, context: EnrolmentContext): Promise
     document: documentOf(tpmEntry(facts), diagnoses, findings, ways, context),
     exitCode: taken !== undefined && isSound(taken) ? EXIT.OK : EXIT.UNTRUSTED,
   };
+}
+
+/** A certificate beside the wrong key is no copied one where its key is another of this very TPM. */
+function ownKeysNamed(diagnoses: readonly EkDiagnosis[]): readonly EkDiagnosis[] {
+  return diagnoses.map((one) => {
+    const certified = one.certificate?.pub_hash ?? null;
+    const owner = diagnoses.find(({ subject }) => subject.pubHash === certified && subject !== one.subject);
+    if (certified === null || owner === undefined || one.subject.pubHash === certified) return one;
+    const findings = one.findings.map((finding) =>
+      finding.code !== 'ek.key_mismatch' && finding.code !== 'nv.other_key'
+        ? finding
+        : {
+            ...finding,
+            message: `${finding.message}: it is for the ${owner.subject.id} key of this very TPM`,
+            remedy: `Let the agent take the ${owner.subject.id} key; the certificate says nothing of this one.`,
+          },
+    );
+    return { ...one, findings };
+  });
 }
 
 async function ofFiles(paths: readonly string[], context: EnrolmentContext): Promise<Outcome> {

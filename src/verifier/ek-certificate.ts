@@ -1,6 +1,6 @@
 /** An endorsement certificate: whether one of the operator's bundles of CAs vouches for it, and for what TPM. Pure. */
 import type { Certificate } from '../x509/certificate.ts';
-import { checkEkProfile, type EkCertificateFacts, type EkProblemCode } from '../x509/ek-profile.ts';
+import { checkEkProfile, type EkCertificateFacts, type EkProblemCode, isOfTpm12 } from '../x509/ek-profile.ts';
 import { ruleProblems } from '../x509/ek-rules.ts';
 import { KEY_PURPOSE } from '../x509/object-identifiers.ts';
 import { type MissingIssuer, validatePath } from '../x509/path.ts';
@@ -187,19 +187,20 @@ function onceEach(problems: readonly CertificateProblem[]): readonly Certificate
 function allowancesUsed(
   leaf: Certificate,
   chain: readonly Certificate[],
-  { manufacturer, model, specification }: EkCertificateFacts,
+  facts: EkCertificateFacts,
   rules: BundleRules,
   now: Date,
 ): readonly string[] {
+  const { manufacturer, version } = facts;
   const isSha1 = ({ signatureAlgorithm }: Certificate): boolean =>
     signatureAlgorithm.scheme !== 'other' && signatureAlgorithm.hash === 'sha1';
   const used: readonly (readonly [boolean, string])[] = [
     [now > leaf.notAfter, 'allow_expired_ek: the endorsement certificate has expired'],
     [chain.some(({ notBefore }) => now < notBefore), 'allow_not_yet_valid: by this clock its time has not begun'],
     [chain.slice(0, -1).some(isSha1), 'allow_sha1_signatures: a certificate is signed over SHA-1'],
-    [specification?.family === '1.2', 'allow_tpm12: the certificate is for a TPM of family 1.2'],
-    // The one profile that names no model.
-    [model === undefined, 'allow_gce_profile: the certificate names a machine of Google and no TPM'],
+    [isOfTpm12(leaf, facts), 'allow_tpm12: the certificate is for a TPM of family 1.2'],
+    // The one profile that names no firmware version.
+    [version === undefined, 'allow_gce_profile: the certificate names a machine of Google and no TPM'],
     [manufacturer.kind === 'cloud' && rules.kinds.includes('hardware'), 'this is a vTPM of a cloud, no hardware'],
     [manufacturer.kind === 'software', 'allow_software_tpm: this is a software TPM'],
   ];

@@ -94,7 +94,7 @@ export const REMEDIES: Readonly<Record<FindingCode, string>> = {
     'List the pub_hash in hash_path. Where it is the endorsement certificate that expired, allow_expired_ek overlooks it.',
   'ek.not_yet_valid': 'Set the clock of the server right; where it has none at boot, there is allow_not_yet_valid.',
   'ek.weak_signature':
-    'List the pub_hash of this TPM in hash_path: its certificates are signed too weakly. For SHA-1 alone there is allow_sha1_signatures.',
+    'List the pub_hash of this TPM in hash_path: a certificate is signed too weakly, or in a way that is not supported. For SHA-1 alone there is allow_sha1_signatures.',
   'ek.critical_extension':
     'List the pub_hash of this TPM in hash_path: its certificate demands what is not understood.',
   'ek.usage': 'The certificate is not one for an endorsement key; send the endorsement certificate.',

@@ -1,6 +1,7 @@
 /** Whose TPMs a CA certifies, as far as its name and its issuer's tell. */
 import type { Certificate } from './certificate.ts';
 import type { Name } from './name.ts';
+import { KEY_PURPOSE } from './object-identifiers.ts';
 import type { TpmKind } from './vendors.ts';
 
 interface Authority {
@@ -9,6 +10,7 @@ interface Authority {
   /** Of these attributes one must match; an authority with both is one that shares its organisation with others. */
   readonly commonName?: RegExp;
   readonly organization?: RegExp;
+  readonly organizationalUnit?: RegExp;
 }
 
 /**
@@ -25,6 +27,10 @@ const AUTHORITIES: readonly Authority[] = [
   { manufacturer: 'Google', kind: 'cloud', commonName: /^tpm_ek_v1_cloud_host/ },
   { manufacturer: 'Google', kind: 'cloud', organization: /^Google\b/, commonName: /^EK\/AK CA\b/ },
   { manufacturer: 'Microsoft Azure', kind: 'cloud', commonName: /^(Global|Azure) Virtual TPM\b/ },
+  { manufacturer: 'Microsoft', kind: 'cloud', commonName: /\bHyper-V\b/i },
+  // The certificate authority of a vCenter is called after its host, and everywhere of this unit.
+  { manufacturer: 'VMware', kind: 'cloud', organizationalUnit: /^VMware Engineering$/ },
+  { manufacturer: 'VMware', kind: 'cloud', organization: /^VMware\b/ },
   { manufacturer: 'Alibaba Cloud', kind: 'cloud', organization: /^(Aliyun|Alibaba)\b/ },
   { manufacturer: 'AMD', kind: 'hardware', organization: /^(AMD|Advanced Micro Devices)\b/ },
   { manufacturer: 'Atmel', kind: 'hardware', organization: /^Atmel\b/ },
@@ -43,6 +49,7 @@ const AUTHORITIES: readonly Authority[] = [
 
 const COMMON_NAME = '2.5.4.3';
 const ORGANIZATION = '2.5.4.10';
+const ORGANIZATIONAL_UNIT = '2.5.4.11';
 
 /**
  * Whether the CA certifies TPMs in hardware, a cloud's or software ones; undefined where its name does not tell. A name
@@ -57,6 +64,23 @@ export function authorityManufacturer(certificate: Certificate): string | undefi
   return authorityOf(certificate)?.manufacturer;
 }
 
+/** What CAs call themselves that certify endorsement keys, whoever they are of. */
+const OF_TPMS = /\b([vf]?TPMs?\d*|EK|endorsement|trusted platform module|Pluton|PTT)\b/i;
+
+/**
+ * Whether a CA certificate tells in any way that the CA, or the one above it, certifies TPMs: by a known name, its key
+ * purposes, or a word in a name. Those of the web tell nothing of the kind, and everybody can have a certificate of theirs.
+ */
+export function tellsOfTpms(certificate: Certificate): boolean {
+  const { subject, issuer, extKeyUsage } = certificate;
+  const texts = [subject, issuer].flatMap(({ relativeNames }) => relativeNames.flat().map(({ text }) => text ?? ''));
+  return (
+    authorityOf(certificate) !== undefined ||
+    extKeyUsage?.includes(KEY_PURPOSE.ekCertificate) === true ||
+    texts.some((text) => OF_TPMS.test(text))
+  );
+}
+
 /** By the issuer where the subject does not tell: CAs named after a product or a machine have such. */
 function authorityOf({ subject, issuer }: Certificate): Authority | undefined {
   return namedAuthority(subject) ?? namedAuthority(issuer);
@@ -65,10 +89,12 @@ function authorityOf({ subject, issuer }: Certificate): Authority | undefined {
 function namedAuthority(name: Name): Authority | undefined {
   const commonNames = textsOf(name, COMMON_NAME);
   const organizations = textsOf(name, ORGANIZATION);
+  const units = textsOf(name, ORGANIZATIONAL_UNIT);
   const fits = (pattern: RegExp | undefined, texts: readonly string[]): boolean =>
     pattern === undefined || texts.some((text) => pattern.test(text));
   return AUTHORITIES.find(
-    ({ commonName, organization }) => fits(commonName, commonNames) && fits(organization, organizations),
+    ({ commonName, organization, organizationalUnit }) =>
+      fits(commonName, commonNames) && fits(organization, organizations) && fits(organizationalUnit, units),
   );
 }
 

@@ -1,5 +1,5 @@
 /** What is wrong, or worth knowing, with the certificates that are to be anchors for endorsement certificates. */
-import { authorityKind } from './authority-kinds.ts';
+import { authorityKind, tellsOfTpms } from './authority-kinds.ts';
 import { mayBeKeyOf, selfSignature } from './authority-report.ts';
 import type { Certificate, Oddity } from './certificate.ts';
 import { KEY_PURPOSE } from './object-identifiers.ts';
@@ -36,6 +36,7 @@ export type AuthorityProblemCode =
   | 'same_authority'
   | 'software_with_hardware'
   | 'cloud_with_hardware'
+  | 'unknown_authority'
   | 'software_authority'
   | 'cloud_authority'
   | 'weak_self_signature'
@@ -68,6 +69,10 @@ export const AUTHORITY_PROBLEMS: Readonly<Record<AuthorityProblemCode, Kind>> = 
   cloud_with_hardware: {
     severity: 'warning',
     remedy: 'Remove it unless machines of that cloud, all customers’ included, are meant.',
+  },
+  unknown_authority: {
+    severity: 'warning',
+    remedy: 'Remove it unless you know that this CA certifies TPMs; CAs of the web do not.',
   },
   software_authority: { severity: 'remark', remedy: 'Use it for tests only.' },
   cloud_authority: { severity: 'remark', remedy: 'It certifies the machines of all customers of that cloud.' },
@@ -121,6 +126,7 @@ export function judgeAuthorities(authorities: readonly StoredAuthority[], now: D
   const bySubject = groupBySubject(store);
   const withHardware = store.some((certificate) => authorityKind(certificate) === 'hardware');
   const preferred = preferredOfEach(bySubject, now);
+  const known = tellingAuthorities(store);
   return authorities.flatMap(({ certificate, files }) =>
     [
       ...authorityFaults(certificate, now),
@@ -128,6 +134,7 @@ export function judgeAuthorities(authorities: readonly StoredAuthority[], now: D
       ...signatureProblems(certificate),
       ...twinProblems(certificate, preferred),
       ...kindProblems(certificate, withHardware),
+      ...(known.has(certificate) ? [] : [unknownAuthority(certificate)]),
       ...issuerProblems(certificate, bySubject.get(certificate.issuer.canonical) ?? []),
       ...fileProblems(certificate, files),
     ].map(
@@ -179,6 +186,19 @@ function kindProblems(certificate: Certificate, withHardware: boolean): readonly
   if (!withHardware) return [{ code: `${kind}_authority`, message: `${describe(certificate)} certifies ${tpms}` }];
   const message = `${describe(certificate)} certifies ${tpms}, and CAs of TPMs in hardware are beside it`;
   return [{ code: `${kind}_with_hardware`, message }];
+}
+
+/** Those that tell of TPMs, and the CAs above them, by their names. */
+export function tellingAuthorities(store: readonly Certificate[]): ReadonlySet<Certificate> {
+  const known = new Set(store.filter(tellsOfTpms));
+  const bySubject = groupBySubject(store);
+  // What is added while it is walked is walked as well.
+  for (const { issuer } of known) for (const above of bySubject.get(issuer.canonical) ?? []) known.add(above);
+  return known;
+}
+
+export function unknownAuthority(certificate: Certificate): Fault {
+  return { code: 'unknown_authority', message: `nothing in ${describe(certificate)} tells that it certifies TPMs` };
 }
 
 function issuerProblems(certificate: Certificate, named: readonly Certificate[]): readonly Fault[] {

@@ -3,7 +3,13 @@ import { MalformedCertificateError } from './malformed-certificate.ts';
 import { EXTENSION, KEY_PURPOSE } from './object-identifiers.ts';
 import { describe, leafUsageProblems, rocaProblems } from './path-rules.ts';
 import { isOnCurve, weakness } from './subject-public-key.ts';
-import { readTcgSubject, readTpmSpecification, type TcgSubject, type TpmSpecification } from './tcg-attributes.ts';
+import {
+  readTcgName,
+  readTcgSubject,
+  readTpmSpecification,
+  type TcgSubject,
+  type TpmSpecification,
+} from './tcg-attributes.ts';
 import { type TpmKind, tpmVendor } from './vendors.ts';
 
 export type EkProblemCode =
@@ -75,7 +81,7 @@ export function checkEkProfile(certificate: Certificate, options: EkProfileOptio
   const isGce = isOfGoogleInstance(certificate);
   const { facts, problems: unnamed } = isGce ? { facts: GOOGLE_INSTANCE, problems: [] } : readOnce(certificate);
   const naming: EkProblem[] = [...unnamed];
-  const isTpm12 = facts?.specification?.family === '1.2';
+  const isTpm12 = facts !== undefined && isOfTpm12(certificate, facts);
   // What those profiles do not ask for is not missed: whether the profile is accepted is the one question.
   const withoutPurposes = isTpm12 || isGce;
   if (isTpm12 && !options.allowTpm12)
@@ -91,6 +97,14 @@ export function checkEkProfile(certificate: Certificate, options: EkProfileOptio
     problems.push({ code: 'leaf_is_ca', message: `${describe(certificate)} is a CA certificate` });
   }
   return { facts, problems: [...problems, ...naming], withoutPurposes };
+}
+
+/**
+ * Whether the profile of its age is that of TPMs of family 1.2, which wants no key usage. Where the certificate does not say,
+ * the form of the key does: only those TPMs have keys certified for RSAES-OAEP.
+ */
+export function isOfTpm12({ oddities }: Certificate, { specification }: EkCertificateFacts): boolean {
+  return specification === undefined ? oddities.includes('RSAES-OAEP-SPKI') : specification.family === '1.2';
 }
 
 /**
@@ -165,8 +179,32 @@ function readOnce(certificate: Certificate): Reading {
 }
 
 function readFacts(certificate: Certificate, problems: EkProblem[]): EkCertificateFacts | undefined {
+  const subject = readSubject(certificate, problems);
+  if (subject === undefined) return undefined;
+  const named = readTpm(subject);
+  if (typeof named === 'string') {
+    problems.push({ code: 'tpm_attributes', message: `${describe(certificate)}: ${named}` });
+    return undefined;
+  }
+  const oddities: EkOddity[] = [];
+  if (subject.notUtf8) oddities.push('SAN-attribute-not-UTF8String');
+  if (subject.multiValued) oddities.push('multi-valued-RDN');
+  const specification = readSpecification(certificate, oddities);
+  return {
+    manufacturer: { id: named.id, name: tpmVendor(named.id)?.name, kind: kindOf(named, certificate) },
+    model: named.model,
+    version: named.version,
+    specification,
+    oddities,
+  };
+}
+
+/** Where the TPM is named: in the alternative name, and by hypervisors in the subject. */
+function readSubject(certificate: Certificate, problems: EkProblem[]): TcgSubject | undefined {
   const extension = certificate.extensions.get(EXTENSION.subjectAltName);
+  const inSubject = readTcgName(certificate.subject);
   if (extension === undefined) {
+    if (isVirtual(inSubject)) return inSubject;
     problems.push({ code: 'san_missing', message: `${describe(certificate)} has no subject alternative name` });
     return undefined;
   }
@@ -179,37 +217,52 @@ function readFacts(certificate: Certificate, problems: EkProblem[]): EkCertifica
     problems.push({ code: 'san_malformed', message: subject.message });
     return undefined;
   }
-  const named = readTpm(subject);
-  if (typeof named === 'string') {
-    problems.push({ code: 'tpm_attributes', message: `${describe(certificate)}: ${named}` });
+  const [other] = inSubject.manufacturer;
+  if (other !== undefined && subject.manufacturer.length > 0 && !subject.manufacturer.includes(other)) {
+    const message = `${describe(certificate)} names one TPM manufacturer in its subject, another in its alternative name`;
+    problems.push({ code: 'tpm_attributes', message });
     return undefined;
   }
-  const oddities: EkOddity[] = [];
-  if (subject.notUtf8) oddities.push('SAN-attribute-not-UTF8String');
-  if (subject.multiValued) oddities.push('multi-valued-RDN');
-  const specification = readSpecification(certificate, oddities);
-  const vendor = tpmVendor(named.id);
-  return {
-    manufacturer: { id: named.id, name: vendor?.name, kind: vendor?.kind ?? 'hardware' },
-    model: named.model,
-    version: named.version,
-    specification,
-    oddities,
-  };
+  return subject.manufacturer.length === 0 && isVirtual(inSubject) ? inSubject : subject;
+}
+
+/** Those of hypervisors keep to the profile loosely; hardware is held to it. */
+function isVirtual({ manufacturer }: TcgSubject): boolean {
+  return manufacturer.length === 1 && tpmVendor(manufacturerId(manufacturer[0]) ?? '')?.kind === 'cloud';
+}
+
+/** The one manufacturer of virtual TPMs that has some in hardware, too, whose model or issuer is called so. */
+const MICROSOFT = '4D534654';
+
+function kindOf({ id, model }: NamedTpm, { issuer }: Certificate): TpmKind {
+  const names = [model ?? '', ...issuer.relativeNames.flat().map(({ text }) => text ?? '')];
+  if (id === MICROSOFT && names.some((name) => /\bPluton\b/i.test(name))) return 'hardware';
+  return tpmVendor(id)?.kind ?? 'hardware';
+}
+
+interface NamedTpm {
+  readonly id: string;
+  readonly model: string | undefined;
+  readonly version: string;
+}
+
+function manufacturerId(text: string | undefined): string | undefined {
+  return /^id:([0-9a-f]{8})$/i.exec(text ?? '')?.[1]?.toUpperCase();
 }
 
 /** Manufacturer, model and version, each exactly once and well formed; else what is wrong with them. */
-function readTpm(subject: TcgSubject): { id: string; model: string; version: string } | string {
+function readTpm(subject: TcgSubject): NamedTpm | string {
   const { manufacturer, model, version } = subject;
   if (manufacturer.length !== 1 || model.length !== 1 || version.length !== 1) {
     return 'the subject alternative name must hold one TPM manufacturer, one model and one version';
   }
-  const id = /^id:([0-9a-f]{8})$/i.exec(manufacturer[0] ?? '')?.[1]?.toUpperCase();
+  const id = manufacturerId(manufacturer[0]);
   if (id === undefined) return 'the TPM manufacturer is not "id:" and eight hex digits';
   const firmware = /^id:([0-9a-f]{2,8})$/i.exec(version[0] ?? '')?.[1]?.toUpperCase();
   if (firmware === undefined) return 'the TPM version is not "id:" and two to eight hex digits';
   const name = model[0] ?? '';
-  return name === '' ? 'the TPM model is empty' : { id, model: name, version: firmware };
+  if (name === '' && !isVirtual(subject)) return 'the TPM model is empty';
+  return { id, model: name === '' ? undefined : name, version: firmware };
 }
 
 function readSpecification(certificate: Certificate, oddities: EkOddity[]): TpmSpecification | undefined {

@@ -168,7 +168,8 @@ export function signatureProblemOf(
 ): PathProblem | undefined {
   const unsound = unsoundness(algorithm);
   if (unsound !== undefined && !(unsound === 'weak_signature' && allowSha1)) {
-    return { code: unsound, message: `${described()} is signed with ${describeSignature(algorithm)}` };
+    const unsupported = unsound === 'unsupported_signature' ? ', which is not supported' : '';
+    return { code: unsound, message: `${described()} is signed with ${describeSignature(algorithm)}${unsupported}` };
   }
   const { key } = issuer.subjectPublicKeyInfo;
   const weak = weakness(key);

@@ -1,6 +1,6 @@
 import { assertDer, DerReader, objectIdentifier, TAG } from './der.ts';
 import { MalformedCertificateError } from './malformed-certificate.ts';
-import { type NameAttribute, readName, readString } from './name.ts';
+import { type Name, type NameAttribute, readName, readString } from './name.ts';
 import { TCG_ATTRIBUTE } from './object-identifiers.ts';
 
 /** What the TCG has a certificate say about the TPM in its subject alternative name (EK Credential Profile §3.1.2). */
@@ -53,6 +53,19 @@ export function readTcgSubject(value: Uint8Array): TcgSubject {
       found.push(...ours);
     }
   }
+  return subjectOf(found, multiValued);
+}
+
+/** The same from a name: the TPMs of a hypervisor have them in their subject. */
+export function readTcgName({ relativeNames }: Name): TcgSubject {
+  const ours = relativeNames.map((relative) => relative.filter(({ type }) => isTcgAttribute(type)));
+  return subjectOf(
+    ours.flat(),
+    ours.some(({ length }) => length > 1),
+  );
+}
+
+function subjectOf(found: readonly NameAttribute[], multiValued: boolean): TcgSubject {
   const texts = (oid: string): string[] => found.filter(({ type }) => type === oid).map(({ text }) => text ?? '');
   return {
     manufacturer: texts(TCG_ATTRIBUTE.tpmManufacturer),

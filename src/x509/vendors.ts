@@ -5,7 +5,7 @@ export interface TpmVendor {
 }
 
 /**
- * What stands behind a certificate. `cloud`: a vTPM, which anybody who rents a machine has. `software`: software TPMs
+ * What stands behind a certificate. `cloud`: a vTPM of a cloud or hypervisor, which anybody with a machine there has. `software`: software TPMs
  * and simulators, whose keys lie in a file, and examples, which are nobody's.
  */
 export const TPM_KINDS = ['hardware', 'cloud', 'software'] as const;
@@ -33,7 +33,8 @@ const VENDORS: Readonly<Record<string, Entry>> = {
   '49465800': { name: 'Infineon' },
   '494E5443': { name: 'Intel' },
   '4C454E00': { name: 'Lenovo' },
-  '4D534654': { name: 'Microsoft' },
+  // Hyper-V's and Azure's, and of hardware Pluton alone, which names itself.
+  '4D534654': { name: 'Microsoft', kind: 'cloud' },
   '4E534700': { name: 'NSING' },
   '4E534D20': { name: 'National Semiconductor' },
   '4E544300': { name: 'Nuvoton' },
@@ -49,6 +50,7 @@ const VENDORS: Readonly<Record<string, Entry>> = {
   '54584E00': { name: 'Texas Instruments' },
   '57454300': { name: 'Winbond' },
   // Not in the registry.
+  '564D5700': { name: 'VMware', kind: 'cloud' },
   '00001014': { name: 'swtpm', kind: 'software' },
   '49424D20': { name: 'TPM simulator', kind: 'software' },
   '54434700': { name: 'TCG example', kind: 'software' },

@@ -41,6 +41,7 @@ const named = (name: string, recipe: CertificateRecipe = {}): Minted => {
 };
 const intel = named('www.intel.com');
 const old = named('Old', { notAfter: new Date('2021-01-01T00:00:00Z') });
+const web = named('Good Web Root G2');
 const software = named('swtpm-localca');
 const cloud = named('Global Virtual TPM CA - 01');
 
@@ -145,6 +146,24 @@ describe('files, bundles and folders', () => {
     );
   });
 
+  test('leave out CAs that tell nothing of TPMs, unless they are asked for; a CA above one that does is known', async () => {
+    const above = named('Corporate Root');
+    const below = mintAuthority('Corporate TPM CA', keyPair('p256', 'below'), {
+      issuer: 'Corporate Root',
+      key: keyPair('p256', 'Corporate Root'),
+    });
+    put('web/all.pem', pem(web.der, intel.der, above.der, below.der));
+    const { code, added, left_out: leftOut } = await importing(['web']);
+    expect([code, added.length]).toEqual([0, 3]);
+    expect(leftOut.map(({ code: reason, fingerprint }) => [reason, fingerprint])).toEqual([
+      ['unknown_authority', web.certificate.fingerprint],
+    ]);
+    expect(await importing(['web', '--allow-unknown'])).toMatchObject({
+      code: 0,
+      added: [{ subject: 'CN=Good Web Root G2' }],
+    });
+  });
+
   test('of the manufacturers that were named, by folder or by name', async () => {
     put('T/Acme Corp/RootCA/a.cer', root.der);
     put('T/Other/IntermediateCA/i.cer', intel.der);
@@ -183,7 +202,7 @@ describe('files, bundles and folders', () => {
   });
 
   test('whose name holds a line of PEM are read all the same', async () => {
-    const odd = named('x\n-----BEGIN CERTIFICATE-----\n');
+    const odd = named('TPM\n-----BEGIN CERTIFICATE-----\n');
     put('odd.cer', odd.der);
     expect(await importing(['odd.cer'])).toMatchObject({ code: 0, added: [{ file: fileNameOf(odd, 'unknown') }] });
   });
@@ -298,7 +317,7 @@ test('what is written can be read by the server’s user, whatever the umask', a
 
 test('a name in a certificate cannot begin a block of its own, for us or for OpenSSL', async () => {
   // OpenSSL reads a longer line in pieces of 254 bytes; with each ü escaped one would begin there.
-  const evil = named(`${'ü'.repeat(40)}-----BEGIN CERTIFICATE-----`);
+  const evil = named(`${'ü'.repeat(36)}TPM -----BEGIN CERTIFICATE-----`);
   put('evil.pem', pem(evil.der));
   const { added } = await importing(['evil.pem']);
   const path = join(folder, 'cas', added[0]?.file ?? '');
@@ -362,7 +381,7 @@ describe.skipIf(cabextract.code !== 0)('a cabinet (skipped where cabextract is n
       '..\\RootCA\\x.cer',
       '\u001b[2J\n.cer',
     ];
-    put('T.cab', writeCabinet(evil.map((name, i) => ({ name, contents: named(`CA ${i}`).der }))));
+    put('T.cab', writeCabinet(evil.map((name, i) => ({ name, contents: named(`TPM CA ${i}`).der }))));
     const { code, added } = await importing(['T.cab']);
     expect([code, added.length]).toEqual([0, 5]);
     expect(readdirSync(folder).sort()).toEqual(['T.cab', 'cas']);

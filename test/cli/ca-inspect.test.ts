@@ -16,9 +16,9 @@ import { until } from '../support/processes.ts';
 const AT = ['--at', '2026-06-01T12:00:00Z'];
 const { root, intermediate, leaf } = mintEkChain();
 const expired = mintAuthority(
-  'Old',
+  'Old TPM CA',
   keyPair('p256', 'old'),
-  { issuer: 'Old', key: keyPair('p256', 'old') },
+  { issuer: 'Old TPM CA', key: keyPair('p256', 'old') },
   { notAfter: new Date('2021-01-01T00:00:00Z') },
 );
 
@@ -102,14 +102,16 @@ test('ends with 1 where certificates are of no use, and not once the time is ano
 test('--problems shows only those with errors and warnings, and counts all', async () => {
   const { code, certificates, problems, summary } = await inspect('sound', 'useless', '--problems');
   expect(code).toBe(1);
-  expect(certificates.map(({ subject }) => subject).sort()).toEqual(['(empty name)', 'CN=Old']);
+  expect(certificates.map(({ subject }) => subject).sort()).toEqual(['(empty name)', 'CN=Old TPM CA']);
   expect(problems.every(({ severity }) => severity !== 'remark')).toBe(true);
   expect(summary).toMatchObject({ certificates: 4, remarks: 4 });
 });
 
 test('for people each certificate has its lines, its problems with a remedy, and the end counts them', async () => {
   const { stdout } = await cli(['ca', 'inspect', 'sound', 'useless', 'mixed', ...AT], { cwd: folder });
-  expect(stdout).toMatch(/^subject {6}CN=Old\n(?:.+\n)+?error {8}expired: "CN=Old" expired at .*\n {13}Remove it/m);
+  expect(stdout).toMatch(
+    /^subject {6}CN=Old TPM CA\n(?:.+\n)+?error {8}expired: "CN=Old TPM CA" expired at .*\n {13}Remove it/m,
+  );
   expect(stdout).toContain(`cert sha256  ${root.certificate.fingerprint}\n`);
   expect(stdout).toMatch(/^4 certificates: 2 roots, 2 intermediates; 4 errors, /m);
   expect(stdout).toMatch(/^error {12}1 expired$/m);

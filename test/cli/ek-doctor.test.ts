@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
@@ -350,6 +350,20 @@ describe('a TPM whose only certificate is of a key that a server does not accept
     expect(errors(policed)).toContain('ek.template_not_accepted');
     expect(policed.ways[0]?.server).toEqual(['ek_templates = ["L-1", "L-2", "H-3"]']);
   });
+});
+
+test('a certificate of another key of this very TPM is told as that, and not as a copied one', async () => {
+  await certifiedTpm();
+  await (tpm as SoftwareTpm).tpm2('tpm2_nvread', ['0x1c00002', '-o', 'own.der']);
+  await storeIndex(
+    tpm as SoftwareTpm,
+    0x01c0000a,
+    Uint8Array.from(readFileSync(join((tpm as SoftwareTpm).folder, 'own.der'))),
+  );
+  const document = await doctor('--ca-path', 'cas.pem');
+  const mismatch = document.findings.find(({ code }) => code === 'ek.key_mismatch');
+  expect(mismatch).toMatchObject({ ek: 'L-2', message: expect.stringContaining('the L-1 key of this very TPM') });
+  expect(mismatch?.remedy).not.toContain('copied');
 });
 
 test('what is wrong with a key that is not taken is told and does not count', async () => {

@@ -1,7 +1,7 @@
 /** Each command of the field's folders with the verdict that is right (corpus/field/README.md). */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { cli } from '../support/cli.ts';
 import { describeCorpus, readCorpusBytes } from '../support/corpus.ts';
@@ -169,7 +169,9 @@ describeCorpus('certificates of the field', () => {
     readonly findings: readonly { readonly code: string }[];
     readonly notes: readonly string[];
   }
-  const judged = async (...args: readonly string[]): Promise<Report & { readonly code: number | null; codes: string[] }> => {
+  const judged = async (
+    ...args: readonly string[]
+  ): Promise<Report & { readonly code: number | null; codes: string[] }> => {
     const { code, stdout } = await cli(['ek', 'verify', ...args, '--json']);
     const report: Report = JSON.parse(stdout);
     return { ...report, code, codes: report.findings.map((finding) => finding.code) };
@@ -187,4 +189,17 @@ describeCorpus('certificates of the field', () => {
     const good = await judged(field('09/v-cdp-indirect.der'), ...lists);
     expect(good).toMatchObject({ code: 0, codes: [] });
   });
+
+  test.each(['vmw-subject', 'vmw-subject-san', 'vmw-empty-model'])(
+    '08: %s is a virtual TPM, admitted as such and never as hardware',
+    async (name) => {
+      const shape = field(`08/${name}.der`);
+      const open = await judged(shape, '--ca-path', field('08/cas.pem'), ...at);
+      expect(open).toMatchObject({ code: 0, codes: [], notes: ['this is a vTPM of a cloud, no hardware'] });
+      expect(await judged(shape, '--policy', field('08/vs.hcl'), ...at)).toMatchObject({ code: 0, codes: [] });
+      const hardware = join(folder, 'hardware.hcl');
+      writeFileSync(hardware, `bundle "chips" {\n  ca_path = ${JSON.stringify(resolve(field('08/cas.pem')))}\n}\n`);
+      expect(await judged(shape, '--policy', hardware, ...at)).toMatchObject({ code: 1, codes: ['ek.manufacturer'] });
+    },
+  );
 });

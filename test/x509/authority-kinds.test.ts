@@ -1,11 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { authorityKind, authorityManufacturer } from '../../src/x509/authority-kinds.ts';
+import { authorityKind, authorityManufacturer, tellsOfTpms } from '../../src/x509/authority-kinds.ts';
+import { tellingAuthorities } from '../../src/x509/authority-problems.ts';
 import { authorities } from '../support/certificate-corpus.ts';
-import { mintCertificate, type NameRecipe } from '../support/certificate-recipe.ts';
+import { type CertificateRecipe, mintCertificate, type NameRecipe } from '../support/certificate-recipe.ts';
 import { describeCorpus } from '../support/corpus.ts';
 import { keyPair, minted } from '../support/pki.ts';
 
 const O = '2.5.4.10';
+const OU = '2.5.4.11';
 const CN = '2.5.4.3';
 const signer = keyPair('p256', 'kinds').privateKey;
 const named = (...attributes: readonly (readonly [string, string])[]): NameRecipe =>
@@ -35,6 +37,8 @@ describe('a name tells', () => {
     ],
     [named([O, 'Infineon Technologies AG'], [CN, 'Infineon OPTIGA(TM) RSA Root CA']), ['hardware', 'Infineon']],
     [named([CN, 'www.intel.com']), ['hardware', 'Intel']],
+    [named([O, 'vcenter.example'], [OU, 'VMware Engineering'], [CN, 'CA']), ['cloud', 'VMware']],
+    [named([CN, 'Microsoft Hyper-V Virtual TPM Root']), ['cloud', 'Microsoft']],
   ])('%j', (subject, expected) => {
     expect(kindOf(subject)).toEqual(expected);
   });
@@ -51,6 +55,7 @@ describe('a name that is only like one tells nothing', () => {
     [named([O, 'Not Infineon'], [CN, 'Infineon OPTIGA(TM) RSA Root CA'])],
     [named([CN, 'www.intel.com.example'])],
     [named([O, 'GlobalSign'], [CN, 'GlobalSign Root CA'])],
+    [named([OU, 'Not VMware Engineering'], [CN, 'CA'])],
   ])('%j', (subject) => {
     expect(kindOf(subject)).toEqual([undefined, undefined]);
   });
@@ -62,7 +67,28 @@ test('the issuer tells where the subject does not, and never against it', () => 
   expect(kindOf(named([CN, 'swtpm-localca']), infineon)).toEqual(['software', 'swtpm']);
 });
 
+test('a CA tells of TPMs by a name, a word in one, or its key purposes; of the web’s none does', () => {
+  const told = (subject: NameRecipe, recipe: CertificateRecipe = {}): boolean =>
+    tellsOfTpms(
+      minted(mintCertificate({ signer, subject, issuer: subject, basicConstraints: { ca: true }, ...recipe }))
+        .certificate,
+    );
+  for (const name of ['Test TPM Root CA', 'Corporate vTPM CA', 'EK CA 7', 'Endorsement Root']) {
+    expect(told(named([CN, name])), name).toBe(true);
+  }
+  expect(told(named([CN, 'Corporate Root']), { extKeyUsage: ['2.23.133.8.1'] })).toBe(true);
+  for (const name of ['ISRG Root X1', 'GlobalSign Root R3', 'DigiCert Global Root G2', 'TEKTRONIX', 'Corporate Root'])
+    expect(told(named([CN, name])), name).toBe(false);
+  expect(told(named([CN, 'Corporate Root']), { extKeyUsage: ['1.3.6.1.5.5.7.3.1'] })).toBe(false);
+});
+
 describeCorpus('of the real CAs', () => {
+  test('each tells of TPMs', () => {
+    const all = [...authorities('root').anchors.certificates, ...authorities('intermediate').anchors.certificates];
+    expect(all.length).toBeGreaterThan(290);
+    expect(all.filter((one) => !tellingAuthorities(all).has(one))).toEqual([]);
+  });
+
   test.each([
     ['swtpm', 'software', 'swtpm'],
     ['ibm', 'software', 'IBM'],

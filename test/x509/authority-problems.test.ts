@@ -10,10 +10,10 @@ import { derNull, octetString } from '../support/der-writer.ts';
 import { EK_USAGE, keyPair, mintAuthority, mintEkChain } from '../support/pki.ts';
 
 const key = keyPair('p256', 'root');
-const root = (recipe: CertificateRecipe = {}, name = 'Root'): Certificate =>
+const root = (recipe: CertificateRecipe = {}, name = 'TPM Root'): Certificate =>
   mintAuthority(name, key, { issuer: name, key }, recipe).certificate;
 const issued = (recipe: CertificateRecipe = {}): Certificate =>
-  mintAuthority('Sub', keyPair('p256', 'sub'), { issuer: 'Root', key }, recipe).certificate;
+  mintAuthority('Sub', keyPair('p256', 'sub'), { issuer: 'TPM Root', key }, recipe).certificate;
 
 function codesOf(...certificates: readonly Certificate[]): readonly string[] {
   return judged(...certificates).map(({ code }) => code);
@@ -28,6 +28,14 @@ const day = (days: number): Date => new Date(NOW.getTime() + days * 86_400_000);
 
 test('a sound root has no problem', () => {
   expect(codesOf(root())).toEqual([]);
+});
+
+test('a CA that tells nothing of TPMs is a warning, unless one below it does', () => {
+  const web = root({}, 'Web Root');
+  expect(judged(web)).toMatchObject([{ code: 'unknown_authority', severity: 'warning' }]);
+  const below = mintAuthority('A TPM CA', keyPair('p256', 'sub'), { issuer: 'Web Root', key }).certificate;
+  expect(codesOf(web, below)).not.toContain('unknown_authority');
+  expect(codesOf(web, issued())).toContain('unknown_authority');
 });
 
 describe('makes a certificate useless', () => {
@@ -57,15 +65,20 @@ describe('makes a certificate useless', () => {
   test('a key that is too short', () => {
     const short = keyPair('rsa1024', 'short');
     const long = keyPair('rsa2048', 'long');
-    expect(codesOf(mintAuthority('R', short, { issuer: 'R', key: short }).certificate)).toEqual(['weak_key']);
-    expect(codesOf(mintAuthority('R', long, { issuer: 'R', key: long }).certificate)).toEqual([]);
+    expect(codesOf(mintAuthority('TPM R', short, { issuer: 'TPM R', key: short }).certificate)).toEqual(['weak_key']);
+    expect(codesOf(mintAuthority('TPM R', long, { issuer: 'TPM R', key: long }).certificate)).toEqual([]);
   });
 
   test('a signature on itself that its key did not make, and not that of another key of its name', () => {
     const other = keyPair('p256', 'other');
-    const forged = mintAuthority('Root', key, { issuer: 'Root', key: other }, { authorityKeyId: null }).certificate;
+    const forged = mintAuthority(
+      'TPM Root',
+      key,
+      { issuer: 'TPM Root', key: other },
+      { authorityKeyId: null },
+    ).certificate;
     expect(codesOf(forged)).toEqual(['bad_self_signature']);
-    const crossSigned = mintAuthority('Root', key, { issuer: 'Root', key: other }).certificate;
+    const crossSigned = mintAuthority('TPM Root', key, { issuer: 'TPM Root', key: other }).certificate;
     expect(codesOf(crossSigned)).toEqual([]);
     expect([forged, crossSigned, root(), issued()].map(selfSignature)).toEqual(['bad', 'no', 'good', 'no']);
   });
@@ -102,12 +115,12 @@ describe('warns of', () => {
   });
 
   test('no pair of one name with two keys, or of one key with two names', () => {
-    const otherKey = mintAuthority('Root', keyPair('p256', 'b'), {
-      issuer: 'Root',
+    const otherKey = mintAuthority('TPM Root', keyPair('p256', 'b'), {
+      issuer: 'TPM Root',
       key: keyPair('p256', 'b'),
     }).certificate;
     expect(codesOf(root(), otherKey)).toEqual([]);
-    expect(codesOf(root(), root({}, 'Other'))).toEqual([]);
+    expect(codesOf(root(), root({}, 'Other TPM'))).toEqual([]);
   });
 
   test('a twin that is sound is kept before one that has expired', () => {
@@ -137,7 +150,9 @@ describe('remarks', () => {
   test('that the issuer of an intermediate is there, and none of one that only has its name', () => {
     expect(judged(issued(), root())).toMatchObject([{ code: 'issuer_present', severity: 'remark' }]);
     const other = keyPair('p256', 'look-alike');
-    expect(codesOf(issued(), mintAuthority('Root', other, { issuer: 'Root', key: other }).certificate)).toEqual([]);
+    expect(codesOf(issued(), mintAuthority('TPM Root', other, { issuer: 'TPM Root', key: other }).certificate)).toEqual(
+      [],
+    );
   });
 
   test('that one certificate is in two files', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { checkEkProfile, type EkProfileOptions, type EkProfileVerdict } from '../../src/x509/ek-profile.ts';
-import { type CertificateRecipe, commonName, tpmName } from '../support/certificate-recipe.ts';
+import { type CertificateRecipe, commonName, type NameRecipe, tpmName } from '../support/certificate-recipe.ts';
 import { bitString, integer, oid, sequence, set, tlv, utf8String } from '../support/der-writer.ts';
 import { EK_USAGE, type KeyAlgorithm, keyPair, mintEkChain, spkiOf } from '../support/pki.ts';
 
@@ -277,4 +277,50 @@ test('a key that was looked at before is not looked at again, but for what is we
   const known = { keyIsKnown: true };
   expect(codes(check({}, 'rsa2048', known))).toEqual([]);
   expect(codes(check({}, 'rsa1024', known))).toEqual(['weak_key']);
+});
+
+describe('virtual TPMs of hypervisors', () => {
+  const VMWARE = { manufacturer: 'id:564D5700', model: 'VMware TPM2', version: 'id:00020065' };
+  const cloud = { manufacturer: { id: '564D5700', name: 'VMware', kind: 'cloud' } };
+  const subjectOf = (tpm: Record<'manufacturer' | 'model' | 'version', string>): NameRecipe => [
+    { type: '2.23.133.2.1', text: tpm.manufacturer },
+    { type: '2.23.133.2.2', text: tpm.model },
+    { type: '2.23.133.2.3', text: tpm.version },
+  ];
+  const CHIP = { manufacturer: 'id:49465800', model: 'SLB9672', version: 'id:1000' };
+
+  test.each<[string, CertificateRecipe]>([
+    ['in the alternative name', { san: VMWARE }],
+    ['in the subject alone', { san: null, subject: subjectOf(VMWARE) }],
+    ['in both', { san: VMWARE, subject: subjectOf(VMWARE) }],
+    ['with an empty model', { san: { ...VMWARE, model: '' } }],
+  ])('are those of a cloud, named %s', (_, leaf) => {
+    const { facts, problems } = check(leaf, 'rsa2048');
+    expect(problems).toEqual([]);
+    expect(facts).toMatchObject(cloud);
+  });
+
+  test.each<[string, CertificateRecipe, string[]]>([
+    ['hardware in the subject alone', { san: null, subject: subjectOf(CHIP) }, ['san_missing']],
+    ['hardware with an empty model', { san: { ...CHIP, model: '' } }, ['tpm_attributes']],
+    ['two manufacturers', { san: CHIP, subject: subjectOf(VMWARE) }, ['tpm_attributes']],
+    ['no version', { san: null, subject: subjectOf(VMWARE).slice(0, 2) }, ['tpm_attributes']],
+  ])('and not a certificate with %s', (_, leaf, expected) => {
+    expect(codes(check(leaf, 'rsa2048'))).toEqual(expected);
+  });
+
+  test('of Microsoft’s id are a cloud’s, and hardware’s where they are called Pluton', () => {
+    const kindOf = (model: string) =>
+      check({ san: { manufacturer: 'id:4D534654', model, version: 'id:10' } }).facts?.manufacturer.kind;
+    expect([kindOf('Virtual TPM'), kindOf('xCG fTPM'), kindOf('Pluton')]).toEqual(['cloud', 'cloud', 'hardware']);
+  });
+});
+
+test('a certificate without key usage is admitted where the profile of its age had none, and not otherwise', () => {
+  const tpm12 = { allowTpm12: true };
+  const bare = { keyUsage: null, extKeyUsage: null };
+  expect(codes(check({ ...bare, family: '1.2' }, 'rsa2048', tpm12))).toEqual([]);
+  expect(codes(check({ ...bare, family: '1.2' }, 'rsa2048'))).toEqual(['tpm_family']);
+  expect(codes(check({ ...bare, family: '2.0' }, 'rsa2048', tpm12))).toEqual(['eku', 'key_usage']);
+  expect(codes(check({ ...bare, family: null }, 'rsa2048', tpm12))).toEqual(['eku', 'key_usage']);
 });

@@ -9,16 +9,18 @@ const IDS: readonly string[] = [
   ),
 ].map(([, id = '']) => id);
 
-test('the table has the 29 ids of the registry, and five that are in none', () => {
-  expect(IDS.length).toBe(34);
+test('the table has the 29 ids of the registry, and six that are in none', () => {
+  expect(IDS.length).toBe(35);
   expect(new Set(IDS).size).toBe(IDS.length);
   const kinds = IDS.map((id) => tpmVendor(id)?.kind);
-  expect(TPM_KINDS.map((kind) => kinds.filter((one) => one === kind).length)).toEqual([28, 1, 5]);
+  expect(TPM_KINDS.map((kind) => kinds.filter((one) => one === kind).length)).toEqual([27, 3, 5]);
 });
 
 test.each([
   ['49465800', 'Infineon', 'hardware'],
   ['474F4F47', 'Google', 'cloud'],
+  ['564D5700', 'VMware', 'cloud'],
+  ['4D534654', 'Microsoft', 'cloud'],
   ['00001014', 'swtpm', 'software'],
   ['49424D20', 'TPM simulator', 'software'],
   ['49424D00', 'IBM', 'hardware'],
@@ -36,7 +38,7 @@ test('letters are those of one id alone, in upper case and without a filling', (
   expect(new Set(letters).size).toBe(letters.length);
   for (const text of letters) expect(text).toMatch(/^[A-Z]{2,4}$/);
   // Every hardware or cloud vendor has some.
-  expect(letters.length).toBe(29);
+  expect(letters.length).toBe(30);
   for (const id of IDS) expect(vendorLetters(id) === undefined).toBe(tpmVendor(id)?.kind === 'software');
 });
 
