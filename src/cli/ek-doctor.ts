@@ -79,7 +79,7 @@ async function ofTpm(options: DoctorOptions, context: EnrolmentContext): Promise
   const taken = diagnoses.find(({ subject }) => subject.taken);
   const ofAll = [
     ...(inventory.error === undefined ? [] : [remarkOfError(inventory.error, 'agent.no_key', null, inventory.refused)]),
-    ...nvRemarks(inventory),
+    ...nvRemarks(inventory).map((finding) => ownKeyNamed(finding, null, diagnoses)),
     ...diagnoses.flatMap((one) => manufacturerRemarks(one, facts.manufacturerId)),
     ...casRemarks(context),
   ];
@@ -95,23 +95,34 @@ async function ofTpm(options: DoctorOptions, context: EnrolmentContext): Promise
   };
 }
 
-/** A certificate beside the wrong key is no copied one where its key is another of this very TPM. */
 function ownKeysNamed(diagnoses: readonly EkDiagnosis[]): readonly EkDiagnosis[] {
-  return diagnoses.map((one) => {
-    const certified = one.certificate?.pub_hash ?? null;
-    const owner = diagnoses.find(({ subject }) => subject.pubHash === certified && subject !== one.subject);
-    if (certified === null || owner === undefined || one.subject.pubHash === certified) return one;
-    const findings = one.findings.map((finding) =>
-      finding.code !== 'ek.key_mismatch' && finding.code !== 'nv.other_key'
-        ? finding
-        : {
-            ...finding,
-            message: `${finding.message}: it is for the ${owner.subject.id} key of this very TPM`,
-            remedy: `Let the agent take the ${owner.subject.id} key; the certificate says nothing of this one.`,
-          },
-    );
-    return { ...one, findings };
+  return diagnoses.map((one) => ({
+    ...one,
+    findings: one.findings.map((finding) => ownKeyNamed(finding, one.certificate?.pub_hash ?? null, diagnoses)),
+  }));
+}
+
+/**
+ * A certificate beside the wrong key is no copied one where its key is another of this very TPM.
+ *
+ * @param certified pub_hash of the certificate; null where the finding itself says it
+ */
+function ownKeyNamed(
+  finding: DoctorFinding,
+  certified: string | null,
+  diagnoses: readonly EkDiagnosis[],
+): DoctorFinding {
+  if (finding.code !== 'ek.key_mismatch' && finding.code !== 'nv.other_key') return finding;
+  const owner = diagnoses.find(({ subject: { id, pubHash } }) => {
+    return pubHash !== null && id !== finding.ek && (pubHash === certified || finding.message.includes(pubHash));
   });
+  if (owner === undefined) return finding;
+  const { id } = owner.subject;
+  return {
+    ...finding,
+    message: `${finding.message}: it is for the ${id} key of this very TPM`,
+    remedy: `Let the agent take the ${id} key; the certificate says nothing of this one.`,
+  };
 }
 
 async function ofFiles(paths: readonly string[], context: EnrolmentContext): Promise<Outcome> {
