@@ -81,7 +81,10 @@ describe('ek', () => {
     const certificate = new X509Certificate(readFileSync(join(tpm.folder, `${ek}.der`)));
     const spki = certificate.publicKey.export({ format: 'der', type: 'spki' });
     const pubHash = createHash('sha256').update(spki).digest('hex');
-    expect(await run('ek', 'hash', '--ek', ek)).toMatchObject({ code: 0, stdout: `${pubHash}\n`, stderr: '' });
+    const hash = await run('ek', 'hash', '--ek', ek);
+    expect(hash).toMatchObject({ code: 0, stdout: `${pubHash}\n` });
+    expect(hash.stderr).toContain(`template ${template} (${algorithm})\n`);
+    expect(hash.stderr.includes('not by default')).toBe(template !== 'L-1');
     const shown = JSON.parse((await run('ek', 'show', '--ek', ek, '--json')).stdout);
     expect(shown).toMatchObject({ template, algorithm, pub_hash: pubHash, persistent_handle: null, chain: 0 });
     expect(shown.certificate.issuer).toContain('CN=');
