@@ -47,7 +47,7 @@ export const PASSAGES = [
     'A55 refuses a denied machine by another of its keys',
     'src/verifier/linked-keys.ts',
     'if (!others.some((subject) => isDenied?.(subject) === true)) return;',
-    'if (others.length > 0) return;',
+    'if (others.length >= 0) return;',
   ],
   [
     'ek.denied by the attestation key',

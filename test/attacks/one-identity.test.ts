@@ -97,6 +97,9 @@ test('A55 links nobody by a claim: not the machine whose attestation key a denie
     'credential.secret',
   );
   await lax.admits(victim);
+  // What was claimed and not proved is denied for itself alone.
+  await deny(lax, pubHashOf(claimed));
+  await lax.admits(victim);
   await lax.admits(key('victim', 'H-1'));
   expect(refusals(pubHashOf(thief)).map(({ fields }) => fields['other_pub_hashes'])).toEqual([undefined]);
 });
