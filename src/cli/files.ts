@@ -40,7 +40,7 @@ let standardInputIsRead = false;
 /** @throws UsageError */
 export function readInput(path: string, maxBytes: number = MAX_INPUT_BYTES): Uint8Array {
   const contents = readBeginning(path, maxBytes + 1);
-  if (contents.length > maxBytes) throw new UsageError(`${nameOf(path)} cannot be read: larger than ${maxBytes} bytes`);
+  if (contents.length > maxBytes) throw unreadable(path, new Error(`larger than ${maxBytes} bytes`));
   return contents;
 }
 
@@ -62,8 +62,12 @@ export function readBeginning(path: string, maxBytes: number): Uint8Array {
       closeSync(file);
     }
   } catch (cause) {
-    throw new UsageError(`${nameOf(path)} cannot be read: ${fileFailure(cause)}`, { cause });
+    throw unreadable(path, cause);
   }
+}
+
+function unreadable(path: string, cause: unknown): UsageError {
+  return new UsageError(`${nameOf(path)} cannot be read: ${fileFailure(cause)}`, { cause });
 }
 
 /** What a size says is believed of no file: what is read is counted. */
