@@ -107,8 +107,8 @@ export class Attestor {
 
   /**
    * Holds the TPM only while it works: to find the keys, where they are not known, and to answer the challenge. Nothing is
-   * loaded and the TPM is closed while `exchange` waits for the server. `onClosed` is called after the last closing, also
-   * after a failure, with the commands sent, by name.
+   * loaded and the TPM is closed while `exchange` waits for the server. `onClosed` is called once the TPM is
+   * closed for good, also after a failure, with the commands sent, by name: none when the server refused a known machine.
    *
    * When `signal` aborts, this rejects at once with its reason. Other attestations still wait until the TPM has answered
    * the command that was under way, has been freed of what was loaded, and is closed.
@@ -118,9 +118,7 @@ export class Attestor {
    */
   attest(exchange: Exchange, { signal, onClosed }: AttestOptions = {}): Promise<Attestation> {
     const holdings = new TpmHoldings(this.#options, signal);
-    const work = this.#attest(exchange, holdings).finally(() => {
-      if (holdings.opened) onClosed?.(holdings.commands);
-    });
+    const work = this.#attest(exchange, holdings).finally(() => onClosed?.(holdings.commands));
     return holdings.unlessAborted(work);
   }
 

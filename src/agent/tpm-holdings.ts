@@ -28,8 +28,6 @@ export class TpmHoldings {
   readonly #options: HoldingOptions;
   readonly #signal: AbortSignal;
   readonly #commands: Map<string, number> = new Map();
-  /** Whether it was open at all. */
-  opened = false;
 
   /** @param signal abandons what is under way */
   constructor(options: HoldingOptions, signal: AbortSignal = new AbortController().signal) {
@@ -79,7 +77,6 @@ export class TpmHoldings {
 
   async #once<T>(work: (run: TpmCommands) => Promise<T>): Promise<T> {
     const tpm = await Tpm.open(this.#options.tcti());
-    this.opened = true;
     try {
       return await tpm.exclusive(work, { signal: this.#signal });
     } finally {

@@ -29,7 +29,15 @@ async function demo(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
   return { code, stderr, document: stdout === '' ? undefined : JSON.parse(stdout) };
 }
 
+/** Those in which a warm agent's payload is refused. */
+const WITHOUT_CHALLENGE: readonly TamperingName[] = ['ek-swap', 'ek-key-mismatch'];
+
 const sum = ({ by_command }: Round['tpm_commands']): number => Object.values(by_command).reduce((a, b) => a + b, 0);
+
+function sumOf(a: Readonly<Record<string, number>>, b: Readonly<Record<string, number>>): Record<string, number> {
+  const names = new Set([...Object.keys(a), ...Object.keys(b)]);
+  return Object.fromEntries([...names].map((name) => [name, (a[name] ?? 0) + (b[name] ?? 0)]));
+}
 
 describe('the demo on a TPM of its own', () => {
   test.each([
@@ -132,7 +140,9 @@ describe('an attack is refused for a reason of its own, which the peer does not 
     expect(findings.map((finding) => finding.code)).toEqual([TAMPERINGS[tamper].finding]);
     expect(findings[0]?.remedy).not.toBe('');
     expect(rounds).toHaveLength(1);
-    expect(rounds[0]?.tpm_commands.total).toBeGreaterThan(0);
+    // The agent is warm after the control: it opens the TPM for a challenge and for nothing else.
+    if (WITHOUT_CHALLENGE.includes(tamper)) expect(rounds[0]?.tpm_commands.total).toBe(0);
+    else expect(rounds[0]?.tpm_commands.total).toBeGreaterThan(0);
   });
 
   test('no two have the same', () => {
@@ -185,7 +195,11 @@ describe('the demo on a TPM that is given', () => {
       expect(stdout.slice(0, 64)).toBe(document.ek.pub_hash);
 
       const rounds = document.rounds as Round[];
-      const recorded = recordingsIn(readFileSync(recording)).map((part) => Object.fromEntries(commandsInPcap(part)));
+      const [made = {}, answered = {}, ...warm] = recordingsIn(readFileSync(recording)).map((part) =>
+        Object.fromEntries(commandsInPcap(part)),
+      );
+      // A cold agent closes the TPM while it waits for the challenge.
+      const recorded = [sumOf(made, answered), ...warm];
       expect(recorded).toEqual(rounds.map(({ tpm_commands }) => tpm_commands.by_command));
       expect(rounds).toHaveLength(3);
       for (const { tpm_commands } of rounds.slice(1)) expect(tpm_commands.total).toBeLessThanOrEqual(row.most);
