@@ -6,6 +6,9 @@ import { PasswordError } from '../agent/hierarchy-passwords.ts';
 import { remedyFor } from '../agent/remedy.ts';
 import { PluginHostError } from '../spire/plugin-child.ts';
 import { TctiError } from '../tpm/errors.ts';
+import { UsageError } from './usage-error.ts';
+
+export { UsageError } from './usage-error.ts';
 
 export const EXIT = {
   /** Trusted, or done. */
@@ -17,12 +20,6 @@ export const EXIT = {
   FAILED: 3,
 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
-
-/** What the caller can put right: an argument, a configuration, a file. The message says how. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
-  readonly code = 'ERR_USAGE';
-}
 
 export interface Failure {
   readonly exitCode: ExitCode;

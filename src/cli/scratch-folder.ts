@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileFailure } from '../server-plugin/file-failure.ts';
-import { UsageError } from './failure.ts';
+import { UsageError } from './usage-error.ts';
 
 /**
  * A unix socket path holds 107 bytes, and the longest here has 52 after the root:
