@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { SoftwareTpmError, startSoftwareTpm } from '../../src/cli/software-tpm.ts';
 import { processesUsing, until } from '../support/processes.ts';
 import { type SoftwareTpm, startSwtpm } from '../support/swtpm.ts';
@@ -96,12 +96,16 @@ test('the TPM ends with the process that started it, even when that is killed', 
 
 test('a TPM that cannot start says why and leaves no folder', async () => {
   const image = await mkdtemp(join(tmpdir(), 'ground-'));
-  const folders = async () => (await readdir(tmpdir())).filter((name) => name.startsWith('swtpm-'));
-  const before = new Set(await folders());
+  // A folder of its own: other tests start and end TPMs meanwhile.
+  const temporary = await mkdtemp(join(tmpdir(), 'ground-'));
+  vi.stubEnv('TMPDIR', temporary);
+  onTestFinished(async () => {
+    vi.unstubAllEnvs();
+    for (const folder of [image, temporary]) await rm(folder, { recursive: true, force: true });
+  });
   const failure = await startSoftwareTpm({ image: join(image, 'nothing') }).catch((error: unknown) => error);
   expect(failure).toMatchObject({ code: 'ENOENT' });
   await expect(startSoftwareTpm({ image })).rejects.toThrow(SoftwareTpmError);
   await expect(startSoftwareTpm({ image })).rejects.toThrow(/swtpm ended at once: .*lockfile/s);
-  await rm(image, { recursive: true });
-  expect((await folders()).filter((name) => !before.has(name))).toEqual([]);
+  expect(await readdir(temporary)).toEqual([]);
 });
