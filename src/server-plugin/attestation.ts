@@ -18,7 +18,7 @@ import type { PolicyInForce } from './live-policy.ts';
 import type { OpenChallenges } from './open-challenges.ts';
 import type { Tolerances } from './tolerances.ts';
 
-/** All the peer ever learns, with the id under which the log has the reasons. */
+/** Findings that answer INVALID_ARGUMENT: the agent sent something else than evidence. */
 const MALFORMED: readonly FindingCode[] = ['evidence.malformed', 'evidence.wire', 'response.malformed'];
 
 /** One judge for each wire. */

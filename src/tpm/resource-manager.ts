@@ -1,5 +1,6 @@
 /** Who cleans up behind a connection to the TPM, by its TCTI string. */
-import { existsSync, realpathSync } from 'node:fs';
+import { existsSync } from 'node:fs';
+import { realPathOf, transportOf } from './tcti.ts';
 
 /**
  * `manager`: the kernel's resource manager or tpm2-abrmd frees what a connection loaded when it ends. `keeper`: nobody
@@ -11,21 +12,10 @@ export type CleanUp = 'manager' | 'keeper' | 'nobody';
 const DEFAULT_DEVICE = '/dev/tpmrm0';
 
 export function cleanUpOf(tcti: string): CleanUp {
-  const [, name, path = ''] = /^(?:pcap:)*(?:libtss2-tcti-)?([a-z]+)(?:\.so[^:]*)?(?::(.*))?$/s.exec(tcti) ?? [];
-  if (name === 'tabrmd') return 'manager';
-  if (name === 'swtpm') return 'keeper';
-  if (name !== 'device') return 'nobody';
-  return isManagedDevice(path === '' && existsSync(DEFAULT_DEVICE) ? DEFAULT_DEVICE : path) ? 'manager' : 'keeper';
-}
-
-function isManagedDevice(path: string): boolean {
-  return /\/tpmrm\d+$/.test(realPath(path));
-}
-
-function realPath(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return path;
-  }
+  const { module, conf } = transportOf(tcti);
+  if (module === 'tabrmd') return 'manager';
+  if (module === 'swtpm') return 'keeper';
+  if (module !== 'device') return 'nobody';
+  const path = conf === '' && existsSync(DEFAULT_DEVICE) ? DEFAULT_DEVICE : conf;
+  return /\/tpmrm\d+$/.test(realPathOf(path)) ? 'manager' : 'keeper';
 }

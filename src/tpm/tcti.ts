@@ -40,18 +40,22 @@ const REMEDIES: Readonly<Record<Target['kind'], string>> = {
   file: 'nothing was opened; give the file in which the TPM of libtpms keeps its state',
 };
 
-function targetsOf(tcti: string): readonly Target[] {
+/** The module that talks to the TPM, and what it is given. `pcap` records what another module sends. */
+export function transportOf(tcti: string): { readonly module: string; readonly conf: string } {
   const colon = tcti.indexOf(':');
-  const name = colon < 0 ? tcti : tcti.slice(0, colon);
+  const module = moduleOf(colon < 0 ? tcti : tcti.slice(0, colon));
   const conf = colon < 0 ? '' : tcti.slice(colon + 1);
+  return module === 'pcap' ? transportOf(conf) : { module, conf };
+}
+
+function targetsOf(tcti: string): readonly Target[] {
+  const { module, conf } = transportOf(tcti);
   const defaults = DEFAULT_DEVICES.map((path): Target => ({ path, kind: 'device' }));
-  switch (moduleOf(name)) {
+  switch (module) {
     case '':
       return defaults;
     case 'device':
       return conf === '' ? defaults : [{ path: conf, kind: 'device' }];
-    case 'pcap':
-      return targetsOf(conf);
     case 'swtpm':
     case 'mssim':
       return conf
@@ -68,10 +72,11 @@ function targetsOf(tcti: string): readonly Target[] {
 /** tctildr takes `device`, the name of the library and its path; a link to the library may have any name. */
 function moduleOf(name: string): string {
   const library = name.includes('/') ? basename(realPathOf(name)) : name;
-  return /^libtss2-tcti-(\w+)\.so(?:\.|$)/.exec(library)?.[1] ?? library;
+  return /^libtss2-tcti-(\w+)(?:\.so(?:\..*)?)?$/.exec(library)?.[1] ?? library;
 }
 
-function realPathOf(path: string): string {
+/** The path itself where nothing is there. */
+export function realPathOf(path: string): string {
   try {
     return realpathSync(path);
   } catch {

@@ -29,7 +29,7 @@ interface KillPoint {
   readonly laterMs: number;
 }
 
-/** A cold attestation sends the TPM 31 commands here, a warm one 8. */
+/** A warm attestation sends the TPM 8 commands here, a cold one several times as many. */
 const MOMENTS: Readonly<Record<End, Readonly<Record<KillPoint['attestation'], readonly KillPoint['at'][]>>>> = {
   SIGKILL: { cold: [1, 5, 9, 11, 13, 15, 16, 18, 20, 'wait', 22, 23, 25, 27], warm: ['wait', 1, 2, 3, 4, 5, 6, 7] },
   SIGTERM: { cold: [3, 10, 14, 17, 'wait', 23], warm: ['wait', 2, 4] },

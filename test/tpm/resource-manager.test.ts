@@ -5,6 +5,8 @@ test.each([
   ['device:/dev/tpmrm0', 'manager'],
   ['pcap:device:/dev/tpmrm1', 'manager'],
   ['libtss2-tcti-device.so.0:/dev/tpmrm0', 'manager'],
+  ['/opt/lib/libtss2-tcti-device.so.0:/dev/tpmrm0', 'manager'],
+  ['/opt/lib/libtss2-tcti-device.so.0:/dev/tpm0', 'keeper'],
   ['tabrmd', 'manager'],
   ['tabrmd:bus_type=session', 'manager'],
   ['device:/dev/tpm0', 'keeper'],
