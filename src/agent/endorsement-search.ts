@@ -83,14 +83,15 @@ async function keyOfIndex(tpm: SearchedTpm, template: EkTemplate, der: Uint8Arra
     (await tpm.keys.persistent(({ publicArea }) => isCertified(publicArea))) ??
     (canFit ? await madeKey(tpm, inPublic, isCertified) : undefined);
   if (key !== undefined) return { template, key, certificates: [der], source: nvName(index) };
-  const certified =
-    publicKey === undefined ? 'a key of another kind' : `the key with pub_hash ${publicKeyHash(publicKey)}`;
+  const certifiedHash = publicKey === undefined ? undefined : publicKeyHash(publicKey);
+  const certified = certifiedHash === undefined ? 'a key of another kind' : `the key with pub_hash ${certifiedHash}`;
   tpm.storage.note({
     index,
     code: 'other_key',
     message: `holds a certificate for ${certified}, which is not the key ${name} of this TPM, and is passed over`,
     remedy:
       'After a change of the endorsement seed the old certificate is of no use; a certificate copied from another machine looks the same.',
+    ...(certifiedHash === undefined ? {} : { certifiedHash }),
   });
   return undefined;
 }

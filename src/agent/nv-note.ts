@@ -10,6 +10,8 @@ export interface NvNote {
   readonly message: string;
   /** An instruction, one sentence. */
   readonly remedy: string;
+  /** pub_hash of the key that the certificate there is for, where that is another than it should be. */
+  readonly certifiedHash?: string;
 }
 
 /** `NV index 0x01c00002` */

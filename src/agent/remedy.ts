@@ -1,5 +1,6 @@
 /** What an operator can do about a failure. */
 import { TpmError } from '../tpm/errors.ts';
+import { transportOf } from '../tpm/tcti.ts';
 import { CertificateFileError } from './certificate-file.ts';
 import { DEVICES } from './tcti.ts';
 import { deviceRemedy } from './unreachable-device.ts';
@@ -69,7 +70,8 @@ function tctiRemedy(name: string, command: string): string {
   // tctildr found no module of that name.
   if (name === 'TSS2_TCTI_RC_NOT_SUPPORTED')
     return 'tpm2-tss has no module for this TCTI string here: write device:, swtpm: or another it knows in front, or install the package of that module (libtss2-tcti-…)';
-  const [, module, conf] = /^open (?:pcap:)*(?:libtss2-tcti-)?(\w+)[^:]*(?::(.*))?$/s.exec(command) ?? [];
+  const opened = /^open (.*)$/s.exec(command)?.[1];
+  const { module, conf } = opened === undefined ? { module: '', conf: '' } : transportOf(opened);
   if (module === 'device') return deviceRemedy(conf || DEVICES[0]);
-  return BY_TCTI[module ?? ''] ?? 'the connection to the TPM broke off: look whether the TPM is still there';
+  return BY_TCTI[module] ?? 'the connection to the TPM broke off: look whether the TPM is still there';
 }

@@ -1,5 +1,6 @@
 /** How the TPM is reached: the TCTI string of tpm2-tss. */
 import { existsSync } from 'node:fs';
+import { transportOf } from '../tpm/tcti.ts';
 
 /** With the kernel's resource manager first: other software on the machine then keeps its own slots. */
 export const DEVICES = ['/dev/tpmrm0', '/dev/tpm0'] as const;
@@ -29,7 +30,5 @@ const TOOLS_VARIABLE = 'TPM2TOOLS_TCTI';
 
 /** True unless a device or the resource manager daemon is behind it. Anyone may run a software TPM and own its keys. */
 export function isSoftwareTcti(tcti: string): boolean {
-  const reached = tcti.replace(/^(pcap:)+/, '');
-  const [name = ''] = reached.split(':');
-  return !/^(libtss2-tcti-)?(device|tabrmd)(\.so.*)?$/.test(name);
+  return !['device', 'tabrmd'].includes(transportOf(tcti).module);
 }

@@ -1,10 +1,11 @@
 /** `ek doctor`: why a machine is refused, or would be, and the shortest ways to have it admitted. */
 import { Command, Option } from 'commander';
 import { takeEndorsementInventory } from '../agent/endorsement-inventory.ts';
+import type { NvNote } from '../agent/nv-note.ts';
 import { type DoctorDocument, ekEntry, tpmEntry } from './doctor-document.ts';
 import { doctorLines } from './doctor-text.ts';
 import { authoritiesOf, diagnose, type EkDiagnosis } from './ek-diagnosis.ts';
-import { type DoctorFinding, remarkOf, remarkOfError } from './ek-remarks.ts';
+import { type DoctorFinding, remarkOf, remarkOfError, remarkOfNote } from './ek-remarks.ts';
 import { subjectOfFile, subjectsOfTpm } from './ek-subject.ts';
 import { type EnrolmentContext, type EnrolmentOptions, enrolmentContextOf } from './enrolment-context.ts';
 import { type EnrolmentWay, enrolmentWays, passwordWays, waysToAKey } from './enrolment-ways.ts';
@@ -75,11 +76,11 @@ async function ofTpm(options: DoctorOptions, context: EnrolmentContext): Promise
     await takeEndorsementInventory(run, options.ek, passwordFilesOf(options), search),
   ]);
   const subjects = subjectsOfTpm(inventory, options.ek, facts.manufacturerId);
-  const diagnoses = ownKeysNamed(subjects.map((subject) => diagnose(subject, context.judge)));
+  const diagnoses = subjects.map((subject) => diagnose(subject, context.judge));
   const taken = diagnoses.find(({ subject }) => subject.taken);
   const ofAll = [
     ...(inventory.error === undefined ? [] : [remarkOfError(inventory.error, 'agent.no_key', null, inventory.refused)]),
-    ...nvRemarks(inventory).map((finding) => ownKeyNamed(finding, null, diagnoses)),
+    ...nvRemarks(inventory, (note) => remarkAmong(note, diagnoses)),
     ...diagnoses.flatMap((one) => manufacturerRemarks(one, facts.manufacturerId)),
     ...casRemarks(context),
   ];
@@ -95,27 +96,11 @@ async function ofTpm(options: DoctorOptions, context: EnrolmentContext): Promise
   };
 }
 
-function ownKeysNamed(diagnoses: readonly EkDiagnosis[]): readonly EkDiagnosis[] {
-  return diagnoses.map((one) => ({
-    ...one,
-    findings: one.findings.map((finding) => ownKeyNamed(finding, one.certificate?.pub_hash ?? null, diagnoses)),
-  }));
-}
-
-/**
- * A certificate beside the wrong key is no copied one where its key is another of this very TPM.
- *
- * @param certified pub_hash of the certificate; null where the finding itself says it
- */
-function ownKeyNamed(
-  finding: DoctorFinding,
-  certified: string | null,
-  diagnoses: readonly EkDiagnosis[],
-): DoctorFinding {
-  if (finding.code !== 'ek.key_mismatch' && finding.code !== 'nv.other_key') return finding;
-  const owner = diagnoses.find(({ subject: { id, pubHash } }) => {
-    return pubHash !== null && id !== finding.ek && (pubHash === certified || finding.message.includes(pubHash));
-  });
+/** A certificate in the wrong index is no copied one where its key is another of this very TPM. */
+function remarkAmong(note: NvNote, diagnoses: readonly EkDiagnosis[]): DoctorFinding {
+  const finding = remarkOfNote(note);
+  const { certifiedHash } = note;
+  const owner = diagnoses.find(({ subject: { pubHash } }) => certifiedHash !== undefined && pubHash === certifiedHash);
   if (owner === undefined) return finding;
   const { id } = owner.subject;
   return {

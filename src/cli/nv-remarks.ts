@@ -2,10 +2,10 @@
 import { CHAIN_INDICES } from '../agent/endorsement-chain.ts';
 import type { EndorsementInventory } from '../agent/endorsement-inventory.ts';
 import type { CertificateIndex } from '../agent/endorsement-storage.ts';
-import { nvName } from '../agent/nv-note.ts';
+import { type NvNote, nvName } from '../agent/nv-note.ts';
 import { EK_TEMPLATES, type EkTemplate } from '../tpm/templates.ts';
 import type { IntakeOddity } from '../x509/intake.ts';
-import { type DoctorFinding, remarkOf, remarkOfNote } from './ek-remarks.ts';
+import { type DoctorFinding, remarkOf } from './ek-remarks.ts';
 
 /** Hash algorithms of the policies that H templates refer to (EK Credential Profile 2.6, 2.2.2.4). */
 const POLICY_INDICES: ReadonlyMap<number, string> = new Map([
@@ -23,8 +23,11 @@ const UNTAKEN_INDICES: ReadonlyMap<number, string> = new Map([
   [0x01c0001f, 'the template of H-7'],
 ]);
 
-/** What lies around a key's certificate in its own index is told with the key. */
-export function nvRemarks({ indices, reserved, chain, notes }: EndorsementInventory): readonly DoctorFinding[] {
+/** What lies around a key's certificate in its own index is told with the key. @param remarkOfNote what a note comes to */
+export function nvRemarks(
+  { indices, reserved, chain, notes }: EndorsementInventory,
+  remarkOfNote: (note: NvNote) => DoctorFinding,
+): readonly DoctorFinding[] {
   return [
     ...indices.flatMap(remarksOfIndex),
     ...reserved.map(({ name, certificateNvIndex }) =>

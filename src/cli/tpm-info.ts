@@ -98,7 +98,7 @@ function documentOf(facts: TpmFacts, { eks, notes }: Stored): object {
     transient: { free: transient.free, loaded: transient.loaded },
     persistent_handles: facts.persistentHandles.map(handleText),
     endorsement_certificates: eks,
-    nv_notes: notes.map(({ index, ...note }) => ({ nv_index: handleText(index), ...note })),
+    nv_notes: notes.map(({ index, code, message, remedy }) => ({ nv_index: handleText(index), code, message, remedy })),
   };
 }
 

@@ -15,28 +15,39 @@ export interface CrlScope {
   readonly indirect: boolean;
   /** Where it is to be had, each name as `generalNames` has it; undefined where the list does not say. */
   readonly distributionPoint: readonly string[] | undefined;
-  /** What makes less of it than the whole; undefined for a complete list, at least of its distribution point. */
+  /** What makes less of it than the whole of its issuer's; undefined for a complete list. */
   readonly limit: string | undefined;
+  /** The same for certificates that name it; undefined for a list that is the whole of its distribution point. */
+  readonly limitForNamers: string | undefined;
+  /** Its entries are no certificates of keys. */
+  readonly foreign: boolean;
 }
+
+const COMPLETE: CrlScope = {
+  indirect: false,
+  distributionPoint: undefined,
+  limit: undefined,
+  limitForNamers: undefined,
+  foreign: false,
+};
 
 /** @throws {MalformedCertificateError} */
 export function scopeOf(extensions: ReadonlyMap<string, Extension>): CrlScope {
   const scope = extensions.get(CRL_EXTENSION.issuingDistributionPoint);
-  const { limits, distributionPoint } = scope === undefined ? NO_LIMITS : readScope(scope.value);
-  const indirect = limits.some(({ tag }) => tag === INDIRECT);
-  const part = limits.findLast(({ tag }) => tag !== INDIRECT && tag !== DISTRIBUTION_POINT)?.limit;
-  return { indirect, distributionPoint, limit: part };
+  return scope === undefined ? COMPLETE : readScope(scope.value);
 }
 
 /** What the extensions make of the list other than a complete one of its issuer (RFC 5280 §5.2). */
-export function unusableBy(extensions: ReadonlyMap<string, Extension>): string | undefined {
-  const scope = extensions.get(CRL_EXTENSION.issuingDistributionPoint);
-  return misunderstood(extensions, scope === undefined ? undefined : readScope(scope.value).limits.at(-1)?.limit);
+export function unusableBy(extensions: ReadonlyMap<string, Extension>, { limit }: CrlScope): string | undefined {
+  return misunderstood(extensions, limit);
 }
 
 /** The same for a list that is asked about certificates which name it as theirs. */
-export function unusableForNamers(extensions: ReadonlyMap<string, Extension>, { limit }: CrlScope): string | undefined {
-  return misunderstood(extensions, limit);
+export function unusableForNamers(
+  extensions: ReadonlyMap<string, Extension>,
+  { limitForNamers }: CrlScope,
+): string | undefined {
+  return misunderstood(extensions, limitForNamers);
 }
 
 function misunderstood(extensions: ReadonlyMap<string, Extension>, limit: string | undefined): string | undefined {
@@ -46,10 +57,8 @@ function misunderstood(extensions: ReadonlyMap<string, Extension>, limit: string
 }
 
 /** Entries may be of no certificates of keys, or mean what nobody here knows. */
-export function speaksForOthers(extensions: ReadonlyMap<string, Extension>): boolean {
-  const scope = extensions.get(CRL_EXTENSION.issuingDistributionPoint);
-  const limits = scope === undefined ? [] : readScope(scope.value).limits;
-  return limits.some(({ foreign }) => foreign === true) || unknownCritical(extensions, PROCESSED) !== undefined;
+export function speaksForOthers(extensions: ReadonlyMap<string, Extension>, { foreign }: CrlScope): boolean {
+  return foreign || unknownCritical(extensions, PROCESSED) !== undefined;
 }
 
 export function unusableByEntry(extensions: ReadonlyMap<string, Extension>, indirect: boolean): string | undefined {
@@ -116,14 +125,7 @@ const LIMITS: readonly Limit[] = [
   { tag: 0x85, field: 'onlyContainsAttributeCerts', limit: 'is for attribute certificates only', foreign: true },
 ];
 
-interface ReadScope {
-  readonly limits: readonly Limit[];
-  readonly distributionPoint: readonly string[] | undefined;
-}
-
-const NO_LIMITS: ReadScope = { limits: [], distributionPoint: undefined };
-
-function readScope(value: Uint8Array): ReadScope {
+function readScope(value: Uint8Array): CrlScope {
   const outer = new DerReader(value, 'issuingDistributionPoint');
   const reader = outer.enter(TAG.SEQUENCE, 'value');
   outer.finish();
@@ -132,9 +134,13 @@ function readScope(value: Uint8Array): ReadScope {
   reader.finish();
   const present = found.filter(({ element }) => element !== undefined);
   const point = present.find(({ limit }) => limit.tag === DISTRIBUTION_POINT)?.element;
+  const limits = present.map(({ limit }) => limit);
   return {
-    limits: present.map(({ limit }) => limit),
+    indirect: limits.some(({ tag }) => tag === INDIRECT),
     distributionPoint: point === undefined ? undefined : pointNames(point.enter()),
+    limit: limits.at(-1)?.limit,
+    limitForNamers: limits.findLast(({ tag }) => tag !== INDIRECT && tag !== DISTRIBUTION_POINT)?.limit,
+    foreign: limits.some(({ foreign }) => foreign === true),
   };
 }
 

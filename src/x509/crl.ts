@@ -141,9 +141,9 @@ export function* readCrl(bytes: Uint8Array): Pausable<CertificateRevocationList>
     authorityKeyId: keyId === undefined ? undefined : readAuthorityKeyIdentifier(keyId.value),
     number: number === undefined ? undefined : readNumber(number.value),
     entries: entries.count,
-    speaksForOthers: entries.speaksForOthers || speaksForOthers(extensions),
+    speaksForOthers: entries.speaksForOthers || speaksForOthers(extensions, scope),
     scope,
-    unusable: unusableBy(extensions) ?? unusable,
+    unusable: unusableBy(extensions, scope) ?? unusable,
     unusableForNamers: unusableForNamers(extensions, scope) ?? unusable,
     find(serial: Uint8Array, of = issuer.canonical): Revocation | undefined {
       const offset = entries.offsets.get(entryKey(serial, of, issuer.canonical));
