@@ -7,7 +7,7 @@ import { decodePayload, type Payload } from '../evidence/messages.ts';
 import type { HostedLogRecord } from '../spire/hclog-reader.ts';
 import { type PluginHost, startPlugin } from '../spire/plugin-host.ts';
 import { STATUS, StatusError } from '../spire/status.ts';
-import { EK_TEMPLATES } from '../tpm/templates.ts';
+import { EK_TEMPLATE_NAMES } from '../tpm/templates.ts';
 import { UsageError } from './failure.ts';
 import { type SoftwareEkTemplate, type SoftwareTpm, startSoftwareTpm } from './software-tpm.ts';
 import { TAMPERING_AGENT } from './tampering-agent.ts';
@@ -74,7 +74,7 @@ export class DemoScene {
       ca_path: this.caPath,
       allow_software_tpm: true,
       // Whatever the TPM has: the demo is about one machine.
-      ek_templates: EK_TEMPLATES.map(({ name }) => name),
+      ek_templates: EK_TEMPLATE_NAMES,
     });
   }
 

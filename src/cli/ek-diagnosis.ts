@@ -1,7 +1,7 @@
 /** What the verifier says of an endorsement key, by the CAs and the list that were given. Opens no file. */
 import { encode } from '../tpm/structures/codec.ts';
 import { tpmtPublic } from '../tpm/structures/public.ts';
-import { EK_TEMPLATES } from '../tpm/templates.ts';
+import { EK_TEMPLATE_NAMES } from '../tpm/templates.ts';
 import { judgeEkCertificate } from '../verifier/ek-certificate.ts';
 import { type AdmittedBy, judgeEndorsement } from '../verifier/endorsement.ts';
 import { REMEDIES } from '../verifier/findings.ts';
@@ -73,9 +73,7 @@ export function diagnose(subject: EkSubject, judge: EkJudge): EkDiagnosis {
 
 /** Without the server's options its default is a finding of the key that the agent sends, not of others or of saved ones. */
 function policyFor({ taken, file }: EkSubject, { policy, isServers }: EkJudge): Policy {
-  return isServers || (taken && file === null)
-    ? policy
-    : { ...policy, ekTemplates: EK_TEMPLATES.map(({ name }) => name) };
+  return isServers || (taken && file === null) ? policy : { ...policy, ekTemplates: EK_TEMPLATE_NAMES };
 }
 
 /** As a server with this policy would judge what an agent sends of the key. */

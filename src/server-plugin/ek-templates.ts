@@ -1,5 +1,5 @@
 /** `ek_algorithms` and `ek_templates`: by which of its endorsement keys a machine may attest, and so how many IDs it has. */
-import { EK_TEMPLATES, type EkTemplate, type EkTemplateName, ekTemplateNamed } from '../tpm/templates.ts';
+import { EK_TEMPLATE_NAMES, type EkTemplate, type EkTemplateName, ekTemplateNamed } from '../tpm/templates.ts';
 
 export type EkAlgorithm = EkTemplate['algorithm'];
 
@@ -14,13 +14,13 @@ export function isEkAlgorithm(text: string): text is EkAlgorithm {
 }
 
 export function isEkTemplateName(text: string): text is EkTemplateName {
-  return EK_TEMPLATES.some(({ name }) => name === text);
+  return (EK_TEMPLATE_NAMES as readonly string[]).includes(text);
 }
 
 /** What is wrong with the list of `ek_templates`, as the end of a sentence. */
 export function ekTemplatesProblem(list: readonly string[]): string | undefined {
   if (list.length > 0 && list.every(isEkTemplateName)) return undefined;
-  return `must list templates of endorsement keys: ${EK_TEMPLATES.map(({ name }) => name).join(', ')}`;
+  return `must list templates of endorsement keys: ${EK_TEMPLATE_NAMES.join(', ')}`;
 }
 
 /** Both options as they were given; undefined for one that was not. */

@@ -129,6 +129,8 @@ function ekTemplate({ name, nv, policies, aesBits, key }: Row): EkTemplate {
 /** Every template but the SM2 one (H-5), which no supported TPM stack makes. */
 export const EK_TEMPLATES: readonly EkTemplate[] = ROWS.map(ekTemplate);
 
+export const EK_TEMPLATE_NAMES: readonly EkTemplateName[] = EK_TEMPLATES.map(({ name }) => name);
+
 /** @throws RangeError for a name that no template has, which its type rules out */
 export function ekTemplateNamed(name: EkTemplateName): EkTemplate {
   const template = EK_TEMPLATES.find((one) => one.name === name);

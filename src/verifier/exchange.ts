@@ -6,6 +6,7 @@ import { MalformedError } from '../tpm/structures/malformed.ts';
 import type { AcceptableAk } from './attestation-key.ts';
 import type { TrustedEk } from './endorsement.ts';
 import { agentId } from './identity.ts';
+import type { LinkedKeys } from './linked-keys.ts';
 import type { Policy } from './policy.ts';
 import type { Findings, ProvedKeys, Untrusted } from './verdict.ts';
 
@@ -16,6 +17,8 @@ export interface PendingCredential {
   readonly ek: TrustedEk;
   readonly ak: AcceptableAk;
   readonly issuedAt: Date;
+  /** Which keys were proved to lie in one TPM. */
+  readonly linked: LinkedKeys | undefined;
 }
 
 export type BegunExchange<Pending> =

@@ -79,7 +79,7 @@ export function begin(
   return {
     outcome: 'challenged',
     challenge,
-    pending: { policy, secret, ek: withNotes(ek, notesOf(evidence.pve)), ak, issuedAt: now },
+    pending: { policy, secret, ek: withNotes(ek, notesOf(evidence.pve)), ak, issuedAt: now, linked },
   };
 }
 
@@ -97,6 +97,7 @@ export function finish(
   if (answer === undefined) return untrusted(findings);
   judgeTime(pending, now, findings);
   const ek = admitAgain(pending.ek, pending.policy, lists, findings);
+  judgeLinks(pending, lists, pending.linked, findings);
   if (!isSecret(pending, answer.Secret))
     findings.add('credential.secret', 'the credential was not opened: no TPM holds both keys');
   if (!findings.none || ek === undefined) return untrusted(findings);

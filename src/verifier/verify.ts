@@ -56,8 +56,6 @@ export interface Pending extends PendingCredential, Judged {
   readonly pcrSelection: TpmlPcrSelection;
   /** Where the machine is remembered once it has proved itself, and by what name. */
   readonly known: KnownMachines | undefined;
-  /** And which of its keys lie in one TPM. */
-  readonly linked: LinkedKeys | undefined;
   readonly payloadHash: string;
 }
 

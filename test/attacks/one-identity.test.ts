@@ -6,7 +6,7 @@ import { afterAll, expect, test } from 'vitest';
 import { Attestor } from '../../src/agent/attest.ts';
 import type { EkTemplateName } from '../../src/tpm/templates.ts';
 import { forger } from '../support/forger.ts';
-import { type Judge, type Judgement, useJudge } from '../support/judge.ts';
+import { challenged, type Judge, type Judgement, useJudge } from '../support/judge.ts';
 import { mintEkChain, pem } from '../support/pki.ts';
 import { pluginForger } from '../support/plugin-forger.ts';
 import { eccAk, pubHashOf, type SoftwareDevice, softwareDevice, TRUST_DOMAIN } from '../support/software-device.ts';
@@ -84,6 +84,18 @@ test('A55 refuses a known machine by every key that was seen, and names all of t
   // That wire passes its key off as one of L-1.
   await lax.refused(await lax.judge(pluginForger(second)), 'ek.denied');
   await lax.refused(await lax.judge(pluginForger(first)), 'ek.denied');
+});
+
+test('A55 refuses a machine that is denied by another of its keys while its challenge is open, on both wires', async () => {
+  const [first, second] = [key('in time', 'L-1'), key('in time', 'H-1')];
+  for (const device of [first, second]) await lax.admits(device);
+  const other = key('spared', 'H-1');
+  const open = [];
+  for (const machine of [forger(second), pluginForger(second)]) open.push(await challenged(lax, machine));
+  const admitted = [await challenged(lax, forger(other)), await challenged(lax, pluginForger(other))];
+  await deny(lax, pubHashOf(first));
+  for (const answer of open) await lax.refused(await answer(), 'ek.denied');
+  for (const answer of admitted) expect(await answer()).toMatchObject({ outcome: 'admitted' });
 });
 
 test('A55 links nobody by a claim: not the machine whose attestation key a denied one sends', async () => {

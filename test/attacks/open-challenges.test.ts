@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { type Forger, forger } from '../support/forger.ts';
-import { type Judge, type Judgement, useJudge } from '../support/judge.ts';
+import { challenged, useJudge } from '../support/judge.ts';
 import { mintEkChain, pem } from '../support/pki.ts';
 import { pluginForger } from '../support/plugin-forger.ts';
 import { pubHashOf, type SoftwareDevice, softwareDevice, TRUST_DOMAIN } from '../support/software-device.ts';
@@ -43,15 +43,6 @@ const unenforced = useJudge({
   config: `${option('hash_path', 'folder')}\nenforce = false`,
   control: () => forger({ ...spared, certificates: [] }),
 });
-
-/** A machine that has its challenge; its answer is sent when that is called. */
-async function challenged(by: Judge, machine: Forger): Promise<() => Promise<Judgement>> {
-  const stream = by.host.openAttestation();
-  stream.sendPayload(machine.payload);
-  const challenge = await stream.next();
-  if (challenge.kind !== 'challenge') throw new Error('no challenge');
-  return () => by.answered(stream, machine.answer(challenge.bytes));
-}
 
 test('A55 refuses a machine that is denied while its challenge is open, by hash and by serial number, on both wires', async () => {
   put('denied', '# nobody yet');

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Attestation, Attestor } from '../../src/agent/attest.ts';
-import { EK_TEMPLATES } from '../../src/tpm/templates.ts';
+import { EK_TEMPLATE_NAMES } from '../../src/tpm/templates.ts';
 import type { Policy } from '../../src/verifier/policy.ts';
 import { begin, finish, type Verdict } from '../../src/verifier/verify.ts';
 import { trustStoreFrom } from '../../src/x509/trust-store.ts';
@@ -16,7 +16,7 @@ export function policyFor(tpm: Pick<SoftwareTpm, 'caPath'>, changes: Partial<Pol
   if (problems.length > 0) throw new Error(problems.map(({ message }) => message).join());
   return testPolicy({
     bundles: [bundle(anchors, SOFTWARE)],
-    ekTemplates: EK_TEMPLATES.map(({ name }) => name),
+    ekTemplates: EK_TEMPLATE_NAMES,
     ...changes,
   });
 }

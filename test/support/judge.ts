@@ -230,3 +230,12 @@ function record(kind: 'attack' | 'control', facts: Readonly<Record<string, unkno
   const { currentTestName: test, testPath } = expect.getState();
   appendFileSync(file, `${JSON.stringify({ kind, test, file: testPath, ...facts })}\n`);
 }
+
+/** A machine that has its challenge; its answer is sent when that is called. */
+export async function challenged(by: Judge, machine: Forger): Promise<() => Promise<Judgement>> {
+  const stream = by.host.openAttestation();
+  stream.sendPayload(machine.payload);
+  const challenge = await stream.next();
+  if (challenge.kind !== 'challenge') throw new Error('no challenge');
+  return () => by.answered(stream, machine.answer(challenge.bytes));
+}
