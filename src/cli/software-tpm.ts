@@ -157,7 +157,7 @@ async function startSwtpm(folder: string): Promise<ChildProcess> {
     () => new SoftwareTpmError(`swtpm ended at once: ${readFileSync(logPath, 'utf8').trim() || 'it said nothing'}`),
     (cause) => new SoftwareTpmError('cannot run setpriv (package util-linux)', { cause }),
   );
-  const opened = await Promise.race([failed, awaitSocket(socket, swtpm)]);
+  const opened = await Promise.race([failed, awaitAnswer(socket, swtpm)]);
   if (opened !== undefined) {
     await end(swtpm, 'SIGKILL');
     throw opened;
@@ -165,21 +165,26 @@ async function startSwtpm(folder: string): Promise<ChildProcess> {
   return swtpm;
 }
 
-/** Resolves to nothing once the command socket, which swtpm opens last, accepts; to the reason when it does not. */
-async function awaitSocket(path: string, swtpm: ChildProcess): Promise<SoftwareTpmError | undefined> {
+/** Resolves to nothing once the TPM answers on its command socket; to the reason when it does not. */
+async function awaitAnswer(path: string, swtpm: ChildProcess): Promise<SoftwareTpmError | undefined> {
   const deadline = performance.now() + START_DEADLINE_MS;
   while (swtpm.exitCode === null && performance.now() < deadline) {
-    if (await accepts(path)) return undefined;
+    if (await answers(path)) return undefined;
     await sleep(5);
   }
-  return new SoftwareTpmError('swtpm did not open its socket');
+  return new SoftwareTpmError('swtpm did not answer on its socket');
 }
 
-async function accepts(path: string): Promise<boolean> {
+// TPM2_GetTestResult, part 3 section 10.4: it asks for no session and changes nothing.
+const GET_TEST_RESULT = Buffer.from('80010000000a0000017c', 'hex');
+
+/** An open socket alone says little: swtpm opens it before it looks for its state, and may end then. */
+async function answers(path: string): Promise<boolean> {
   const socket = connect(path);
   try {
     await once(socket, 'connect');
-    return true;
+    socket.write(GET_TEST_RESULT);
+    return await Promise.race([once(socket, 'data').then(() => true), once(socket, 'close').then(() => false)]);
   } catch {
     return false;
   } finally {
