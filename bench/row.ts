@@ -29,6 +29,10 @@ export function withRatios(
     if (against === undefined) throw new RangeError(`no row is called "${row.of}"`);
     const ratio = row.value === null || against === null ? null : row.value / against;
     const missed = target !== undefined && ratio !== null && ratio > target.most;
-    return { ...row, ratio, ...(missed ? { note: `target ${Number(target.most.toPrecision(3))} ×: ${target.otherwise}` } : {}) };
+    return {
+      ...row,
+      ratio,
+      ...(missed ? { note: `target ${Number(target.most.toPrecision(3))} ×: ${target.otherwise}` } : {}),
+    };
   });
 }
