@@ -11,6 +11,7 @@ import { type Certificate, parseCertificate } from '../x509/certificate.ts';
 import { MalformedCertificateError } from '../x509/malformed-certificate.ts';
 import { formatName } from '../x509/name.ts';
 import { odditiesOf } from '../x509/oddities.ts';
+import { finished } from '../x509/pausable.ts';
 import { REPORT, SignatureChecks } from '../x509/signature-checks.ts';
 import type { DoctorFinding } from './ek-remarks.ts';
 import type { EkSubject } from './ek-subject.ts';
@@ -126,7 +127,7 @@ function lookAtCertificate(
     keyIsKnown: publicArea !== undefined,
   };
   const bundles = policy.bundles.length === 0 ? [blank] : policy.bundles;
-  const verdict = judgeEkCertificate(question, { ...policy, bundles }, new SignatureChecks(REPORT));
+  const verdict = finished(judgeEkCertificate(question, { ...policy, bundles }, new SignatureChecks(REPORT)));
   const brought = new Set(above.map(({ fingerprint }) => fingerprint));
   const chain = verdict.chain.slice(1).map((one) => linkOf(one, brought));
   const name = leaf.subject.relativeNames.length === 0 ? '' : formatName(leaf.subject);

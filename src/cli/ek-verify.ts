@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { judgeEkCertificate } from '../verifier/ek-certificate.ts';
 import { MalformedCertificateError } from '../x509/malformed-certificate.ts';
+import { finished } from '../x509/pausable.ts';
 import { REPORT, SignatureChecks } from '../x509/signature-checks.ts';
 import { readCertificateFile } from './certificate-file.ts';
 import { type EkReport, ekReport, linesOf, unreadableReport } from './ek-verify-report.ts';
@@ -48,7 +49,7 @@ function judge(path: string, options: VerifyOptions): EkReport {
     for (const sentence of leftOut) remark(sentence);
     const now = options.at ?? new Date();
     const question = { leaf, intermediates: [...intermediates, ...between], now, keyIsKnown: false };
-    return ekReport(leaf, oddities, judgeEkCertificate(question, policy, new SignatureChecks(REPORT)));
+    return ekReport(leaf, oddities, finished(judgeEkCertificate(question, policy, new SignatureChecks(REPORT))));
   } catch (error) {
     if (!(error instanceof MalformedCertificateError)) throw error;
     return unreadableReport(nameOf(path), error);

@@ -16,6 +16,7 @@ import type { ProvedKeys, Trusted, TrustedDevice, Untrusted } from '../verifier/
 import * as own from '../verifier/verify.ts';
 import type { PolicyInForce } from './live-policy.ts';
 import type { OpenChallenges } from './open-challenges.ts';
+import { inSlices, type Steps } from './steps.ts';
 import type { Tolerances } from './tolerances.ts';
 
 /** Findings that answer INVALID_ARGUMENT: the agent sent something else than evidence. */
@@ -23,7 +24,7 @@ const MALFORMED: readonly FindingCode[] = ['evidence.malformed', 'evidence.wire'
 
 /** One judge for each wire. */
 interface Judge<Pending> {
-  readonly begin: (payload: Uint8Array, policy: Policy, entropy: Entropy, now: Date) => BegunExchange<Pending>;
+  readonly begin: (payload: Uint8Array, policy: Policy, entropy: Entropy, now: Date) => Steps<BegunExchange<Pending>>;
   readonly finish: (
     pending: Pending,
     response: Uint8Array,
@@ -67,14 +68,14 @@ export async function attest(
 /** Our own wire's, who need not judge a known machine from the start. */
 function rememberingJudge(known: KnownMachines, linked: LinkedKeys): Judge<own.Pending> {
   return {
-    begin: (payload, policy, entropy, now) => own.begin(payload, policy, entropy, now, known, linked),
+    begin: (payload, policy, entropy, now) => own.beginInSteps(payload, policy, entropy, now, known, linked),
     finish: own.finish,
   };
 }
 
 function pluginJudge(linked: LinkedKeys): Judge<PendingCredential> {
   return {
-    begin: (payload, policy, entropy, now) => spireTpmPlugin.begin(payload, policy, entropy, now, linked),
+    begin: (payload, policy, entropy, now) => spireTpmPlugin.beginInSteps(payload, policy, entropy, now, linked),
     finish: spireTpmPlugin.finish,
   };
 }
@@ -87,7 +88,7 @@ async function judge<Pending extends PendingCredential>(
   { challenges, lists, linked }: Standing,
   log: Logger,
 ): Promise<Trusted<Proved>> {
-  const begun = begin(payload, policy, randomBytes, new Date());
+  const begun = await inSlices(begin(payload, policy, randomBytes, new Date()), stream.signal);
   if (begun.outcome === 'rejected') throw refusal(begun.verdict, stream, linked, log);
 
   stream.send({ kind: 'challenge', bytes: begun.challenge });

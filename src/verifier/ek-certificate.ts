@@ -3,8 +3,9 @@ import type { Certificate } from '../x509/certificate.ts';
 import { checkEkProfile, type EkCertificateFacts, type EkProblemCode, isOfTpm12 } from '../x509/ek-profile.ts';
 import { ruleProblems } from '../x509/ek-rules.ts';
 import { KEY_PURPOSE } from '../x509/object-identifiers.ts';
-import { type MissingIssuer, validatePath } from '../x509/path.ts';
+import { type MissingIssuer, validatePathInSteps } from '../x509/path.ts';
 import type { PathProblemCode } from '../x509/path-rules.ts';
+import type { Pausable } from '../x509/pausable.ts';
 import { SignatureChecks } from '../x509/signature-checks.ts';
 import { keyHash } from '../x509/subject-public-key.ts';
 import { tolerancesOf } from '../x509/tolerances.ts';
@@ -104,16 +105,16 @@ type Refusal = Extract<CertificateVerdict, { readonly trusted: false }>;
  *
  * @param checks the budget for all bundles together; default: what a server spends on one sender
  */
-export function judgeEkCertificate(
+export function* judgeEkCertificate(
   question: CertificateQuestion,
   { bundles, crls, cache }: Pick<Policy, 'bundles' | 'crls' | 'cache'>,
   checks: SignatureChecks = new SignatureChecks(),
-): CertificateVerdict {
+): Pausable<CertificateVerdict> {
   let furthest: { readonly rank: number; readonly refusal: Refusal } | undefined;
   let steady: Period | undefined;
   const named = bundles.filter((bundle) => isNamedBy(bundle, question));
   for (const bundle of named.length > 0 ? named : bundles.slice(0, 1)) {
-    const answer = ask(bundle, question, { crls, cache, checks });
+    const answer = yield* ask(bundle, question, { crls, cache, checks });
     const { rank, verdict } = answer;
     // A bundle that refuses today and comes first may vouch tomorrow.
     steady = steady === undefined ? answer.steady : intersection(steady, answer.steady);
@@ -129,13 +130,13 @@ function isNamedBy({ anchors }: Bundle, { leaf, intermediates }: CertificateQues
   return [leaf, ...intermediates].some(({ issuer }) => anchors.bySubject.has(issuer.canonical));
 }
 
-function ask(
+function* ask(
   { name, anchors, rules }: Bundle,
   { leaf, intermediates, now, keyIsKnown }: CertificateQuestion,
   { crls, cache, checks }: Pick<Policy, 'crls' | 'cache'> & { readonly checks: SignatureChecks },
-): { readonly rank: number; readonly verdict: CertificateVerdict; readonly steady: Period } {
+): Pausable<{ readonly rank: number; readonly verdict: CertificateVerdict; readonly steady: Period }> {
   const profile = checkEkProfile(leaf, { ...rules, keyIsKnown });
-  const path = validatePath({
+  const path = yield* validatePathInSteps({
     ...rules,
     leaf,
     intermediates,

@@ -10,6 +10,7 @@ import { type EkTemplate, ekTemplateNamed, ekTemplateOf } from '../tpm/templates
 import type { Certificate } from '../x509/certificate.ts';
 import { MalformedCertificateError } from '../x509/malformed-certificate.ts';
 import type { PathCache } from '../x509/path-cache.ts';
+import { finished, type Pausable } from '../x509/pausable.ts';
 import { REPORT, SignatureChecks } from '../x509/signature-checks.ts';
 import type { Period } from '../x509/validity.ts';
 import { type CertifiedEk, judgeEkCertificate } from './ek-certificate.ts';
@@ -63,7 +64,7 @@ export function judgeEndorsement(
 ): TrustedEk | undefined {
   const claimed = claimedEndorsement(ekPublic, policy, findings);
   if (claimed === undefined) return undefined;
-  const ek = admittedEndorsement(claimed, ekCertificates, policy, now, findings, 'report');
+  const ek = finished(admittedEndorsement(claimed, ekCertificates, policy, now, findings, 'report'));
   return findings.none ? ek : undefined;
 }
 
@@ -92,17 +93,17 @@ export function claimedEndorsement(ekPublic: Uint8Array, policy: Policy, finding
 
 /**
  * What of the policy vouches for the key; undefined with a finding. Asked last of all: only here a sender's certificates
- * cost signature checks.
+ * cost signature checks, and the work may pause between them.
  */
-export function admittedEndorsement(
+export function* admittedEndorsement(
   { spki, template, ...claimed }: ClaimedEk,
   certificates: readonly Uint8Array[],
   policy: Policy,
   now: Date,
   findings: Findings,
   readership: Readership = 'server',
-): TrustedEk | undefined {
-  const admission = admit(spki, claimed.pubHash, certificates, policy, now, findings, readership);
+): Pausable<TrustedEk | undefined> {
+  const admission = yield* admit(spki, claimed.pubHash, certificates, policy, now, findings, readership);
   if (admission === undefined || template === undefined) return undefined;
   return { ...claimed, template, ...admission, notes: [...templateNotes(template, policy), ...admission.notes] };
 }
@@ -154,7 +155,7 @@ const ALWAYS: Period = { from: Number.NEGATIVE_INFINITY, until: Number.POSITIVE_
  * In a policy of two ways the operator's list counts before any CA, as in spire-tpm-plugin: who names a key has looked at
  * it. Nothing lets a certificate pass that is for another key, nor a machine that the operator keeps out.
  */
-function admit(
+function* admit(
   spki: Uint8Array,
   pubHash: string,
   certificates: readonly Uint8Array[],
@@ -162,7 +163,7 @@ function admit(
   now: Date,
   findings: Findings,
   readership: Readership,
-): Admission | undefined {
+): Pausable<Admission | undefined> {
   const against = new Findings();
   const leaf = readLeaf(certificates, policy.cache, against);
   if (leaf !== undefined && !isFor(leaf, spki)) {
@@ -180,9 +181,9 @@ function admit(
   const asksCertificate = policy.mode !== 'hash' && !isDecided;
   let certified: CertifiedEk | undefined;
   if (asksCertificate && leaf !== undefined) {
-    const intermediates = readIntermediates(certificates, policy.cache);
+    const intermediates = yield* readIntermediates(certificates, policy.cache);
     const checks = new SignatureChecks(readership === 'report' ? REPORT : undefined);
-    const verdict = judgeEkCertificate({ leaf, intermediates, now, keyIsKnown: true }, policy, checks);
+    const verdict = yield* judgeEkCertificate({ leaf, intermediates, now, keyIsKnown: true }, policy, checks);
     if (verdict.trusted) certified = verdict.certified;
     else for (const { code, message } of verdict.problems) against.add(code, message);
   }
@@ -222,10 +223,14 @@ function readLeaf(ders: readonly Uint8Array[], cache: PathCache, findings: Findi
 }
 
 /** Those that can be read: an unreadable one only leaves the path without it. */
-function readIntermediates([, ...ders]: readonly Uint8Array[], cache: PathCache): readonly Certificate[] {
-  return ders
-    .map((der) => readCertificate(der, cache))
-    .filter((read): read is Certificate => !(read instanceof MalformedCertificateError));
+function* readIntermediates([, ...ders]: readonly Uint8Array[], cache: PathCache): Pausable<readonly Certificate[]> {
+  const readable: Certificate[] = [];
+  for (const der of ders) {
+    yield;
+    const certificate = readCertificate(der, cache);
+    if (!(certificate instanceof MalformedCertificateError)) readable.push(certificate);
+  }
+  return readable;
 }
 
 function readCertificate(der: Uint8Array, cache: PathCache): Certificate | MalformedCertificateError {

@@ -16,6 +16,7 @@ import { publicAreaOf } from '../tpm/public-key.ts';
 import { encode } from '../tpm/structures/codec.ts';
 import { tpmtPublic } from '../tpm/structures/public.ts';
 import { ekTemplateNamed } from '../tpm/templates.ts';
+import { finished, type Pausable } from '../x509/pausable.ts';
 import { judgeAttestationKey } from './attestation-key.ts';
 import { judgeCreation } from './creation.ts';
 import { admittedEndorsement, type ClaimedEk, claimedEndorsement, type TrustedEk } from './endorsement.ts';
@@ -44,14 +45,19 @@ const NOTE =
 
 type Proxmox = PluginPayload['PVE'];
 
-/** @see begin of verify.ts. Nothing is remembered: each attestation key of this wire is a new one, and links nothing. */
-export function begin(
+/** @see begin of verify.ts */
+export function begin(...question: Parameters<typeof beginInSteps>): BegunExchange<PendingCredential> {
+  return finished(beginInSteps(...question));
+}
+
+/** @see beginInSteps of verify.ts. Nothing is remembered: each attestation key of this wire is a new one, and links nothing. */
+export function* beginInSteps(
   payload: Uint8Array,
   policy: Policy,
   entropy: Entropy,
   now: Date,
   linked?: LinkedKeys,
-): BegunExchange<PendingCredential> {
+): Pausable<BegunExchange<PendingCredential>> {
   requireMoment(now);
   const findings = new Findings();
   if (policy.wire !== 'spire-tpm-plugin') {
@@ -70,7 +76,7 @@ export function begin(
   // A chain costs more than all the rest, and what is refused anyway need not have a sound one.
   if (!findings.none || claimed === undefined || ak === undefined) return rejected(findings);
   const { certificate } = evidence.ek;
-  const ek = admittedEndorsement(claimed, certificate === undefined ? [] : [certificate], policy, now, findings);
+  const ek = yield* admittedEndorsement(claimed, certificate === undefined ? [] : [certificate], policy, now, findings);
   if (ek === undefined) return rejected(findings);
 
   const random = exactly(entropy);

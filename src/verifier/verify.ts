@@ -22,6 +22,7 @@ import { encode } from '../tpm/structures/codec.ts';
 import { TPM_ALG, TPM_RH } from '../tpm/structures/constants.ts';
 import { handleName, qualifiedName } from '../tpm/structures/name.ts';
 import { pcrSelection, type TpmlPcrSelection, tpmlPcrSelection } from '../tpm/structures/pcr.ts';
+import { finished, type Pausable } from '../x509/pausable.ts';
 import { judgeAttestationKey } from './attestation-key.ts';
 import { admittedEndorsement, claimedEndorsement } from './endorsement.ts';
 import {
@@ -69,18 +70,23 @@ export type Begun = BegunExchange<Pending>;
  * @param linked keys that were proved to lie in one TPM, under whatever policy
  * @throws RangeError when the entropy source gives other than it was asked for, TypeError when `now` is no moment
  */
-export function begin(
+export function begin(...question: Parameters<typeof beginInSteps>): Begun {
+  return finished(beginInSteps(...question));
+}
+
+/** @see begin. For a server: a stranger's certificates cost milliseconds, and it may pause between their signatures. */
+export function* beginInSteps(
   payload: Uint8Array,
   policy: Policy,
   entropy: Entropy,
   now: Date,
   known?: KnownMachines,
   linked?: LinkedKeys,
-): Begun {
+): Pausable<Begun> {
   requireMoment(now);
   const findings = new Findings();
   const payloadHash = digestOf('sha256', payload, 'hex');
-  const judged = known?.recall(payloadHash, policy, now) ?? judge(payload, policy, now, findings);
+  const judged = known?.recall(payloadHash, policy, now) ?? (yield* judge(payload, policy, now, findings));
   if (judged !== undefined) judgeLinks(judged, policy, linked, findings);
   if (judged === undefined || !findings.none) return rejected(findings);
 
@@ -110,7 +116,7 @@ export function begin(
 }
 
 /** Undefined with a finding at least. */
-function judge(payload: Uint8Array, policy: Policy, now: Date, findings: Findings): Judged | undefined {
+function* judge(payload: Uint8Array, policy: Policy, now: Date, findings: Findings): Pausable<Judged | undefined> {
   const evidence = readMessage(() => decodePayload(payload), 'evidence.malformed', findings);
   if (evidence === undefined) return undefined;
 
@@ -120,7 +126,7 @@ function judge(payload: Uint8Array, policy: Policy, now: Date, findings: Finding
   const requirement = choosePcrs(evidence.pcrBanks, policy, findings);
   // A chain costs more than all the rest, and what is refused anyway need not have a sound one.
   if (!findings.none || claimed === undefined || ak === undefined || requirement === undefined) return undefined;
-  const ek = admittedEndorsement(claimed, evidence.ekCertificates, policy, now, findings);
+  const ek = yield* admittedEndorsement(claimed, evidence.ekCertificates, policy, now, findings);
   return ek === undefined ? undefined : { ek, ak, requirement };
 }
 

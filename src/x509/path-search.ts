@@ -4,6 +4,7 @@ import type { PathQuestion } from './path.ts';
 import { FurthestFailure, type PathFailure } from './path-failure.ts';
 import { RevocationCheck } from './path-revocation.ts';
 import { authorityProblems, type PathProblem, pathLengthProblems, rocaProblems } from './path-rules.ts';
+import type { Pausable } from './pausable.ts';
 import { type CheckPurpose, SignatureChecks, STEP_COST } from './signature-checks.ts';
 import { intersection, type Period, steadyPeriod } from './validity.ts';
 
@@ -15,6 +16,7 @@ type Path = readonly Certificate[];
 /**
  * The search for one path. It goes from the anchors down: a CA's key is used only after a chain of signatures leads from
  * an anchor to that CA. So a sender who made all of its CAs itself costs the checks with the anchors' keys and no others.
+ * It may pause before each check: a few of them take as long as a whole attestation.
  */
 export class PathSearch {
   readonly #question: PathQuestion;
@@ -41,12 +43,12 @@ export class PathSearch {
   }
 
   /** A path, leaf first and anchor last, in which all holds; the shortest are looked for first. */
-  find(): Path | undefined {
+  *find(): Pausable<Path | undefined> {
     for (const subject of this.#graph.reachable) {
       for (const candidate of this.#graph.issuersOf(subject)) {
-        if (!candidate.isAnchor || !this.#holds(subject, candidate)) continue;
-        this.#descendFrom(subject);
-        const chain = this.#climb([this.#question.leaf]);
+        if (!candidate.isAnchor || !(yield* this.#holds(subject, candidate))) continue;
+        yield* this.#descendFrom(subject);
+        const chain = yield* this.#climb([this.#question.leaf]);
         if (chain !== undefined) return chain;
       }
     }
@@ -54,7 +56,7 @@ export class PathSearch {
   }
 
   /** Why there is no path, once `find` found none: the failure that came furthest. */
-  tell(): PathFailure {
+  *tell(): Pausable<PathFailure> {
     if (this.#gaveUp) {
       // Nothing found before can be relied on to be the reason.
       const message = 'gave up: checking the signatures of all CAs that share these names costs too much';
@@ -62,7 +64,7 @@ export class PathSearch {
     }
     const start: Path = [this.#question.leaf];
     const furthest = new FurthestFailure();
-    this.#follow(start, start, furthest, new Set());
+    yield* this.#follow(start, start, furthest, new Set());
     return furthest.failure;
   }
 
@@ -77,22 +79,23 @@ export class PathSearch {
   }
 
   /** Finds out what a certificate signed that an anchor vouches for, and what that signed in turn. */
-  #descendFrom(top: Certificate): void {
+  *#descendFrom(top: Certificate): Pausable<void> {
     const vouched = new Set([top]);
     for (const issuer of vouched) {
       for (const subject of this.#graph.subjectsOf(issuer))
-        if (this.#holds(subject, { issuer, isAnchor: false })) vouched.add(subject);
+        if (yield* this.#holds(subject, { issuer, isAnchor: false })) vouched.add(subject);
     }
   }
 
   /** Whether the issuer is sound and signed the subject; remembered when it is so. */
-  #holds(subject: Certificate, candidate: Candidate): boolean {
+  *#holds(subject: Certificate, candidate: Candidate): Pausable<boolean> {
     const { issuer } = candidate;
     const signers = this.#signers.get(subject) ?? new Set();
     this.#signers.set(subject, signers);
     if (signers.has(issuer)) return true;
     this.#tried.add(issuer);
     if (this.#problemsOf(candidate).length > 0) return false;
+    yield;
     const problem = this.#signatureProblem(subject, issuer, 'search');
     if (problem === 'unaffordable') this.#gaveUp = true;
     if (problem !== undefined) return false;
@@ -101,7 +104,7 @@ export class PathSearch {
   }
 
   /** Continues a path, leaf first, over links that hold. */
-  #climb(path: Path): Path | undefined {
+  *#climb(path: Path): Pausable<Path | undefined> {
     const subject = path.at(-1) as Certificate;
     const signers = this.#signers.get(subject);
     if (path.length === MAX_PATH || signers === undefined) return undefined;
@@ -115,7 +118,8 @@ export class PathSearch {
       // Of a whole path alone (RFC 5280 §6.3.3 (f)): long lists, and many, would else be looked at for each CA that
       // somebody made under the name of theirs.
       if (isAnchor && this.#revocation.problems(extended).length === 0) return extended;
-      const chain = isAnchor ? undefined : this.#climb(extended);
+      yield;
+      const chain = isAnchor ? undefined : yield* this.#climb(extended);
       if (chain !== undefined) return chain;
     }
     return undefined;
@@ -127,7 +131,7 @@ export class PathSearch {
    *
    * @param sure the path as far as its links were checked
    */
-  #follow(path: Path, sure: Path, furthest: FurthestFailure, visited: Set<Certificate>): void {
+  *#follow(path: Path, sure: Path, furthest: FurthestFailure, visited: Set<Certificate>): Pausable<void> {
     const subject = path.at(-1) as Certificate;
     const candidates = this.#graph.issuersOf(subject).filter(({ issuer }) => !isIn(path, issuer));
     if (candidates.length === 0) furthest.noteMissing(subject, path.length, sure);
@@ -138,6 +142,7 @@ export class PathSearch {
         furthest.note([0, path.length, 1], { problems: [{ code: 'too_deep', message }], path: sure });
         return;
       }
+      yield;
       const unsigned = this.#signatureProblem(subject, issuer, 'telling');
       if (unsigned !== undefined && unsigned !== 'unaffordable') {
         furthest.note([0, path.length, 1], { problems: [unsigned], path: sure });
@@ -153,7 +158,7 @@ export class PathSearch {
         furthest.note([1, extended.length, 1], { problems: revoked, path: held });
       } else if (!visited.has(issuer)) {
         visited.add(issuer);
-        this.#follow(extended, held, furthest, visited);
+        yield* this.#follow(extended, held, furthest, visited);
       }
     }
   }

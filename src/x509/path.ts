@@ -9,6 +9,7 @@ import {
   validityProblems,
 } from './path-rules.ts';
 import { PathSearch } from './path-search.ts';
+import { finished, type Pausable } from './pausable.ts';
 import type { SignatureChecks } from './signature-checks.ts';
 import type { AnchorSet } from './trust-store.ts';
 import type { Period } from './validity.ts';
@@ -72,6 +73,11 @@ export type PathVerdict = {
  * @throws {TypeError} when `now` is no moment.
  */
 export function validatePath(question: PathQuestion): PathVerdict {
+  return finished(validatePathInSteps(question));
+}
+
+/** @see validatePath. It may pause before each check of a signature. */
+export function* validatePathInSteps(question: PathQuestion): Pausable<PathVerdict> {
   const { leaf, now, requireEku } = question;
   // Every comparison with such a date is false, which would let anything pass as valid.
   if (Number.isNaN(now.getTime())) throw new TypeError('now is an invalid date');
@@ -81,14 +87,14 @@ export function validatePath(question: PathQuestion): PathVerdict {
     ...(requireEku === undefined ? [] : leafUsageProblems(leaf, requireEku, question.leafWithoutPurposes)),
   ];
   const search = new PathSearch(question);
-  const chain = search.find();
+  const chain = yield* search.find();
   const { steady } = search;
   if (chain !== undefined && problems.length === 0) {
     question.cache?.remember(chain);
     return { ok: true, chain, notes: search.openOf(chain), steady };
   }
   if (chain !== undefined) return { ok: false, problems, chain, steady };
-  const { problems: found, path, missingIssuer } = search.tell();
+  const { problems: found, path, missingIssuer } = yield* search.tell();
   const missing = missingIssuer === undefined ? {} : { missingIssuer };
   return { ok: false, problems: [...problems, ...found], chain: path, steady, ...missing };
 }

@@ -4,6 +4,7 @@ import { judgeEkCertificate } from '../../src/verifier/ek-certificate.ts';
 import { type Certificate, parseCertificate } from '../../src/x509/certificate.ts';
 import { MalformedCertificateError } from '../../src/x509/malformed-certificate.ts';
 import { PathCache } from '../../src/x509/path-cache.ts';
+import { finished } from '../../src/x509/pausable.ts';
 import { crlsFrom } from '../../src/x509/revocation.ts';
 import { SignatureChecks } from '../../src/x509/signature-checks.ts';
 import { anchorsOf } from '../../src/x509/trust-store.ts';
@@ -51,7 +52,7 @@ function judge(certificates: readonly Certificate[], anchors: readonly Certifica
     bundle(anchorsOf(anchors), i + 1 < count ? { models: ['none'] } : {}, `b${i}`),
   );
   const policy = { bundles, crls: crlsFrom([]).crls, cache: new PathCache() };
-  const verdict = judgeEkCertificate({ leaf, intermediates, now: NOW, keyIsKnown: true }, policy, checks);
+  const verdict = finished(judgeEkCertificate({ leaf, intermediates, now: NOW, keyIsKnown: true }, policy, checks));
   const { left } = checks;
   return {
     verdict,
@@ -94,6 +95,21 @@ test('of CAs that an anchor did sign the rest of a crowd is checked as far as th
   const { codes, spent } = judge(parsed(chain?.certificates ?? []), [rootCertificate(root)]);
   expect(codes).toContainEqual(expect.stringMatching(/^gave up/));
   expect(spent).toBeGreaterThan(8000 - COST.p384);
+});
+
+test('the work may pause before each check of a signature', () => {
+  const root = rootOf('p384');
+  const anchors = anchorsOf([rootCertificate(root)]);
+  for (const { certificates } of costlyChains(ek, root, 'p384')) {
+    const [leaf, ...intermediates] = parsed(certificates);
+    if (leaf === undefined) continue;
+    const checks = new SignatureChecks();
+    const policy = { bundles: [bundle(anchors)], crls: crlsFrom([]).crls, cache: new PathCache() };
+    const work = judgeEkCertificate({ leaf, intermediates, now: NOW, keyIsKnown: true }, policy, checks);
+    const left = (): number => checks.left.search + checks.left.telling;
+    for (let before = left(); work.next().done !== true; before = left())
+      expect(before - left()).toBeLessThanOrEqual(COST.p384);
+  }
 });
 
 /** A row of CAs with no key identifiers, as no real one is; leaf first, without the anchor. */

@@ -5,6 +5,7 @@ import { type CertificateVerdict, judgeEkCertificate } from '../../src/verifier/
 import type { Bundle, BundleRules } from '../../src/verifier/policy.ts';
 import type { Certificate } from '../../src/x509/certificate.ts';
 import { PathCache } from '../../src/x509/path-cache.ts';
+import { finished } from '../../src/x509/pausable.ts';
 import { crlsFrom } from '../../src/x509/revocation.ts';
 import { SignatureChecks } from '../../src/x509/signature-checks.ts';
 import { anchorsOf } from '../../src/x509/trust-store.ts';
@@ -37,11 +38,8 @@ function judge(
   checks?: SignatureChecks,
 ): CertificateVerdict {
   const lists = crlsFrom(crls.map((bytes, i) => ({ name: `${i}`, bytes })));
-  return judgeEkCertificate(
-    { leaf: leaf.certificate, intermediates, now, keyIsKnown },
-    { bundles, crls: lists.crls, cache: new PathCache() },
-    checks,
-  );
+  const question = { leaf: leaf.certificate, intermediates, now, keyIsKnown };
+  return finished(judgeEkCertificate(question, { bundles, crls: lists.crls, cache: new PathCache() }, checks));
 }
 
 const codes = (verdict: CertificateVerdict): readonly string[] =>

@@ -12,6 +12,7 @@ import { odditiesOf } from '../../src/x509/oddities.ts';
 import { type PathVerdict, validatePath } from '../../src/x509/path.ts';
 import { PathCache } from '../../src/x509/path-cache.ts';
 import { signatureProblem } from '../../src/x509/path-rules.ts';
+import { finished } from '../../src/x509/pausable.ts';
 import { crlsFrom } from '../../src/x509/revocation.ts';
 import { type AnchorSet, anchorsOf } from '../../src/x509/trust-store.ts';
 import {
@@ -150,7 +151,7 @@ describeCorpus('certificates of the field', () => {
   const judge = (row: LeafRow, rules: Partial<BundleRules>, now = new Date(row.expected.validTogether?.[0] ?? '')) => {
     const question = { leaf: readLeaf(row).certificate, intermediates: intermediates.anchors.certificates, now };
     const policy = { bundles: [bundle(roots.anchors, rules)], crls: crlsFrom([]).crls, cache: new PathCache() };
-    const verdict = judgeEkCertificate({ ...question, keyIsKnown: false }, policy);
+    const verdict = finished(judgeEkCertificate({ ...question, keyIsKnown: false }, policy));
     return verdict.trusted ? ['ok'] : verdict.problems.map(({ code }) => code);
   };
 

@@ -1,0 +1,68 @@
+/** One attestation beside everything else that the plugin's process does. */
+import { setImmediate as turn } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { attest } from '../../src/server-plugin/attestation.ts';
+import { OpenChallenges } from '../../src/server-plugin/open-challenges.ts';
+import { Tolerances } from '../../src/server-plugin/tolerances.ts';
+import type { AttestationStream } from '../../src/spire/attestation-stream.ts';
+import { createLogger } from '../../src/spire/logger.ts';
+import { KnownMachines } from '../../src/verifier/known-machines.ts';
+import { LinkedKeys } from '../../src/verifier/linked-keys.ts';
+import { anchorsOf } from '../../src/x509/trust-store.ts';
+import { costlyChains } from '../support/costly-chains.ts';
+import { forger } from '../support/forger.ts';
+import { type Issuer, keyPair, mintAuthority, spkiOf } from '../support/pki.ts';
+import { bundle, testPolicy } from '../support/policy.ts';
+import { publicHalf, softwareDevice } from '../support/software-device.ts';
+
+const ANCHOR: Issuer = { issuer: 'Costly Root CA', key: keyPair('p384', 'costly root') };
+
+/** The dearest payload of a stranger, and the log of how it was answered. */
+function strangersAttestation(signal: AbortSignal) {
+  const device = softwareDevice();
+  const ek = spkiOf(publicHalf(device.ek.privateKey));
+  const chain = costlyChains(ek, ANCHOR, 'p384').find(({ name }) => name.startsWith('four CAs of an anchor'));
+  const { payload } = forger({ ...device, certificates: chain?.certificates ?? [] });
+  const stream: AttestationStream<'server'> = {
+    id: '00000000',
+    signal,
+    metadata: new Map(),
+    receive: async () => ({ kind: 'payload', bytes: payload }),
+    send: () => expect.unreachable('nothing is to be said'),
+  };
+  const anchors = anchorsOf([mintAuthority(ANCHOR.issuer, ANCHOR.key, ANCHOR).certificate]);
+  const policy = testPolicy({ mode: 'certificate', bundles: [bundle(anchors)] });
+  const messages: string[] = [];
+  const logger = createLogger({ write: ({ message }) => messages.push(message) });
+  const standing = {
+    lists: () => policy,
+    challenges: new OpenChallenges(),
+    tolerances: new Tolerances(),
+    linked: new LinkedKeys(),
+  };
+  return { answer: attest(stream, { policy, known: new KnownMachines(policy) }, logger, standing), messages };
+}
+
+test('others have their turn while the chain of a stranger is looked at', async () => {
+  const { answer, messages } = strangersAttestation(new AbortController().signal);
+  let [turns, isOver] = [0, false];
+  const over = answer
+    .catch((error: unknown) => error)
+    .finally(() => {
+      isOver = true;
+    });
+  for (; !isOver; turns++) await turn();
+  expect(await over).toMatchObject({ message: expect.stringContaining('00000000') });
+  expect(messages.at(-1)).toContain('gave up');
+  // A dozen signatures take several slices on any machine; at once it would be one.
+  expect(turns).toBeGreaterThan(3);
+});
+
+test('a stranger who goes away costs nothing more', async () => {
+  const ending = new AbortController();
+  const { answer, messages } = strangersAttestation(ending.signal);
+  await turn();
+  ending.abort(new Error('gone'));
+  await expect(answer).rejects.toThrow('gone');
+  expect(messages).toEqual([]);
+});
