@@ -1,13 +1,9 @@
 /** Which of the certificates that were read become anchors, and why the others do not. */
-import { authorityKind, authorityManufacturer } from '../x509/authority-kinds.ts';
-import {
-  type AuthorityProblemCode,
-  authorityFaults,
-  tellingAuthorities,
-  unknownAuthority,
-} from '../x509/authority-problems.ts';
+import { authorityKind, authorityManufacturer, tellingAuthorities } from '../x509/authority-kinds.ts';
+import { type AuthorityProblemCode, authorityFaults, unknownAuthority } from '../x509/authority-problems.ts';
 import type { Certificate } from '../x509/certificate.ts';
 import { describe } from '../x509/path-rules.ts';
+import { finished } from '../x509/pausable.ts';
 import { slugOf } from './authority-file.ts';
 import type { ImportedCertificate } from './ca-sources.ts';
 import { UsageError } from './failure.ts';
@@ -44,7 +40,7 @@ export function selectCertificates(certificates: readonly ImportedCertificate[],
   refuseAbsent(certificates, rules.manufacturers);
   const wanted = new Set(rules.manufacturers.map(slugOf));
   const seen = new Set<string>();
-  const telling = tellingAuthorities(certificates.map(({ certificate }) => certificate));
+  const telling = finished(tellingAuthorities(certificates.map(({ certificate }) => certificate)));
   const selected: SelectedCertificate[] = [];
   const leftOut: LeftOutCertificate[] = [];
   for (const imported of certificates) {

@@ -1,6 +1,6 @@
 /** From settings and the files they name to the policy that a verdict depends on. */
 import type { Bundle, Policy } from '../verifier/policy.ts';
-import { authorityKind } from '../x509/authority-kinds.ts';
+import { authorityKind, tellingAuthorities } from '../x509/authority-kinds.ts';
 import { kindSentence } from '../x509/file-kind.ts';
 import { PathCache } from '../x509/path-cache.ts';
 import { describe } from '../x509/path-rules.ts';
@@ -196,6 +196,8 @@ const VOUCHED: Readonly<Record<TpmKind, string>> = {
   software: 'software TPMs, which anybody can copy',
 };
 
+const MEANT = 'CAs of the web certify whoever pays: take out what was not meant, see "tpm-attestor ca inspect"';
+
 /** CAs that somebody may not have meant, by what they call themselves: the first of each kind is named. */
 function* strangers({ name, rules }: BundleSettings, { certificates }: AnchorSet): Steps<readonly string[]> {
   const kinds = new Map<TpmKind | undefined, (typeof certificates)[number]>();
@@ -204,8 +206,10 @@ function* strangers({ name, rules }: BundleSettings, { certificates }: AnchorSet
     if (!kinds.has(kind)) kinds.set(kind, certificate);
     yield;
   }
+  const telling = yield* tellingAuthorities(certificates);
+  const silent = certificates.filter((certificate) => !telling.has(certificate));
   const isMixed = name === CA_PATH_BUNDLE && kinds.has('cloud') && kinds.has('hardware');
-  return TPM_KINDS.flatMap((kind) => {
+  const ofKinds = TPM_KINDS.flatMap((kind) => {
     const example = kinds.get(kind);
     if (example === undefined) return [];
     const whose = `${describe(example)} certifies ${VOUCHED[kind]}`;
@@ -213,6 +217,10 @@ function* strangers({ name, rules }: BundleSettings, { certificates }: AnchorSet
     if (kind !== 'cloud' || !isMixed) return [];
     return [`${whose}, and others certify hardware: a bundle with kind = "cloud" would tell the two apart`];
   });
+  const [first] = silent;
+  if (first === undefined) return ofKinds;
+  const others = silent.length > 1 ? `, and ${silent.length - 1} more` : '';
+  return [...ofKinds, `nothing in ${describe(first)} tells that it certifies TPMs${others}. ${MEANT}`];
 }
 
 /** As problems with files are told. */

@@ -2,6 +2,8 @@
 import type { Certificate } from './certificate.ts';
 import type { Name } from './name.ts';
 import { KEY_PURPOSE } from './object-identifiers.ts';
+import type { Pausable } from './pausable.ts';
+import { groupBySubject } from './trust-store.ts';
 import type { TpmKind } from './vendors.ts';
 
 interface Authority {
@@ -79,6 +81,19 @@ export function tellsOfTpms(certificate: Certificate): boolean {
     extKeyUsage?.includes(KEY_PURPOSE.ekCertificate) === true ||
     texts.some((text) => OF_TPMS.test(text))
   );
+}
+
+/** Those that tell of TPMs, and the CAs above them, by their names. */
+export function* tellingAuthorities(store: readonly Certificate[]): Pausable<ReadonlySet<Certificate>> {
+  const known = new Set<Certificate>();
+  for (const certificate of store) {
+    if (tellsOfTpms(certificate)) known.add(certificate);
+    yield;
+  }
+  const bySubject = groupBySubject(store);
+  // What is added while it is walked is walked as well.
+  for (const { issuer } of known) for (const above of bySubject.get(issuer.canonical) ?? []) known.add(above);
+  return known;
 }
 
 /** By the issuer where the subject does not tell: CAs named after a product or a machine have such. */

@@ -1,9 +1,10 @@
 /** What is wrong, or worth knowing, with the certificates that are to be anchors for endorsement certificates. */
-import { authorityKind, tellsOfTpms } from './authority-kinds.ts';
+import { authorityKind, tellingAuthorities } from './authority-kinds.ts';
 import { mayBeKeyOf, selfSignature } from './authority-report.ts';
 import type { Certificate, Oddity } from './certificate.ts';
 import { KEY_PURPOSE } from './object-identifiers.ts';
 import { authorityProblems, describe, signatureProblem } from './path-rules.ts';
+import { finished } from './pausable.ts';
 import { describeSignature, unsoundness } from './signature-algorithm.ts';
 import { keyHash, weakness } from './subject-public-key.ts';
 import { groupBySubject } from './trust-store.ts';
@@ -126,7 +127,7 @@ export function judgeAuthorities(authorities: readonly StoredAuthority[], now: D
   const bySubject = groupBySubject(store);
   const withHardware = store.some((certificate) => authorityKind(certificate) === 'hardware');
   const preferred = preferredOfEach(bySubject, now);
-  const known = tellingAuthorities(store);
+  const known = finished(tellingAuthorities(store));
   return authorities.flatMap(({ certificate, files }) =>
     [
       ...authorityFaults(certificate, now),
@@ -186,15 +187,6 @@ function kindProblems(certificate: Certificate, withHardware: boolean): readonly
   if (!withHardware) return [{ code: `${kind}_authority`, message: `${describe(certificate)} certifies ${tpms}` }];
   const message = `${describe(certificate)} certifies ${tpms}, and CAs of TPMs in hardware are beside it`;
   return [{ code: `${kind}_with_hardware`, message }];
-}
-
-/** Those that tell of TPMs, and the CAs above them, by their names. */
-export function tellingAuthorities(store: readonly Certificate[]): ReadonlySet<Certificate> {
-  const known = new Set(store.filter(tellsOfTpms));
-  const bySubject = groupBySubject(store);
-  // What is added while it is walked is walked as well.
-  for (const { issuer } of known) for (const above of bySubject.get(issuer.canonical) ?? []) known.add(above);
-  return known;
 }
 
 export function unknownAuthority(certificate: Certificate): Fault {

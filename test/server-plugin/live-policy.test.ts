@@ -27,8 +27,8 @@ import { keyPair, mintAuthority, mintEkChain, pem } from '../support/pki.ts';
 const HASH = '0123456789abcdef'.repeat(4);
 const OTHER = 'fedcba9876543210'.repeat(4);
 const { root, rootKey } = mintEkChain();
-const second = mintAuthority('Second Root', keyPair('p256', 'second'), {
-  issuer: 'Second Root',
+const second = mintAuthority('Second TPM Root', keyPair('p256', 'second'), {
+  issuer: 'Second TPM Root',
   key: keyPair('p256', 'second'),
 });
 const crl = mintCrl({ issuer: commonName('Test TPM Root CA'), signer: rootKey.privateKey });

@@ -8,7 +8,7 @@ import { readTrustStore } from '../../src/server-plugin/trust-files.ts';
 import { commonName } from '../support/certificate-recipe.ts';
 import { crlPem, mintCrl } from '../support/crl-recipe.ts';
 import { openPolicy } from '../support/live-policy.ts';
-import { mintEkChain, pem } from '../support/pki.ts';
+import { keyPair, mintAuthority, mintEkChain, pem } from '../support/pki.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'trust-files-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -46,6 +46,27 @@ test('reads 16 MiB and not a byte more, whatever size the file says it has', () 
   expect(() => readTrustStore(file)).toThrow(/large.pem is larger than 16777216 bytes/);
   // A regular file of size 0 that goes on and on.
   expect(() => readTrustStore('/proc/self/pagemap')).toThrow('is larger than');
+});
+
+test('CAs that tell nothing of TPMs are warned of together, and those above one that does are not', async () => {
+  const web = ['Web Root 1', 'Web Root 2'].map((name) => {
+    const key = keyPair('p256', name);
+    return mintAuthority(name, key, { issuer: name, key }).der;
+  });
+  const top = mintAuthority('Plain Root', rootKey, { issuer: 'Plain Root', key: rootKey }).der;
+  const below = mintAuthority('TPM CA', keyPair('p256', 'below'), { issuer: 'Plain Root', key: rootKey }).der;
+  const warned = async (...cas: readonly Uint8Array[]): Promise<readonly string[]> => {
+    writeFileSync(path('cas.pem'), pem(...cas));
+    return (await openPolicy(`ca_path = ${JSON.stringify(path('cas.pem'))}`)).warnings.filter((one) =>
+      one.includes('tells that it'),
+    );
+  };
+  expect(await warned(root.der, top, below)).toEqual([]);
+  expect(await warned(root.der, top, ...web)).toEqual([
+    expect.stringMatching(
+      /^ca_path: nothing in "CN=Plain Root" tells that it certifies TPMs, and 2 more\. CAs of the web/,
+    ),
+  ]);
 });
 
 describe('revocation lists', () => {
