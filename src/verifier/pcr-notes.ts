@@ -15,7 +15,7 @@ export function pcrNotes(pcrs: readonly PcrValue[]): readonly string[] {
               'nothing was measured there, and the quote says nothing of what booted by it',
           ]),
       ...(bank === 'sha1'
-        ? [`${bank}:${ofBank.map(({ index }) => index).join(',')} are SHA-1 values, for which collisions can be made`]
+        ? [`${bank}:${ofBank.map(({ index }) => index).join(',')} of the SHA-1 bank: for SHA-1 collisions can be made`]
         : []),
     ];
   });

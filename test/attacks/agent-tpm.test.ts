@@ -97,4 +97,10 @@ test('A95 takes the TPM from its configuration alone, whatever the environment n
   const stream = agent.openAttestation();
   expect(await stream.next()).toMatchObject({ kind: 'payload' });
   stream.cancel();
+  // Where no TPM is configured, that the variable is not followed is to be heard.
+  const unused = () => records.filter(({ message }) => message.startsWith('TPM2TOOLS_TCTI is set and is not used'));
+  expect(unused()).toEqual([]);
+  await agent.configure('', TRUST_DOMAIN);
+  await agent.stop();
+  expect(unused()).toEqual([expect.objectContaining({ message: expect.stringContaining('tcti in plugin_data') })]);
 });

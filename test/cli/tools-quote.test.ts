@@ -100,6 +100,19 @@ describe('a quote of tpm2_quote', () => {
     }
   });
 
+  test('says which PCRs were never extended, and which are of SHA-1, in its JSON report', async () => {
+    const notesOf = async (quote: string): Promise<readonly string[]> => {
+      const { code, stdout } = await cli([...argumentsOf('ecc-sha256', quote), '--json']);
+      expect(code).toBe(0);
+      return (JSON.parse(stdout) as { readonly notes: readonly string[] }).notes;
+    };
+    const [one, two] = [await notesOf('values'), await notesOf('two-banks')];
+    expect(one).toContainEqual(expect.stringMatching(/^sha256:0,1,2 were never extended/));
+    expect(one.join()).not.toContain('SHA-1');
+    expect(two).toContainEqual(expect.stringMatching(/^sha256:0 was never extended/));
+    expect(two).toContainEqual(expect.stringMatching(/^sha1:3 of the SHA-1 bank: /));
+  });
+
   test.each(KEYS)('by $name with a plain signature is trusted, and refused with one bit changed', ({ name }) => {
     for (const ak of ['tss', 'pem']) {
       const files = filesOf(name, 'plain', ak);
