@@ -66,7 +66,10 @@ describe('the packed tarball, installed where there is no compiler', () => {
     const script =
       "import('tpm-attestor/verifier').then((verifier) => console.log(Object.keys(verifier).sort().join()))";
     const cwd = join(folder, 'application');
-    expect(await execute('node', ['-e', script], { cwd, env })).toMatchObject({ code: 0, stdout: 'begin,beginInSteps,finish\n' });
+    expect(await execute('node', ['-e', script], { cwd, env })).toMatchObject({
+      code: 0,
+      stdout: 'begin,beginInSteps,finish\n',
+    });
   });
 });
 
