@@ -6,9 +6,9 @@ import { verify } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseCertificate } from '../src/x509/certificate.ts';
-import { validatePath } from '../src/x509/path.ts';
-import { PathCache } from '../src/x509/path-cache.ts';
-import { anchorsOf } from '../src/x509/trust-store.ts';
+import { anchorsOf } from '../src/x509/file/trust-store.ts';
+import { validatePath } from '../src/x509/path/path.ts';
+import { PathCache } from '../src/x509/path/path-cache.ts';
 import { measureStore } from './ca-store.ts';
 import { goProgram, opensslProgram, type Peer, peculiarProcess } from './chain-peers.ts';
 import { type EkChain, ekChains } from './ek-chain.ts';
@@ -20,7 +20,7 @@ const ROUNDS = 9;
 const RAW = 'raw signatures, keys imported';
 
 /** For processes of their own. */
-export { readTrustStore } from '../src/server-plugin/trust-files.ts';
+export { readTrustStore } from '../src/policy/trust-files.ts';
 export { answerRounds } from './peculiar-builder.ts';
 
 export async function measure({

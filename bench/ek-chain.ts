@@ -3,8 +3,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseCertificate } from '../src/x509/certificate.ts';
+import { readPem } from '../src/x509/file/pem.ts';
 import { takeCertificate } from '../src/x509/intake.ts';
-import { readPem } from '../src/x509/pem.ts';
 import { type NameRecipe, NOW } from '../test/support/certificate-recipe.ts';
 import { type KeyAlgorithm, keyPair, mintAuthority, mintEkCertificate, spkiOf } from '../test/support/pki.ts';
 

@@ -3,13 +3,13 @@ import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Attestor } from '../src/agent/attest.ts';
-import { type SoftwareTpm, startSoftwareTpm } from '../src/cli/software-tpm.ts';
 import { decodePayload, decodeResponse } from '../src/evidence/messages.ts';
-import { readServerSettings } from '../src/server-plugin/config.ts';
-import { loadPolicy } from '../src/server-plugin/policy-files.ts';
+import { loadPolicy } from '../src/policy/policy-files.ts';
+import { readServerSettings } from '../src/policy/server-settings.ts';
+import { type SoftwareTpm, startSoftwareTpm } from '../src/testing/software-tpm.ts';
 import { akTemplate } from '../src/tpm/templates.ts';
 import { begin, type Pending, type Policy } from '../src/verifier/verify.ts';
-import { readPem } from '../src/x509/pem.ts';
+import { readPem } from '../src/x509/file/pem.ts';
 
 const TRUST_DOMAIN = 'bench.example';
 /** Where a TPM keeps the certificates above its endorsement certificates (EK Credential Profile 2.6, 2.2.1.5.2). */

@@ -12,8 +12,8 @@ import {
   randomBytes,
   verify,
 } from 'node:crypto';
+import { concat } from '../src/bytes/bytes.ts';
 import { decodePayload, decodeResponse } from '../src/evidence/messages.ts';
-import { concat } from '../src/tpm/bytes.ts';
 import { publicKeyOf } from '../src/tpm/public-key.ts';
 import { decode } from '../src/tpm/structures/codec.ts';
 import { tpmtPublic } from '../src/tpm/structures/public.ts';

@@ -8,9 +8,9 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, w
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { type HashList, readHashList } from '../src/server-plugin/hash-list.ts';
-import type { HostedLogRecord } from '../src/spire/hclog-reader.ts';
-import { type PluginHost, startPlugin } from '../src/spire/plugin-host.ts';
+import { type HashList, readHashList } from '../src/policy/hash-list.ts';
+import type { HostedLogRecord } from '../src/testing/plugin-host/hclog-reader.ts';
+import { type PluginHost, startPlugin } from '../src/testing/plugin-host/plugin-host.ts';
 import { forger } from '../test/support/forger.ts';
 import { keyPair, mintAuthority, mintEkChain, pem } from '../test/support/pki.ts';
 import { pubHashOf, softwareDevice, TRUST_DOMAIN } from '../test/support/software-device.ts';

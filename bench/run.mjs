@@ -30,7 +30,7 @@ async function load(subject, folder) {
     platform: 'node',
     format: 'esm',
     target: 'node20',
-    define: { 'import.meta.url': JSON.stringify(new URL('src/cli/software-tpm.ts', ROOT).href) },
+    define: { 'import.meta.url': JSON.stringify(new URL('src/testing/software-tpm.ts', ROOT).href) },
     banner: {
       js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);",
     },

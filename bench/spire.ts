@@ -1,8 +1,8 @@
 /** Attestations through a genuine spire-server: machines that answer at once, so that the server's side is what counts. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { tpmAttestor } from '../src/cli/spire-plugin-block.ts';
-import { SpireServer } from '../src/cli/spire-server.ts';
+import { tpmAttestor } from '../src/testing/spire-plugin-block.ts';
+import { SpireServer } from '../src/testing/spire-server.ts';
 import { AttestAgentClient } from '../test/support/attest-agent.ts';
 import { type Forger, forger } from '../test/support/forger.ts';
 import { mintEkChain, pem } from '../test/support/pki.ts';

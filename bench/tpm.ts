@@ -1,9 +1,9 @@
 /** What an attestation asks of the TPM, in commands: on a chip each costs milliseconds, in whatever program. */
 import { randomBytes } from 'node:crypto';
 import { Attestor } from '../src/agent/attest.ts';
-import { startSoftwareTpm } from '../src/cli/software-tpm.ts';
-import { readServerSettings } from '../src/server-plugin/config.ts';
-import { loadPolicy } from '../src/server-plugin/policy-files.ts';
+import { loadPolicy } from '../src/policy/policy-files.ts';
+import { readServerSettings } from '../src/policy/server-settings.ts';
+import { startSoftwareTpm } from '../src/testing/software-tpm.ts';
 import { begin } from '../src/verifier/verify.ts';
 import { type Row, withRatios } from './row.ts';
 

@@ -36,7 +36,7 @@ const NATIVE = [/(^|\/)src\/tpm\/native\.ts$/, /\.node$/];
 /** @type {Executable[]} */
 export const EXECUTABLES = [
   { entry: 'src/cli/main.ts', outfile: 'dist/bin/tpm-attestor.cjs', plugin: false, forbidden: [] },
-  { entry: 'src/agent/main.ts', outfile: 'dist/bin/tpm-attestor-agent.cjs', plugin: true, forbidden: ISSUING },
+  { entry: 'src/agent-plugin/main.ts', outfile: 'dist/bin/tpm-attestor-agent.cjs', plugin: true, forbidden: ISSUING },
   {
     entry: 'src/server-plugin/main.ts',
     outfile: 'dist/bin/tpm-attestor-server.cjs',

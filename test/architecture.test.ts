@@ -27,7 +27,7 @@ const VIOLATIONS: Readonly<Record<keyof typeof RULES, readonly [Readonly<Record<
   'a folder imports only from floors below it': [
     [{ 'src/evidence/a.ts': "import { b } from '../verifier/b.ts';" }, ':1 imports src/verifier/b.ts'],
     [{ 'src/agent/a.ts': "import type { B } from '../verifier/b.ts';" }, ':1 imports src/verifier/b.ts'],
-    [{ 'src/tpm/structures/a.ts': "\nexport * from '../tpm.ts';" }, ':2 imports src/tpm/tpm.ts'],
+    [{ 'src/tpm/structures/a.ts': "\nexport * from '../tpm.ts';" }, ':2 imports src/tpm/device/tpm.ts'],
     [{ 'src/x509/a.ts': "const b = await import('../spire/b.ts');" }, ':1 imports src/spire/b.ts'],
     [{ 'src/agent/a.ts': "let b: import('../cli/b.ts').B;" }, ':1 imports src/cli/b.ts'],
     [{ 'src/other/a.ts': '' }, ' stands on no floor'],
@@ -35,7 +35,7 @@ const VIOLATIONS: Readonly<Record<keyof typeof RULES, readonly [Readonly<Record<
   'a pure file imports only pure files and pure modules': [
     [{ 'src/verifier/a.ts': "import 'node:fs';" }, ':1 imports node:fs'],
     [{ 'src/tpm/new.ts': "import { open } from 'fs';" }, ':1 imports fs'],
-    [{ 'src/x509/a.ts': "import { tpm } from '../tpm/tpm.ts';" }, ':1 imports src/tpm/tpm.ts'],
+    [{ 'src/x509/a.ts': "import { tpm } from '../tpm/tpm.ts';" }, ':1 imports src/tpm/device/tpm.ts'],
   ],
   'a pure file draws no randomness': [
     [{ 'src/evidence/a.ts': "import { createHash, randomBytes as r } from 'node:crypto';" }, ':1 takes randomBytes'],
@@ -48,7 +48,7 @@ const VIOLATIONS: Readonly<Record<keyof typeof RULES, readonly [Readonly<Record<
     ...['performance.now()', 'f(setTimeout)', 'fetch(url)', 'crypto.getRandomValues(a)', '({ process })'],
     ...['globalThis.Date', 'f(globalThis)', 'new Function(text)', "eval('1')", 'console.log(1)'],
   ].map((code) => [{ 'src/verifier/a.ts': `export const a = () => ${code};` }, ':1 uses ']),
-  'only src/tpm/native.ts loads native code': [
+  'only src/tpm/device/native.ts loads native code': [
     [{ 'src/agent/a.ts': 'process.dlopen(module, file);' }, ':1 uses process.dlopen'],
     [{ 'src/tpm/a.ts': "import addon from './addon.node';" }, ':1 imports src/tpm/addon.node'],
     [{ 'src/cli/a.ts': "import { createRequire } from 'node:module';" }, ':1 imports node:module'],
@@ -61,7 +61,7 @@ const VIOLATIONS: Readonly<Record<keyof typeof RULES, readonly [Readonly<Record<
         'src/tpm/b.ts': "export { c } from './native.ts';",
         [NATIVE]: 'process.dlopen(module, file);',
       },
-      ' -> src/tpm/b.ts -> src/tpm/native.ts',
+      ' -> src/tpm/b.ts -> src/tpm/device/native.ts',
     ],
   ],
   'no import is computed': [[{ 'src/cli/a.ts': 'await import(name);' }, ':1 imports what it computes']],
@@ -106,6 +106,6 @@ test('what only looks like a violation is none', () => {
   const found = Object.entries(RULES).flatMap(([name, rule]) => violations(rule, sources).map((said) => [name, said]));
   // Even a type of the device is none of the verifier's business.
   expect(found).toEqual([
-    ['a pure file imports only pure files and pure modules', 'src/verifier/a.ts:3 imports src/tpm/native.ts'],
+    ['a pure file imports only pure files and pure modules', 'src/verifier/a.ts:3 imports src/tpm/device/native.ts'],
   ]);
 });

@@ -8,7 +8,7 @@ export const AGENT_PASSAGES = [
   [
     'agent: one bank in a challenge',
     'the first of several is quoted',
-    'src/agent/quoting-wire.ts',
+    'src/agent/wires/quoting-wire.ts',
     'banks.length > 1 || ',
     '',
     'test/agent/attest.test.ts',
@@ -17,7 +17,7 @@ export const AGENT_PASSAGES = [
   [
     'agent: PCRs that a TPM does not answer',
     'they are asked for again',
-    'src/agent/quote.ts',
+    'src/agent/wires/pcr-quote.ts',
     'read.length === 0 || ',
     '',
     'test/agent/bus.test.ts',

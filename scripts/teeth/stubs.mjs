@@ -98,7 +98,7 @@ const LIST_RULES = [
 /** @param {string} problem @param {string} code @returns {Stub} */
 function certificateProblem(problem, code) {
   const pathRules = over(
-    'src/x509/path-rules.ts',
+    'src/x509/path/path-rules.ts',
     (real) => `
       export * from '${real}';
       import * as real from '${real}';
@@ -110,7 +110,7 @@ function certificateProblem(problem, code) {
       };`,
   );
   const profile = over(
-    'src/x509/ek-profile.ts',
+    'src/x509/ek/ek-profile.ts',
     (real) => `
       export * from '${real}';
       import * as real from '${real}';
@@ -120,14 +120,14 @@ function certificateProblem(problem, code) {
       };`,
   );
   const rules = over(
-    'src/x509/ek-rules.ts',
+    'src/x509/ek/ek-rules.ts',
     (real) => `
       export * from '${real}';
       import * as real from '${real}';
       export const ruleProblems = (...given) => real.ruleProblems(...given).filter(({ code }) => code !== '${problem}');`,
   );
   const revocation = over(
-    'src/x509/path-revocation.ts',
+    'src/x509/path/path-revocation.ts',
     (real) => `
       import { RevocationCheck as Real } from '${real}';
       export class RevocationCheck extends Real {
@@ -181,7 +181,7 @@ const BEHAVIOURS = [
     check: 'evidence.wire (option)',
     about: 'the wire of spire-tpm-plugin is always on',
     concerns: ({ codes }) => codes.includes('evidence.wire'),
-    apply: instead('src/verifier/spire-tpm-plugin.ts', "policy.wire !== 'spire-tpm-plugin'", 'false'),
+    apply: instead('src/verifier/legacy-verify.ts', "policy.wire !== 'spire-tpm-plugin'", 'false'),
   },
   {
     check: 'creation.name (comparison)',
@@ -259,13 +259,17 @@ const BEHAVIOURS = [
     check: 'reasons for the log alone',
     about: 'the peer learns limits',
     concerns: ({ test }) => test.startsWith('tells the log and not the peer'),
-    apply: instead('src/spire/attestation-calls.ts', "PEER_SENTENCE[attestation?.kind ?? 'server']", 'error.reason'),
+    apply: instead(
+      'src/spire/plugin/attestation-calls.ts',
+      "PEER_SENTENCE[attestation?.kind ?? 'server']",
+      'error.reason',
+    ),
   },
   {
     check: 'a count of those turned away',
     about: 'each of them is a record of the log',
     concerns: ({ test }) => test.startsWith('refuses attestations beyond the limit'),
-    apply: instead('src/spire/counted-warning.ts', 'if (this.#timer !== undefined) {', 'if (false) {'),
+    apply: instead('src/spire/log/counted-warning.ts', 'if (this.#timer !== undefined) {', 'if (false) {'),
   },
   {
     check: 'places of one endorsement key',

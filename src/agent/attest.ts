@@ -1,25 +1,26 @@
 /** Answers a server's challenge with what the TPM says. */
+
+import { equalBytes } from '../bytes/bytes.ts';
 import type { Wire } from '../evidence/wires.ts';
-import { equalBytes } from '../tpm/bytes.ts';
-import type { TpmCommands } from '../tpm/commands.ts';
-import { TpmError } from '../tpm/errors.ts';
-import type { KeyHandle, SessionHandle } from '../tpm/handles.ts';
-import type { CreatePrimaryOutput } from '../tpm/native-context.ts';
+import type { TpmCommands } from '../tpm/device/commands.ts';
+import { TpmError } from '../tpm/device/errors.ts';
+import type { KeyHandle, SessionHandle } from '../tpm/device/handles.ts';
+import type { CreatePrimaryOutput } from '../tpm/device/native-context.ts';
+import { Queue } from '../tpm/device/queue.ts';
+import { cleanUpOf } from '../tpm/device/resource-manager.ts';
 import { keyAlgorithmName } from '../tpm/public-key.ts';
-import { Queue } from '../tpm/queue.ts';
-import { cleanUpOf } from '../tpm/resource-manager.ts';
 import { decode } from '../tpm/structures/codec.ts';
 import { tpmtPublic } from '../tpm/structures/public.ts';
-import { type AkMaker, makePrimaryAk } from './attestation-key.ts';
-import { type CertificateFile, readCertificateFile } from './certificate-file.ts';
-import { type Endorsement, EndorsementError, type KeyChoice, loadEndorsement } from './endorsement.ts';
-import { HierarchyPasswords } from './hierarchy-passwords.ts';
+import { type AkMaker, makePrimaryAk } from './ak-maker.ts';
+import { type CertificateFile, readCertificateFile } from './endorsement/ek-certificate-file.ts';
+import { type Endorsement, EndorsementError, type KeyChoice, loadEndorsement } from './endorsement/load-endorsement.ts';
 import { flushTwins } from './leftovers.ts';
-import { QuotingWire } from './quoting-wire.ts';
+import { HierarchyPasswords } from './passwords/hierarchy-passwords.ts';
 import { activate, startEkSession } from './session.ts';
-import { pluginWire } from './spire-tpm-plugin.ts';
 import { isFull, TpmHoldings } from './tpm-holdings.ts';
-import type { AgentWire, Question } from './wire.ts';
+import type { AgentWire, Question } from './wires/agent-wire.ts';
+import { pluginWire } from './wires/legacy-wire.ts';
+import { QuotingWire } from './wires/quoting-wire.ts';
 
 export interface AttestorOptions {
   /** The agent's own, by its configuration; never the one a challenge names. */

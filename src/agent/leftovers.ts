@@ -4,12 +4,12 @@
  * Of all that an agent loads only its attestation key is provably its own: wire and trust domain are in the template. An
  * endorsement key has one Name whoever makes it, a session has none: those stay.
  */
-import { concat, equalBytes } from '../tpm/bytes.ts';
-import type { TpmCommands } from '../tpm/commands.ts';
-import { TpmError } from '../tpm/errors.ts';
-import type { KeyHandle } from '../tpm/handles.ts';
+import { concat, equalBytes } from '../bytes/bytes.ts';
+import type { TpmCommands } from '../tpm/device/commands.ts';
+import { TpmError } from '../tpm/device/errors.ts';
+import type { KeyHandle } from '../tpm/device/handles.ts';
 import { TPM_HT_FIRST } from '../tpm/structures/constants.ts';
-import { handlesIn } from './nv-index.ts';
+import { handlesIn } from './endorsement/nv-index.ts';
 
 const LAST_TRANSIENT = 0x80ffffff;
 

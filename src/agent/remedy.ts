@@ -1,8 +1,8 @@
 /** What an operator can do about a failure. */
-import { TpmError } from '../tpm/errors.ts';
-import { transportOf } from '../tpm/tcti.ts';
-import { CertificateFileError } from './certificate-file.ts';
-import { DEVICES } from './tcti.ts';
+import { TpmError } from '../tpm/device/errors.ts';
+import { transportOf } from '../tpm/device/tcti.ts';
+import { DEVICES } from './device-choice.ts';
+import { CertificateFileError } from './endorsement/ek-certificate-file.ts';
 import { deviceRemedy } from './unreachable-device.ts';
 
 const SLOTS =

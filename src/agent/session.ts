@@ -2,12 +2,12 @@
  * The one session of an attestation. It is salted to the EK and serves twice: it satisfies the EK's policy, and it
  * encrypts the secret that TPM2_ActivateCredential answers, which would otherwise be on the bus in clear.
  */
-import type { TpmCommands } from '../tpm/commands.ts';
-import { ESYS_TR, type KeyHandle, type SessionHandle } from '../tpm/handles.ts';
+import type { TpmCommands } from '../tpm/device/commands.ts';
+import { ESYS_TR, type KeyHandle, type SessionHandle } from '../tpm/device/handles.ts';
 import { TPMA_SESSION } from '../tpm/structures/attributes.ts';
 import { TPM_SE } from '../tpm/structures/constants.ts';
-import { type Endorsement, expectKey } from './endorsement.ts';
-import type { HierarchyPasswords } from './hierarchy-passwords.ts';
+import { type Endorsement, expectKey } from './endorsement/load-endorsement.ts';
+import type { HierarchyPasswords } from './passwords/hierarchy-passwords.ts';
 
 /** @throws EndorsementError when the session would be salted to another key than the endorsement's */
 export async function startEkSession(

@@ -1,9 +1,9 @@
 /** The times one attestation holds the TPM: opened, worked with, closed. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { TpmCommands } from '../tpm/commands.ts';
-import { TpmError } from '../tpm/errors.ts';
-import type { Queue } from '../tpm/queue.ts';
-import { Tpm } from '../tpm/tpm.ts';
+import type { TpmCommands } from '../tpm/device/commands.ts';
+import { TpmError } from '../tpm/device/errors.ts';
+import type { Queue } from '../tpm/device/queue.ts';
+import { Tpm } from '../tpm/device/tpm.ts';
 
 export interface HoldingOptions {
   /** TCTI string of tpm2-tss. */

@@ -1,9 +1,9 @@
 /** Executable: the `tpm-attestor` command. */
-import { exitProcess } from '../tpm/native.ts';
-import { EXIT, failureOf } from './failure.ts';
+import { exitProcess } from '../tpm/device/native.ts';
 import { program } from './program.ts';
-import { endOnSignals } from './signals.ts';
-import { allSaid, remark } from './terminal.ts';
+import { EXIT, failureOf } from './terminal/failure.ts';
+import { endOnSignals } from './terminal/signals.ts';
+import { allSaid, remark } from './terminal/terminal.ts';
 
 // tpm2-tss writes to standard error by itself what this command says better; the operator's setting wins.
 process.env['TSS2_LOG'] ??= 'all+NONE';

@@ -1,21 +1,21 @@
 /** The command line: commands, their help, and how misuse ends. */
 import { Command } from 'commander';
 import { VERSION } from '../spire/version.ts';
-import { caImportCommand } from './ca-import.ts';
-import { caInspectCommand } from './ca-inspect.ts';
-import { challengeCommand } from './challenge.ts';
-import { demoCommand } from './demo.ts';
-import { demoSpireCommand } from './demo-spire.ts';
-import { ekDoctorCommand } from './ek-doctor.ts';
-import { ekHashCommand } from './ek-hash.ts';
-import { ekShowCommand } from './ek-show.ts';
-import { ekVerifyCommand } from './ek-verify.ts';
-import { UsageError } from './failure.ts';
-import { tamperingAgentCommand } from './tampering-agent.ts';
-import { complain, sayAll } from './terminal.ts';
-import { tpmInfoCommand } from './tpm-info.ts';
-import { tpmQuoteCommand } from './tpm-quote.ts';
-import { verifyCommand } from './verify.ts';
+import { caImportCommand } from './ca/ca-import.ts';
+import { caInspectCommand } from './ca/ca-inspect.ts';
+import { demoCommand } from './demo/demo.ts';
+import { demoSpireCommand } from './demo/demo-spire.ts';
+import { tamperingAgentCommand } from './demo/tampering-agent.ts';
+import { ekDoctorCommand } from './ek/ek-doctor.ts';
+import { ekHashCommand } from './ek/ek-hash.ts';
+import { ekShowCommand } from './ek/ek-show.ts';
+import { ekVerifyCommand } from './ek/ek-verify.ts';
+import { UsageError } from './terminal/failure.ts';
+import { complain, sayAll } from './terminal/terminal.ts';
+import { tpmInfoCommand } from './tpm/tpm-info.ts';
+import { tpmQuoteCommand } from './tpm/tpm-quote.ts';
+import { challengeCommand } from './verify/challenge.ts';
+import { verifyCommand } from './verify/verify.ts';
 
 export function program(): Command {
   const root = new Command('tpm-attestor')

@@ -1,6 +1,6 @@
 /** What the quote's nonce commits to. Pure. */
 import { hash } from 'node:crypto';
-import { concat } from '../tpm/bytes.ts';
+import { concat } from '../bytes/bytes.ts';
 
 const LABEL = 'tpm-attestor/quote/1';
 

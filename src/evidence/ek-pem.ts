@@ -1,5 +1,5 @@
 /** The PEM text by which spire-tpm-plugin names an endorsement key. Pure. */
-import { MalformedError } from '../tpm/structures/malformed.ts';
+import { MalformedError } from '../bytes/malformed.ts';
 
 export interface EkPem {
   /** SubjectPublicKeyInfo, DER. */

@@ -1,6 +1,6 @@
 /** JSON documents in the one form that Go's encoder gives a struct. Pure. */
-import { equalBytes } from '../tpm/bytes.ts';
-import { MalformedError } from '../tpm/structures/malformed.ts';
+import { equalBytes } from '../bytes/bytes.ts';
+import { MalformedError } from '../bytes/malformed.ts';
 
 /**
  * The most bytes of a string in base64; a flag that must be false; plain text; an `int32`; a pointer; or an object with

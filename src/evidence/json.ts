@@ -4,7 +4,7 @@
  * The mapping is the one of Protocol Buffers (lowerCamelCase names, bytes in standard base64), made strict: no unknown,
  * missing or repeated names, one spelling of bytes. White space and JSON's escapes are free.
  */
-import { MalformedError } from '../tpm/structures/malformed.ts';
+import { MalformedError } from '../bytes/malformed.ts';
 import { checkLimits, type Evidence } from './messages.ts';
 
 type Field = 'bytes' | 'bytes[]' | 'u32' | 'u32[]' | 'string';

@@ -4,8 +4,8 @@
  * Protocol Buffers let one message be written in many ways and skip what a reader does not know. Here a message counts
  * only in the form this module writes it: so two readers can never see different messages in the same bytes.
  */
-import { equalBytes } from '../tpm/bytes.ts';
-import { MalformedError } from '../tpm/structures/malformed.ts';
+import { equalBytes } from '../bytes/bytes.ts';
+import { MalformedError } from '../bytes/malformed.ts';
 import { Challenge, ChallengeResponse, type Evidence, Payload } from './gen/tpm_attestor/v1/evidence.ts';
 import { FIELD_LIMITS, MESSAGE_BYTES } from './limits.ts';
 

@@ -1,9 +1,9 @@
 /** PCR values in the files of `tpm2_quote -o`, in each form that tpm2-tools 4 to 5.8 write. Pure. */
-import { concat } from '../tpm/bytes.ts';
+import { concat } from '../bytes/bytes.ts';
+import { MalformedError } from '../bytes/malformed.ts';
 import { hashAlgorithm } from '../tpm/structures/algorithms.ts';
 import { tpmlDigest } from '../tpm/structures/buffers.ts';
 import { type Codec, decode, struct, tpml } from '../tpm/structures/codec.ts';
-import { MalformedError } from '../tpm/structures/malformed.ts';
 import { selectedPcrs, type TpmlPcrSelection, tpmlPcrSelection } from '../tpm/structures/pcr.ts';
 
 /**

@@ -3,12 +3,12 @@
  * `tpm2_encodeobject -o` write. Pure.
  */
 import { createPublicKey, type KeyObject } from 'node:crypto';
+import { MalformedError } from '../bytes/malformed.ts';
 import { decode, tpm2bOf } from '../tpm/structures/codec.ts';
-import { MalformedError } from '../tpm/structures/malformed.ts';
 import { type TpmtPublic, tpmtPublic } from '../tpm/structures/public.ts';
 import { DerReader, TAG } from '../x509/der.ts';
+import { base64Octets } from '../x509/file/pem.ts';
 import { MalformedCertificateError } from '../x509/malformed-certificate.ts';
-import { base64Octets } from '../x509/pem.ts';
 
 const tpm2bPublic = tpm2bOf('TPM2B_PUBLIC', tpmtPublic);
 

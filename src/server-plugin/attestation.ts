@@ -1,23 +1,23 @@
 /** One attestation on the server: payload, challenge, answer, verdict. What it knows of the machine is in local variables. */
 import { randomBytes } from 'node:crypto';
 import { type Wire, wireOf } from '../evidence/wires.ts';
-import type { AttestationStream } from '../spire/attestation-stream.ts';
-import type { LogFields, Logger } from '../spire/logger.ts';
+import { inSlices, type Steps } from '../files/steps.ts';
+import type { PolicyInForce } from '../policy/live-policy.ts';
+import type { LogFields, Logger } from '../spire/log/logger.ts';
+import type { AttestationStream } from '../spire/plugin/attestation-stream.ts';
 import { PEER_SENTENCE, PeerError, STATUS, StatusError } from '../spire/status.ts';
 import type { Entropy } from '../tpm/make-credential.ts';
 import type { BegunExchange, PendingCredential } from '../verifier/exchange.ts';
 import type { Finding, FindingCode } from '../verifier/findings.ts';
 import type { KnownMachines } from '../verifier/known-machines.ts';
+import * as spireTpmPlugin from '../verifier/legacy-verify.ts';
 import type { LinkedKeys } from '../verifier/linked-keys.ts';
 import type { OperatorLists } from '../verifier/operator-lists.ts';
 import type { Policy } from '../verifier/policy.ts';
-import * as spireTpmPlugin from '../verifier/spire-tpm-plugin.ts';
 import type { ProvedKeys, Trusted, TrustedDevice, Untrusted } from '../verifier/verdict.ts';
 import * as own from '../verifier/verify.ts';
-import type { PolicyInForce } from './live-policy.ts';
 import type { OpenChallenges } from './open-challenges.ts';
-import { inSlices, type Steps } from './steps.ts';
-import type { Tolerances } from './tolerances.ts';
+import type { Tolerances } from './tolerance-counts.ts';
 
 /** Findings that answer INVALID_ARGUMENT: the agent sent something else than evidence. */
 const MALFORMED: readonly FindingCode[] = ['evidence.malformed', 'evidence.wire', 'response.malformed'];

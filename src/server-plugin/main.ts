@@ -1,8 +1,8 @@
 /** Executable: the node attestor plugin of spire-server. */
-import { servePlugin } from '../spire/plugin-server.ts';
+import { servePlugin } from '../spire/plugin/plugin-server.ts';
 import { VERSION } from '../spire/version.ts';
 
 void servePlugin({ kind: 'server', version: VERSION }, async (logger) => {
-  const { serverPlugin } = await import('./spire-plugin.ts');
+  const { serverPlugin } = await import('./server-plugin.ts');
   return serverPlugin(logger);
 });

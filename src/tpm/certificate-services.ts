@@ -3,7 +3,7 @@
  * are for an operator to fetch; nothing here does.
  */
 import { hash, type KeyObject } from 'node:crypto';
-import { concat, padStart } from './bytes.ts';
+import { concat, padStart } from '../bytes/bytes.ts';
 
 export interface CertificateAddress {
   readonly service: 'Intel' | 'AMD';

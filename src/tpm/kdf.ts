@@ -1,6 +1,6 @@
 /** KDFa and KDFe (TPM 2.0 Library Part 1, 11.4.10). Pure. */
 import { createHmac, hash as digestOf } from 'node:crypto';
-import { concat } from './bytes.ts';
+import { concat } from '../bytes/bytes.ts';
 import type { HashAlgorithm } from './structures/algorithms.ts';
 
 function u32(value: number): Uint8Array {

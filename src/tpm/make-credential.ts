@@ -3,7 +3,7 @@
  * the given Name is loaded in it (TPM 2.0 Library Part 1, 24 and appendices B.10.3, C.6.3). Pure: entropy is an argument.
  */
 import { constants, createCipheriv, createECDH, createHmac, type KeyObject, publicEncrypt } from 'node:crypto';
-import { bigEndian, concat, padStart } from './bytes.ts';
+import { bigEndian, concat, padStart } from '../bytes/bytes.ts';
 import { kdfa, kdfe } from './kdf.ts';
 import { eccPoint, publicKeyOf } from './public-key.ts';
 import { algorithmName, type Curve, curve, type HashAlgorithm, hashAlgorithm } from './structures/algorithms.ts';

@@ -1,6 +1,6 @@
 /** Between public areas and the keys of `node:crypto`: TPMT_PUBLIC ↔ KeyObject ↔ SubjectPublicKeyInfo. Pure. */
 import { createPublicKey, ECDH, hash, type KeyObject } from 'node:crypto';
-import { concat, equalBytes, hex, padStart } from './bytes.ts';
+import { concat, equalBytes, hex, padStart } from '../bytes/bytes.ts';
 import { curve, curveByJwk } from './structures/algorithms.ts';
 import type { EccPublic, RsaPublic, TpmtPublic } from './structures/public.ts';
 

@@ -2,7 +2,7 @@
  * Key templates: the TCG EK templates (EK Credential Profile 2.6, 2.2.1.5 and appendix B) and our attestation keys. Pure.
  */
 import { createHash } from 'node:crypto';
-import { concat, hex } from './bytes.ts';
+import { concat, hex } from '../bytes/bytes.ts';
 import { TPMA_OBJECT } from './structures/attributes.ts';
 import { encode } from './structures/codec.ts';
 import { TPM_ALG, TPM_ECC } from './structures/constants.ts';

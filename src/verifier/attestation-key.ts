@@ -1,11 +1,11 @@
 /** The attestation key: a restricted signing key that its own TPM made and that can never leave it. Pure. */
 import type { KeyObject } from 'node:crypto';
+import { MalformedError, UnsupportedError } from '../bytes/malformed.ts';
 import { keyAlgorithmName } from '../tpm/public-key.ts';
 import { algorithmName, type HashAlgorithm, hashAlgorithm } from '../tpm/structures/algorithms.ts';
 import { hasReservedBits, type ObjectAttribute, TPMA_OBJECT } from '../tpm/structures/attributes.ts';
 import { decode } from '../tpm/structures/codec.ts';
 import { TPM_ALG } from '../tpm/structures/constants.ts';
-import { MalformedError, UnsupportedError } from '../tpm/structures/malformed.ts';
 import { objectName } from '../tpm/structures/name.ts';
 import { type TpmtPublic, tpmtPublic } from '../tpm/structures/public.ts';
 import type { Scheme } from '../tpm/structures/scheme.ts';

@@ -1,9 +1,9 @@
 /** A creation certificate: the AK's own word, under its TPM's rules, on how it came to be. Pure. */
 import { createHash } from 'node:crypto';
-import { equalBytes, hex } from '../tpm/bytes.ts';
+import { equalBytes, hex } from '../bytes/bytes.ts';
+import { MalformedError } from '../bytes/malformed.ts';
 import { decode } from '../tpm/structures/codec.ts';
 import { tpmsCreationData } from '../tpm/structures/creation-data.ts';
-import { MalformedError } from '../tpm/structures/malformed.ts';
 import type { AcceptableAk } from './attestation-key.ts';
 import { readSigned, verifySignature } from './signed-structure.ts';
 import type { Findings } from './verdict.ts';

@@ -1,14 +1,15 @@
 /** An endorsement certificate: whether one of the operator's bundles of CAs vouches for it, and for what TPM. Pure. */
+
+import type { Pausable } from '../bytes/pausable.ts';
 import type { Certificate } from '../x509/certificate.ts';
-import { checkEkProfile, type EkCertificateFacts, type EkProblemCode, isOfTpm12 } from '../x509/ek-profile.ts';
-import { ruleProblems } from '../x509/ek-rules.ts';
+import { checkEkProfile, type EkCertificateFacts, type EkProblemCode, isOfTpm12 } from '../x509/ek/ek-profile.ts';
+import { ruleProblems } from '../x509/ek/ek-rules.ts';
 import { KEY_PURPOSE } from '../x509/object-identifiers.ts';
-import { type MissingIssuer, validatePathInSteps } from '../x509/path.ts';
-import type { PathProblemCode } from '../x509/path-rules.ts';
-import type { Pausable } from '../x509/pausable.ts';
-import { SignatureChecks } from '../x509/signature-checks.ts';
+import { type MissingIssuer, validatePathInSteps } from '../x509/path/path.ts';
+import type { PathProblemCode } from '../x509/path/path-rules.ts';
+import { SignatureChecks } from '../x509/path/signature-checks.ts';
+import { tolerancesOf } from '../x509/path/tolerated-oddities.ts';
 import { keyHash } from '../x509/subject-public-key.ts';
-import { tolerancesOf } from '../x509/tolerances.ts';
 import { intersection, type Period } from '../x509/validity.ts';
 import type { FindingCode } from './findings.ts';
 import type { Bundle, BundleRules, Policy } from './policy.ts';

@@ -1,17 +1,17 @@
 /** The endorsement key: which machine this is, and who says so. Pure. */
 import type { KeyObject } from 'node:crypto';
+import { equalBytes } from '../bytes/bytes.ts';
+import { MalformedError } from '../bytes/malformed.ts';
+import { finished, type Pausable } from '../bytes/pausable.ts';
 import type { Payload } from '../evidence/messages.ts';
-import { equalBytes } from '../tpm/bytes.ts';
 import { keyAlgorithmName, publicKeyOf, spkiHash, spkiOfPublicArea } from '../tpm/public-key.ts';
 import { decode } from '../tpm/structures/codec.ts';
-import { MalformedError } from '../tpm/structures/malformed.ts';
 import { type TpmtPublic, tpmtPublic } from '../tpm/structures/public.ts';
 import { type EkTemplate, ekTemplateNamed, ekTemplateOf } from '../tpm/templates.ts';
 import type { Certificate } from '../x509/certificate.ts';
 import { MalformedCertificateError } from '../x509/malformed-certificate.ts';
-import type { PathCache } from '../x509/path-cache.ts';
-import { finished, type Pausable } from '../x509/pausable.ts';
-import { REPORT, SignatureChecks } from '../x509/signature-checks.ts';
+import type { PathCache } from '../x509/path/path-cache.ts';
+import { REPORT, SignatureChecks } from '../x509/path/signature-checks.ts';
 import type { Period } from '../x509/validity.ts';
 import { type CertifiedEk, judgeEkCertificate } from './ek-certificate.ts';
 import type { Finding } from './findings.ts';

@@ -1,8 +1,8 @@
 /** What every exchange has in common, whatever its wire: one payload, one credential, one answer in time. Pure. */
 import { timingSafeEqual } from 'node:crypto';
-import { hex } from '../tpm/bytes.ts';
+import { hex } from '../bytes/bytes.ts';
+import { MalformedError } from '../bytes/malformed.ts';
 import type { Entropy } from '../tpm/make-credential.ts';
-import { MalformedError } from '../tpm/structures/malformed.ts';
 import type { AcceptableAk } from './attestation-key.ts';
 import type { TrustedEk } from './endorsement.ts';
 import { agentId } from './identity.ts';

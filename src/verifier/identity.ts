@@ -1,6 +1,6 @@
 /** From a proved EK to the SPIFFE ID and selectors of the agent. Pure. */
-import { hex } from '../tpm/bytes.ts';
-import { vendorLetters } from '../x509/vendors.ts';
+import { hex } from '../bytes/bytes.ts';
+import { vendorLetters } from '../x509/ek/vendors.ts';
 import type { CertifiedEk } from './ek-certificate.ts';
 import type { TrustedEk } from './endorsement.ts';
 

@@ -1,5 +1,5 @@
 /** Which endorsement keys lie in one TPM, as far as attestations have proved it. Pure. */
-import { hex } from '../tpm/bytes.ts';
+import { hex } from '../bytes/bytes.ts';
 import type { AcceptableAk } from './attestation-key.ts';
 import type { TrustedEk } from './endorsement.ts';
 import type { DenySubject, Policy } from './policy.ts';

@@ -3,11 +3,11 @@ import type { Wire } from '../evidence/wires.ts';
 import { hashAlgorithmByName } from '../tpm/structures/algorithms.ts';
 import { PCR_COUNT } from '../tpm/structures/pcr.ts';
 import type { EkTemplateName } from '../tpm/templates.ts';
-import type { EkRules } from '../x509/ek-rules.ts';
-import type { PathCache } from '../x509/path-cache.ts';
-import type { PathAllowances } from '../x509/path-rules.ts';
-import type { CrlSet } from '../x509/revocation.ts';
-import type { AnchorSet } from '../x509/trust-store.ts';
+import type { EkRules } from '../x509/ek/ek-rules.ts';
+import type { AnchorSet } from '../x509/file/trust-store.ts';
+import type { PathCache } from '../x509/path/path-cache.ts';
+import type { PathAllowances } from '../x509/path/path-rules.ts';
+import type { CrlSet } from '../x509/path/revocation.ts';
 
 /** PCRs of one bank, ascending, at least one. */
 export interface PcrRequirement {

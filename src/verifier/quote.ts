@@ -1,7 +1,7 @@
 /** A quote: what the TPM says its PCRs were, and whether that is the answer to our question. Pure. */
 import { createHash } from 'node:crypto';
+import { concat, equalBytes, hex } from '../bytes/bytes.ts';
 import type { PlainSignature } from '../evidence/tools-quote.ts';
-import { concat, equalBytes, hex } from '../tpm/bytes.ts';
 import { hashAlgorithm } from '../tpm/structures/algorithms.ts';
 import type { QuoteAttest } from '../tpm/structures/attest.ts';
 import { selectedPcrs, type TpmlPcrSelection } from '../tpm/structures/pcr.ts';

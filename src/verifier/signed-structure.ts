@@ -1,14 +1,14 @@
 /** What a TPM signs about itself: that the AK signed it, in its own form, and that it is of the kind it should be. Pure. */
 import type { KeyObject } from 'node:crypto';
+import { MalformedError, UnsupportedError } from '../bytes/malformed.ts';
 import type { PlainSignature } from '../evidence/tools-quote.ts';
 import { type TpmsAttest, tpmsAttest } from '../tpm/structures/attest.ts';
 import { decode } from '../tpm/structures/codec.ts';
 import { TPM_ALG, TPM_GENERATED, TPM_ST } from '../tpm/structures/constants.ts';
-import { MalformedError, UnsupportedError } from '../tpm/structures/malformed.ts';
 import type { Scheme } from '../tpm/structures/scheme.ts';
 import { SIGNATURE_ALG, type TpmtSignature, tpmtSignature } from '../tpm/structures/signature.ts';
+import { isSignature, otherKeyOf } from './ak-signature.ts';
 import { type AttestationKey, isAcceptedScheme, schemeName } from './attestation-key.ts';
-import { isSignature, otherKeyOf } from './signature.ts';
 import type { Findings } from './verdict.ts';
 
 /** The kinds that count as evidence; findings about them have the kind in front. */

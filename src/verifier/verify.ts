@@ -5,6 +5,8 @@
  * What costs least is judged first: EK public area → AK attributes → list → EK certificate → secret → quote.
  */
 import { hash as digestOf } from 'node:crypto';
+import { equalBytes } from '../bytes/bytes.ts';
+import { finished, type Pausable } from '../bytes/pausable.ts';
 import { commitment } from '../evidence/binding.ts';
 import {
   type Challenge,
@@ -16,13 +18,11 @@ import {
   type Payload,
   PROTOCOL_VERSION,
 } from '../evidence/messages.ts';
-import { equalBytes } from '../tpm/bytes.ts';
 import { type Entropy, makeCredential } from '../tpm/make-credential.ts';
 import { encode } from '../tpm/structures/codec.ts';
 import { TPM_ALG, TPM_RH } from '../tpm/structures/constants.ts';
 import { handleName, qualifiedName } from '../tpm/structures/name.ts';
 import { pcrSelection, type TpmlPcrSelection, tpmlPcrSelection } from '../tpm/structures/pcr.ts';
-import { finished, type Pausable } from '../x509/pausable.ts';
 import { judgeAttestationKey } from './attestation-key.ts';
 import { admittedEndorsement, claimedEndorsement } from './endorsement.ts';
 import {

@@ -1,14 +1,17 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { type KeyChoice, loadEndorsement } from '../../src/agent/endorsement.ts';
-import { type EndorsementInventory, takeEndorsementInventory } from '../../src/agent/endorsement-inventory.ts';
-import { HierarchyPasswords, type PasswordFiles } from '../../src/agent/hierarchy-passwords.ts';
-import { NvReader } from '../../src/agent/nv-index.ts';
+import {
+  type EndorsementInventory,
+  takeEndorsementInventory,
+} from '../../src/agent/endorsement/endorsement-inventory.ts';
+import { type KeyChoice, loadEndorsement } from '../../src/agent/endorsement/load-endorsement.ts';
+import { NvReader } from '../../src/agent/endorsement/nv-index.ts';
+import { HierarchyPasswords, type PasswordFiles } from '../../src/agent/passwords/hierarchy-passwords.ts';
+import { Tpm } from '../../src/tpm/device/tpm.ts';
 import { encode } from '../../src/tpm/structures/codec.ts';
 import { TPM_HT_FIRST } from '../../src/tpm/structures/constants.ts';
 import { tpmtPublic } from '../../src/tpm/structures/public.ts';
-import { Tpm } from '../../src/tpm/tpm.ts';
 import { ekSpki, storeIndex } from '../support/ek-storage.ts';
 import { ekTemplate, handles, leftInTpm } from '../support/open-tpm.ts';
 import { keyPair, mintEkChain, spkiOf } from '../support/pki.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { obstacleOf, waysToRead } from '../../src/agent/nv-access.ts';
+import { obstacleOf, waysToRead } from '../../src/agent/endorsement/nv-access.ts';
 import { TPM_NT, TPMA_NV } from '../../src/tpm/structures/attributes.ts';
 
 const { PPREAD, OWNERREAD, AUTHREAD, POLICYREAD, NO_DA, READLOCKED, WRITTEN } = TPMA_NV;

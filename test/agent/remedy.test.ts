@@ -1,9 +1,9 @@
 /** What an operator is told of a TPM that cannot be opened or used: one instruction for each reason. */
 import { describe, expect, test } from 'vitest';
+import { unusedTctiVariable } from '../../src/agent/device-choice.ts';
 import { remedyFor } from '../../src/agent/remedy.ts';
-import { unusedTctiVariable } from '../../src/agent/tcti.ts';
 import { deviceRemedy, type Surroundings } from '../../src/agent/unreachable-device.ts';
-import { TpmError } from '../../src/tpm/errors.ts';
+import { TpmError } from '../../src/tpm/device/errors.ts';
 
 const around = (failure: string | undefined, isContainer: boolean): Surroundings => ({
   failureOf: () => failure,

@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
 import { Attestor } from '../../src/agent/attest.ts';
-import type { HostedLogRecord } from '../../src/spire/hclog-reader.ts';
-import { type PluginHost, startPlugin } from '../../src/spire/plugin-host.ts';
 import { STATUS } from '../../src/spire/status.ts';
+import type { HostedLogRecord } from '../../src/testing/plugin-host/hclog-reader.ts';
+import { type PluginHost, startPlugin } from '../../src/testing/plugin-host/plugin-host.ts';
 import { begin, finish } from '../../src/verifier/verify.ts';
 import { attestTo, policyFor, TRUST_DOMAIN } from '../support/agent-attestation.ts';
 // Bundles the executables where they are not current.

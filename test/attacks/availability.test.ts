@@ -1,7 +1,7 @@
 /** Attestations that are not meant to succeed: what they cost, and what the peer learns of the server by them. */
 import { expect, test } from 'vitest';
-import type { ServerAttestation } from '../../src/spire/host-attestation.ts';
 import { STATUS } from '../../src/spire/status.ts';
+import type { ServerAttestation } from '../../src/testing/plugin-host/host-attestation.ts';
 import { type Forger, forger } from '../support/forger.ts';
 import { REFUSAL, useJudge } from '../support/judge.ts';
 import { softwareDevice } from '../support/software-device.ts';

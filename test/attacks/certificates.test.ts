@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { concat } from '../../src/tpm/bytes.ts';
+import { concat } from '../../src/bytes/bytes.ts';
 import { publicKeyHash, publicKeyOf } from '../../src/tpm/public-key.ts';
 import type { FindingCode } from '../../src/verifier/findings.ts';
 import { type CertificateRecipe, commonName, name, tpmName } from '../support/certificate-recipe.ts';

@@ -1,6 +1,6 @@
 /** Certificates written to break readers, or to be read in two ways: refused, and the server goes on. */
 import { expect, test } from 'vitest';
-import { concat } from '../../src/tpm/bytes.ts';
+import { concat } from '../../src/bytes/bytes.ts';
 import type { FindingCode } from '../../src/verifier/findings.ts';
 import type { CertificateRecipe } from '../support/certificate-recipe.ts';
 import {

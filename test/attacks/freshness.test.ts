@@ -1,9 +1,9 @@
 /** Replay: an answer counts once, for one challenge, one payload, one trust domain. */
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { concat, hex } from '../../src/bytes/bytes.ts';
 import { commitment } from '../../src/evidence/binding.ts';
 import { decodeChallenge, decodeResponse, encodeResponse } from '../../src/evidence/messages.ts';
-import { concat, hex } from '../../src/tpm/bytes.ts';
 import { type Forger, type Forgery, forger } from '../support/forger.ts';
 import { useJudge } from '../support/judge.ts';
 import { digest, softwareDevice } from '../support/software-device.ts';

@@ -1,7 +1,7 @@
 /** Identity: it follows from the endorsement key alone, and nothing the node says of itself is in it. */
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { concat } from '../../src/tpm/bytes.ts';
+import { concat } from '../../src/bytes/bytes.ts';
 import { publicKeyOf } from '../../src/tpm/public-key.ts';
 import { forger, protobufField } from '../support/forger.ts';
 import { useJudge } from '../support/judge.ts';

@@ -1,8 +1,8 @@
 /** Keys: made in the TPM, held by the TPM of the certificate, strong enough, of the kinds asked for. */
 import { createPublicKey } from 'node:crypto';
 import { expect, test } from 'vitest';
+import { concat } from '../../src/bytes/bytes.ts';
 import { STATUS } from '../../src/spire/status.ts';
-import { concat } from '../../src/tpm/bytes.ts';
 import { TPMA_OBJECT } from '../../src/tpm/structures/attributes.ts';
 import { encode } from '../../src/tpm/structures/codec.ts';
 import { TPM_ALG, TPM_ECC } from '../../src/tpm/structures/constants.ts';

@@ -1,7 +1,7 @@
 /** PCRs: the banks and indices asked for, with the values that the TPM signed, each in its own place. */
 import { expect, test } from 'vitest';
+import { concat } from '../../src/bytes/bytes.ts';
 import { STATUS } from '../../src/spire/status.ts';
-import { concat } from '../../src/tpm/bytes.ts';
 import type { QuoteAttest } from '../../src/tpm/structures/attest.ts';
 import { TPM_ALG } from '../../src/tpm/structures/constants.ts';
 import { pcrSelection, type TpmlPcrSelection } from '../../src/tpm/structures/pcr.ts';

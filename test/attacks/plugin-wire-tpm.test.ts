@@ -10,7 +10,7 @@ import {
   encodePluginPayload,
   encodePluginResponse,
   type PluginPayload,
-} from '../../src/evidence/spire-tpm-plugin.ts';
+} from '../../src/evidence/legacy-messages.ts';
 import { StatusError } from '../../src/spire/status.ts';
 import { publicKeyOf, spkiOf } from '../../src/tpm/public-key.ts';
 import { decode } from '../../src/tpm/structures/codec.ts';

@@ -1,7 +1,7 @@
 /** Signatures: in the one form the key has, over a strong hash, by numbers that are in range. */
 import { createHmac } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { bigEndian, concat, fromHex } from '../../src/tpm/bytes.ts';
+import { bigEndian, concat, fromHex } from '../../src/bytes/bytes.ts';
 import { curve } from '../../src/tpm/structures/algorithms.ts';
 import { TPM_ALG, TPM_ECC } from '../../src/tpm/structures/constants.ts';
 import type { Scheme } from '../../src/tpm/structures/scheme.ts';

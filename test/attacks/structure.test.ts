@@ -1,6 +1,6 @@
 /** Malformed, mislabelled and doubled structures: what is judged is exactly what was signed and sent. */
 import { test } from 'vitest';
-import { concat } from '../../src/tpm/bytes.ts';
+import { concat } from '../../src/bytes/bytes.ts';
 import type { QuoteAttest, TpmsAttest } from '../../src/tpm/structures/attest.ts';
 import { TPM_ALG } from '../../src/tpm/structures/constants.ts';
 import { type Forgery, protobufField } from '../support/forger.ts';

@@ -15,10 +15,10 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { addFiles } from '../../src/cli/ca-folder.ts';
-import type { ImportReport } from '../../src/cli/ca-import-report.ts';
-import { readSources } from '../../src/cli/ca-sources.ts';
-import { readTrustStore } from '../../src/server-plugin/trust-files.ts';
+import { addFiles } from '../../src/cli/ca/ca-folder.ts';
+import type { ImportReport } from '../../src/cli/ca/ca-import-report.ts';
+import { readSources } from '../../src/cli/ca/ca-sources.ts';
+import { readTrustStore } from '../../src/policy/trust-files.ts';
 import { type CabinetFile, writeCabinet } from '../support/cabinet-writer.ts';
 import { certificateFolder } from '../support/certificate-corpus.ts';
 import { type CertificateRecipe, commonName } from '../support/certificate-recipe.ts';

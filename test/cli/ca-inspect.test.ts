@@ -4,8 +4,8 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { AuthorityInventory } from '../../src/cli/authority-inventory.ts';
-import { readTrustStore } from '../../src/server-plugin/trust-files.ts';
+import type { AuthorityInventory } from '../../src/cli/ca/authority-inventory.ts';
+import { readTrustStore } from '../../src/policy/trust-files.ts';
 import { certificateFolder } from '../support/certificate-corpus.ts';
 import { commonName } from '../support/certificate-recipe.ts';
 import { CLI, cli } from '../support/cli.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { CabinetError, looksLikeCabinet, readCabinetTable } from '../../src/cli/cabinet-table.ts';
+import { CabinetError, looksLikeCabinet, readCabinetTable } from '../../src/cli/ca/cabinet-table.ts';
 import { writeCabinet } from '../support/cabinet-writer.ts';
 
 const files = [

@@ -4,8 +4,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { csvRecord } from '../../src/cli/csv.ts';
-import { EkFileError, readEkFile } from '../../src/cli/ek-file.ts';
+import { csvRecord } from '../../src/cli/terminal/csv.ts';
+import { EkFileError, readEkFile } from '../../src/enrolment/ek-file.ts';
 import { publicKeyHash, spkiHash } from '../../src/tpm/public-key.ts';
 import { parseCertificate } from '../../src/x509/certificate.ts';
 import { takeCertificate } from '../../src/x509/intake.ts';

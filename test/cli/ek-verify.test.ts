@@ -4,7 +4,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { EkReport } from '../../src/cli/ek-verify-report.ts';
+import type { EkReport } from '../../src/enrolment/ek-report.ts';
 import { type Certificate, parseCertificate } from '../../src/x509/certificate.ts';
 import { takeCertificate } from '../../src/x509/intake.ts';
 import {

@@ -17,8 +17,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { readInput, refuseInputAsOutput, writeOutput, writeSecret } from '../../src/cli/files.ts';
-import { judgeToolsQuote } from '../../src/cli/tools-judgement.ts';
+import { readInput, refuseInputAsOutput, writeOutput, writeSecret } from '../../src/cli/terminal/files.ts';
+import { judgeToolsQuote } from '../../src/cli/verify/tools-judgement.ts';
 
 const folder: string = mkdtempSync(join(tmpdir(), 'files-'));
 const path = (name: string): string => join(folder, name);

@@ -5,7 +5,7 @@ import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, wr
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { preparePluginSocket } from '../../src/spire/plugin-socket.ts';
+import { preparePluginSocket } from '../../src/spire/plugin/plugin-socket.ts';
 import { CLI, cli } from '../support/cli.ts';
 import { execute } from '../support/execute.ts';
 import { mintEkChain, pem } from '../support/pki.ts';

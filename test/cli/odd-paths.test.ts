@@ -17,7 +17,7 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { makeFolder, readInput, writeOutput } from '../../src/cli/files.ts';
+import { makeFolder, readInput, writeOutput } from '../../src/cli/terminal/files.ts';
 import { CLI, cli } from '../support/cli.ts';
 import { mintEkChain, pem } from '../support/pki.ts';
 import { type SoftwareTpm, startSwtpm } from '../support/swtpm.ts';

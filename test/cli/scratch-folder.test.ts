@@ -1,8 +1,8 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
-import { makeScratchFolder, removeScratchFolder } from '../../src/cli/scratch-folder.ts';
-import { preparePluginSocket } from '../../src/spire/plugin-socket.ts';
+import { makeScratchFolder, removeScratchFolder } from '../../src/files/scratch-folder.ts';
+import { preparePluginSocket } from '../../src/spire/plugin/plugin-socket.ts';
 
 const base = mkdtempSync('/tmp/root-');
 afterEach(() => {

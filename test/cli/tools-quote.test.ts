@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { judgeToolsQuote, type ToolsQuote } from '../../src/cli/tools-judgement.ts';
-import { concat, fromHex } from '../../src/tpm/bytes.ts';
+import { concat, fromHex } from '../../src/bytes/bytes.ts';
+import { judgeToolsQuote, type ToolsQuote } from '../../src/cli/verify/tools-judgement.ts';
 import { parsePcrs } from '../../src/verifier/policy.ts';
 import { cli } from '../support/cli.ts';
 import { boolean, explicit, integer, octetString, oid, sequence } from '../support/der-writer.ts';

@@ -6,17 +6,17 @@ import { mkdir, mkdtemp, readFile, readlink, rm, stat, symlink, writeFile } from
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { AGENT_OPTIONS } from '../../src/agent/config.ts';
-import { REMARKS } from '../../src/cli/ek-remarks.ts';
-import { checksumOf } from '../../src/cli/spire-plugin-block.ts';
-import { BUNDLE_OPTIONS } from '../../src/server-plugin/bundle-options.ts';
-import { readServerSettings, SERVER_OPTIONS } from '../../src/server-plugin/config.ts';
-import { readDenyList } from '../../src/server-plugin/deny-list.ts';
-import { readHashList } from '../../src/server-plugin/hash-list.ts';
-import { readTrustStore } from '../../src/server-plugin/trust-files.ts';
-import { parseHcl } from '../../src/spire/hcl.ts';
-import { type OptionSpec, readOptions } from '../../src/spire/options.ts';
+import { AGENT_OPTIONS } from '../../src/agent-plugin/agent-config.ts';
+import { REMARKS } from '../../src/enrolment/ek-remarks.ts';
+import { BUNDLE_OPTIONS } from '../../src/policy/bundle-options.ts';
+import { readDenyList } from '../../src/policy/deny-list.ts';
+import { readHashList } from '../../src/policy/hash-list.ts';
+import { readServerSettings, SERVER_OPTIONS } from '../../src/policy/server-settings.ts';
+import { readTrustStore } from '../../src/policy/trust-files.ts';
+import { parseHcl } from '../../src/spire/config/hcl.ts';
+import { type OptionSpec, readOptions } from '../../src/spire/config/options.ts';
 import { VERSION } from '../../src/spire/version.ts';
+import { checksumOf } from '../../src/testing/spire-plugin-block.ts';
 import { REMEDIES } from '../../src/verifier/findings.ts';
 import { CRL_POLICIES, MODES, type Policy } from '../../src/verifier/policy.ts';
 import { commonName } from '../support/certificate-recipe.ts';
@@ -116,9 +116,7 @@ describe('the configurations of the document, with its folders in place', () => 
         { name: 'lab', rules: { kinds: ['software'], allowGceProfile: false } },
       ],
     });
-    expect(document.section('Server')).toContain(
-      `up to ${constantIn('src/server-plugin/bundle-options.ts', 'MAX_BUNDLES')}.`,
-    );
+    expect(document.section('Server')).toContain(`up to ${constantIn('src/policy/bundle-options.ts', 'MAX_BUNDLES')}.`);
   });
 
   test('the same bundles in JSON, an object of bundles by name, are the same', () => {
@@ -188,7 +186,7 @@ test('the selectors are those that the code gives', () => {
 });
 
 test('a change is seen after as long as it says', () => {
-  const seconds = (name: string): number => constantIn('src/server-plugin/live-policy.ts', name) / 1000;
+  const seconds = (name: string): number => constantIn('src/policy/live-policy.ts', name) / 1000;
   const text = document.section('Files that change').replaceAll('\n', ' ');
   expect(text).toContain(`looks at the deny list every ${seconds('DENY_LIST_EVERY_MS')} s`);
   expect(text).toContain(`at the other files every ${seconds('LOOK_EVERY_MS')} s`);

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
-import { SERVER_OPTIONS } from '../../src/server-plugin/config.ts';
+import { SERVER_OPTIONS } from '../../src/policy/server-settings.ts';
 import { VERSION } from '../../src/spire/version.ts';
 import { MarkdownDocument, quotedIn, tableRows } from '../support/document.ts';
 

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { TAMPERINGS, type TamperingName } from '../../src/cli/tampering.ts';
+import { TAMPERINGS, type TamperingName } from '../../src/cli/demo/tampering.ts';
 import { CLI, cli } from '../support/cli.ts';
 import { execute } from '../support/execute.ts';
 import { commandsInPcap } from '../support/pcap.ts';

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { startPlugin } from '../../src/spire/plugin-host.ts';
-import { relayAttestation } from '../../src/spire/relay.ts';
+import { startPlugin } from '../../src/testing/plugin-host/plugin-host.ts';
+import { relayAttestation } from '../../src/testing/plugin-host/relay.ts';
 import { startSwtpm } from '../support/swtpm.ts';
 
 const ATTESTATIONS = 1000;

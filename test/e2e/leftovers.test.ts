@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { type PluginHost, startPlugin } from '../../src/spire/plugin-host.ts';
+import { type PluginHost, startPlugin } from '../../src/testing/plugin-host/plugin-host.ts';
 import { TPM_SE } from '../../src/tpm/structures/constants.ts';
 import { begin, finish } from '../../src/verifier/verify.ts';
 import '../support/cli.ts';

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { hex } from '../../src/bytes/bytes.ts';
 import { commitment } from '../../src/evidence/binding.ts';
-import { hex } from '../../src/tpm/bytes.ts';
 import { unhex } from '../support/vectors.ts';
 
 const sha256 = (...parts: readonly (Uint8Array | string)[]) => {

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { MalformedError } from '../../src/bytes/malformed.ts';
 import { evidenceFromJson, evidenceToJson } from '../../src/evidence/json.ts';
 import { FIELD_LIMITS } from '../../src/evidence/limits.ts';
 import type { Evidence } from '../../src/evidence/messages.ts';
-import { MalformedError } from '../../src/tpm/structures/malformed.ts';
 import { challenges, payloads, responses } from '../support/evidence.ts';
 import { unhex } from '../support/vectors.ts';
 

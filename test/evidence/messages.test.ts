@@ -1,5 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { concat } from '../../src/bytes/bytes.ts';
+import { MalformedError } from '../../src/bytes/malformed.ts';
 import { FIELD_LIMITS, MESSAGE_BYTES } from '../../src/evidence/limits.ts';
 import {
   type Challenge,
@@ -12,8 +14,6 @@ import {
   encodeResponse,
   type Payload,
 } from '../../src/evidence/messages.ts';
-import { concat } from '../../src/tpm/bytes.ts';
-import { MalformedError } from '../../src/tpm/structures/malformed.ts';
 import { challenges, payloads, responses } from '../support/evidence.ts';
 import { unhex } from '../support/vectors.ts';
 

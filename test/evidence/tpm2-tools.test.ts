@@ -1,12 +1,12 @@
 import { generateKeyPairSync } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { concat } from '../../src/bytes/bytes.ts';
+import { MalformedError } from '../../src/bytes/malformed.ts';
 import { readToolsPcrValues, writeToolsPcrValues } from '../../src/evidence/tools-pcr-values.ts';
 import { readToolsKey, writeToolsPem } from '../../src/evidence/tpm2-tools.ts';
-import { concat } from '../../src/tpm/bytes.ts';
 import { encode } from '../../src/tpm/structures/codec.ts';
 import { TPM_ALG } from '../../src/tpm/structures/constants.ts';
-import { MalformedError } from '../../src/tpm/structures/malformed.ts';
 import { pcrSelection } from '../../src/tpm/structures/pcr.ts';
 import { tpmtPublic } from '../../src/tpm/structures/public.ts';
 import { akTemplate } from '../../src/tpm/templates.ts';

@@ -98,7 +98,7 @@ describe('scripts/bundle.mjs', () => {
     expect((await execute(process.execPath, [file])).stdout).toBe('1\n');
   });
 
-  test.each(['src/tpm/native.ts', 'node_modules/@peculiar/x509/index.ts', 'node_modules/pkijs/index.ts'])(
+  test.each(['src/tpm/device/native.ts', 'node_modules/@peculiar/x509/index.ts', 'node_modules/pkijs/index.ts'])(
     'refuses a server that reaches %s, and says through what',
     async (path) => {
       await write('src/server-plugin/main.ts', "import './innocent.ts';");

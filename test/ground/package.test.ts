@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startPlugin } from '../../src/spire/plugin-host.ts';
-import { relayAttestation } from '../../src/spire/relay.ts';
+import { startPlugin } from '../../src/testing/plugin-host/plugin-host.ts';
+import { relayAttestation } from '../../src/testing/plugin-host/relay.ts';
 import { type Execution, execute } from '../support/execute.ts';
 import { startSwtpm } from '../support/swtpm.ts';
 

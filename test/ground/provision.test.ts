@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { SOFTWARE_EK_TEMPLATES } from '../../src/cli/software-tpm.ts';
+import { SOFTWARE_EK_TEMPLATES } from '../../src/testing/software-tpm.ts';
 import { publicKeyOf, spkiOf } from '../../src/tpm/public-key.ts';
 import { decode, encode } from '../../src/tpm/structures/codec.ts';
 import { type TpmtPublic, tpm2bPublic } from '../../src/tpm/structures/public.ts';

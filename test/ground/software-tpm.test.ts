@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { SoftwareTpmError, startSoftwareTpm } from '../../src/cli/software-tpm.ts';
+import { SoftwareTpmError, startSoftwareTpm } from '../../src/testing/software-tpm.ts';
 import { processesUsing, until } from '../support/processes.ts';
 import { type SoftwareTpm, startSwtpm } from '../support/swtpm.ts';
 
@@ -71,7 +71,7 @@ test('the TPM ends with the process that started it, even when that is killed', 
   const template = await startSwtpm();
   await cp(template.stateDir, join(image, 'state'), { recursive: true });
   const module = join(image, 'software-tpm.mjs');
-  const entry = fileURLToPath(new URL('../../src/cli/software-tpm.ts', import.meta.url));
+  const entry = fileURLToPath(new URL('../../src/testing/software-tpm.ts', import.meta.url));
   await build({ entryPoints: [entry], outfile: module, bundle: true, platform: 'node', format: 'esm' });
   const program = `
     import { startSoftwareTpm } from ${JSON.stringify(module)};

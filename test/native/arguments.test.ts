@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ESYS_TR } from '../../src/tpm/handles.ts';
-import { nativeAddon } from '../../src/tpm/native.ts';
-import type { NativeContext, PolicySecretInput } from '../../src/tpm/native-context.ts';
+import { ESYS_TR } from '../../src/tpm/device/handles.ts';
+import { nativeAddon } from '../../src/tpm/device/native.ts';
+import type { NativeContext, PolicySecretInput } from '../../src/tpm/device/native-context.ts';
 import { encode } from '../../src/tpm/structures/codec.ts';
 import { TPM_ALG, TPM_SE } from '../../src/tpm/structures/constants.ts';
 import { pcrSelection, tpmlPcrSelection } from '../../src/tpm/structures/pcr.ts';

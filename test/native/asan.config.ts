@@ -1,6 +1,6 @@
 /** What scripts/asan runs: everything that drives the addon. */
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
-import { nativeAddon } from '../../src/tpm/native.ts';
+import { nativeAddon } from '../../src/tpm/device/native.ts';
 import base from '../../vitest.config.ts';
 
 // Held by this process, the addon is not unloaded with the threads that used it: a leak could not be told to be its own.

@@ -5,13 +5,13 @@
 import { readdirSync, writeSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-import { ESYS_TR } from '../../src/tpm/handles.ts';
-import { exitProcess, nativeAddon } from '../../src/tpm/native.ts';
+import { ESYS_TR } from '../../src/tpm/device/handles.ts';
+import { exitProcess, nativeAddon } from '../../src/tpm/device/native.ts';
+import { Tpm } from '../../src/tpm/device/tpm.ts';
 import { encode } from '../../src/tpm/structures/codec.ts';
 import { TPM_SE } from '../../src/tpm/structures/constants.ts';
 import { tpmtPublic } from '../../src/tpm/structures/public.ts';
 import { akTemplate } from '../../src/tpm/templates.ts';
-import { Tpm } from '../../src/tpm/tpm.ts';
 
 const AK = {
   primaryHandle: ESYS_TR.RH_ENDORSEMENT,

@@ -23,7 +23,7 @@ afterEach(async () => {
 async function openWith(file: string): Promise<unknown> {
   vi.stubEnv('TPM_ATTESTOR_ADDON', file);
   vi.resetModules();
-  const { Tpm } = await import('../../src/tpm/tpm.ts');
+  const { Tpm } = await import('../../src/tpm/device/tpm.ts');
   return Tpm.open('swtpm:path=/nonexistent').catch((error: unknown) => error);
 }
 
@@ -54,7 +54,7 @@ describe('the addon', () => {
       .update(await readFile(addonFile))
       .digest('hex');
     vi.resetModules();
-    const { nativeAddon } = await import('../../src/tpm/native.ts');
+    const { nativeAddon } = await import('../../src/tpm/device/native.ts');
     const other = 'ab'.repeat(32);
     expect(() => nativeAddon({ path: addonFile, sha256: other })).toThrow(
       `the TPM addon ${addonFile} has the SHA-256 ${sha256}, ${other} was asked for`,
@@ -68,7 +68,7 @@ describe('the addon', () => {
 
   test('of a path without a folder is the one in the working directory, whatever the dynamic linker would find', async () => {
     vi.resetModules();
-    const { nativeAddon } = await import('../../src/tpm/native.ts');
+    const { nativeAddon } = await import('../../src/tpm/device/native.ts');
     const before = process.cwd();
     expect(() => nativeAddon({ path: 'tpm_attestor.node' })).toThrow(`looked for ${join(before, 'tpm_attestor.node')}`);
   });
@@ -77,7 +77,7 @@ describe('the addon', () => {
     const path = name === 'pipe' ? join(folder, name) : name;
     if (name === 'pipe') execFileSync('mkfifo', [path]);
     vi.resetModules();
-    const { nativeAddon } = await import('../../src/tpm/native.ts');
+    const { nativeAddon } = await import('../../src/tpm/device/native.ts');
     expect(() => nativeAddon({ path })).toThrow('cannot be loaded: not a file of an addon');
   });
 
@@ -105,5 +105,5 @@ describe('the addon', () => {
 test('importing the TPM module loads nothing and never throws', async () => {
   vi.stubEnv('TPM_ATTESTOR_ADDON', join(folder, 'absent.node'));
   vi.resetModules();
-  await expect(import('../../src/tpm/tpm.ts')).resolves.toHaveProperty('Tpm');
+  await expect(import('../../src/tpm/device/tpm.ts')).resolves.toHaveProperty('Tpm');
 });

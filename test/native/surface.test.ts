@@ -1,6 +1,6 @@
 import { describe, expect, expectTypeOf, test } from 'vitest';
-import { nativeAddon } from '../../src/tpm/native.ts';
-import type { NativeAddon, NativeContext } from '../../src/tpm/native-context.ts';
+import { nativeAddon } from '../../src/tpm/device/native.ts';
+import type { NativeAddon, NativeContext } from '../../src/tpm/device/native-context.ts';
 import { startSwtpm } from '../support/swtpm.ts';
 
 const ADDON = ['exitProcess', 'open'] as const satisfies readonly (keyof NativeAddon)[];

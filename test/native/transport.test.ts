@@ -1,9 +1,9 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { ESYS_TR } from '../../src/tpm/handles.ts';
+import { ESYS_TR } from '../../src/tpm/device/handles.ts';
+import { Tpm } from '../../src/tpm/device/tpm.ts';
 import { encode } from '../../src/tpm/structures/codec.ts';
 import { tpmtPublic } from '../../src/tpm/structures/public.ts';
 import { akTemplate } from '../../src/tpm/templates.ts';
-import { Tpm } from '../../src/tpm/tpm.ts';
 import { startSwtpm } from '../support/swtpm.ts';
 import { relayTo, type TpmRelay } from '../support/tpm-relay.ts';
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { CountedWarning } from '../../src/spire/counted-warning.ts';
-import { createLogger, type LogFields } from '../../src/spire/logger.ts';
+import { CountedWarning } from '../../src/spire/log/counted-warning.ts';
+import { createLogger, type LogFields } from '../../src/spire/log/logger.ts';
 
 const records: LogFields[] = [];
 const logger = createLogger({ write: ({ fields }) => records.push(fields) });

@@ -1,8 +1,14 @@
 import { createRequire } from 'node:module';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import { parseHcl } from '../../src/spire/hcl.ts';
-import { HCL_MAX_CHARS, HCL_MAX_DEPTH, type HclBody, type HclError, type HclValue } from '../../src/spire/hcl-body.ts';
+import { parseHcl } from '../../src/spire/config/hcl.ts';
+import {
+  HCL_MAX_CHARS,
+  HCL_MAX_DEPTH,
+  type HclBody,
+  type HclError,
+  type HclValue,
+} from '../../src/spire/config/hcl-body.ts';
 
 const reference = createRequire(import.meta.url)('js-hcl-parser') as { parse(text: string): string };
 

@@ -7,9 +7,9 @@ import { promisify } from 'node:util';
 import { build } from 'esbuild';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { formatHclog, printable } from '../../src/spire/hclog.ts';
-import { hclogReader, lineSplitter } from '../../src/spire/hclog-reader.ts';
-import { createLogger, errorFields, type LogFields, type LogRecord } from '../../src/spire/logger.ts';
+import { formatHclog, printable } from '../../src/spire/log/hclog.ts';
+import { createLogger, errorFields, type LogFields, type LogRecord } from '../../src/spire/log/logger.ts';
+import { hclogReader, lineSplitter } from '../../src/testing/plugin-host/hclog-reader.ts';
 
 const TIME = new Date('2026-01-02T03:04:05.678Z');
 

@@ -1,6 +1,6 @@
 import { describe, expect, expectTypeOf, it } from 'vitest';
-import { parseHcl } from '../../src/spire/hcl.ts';
-import { describeProblem, optionTable, readOptions } from '../../src/spire/options.ts';
+import { parseHcl } from '../../src/spire/config/hcl.ts';
+import { describeProblem, optionTable, readOptions } from '../../src/spire/config/options.ts';
 
 const table = optionTable({
   plugin_name: { type: 'string', default: 'tpm', check: (name) => (/^[a-z]+$/.test(name) ? undefined : 'is odd') },

@@ -1,9 +1,9 @@
 import { credentials } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { NodeAttestorClient } from '../../src/spire/gen/spire/plugin/server/nodeattestor/v1/nodeattestor.ts';
-import { serverAttestation } from '../../src/spire/host-attestation.ts';
-import type { PluginHost } from '../../src/spire/plugin-host.ts';
 import { PEER_SENTENCE, STATUS, StatusError } from '../../src/spire/status.ts';
+import { serverAttestation } from '../../src/testing/plugin-host/host-attestation.ts';
+import type { PluginHost } from '../../src/testing/plugin-host/plugin-host.ts';
 import { until } from '../support/processes.ts';
 import { Toy, text, utf8 } from './toy.ts';
 

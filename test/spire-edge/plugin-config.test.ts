@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { PluginHost } from '../../src/spire/plugin-host.ts';
 import { STATUS } from '../../src/spire/status.ts';
+import type { PluginHost } from '../../src/testing/plugin-host/plugin-host.ts';
 import { Toy, text } from './toy.ts';
 
 let toy: Toy;

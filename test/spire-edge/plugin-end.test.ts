@@ -4,8 +4,8 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { PluginHost } from '../../src/spire/plugin-host.ts';
 import { STATUS } from '../../src/spire/status.ts';
+import type { PluginHost } from '../../src/testing/plugin-host/plugin-host.ts';
 import { until } from '../support/processes.ts';
 import { Toy, utf8 } from './toy.ts';
 

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { AttestationFailed, relayAttestation } from '../../src/spire/relay.ts';
 import { STATUS } from '../../src/spire/status.ts';
+import { AttestationFailed, relayAttestation } from '../../src/testing/plugin-host/relay.ts';
 import { Toy, text, utf8 } from './toy.ts';
 
 let toy: Toy;

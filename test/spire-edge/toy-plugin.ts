@@ -1,11 +1,11 @@
 // A plugin whose behaviour the tests choose by the payload (server) or by the configuration (agent).
 import { open } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { AttestationStream } from '../../src/spire/attestation-stream.ts';
-import { parseHcl } from '../../src/spire/hcl.ts';
-import { createLogger } from '../../src/spire/logger.ts';
-import { describeProblem, type Options, optionTable, readOptions } from '../../src/spire/options.ts';
-import { servePlugin } from '../../src/spire/plugin-server.ts';
+import { parseHcl } from '../../src/spire/config/hcl.ts';
+import { describeProblem, type Options, optionTable, readOptions } from '../../src/spire/config/options.ts';
+import { createLogger } from '../../src/spire/log/logger.ts';
+import type { AttestationStream } from '../../src/spire/plugin/attestation-stream.ts';
+import { servePlugin } from '../../src/spire/plugin/plugin-server.ts';
 import { STATUS, StatusError } from '../../src/spire/status.ts';
 
 const table = optionTable({

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import type { PluginKind } from '../../src/spire/attestation-stream.ts';
-import type { HostedLogRecord } from '../../src/spire/hclog-reader.ts';
-import { type PluginHost, startPlugin } from '../../src/spire/plugin-host.ts';
+import type { PluginKind } from '../../src/spire/plugin/attestation-stream.ts';
+import type { HostedLogRecord } from '../../src/testing/plugin-host/hclog-reader.ts';
+import { type PluginHost, startPlugin } from '../../src/testing/plugin-host/plugin-host.ts';
 
 /** The toy plugin as an executable, in a directory that is also its TMPDIR. */
 export class Toy {

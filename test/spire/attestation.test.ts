@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import { chmod, chown, copyFile, readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
-import { makeScratchFolder } from '../../src/cli/scratch-folder.ts';
-import type { SpireAgent } from '../../src/cli/spire-agent.ts';
-import { type NodeAttestorBlock, pluginExecutable } from '../../src/cli/spire-plugin-block.ts';
-import type { SpireServer } from '../../src/cli/spire-server.ts';
+import { makeScratchFolder } from '../../src/files/scratch-folder.ts';
+import type { SpireAgent } from '../../src/testing/spire-agent.ts';
+import { type NodeAttestorBlock, pluginExecutable } from '../../src/testing/spire-plugin-block.ts';
+import type { SpireServer } from '../../src/testing/spire-server.ts';
 import { agentOf, attestorOn, errorOf, says, serverFor, TRUST_DOMAIN } from '../support/spire.ts';
 import { type SoftwareTpm, startSwtpm } from '../support/swtpm.ts';
 

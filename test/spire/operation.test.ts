@@ -1,9 +1,9 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { checksumOf, pluginExecutable, tpmAttestor } from '../../src/cli/spire-plugin-block.ts';
-import { spireCommand, spireFolder } from '../../src/cli/spire-process.ts';
-import { serverConfig } from '../../src/cli/spire-server.ts';
+import { checksumOf, pluginExecutable, tpmAttestor } from '../../src/testing/spire-plugin-block.ts';
+import { spireCommand, spireFolder } from '../../src/testing/spire-process.ts';
+import { serverConfig } from '../../src/testing/spire-server.ts';
 import { admitting, agentOf, attestorOn, errorOf, pluginPid, says, serverFor, startServer } from '../support/spire.ts';
 import { type SoftwareTpm, startSwtpm } from '../support/swtpm.ts';
 

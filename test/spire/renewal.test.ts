@@ -1,11 +1,11 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { makeScratchFolder } from '../../src/cli/scratch-folder.ts';
-import type { SpireAgent } from '../../src/cli/spire-agent.ts';
-import { tpmAttestor } from '../../src/cli/spire-plugin-block.ts';
-import type { SpireServer } from '../../src/cli/spire-server.ts';
+import { makeScratchFolder } from '../../src/files/scratch-folder.ts';
 import { STATUS } from '../../src/spire/status.ts';
+import type { SpireAgent } from '../../src/testing/spire-agent.ts';
+import { tpmAttestor } from '../../src/testing/spire-plugin-block.ts';
+import type { SpireServer } from '../../src/testing/spire-server.ts';
 import { AttestAgentClient } from '../support/attest-agent.ts';
 import { forger } from '../support/forger.ts';
 import { mintEkChain, pem } from '../support/pki.ts';

@@ -6,8 +6,8 @@ import { createHash } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { type NodeAttestorBlock, tpmAttestor } from '../../src/cli/spire-plugin-block.ts';
-import type { SpireServer } from '../../src/cli/spire-server.ts';
+import { type NodeAttestorBlock, tpmAttestor } from '../../src/testing/spire-plugin-block.ts';
+import type { SpireServer } from '../../src/testing/spire-server.ts';
 import { admitting, agentOf, attestorOn, says, startServer } from '../support/spire.ts';
 import { type SoftwareTpm, startSwtpm } from '../support/swtpm.ts';
 

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { afterAll, expect, test } from 'vitest';
-import { tpmAttestor } from '../../src/cli/spire-plugin-block.ts';
-import type { SpireServer } from '../../src/cli/spire-server.ts';
+import { tpmAttestor } from '../../src/testing/spire-plugin-block.ts';
+import type { SpireServer } from '../../src/testing/spire-server.ts';
 import { startPostgreSql } from '../support/postgresql.ts';
 import { admitting, agentOf, errorOf, says, startServer } from '../support/spire.ts';
 import { startSwtpm } from '../support/swtpm.ts';

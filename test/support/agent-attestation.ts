@@ -5,7 +5,7 @@ import type { Attestation, Attestor } from '../../src/agent/attest.ts';
 import { EK_TEMPLATE_NAMES } from '../../src/tpm/templates.ts';
 import type { Policy } from '../../src/verifier/policy.ts';
 import { begin, finish, type Verdict } from '../../src/verifier/verify.ts';
-import { trustStoreFrom } from '../../src/x509/trust-store.ts';
+import { trustStoreFrom } from '../../src/x509/file/trust-store.ts';
 import { bundle, SOFTWARE, testPolicy } from './policy.ts';
 import type { SoftwareTpm } from './swtpm.ts';
 

@@ -36,7 +36,7 @@ const RANDOM =
 const IMPURE_GLOBAL =
   /^(process|console|performance|fetch|crypto|globalThis(?!\.(Array|Boolean|Error|Number|Object|String)$)|global|eval|WebSocket|set(Timeout|Interval|Immediate)|(new )?Function)\b|^Date\.now$|^Date\(\)$|^new Date\(\)$|^Math\.random$/;
 
-export const NATIVE = 'src/tpm/native.ts';
+export const NATIVE = 'src/tpm/device/native.ts';
 // A flaw in native code cannot be one in the judge.
 const WITHOUT_NATIVE = [
   'src/verifier/',
@@ -89,7 +89,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
       ? []
       : globals.filter(({ name }) => IMPURE_GLOBAL.test(name)).map(({ name, line }) => `${path}:${line} uses ${name}`),
 
-  'only src/tpm/native.ts loads native code': ({ path, imports, globals }) =>
+  'only src/tpm/device/native.ts loads native code': ({ path, imports, globals }) =>
     path === NATIVE
       ? []
       : [

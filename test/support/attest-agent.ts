@@ -3,9 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import type { PeerCertificate } from 'node:tls';
 import { credentials, type ServiceError } from '@grpc/grpc-js';
-import type { SpireServer } from '../../src/cli/spire-server.ts';
-import { TRUST_DOMAIN } from '../../src/cli/spire-server.ts';
 import { AgentClient, type AttestAgentResponse } from '../../src/spire/gen/spire/api/server/agent/v1/agent.ts';
+import type { SpireServer } from '../../src/testing/spire-server.ts';
+import { TRUST_DOMAIN } from '../../src/testing/spire-server.ts';
 
 export interface AttestingAgent {
   readonly payload: Uint8Array;

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type TrustStore, trustStoreFrom } from '../../src/x509/trust-store.ts';
+import { type TrustStore, trustStoreFrom } from '../../src/x509/file/trust-store.ts';
 import { corpusRows } from './corpus.ts';
 
 const FOLDER: string = join(

@@ -8,7 +8,7 @@ import {
   type KeyObject,
   privateDecrypt,
 } from 'node:crypto';
-import { equalBytes } from '../../src/tpm/bytes.ts';
+import { equalBytes } from '../../src/bytes/bytes.ts';
 import { kdfa, kdfe } from '../../src/tpm/kdf.ts';
 import { eccPoint, publicKeyOf } from '../../src/tpm/public-key.ts';
 import { type HashAlgorithm, hashAlgorithm } from '../../src/tpm/structures/algorithms.ts';

@@ -1,13 +1,13 @@
 /** Puts into a software TPM what a manufacturer would have: certificates and the like in NV. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { loadEndorsement } from '../../src/agent/endorsement.ts';
-import { HierarchyPasswords } from '../../src/agent/hierarchy-passwords.ts';
+import { loadEndorsement } from '../../src/agent/endorsement/load-endorsement.ts';
+import { HierarchyPasswords } from '../../src/agent/passwords/hierarchy-passwords.ts';
+import { Tpm } from '../../src/tpm/device/tpm.ts';
 import { spkiOfPublicArea } from '../../src/tpm/public-key.ts';
 import { decode } from '../../src/tpm/structures/codec.ts';
 import { tpmtPublic } from '../../src/tpm/structures/public.ts';
 import type { EkTemplateName } from '../../src/tpm/templates.ts';
-import { Tpm } from '../../src/tpm/tpm.ts';
 import type { SoftwareTpm } from './swtpm.ts';
 
 const AS_PLATFORM = 'ppwrite|ppread|ownerread|authread|no_da|platformcreate';

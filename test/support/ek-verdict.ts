@@ -2,12 +2,12 @@
 import { expect } from 'vitest';
 import type { BundleRules } from '../../src/verifier/policy.ts';
 import { parseCertificate } from '../../src/x509/certificate.ts';
-import { checkEkProfile } from '../../src/x509/ek-profile.ts';
-import { ruleProblems } from '../../src/x509/ek-rules.ts';
+import { checkEkProfile } from '../../src/x509/ek/ek-profile.ts';
+import { ruleProblems } from '../../src/x509/ek/ek-rules.ts';
+import { anchorsOf } from '../../src/x509/file/trust-store.ts';
 import { takeCertificate } from '../../src/x509/intake.ts';
 import { MalformedCertificateError } from '../../src/x509/malformed-certificate.ts';
-import { validatePath } from '../../src/x509/path.ts';
-import { anchorsOf } from '../../src/x509/trust-store.ts';
+import { validatePath } from '../../src/x509/path/path.ts';
 import { NOW } from './certificate-recipe.ts';
 import { EK_USAGE, type EkChain, type EkChainRecipe, mintEkChain } from './pki.ts';
 import { STRICT } from './policy.ts';

@@ -1,4 +1,6 @@
 /** One side of the exchange, spoken by a software device: honest where a forgery says nothing. */
+
+import { concat } from '../../src/bytes/bytes.ts';
 import { commitment } from '../../src/evidence/binding.ts';
 import {
   type ChallengeResponse,
@@ -8,7 +10,6 @@ import {
   type Payload,
   PROTOCOL_VERSION,
 } from '../../src/evidence/messages.ts';
-import { concat } from '../../src/tpm/bytes.ts';
 import { hashAlgorithm } from '../../src/tpm/structures/algorithms.ts';
 import { type QuoteAttest, type TpmsAttest, tpmsAttest } from '../../src/tpm/structures/attest.ts';
 import { decode, encode } from '../../src/tpm/structures/codec.ts';

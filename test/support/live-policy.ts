@@ -1,5 +1,5 @@
 /** The policy of a configuration as the server plugin opens it, for tests that do not ask what it tells. */
-import { type LivePolicy, openLivePolicy, type ReloadReport } from '../../src/server-plugin/live-policy.ts';
+import { type LivePolicy, openLivePolicy, type ReloadReport } from '../../src/policy/live-policy.ts';
 
 export const UNHEARD: ReloadReport = {
   reloaded: () => {},

@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { concat, hex } from '../../src/tpm/bytes.ts';
+import { concat, hex } from '../../src/bytes/bytes.ts';
 import { tpmsCapabilityData } from '../../src/tpm/structures/capability.ts';
 import { decode } from '../../src/tpm/structures/codec.ts';
 import { TPM_ALG, TPM_CAP, TPM_HT_FIRST, TPM_RH } from '../../src/tpm/structures/constants.ts';

@@ -2,7 +2,7 @@
 import { Buffer } from 'node:buffer';
 import { createHash, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { type Certificate, parseCertificate } from '../../src/x509/certificate.ts';
-import { type AnchorSet, anchorsOf } from '../../src/x509/trust-store.ts';
+import { type AnchorSet, anchorsOf } from '../../src/x509/file/trust-store.ts';
 import { type CertificateRecipe, commonName, mintCertificate } from './certificate-recipe.ts';
 
 export type KeyAlgorithm = 'p256' | 'p384' | 'p521' | 'rsa1024' | 'rsa2048' | 'rsa3072' | 'rsa4096';

@@ -6,7 +6,7 @@ import {
   encodePluginPayload,
   encodePluginResponse,
   type PluginPayload,
-} from '../../src/evidence/spire-tpm-plugin.ts';
+} from '../../src/evidence/legacy-messages.ts';
 import { spkiOf } from '../../src/tpm/public-key.ts';
 import { hashAlgorithm } from '../../src/tpm/structures/algorithms.ts';
 import { type TpmsAttest, tpmsAttest } from '../../src/tpm/structures/attest.ts';

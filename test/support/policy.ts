@@ -7,9 +7,9 @@ import {
   parsePcrs,
   STRICT_RULES,
 } from '../../src/verifier/policy.ts';
-import { PathCache } from '../../src/x509/path-cache.ts';
-import { crlsFrom } from '../../src/x509/revocation.ts';
-import type { AnchorSet } from '../../src/x509/trust-store.ts';
+import type { AnchorSet } from '../../src/x509/file/trust-store.ts';
+import { PathCache } from '../../src/x509/path/path-cache.ts';
+import { crlsFrom } from '../../src/x509/path/revocation.ts';
 
 export const TRUST_DOMAIN = 'example.org';
 

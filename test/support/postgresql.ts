@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { chownSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { makeScratchFolder, removeScratchFolder } from '../../src/cli/scratch-folder.ts';
+import { makeScratchFolder, removeScratchFolder } from '../../src/files/scratch-folder.ts';
 
 export interface PostgreSql {
   /** plugin_data of SPIRE's sql DataStore. */

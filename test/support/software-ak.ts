@@ -10,7 +10,7 @@ import {
   randomBytes,
   sign,
 } from 'node:crypto';
-import { concat } from '../../src/tpm/bytes.ts';
+import { concat } from '../../src/bytes/bytes.ts';
 import { publicAreaOf, spkiOf } from '../../src/tpm/public-key.ts';
 import { hashAlgorithm } from '../../src/tpm/structures/algorithms.ts';
 import { type QuoteAttest, tpmsAttest } from '../../src/tpm/structures/attest.ts';

@@ -2,14 +2,14 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
-import { SpireAgent, type SpireAgentOptions } from '../../src/cli/spire-agent.ts';
-import type { SpireLogRecord } from '../../src/cli/spire-log.ts';
-import { type NodeAttestorBlock, tpmAttestor } from '../../src/cli/spire-plugin-block.ts';
-import { SpireServer, type SpireServerOptions } from '../../src/cli/spire-server.ts';
+import { SpireAgent, type SpireAgentOptions } from '../../src/testing/spire-agent.ts';
+import type { SpireLogRecord } from '../../src/testing/spire-log.ts';
+import { type NodeAttestorBlock, tpmAttestor } from '../../src/testing/spire-plugin-block.ts';
+import { SpireServer, type SpireServerOptions } from '../../src/testing/spire-server.ts';
 import './cli.ts';
 import type { SoftwareTpm } from './swtpm.ts';
 
-export { TRUST_DOMAIN } from '../../src/cli/spire-server.ts';
+export { TRUST_DOMAIN } from '../../src/testing/spire-server.ts';
 
 const agents = new Set<SpireAgent>();
 const servers = new Set<SpireServer>();

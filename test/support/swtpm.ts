@@ -10,9 +10,9 @@ import {
   provisionSoftwareTpm,
   type SoftwareTpm,
   startSoftwareTpm,
-} from '../../src/cli/software-tpm.ts';
+} from '../../src/testing/software-tpm.ts';
 
-export type { SoftwareEkTemplate, SoftwareTpm } from '../../src/cli/software-tpm.ts';
+export type { SoftwareEkTemplate, SoftwareTpm } from '../../src/testing/software-tpm.ts';
 
 export interface SwtpmOptions extends ProvisionOptions {
   /**

@@ -1,8 +1,8 @@
 /** A machine with a TPM whose root user works with tpm2-tools: what somebody can do to a TPM without our agent. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { concat, hex } from '../../src/bytes/bytes.ts';
 import { decodeChallenge, encodePayload, type Payload, PROTOCOL_VERSION } from '../../src/evidence/messages.ts';
-import { concat, hex } from '../../src/tpm/bytes.ts';
 import { algorithmName } from '../../src/tpm/structures/algorithms.ts';
 import { decode, encode } from '../../src/tpm/structures/codec.ts';
 import { TPM_ALG } from '../../src/tpm/structures/constants.ts';

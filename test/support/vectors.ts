@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { fromHex } from '../../src/tpm/bytes.ts';
+import { fromHex } from '../../src/bytes/bytes.ts';
 
 /** A committed file of test/vectors. */
 export function readVectors<T>(name: string): T {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { concat } from '../../src/tpm/bytes.ts';
+import { concat } from '../../src/bytes/bytes.ts';
 import { type Credential, makeCredential } from '../../src/tpm/make-credential.ts';
 import { hashAlgorithm } from '../../src/tpm/structures/algorithms.ts';
 import { decode } from '../../src/tpm/structures/codec.ts';

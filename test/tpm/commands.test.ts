@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { TpmError } from '../../src/tpm/errors.ts';
-import { ESYS_TR } from '../../src/tpm/handles.ts';
-import { withContext, withPrimary } from '../../src/tpm/scope.ts';
+import { TpmError } from '../../src/tpm/device/errors.ts';
+import { ESYS_TR } from '../../src/tpm/device/handles.ts';
+import { withContext, withPrimary } from '../../src/tpm/device/scope.ts';
 import { tpmsAttest } from '../../src/tpm/structures/attest.ts';
 import { decode, encode } from '../../src/tpm/structures/codec.ts';
 import { TPM_ALG } from '../../src/tpm/structures/constants.ts';

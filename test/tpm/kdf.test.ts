@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { hex } from '../../src/tpm/bytes.ts';
+import { hex } from '../../src/bytes/bytes.ts';
 import { kdfa, kdfe } from '../../src/tpm/kdf.ts';
 import { hashAlgorithmByName } from '../../src/tpm/structures/algorithms.ts';
 import { readVectors, unhex } from '../support/vectors.ts';

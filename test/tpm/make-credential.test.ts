@@ -1,6 +1,6 @@
 import { constants, createPublicKey, generateKeyPairSync, privateDecrypt, randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { hex } from '../../src/tpm/bytes.ts';
+import { hex } from '../../src/bytes/bytes.ts';
 import { makeCredential } from '../../src/tpm/make-credential.ts';
 import { publicAreaOf } from '../../src/tpm/public-key.ts';
 import { hashAlgorithm } from '../../src/tpm/structures/algorithms.ts';

@@ -1,6 +1,6 @@
 import { createHash, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { hex } from '../../src/tpm/bytes.ts';
+import { hex } from '../../src/bytes/bytes.ts';
 import {
   eccPoint,
   isOnCurve,

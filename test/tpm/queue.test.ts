@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Queue } from '../../src/tpm/queue.ts';
+import { Queue } from '../../src/tpm/device/queue.ts';
 
 /** A task under the test's control. */
 function task<T>(): {

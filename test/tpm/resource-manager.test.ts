@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { cleanUpOf } from '../../src/tpm/resource-manager.ts';
+import { cleanUpOf } from '../../src/tpm/device/resource-manager.ts';
 
 test.each([
   ['device:/dev/tpmrm0', 'manager'],

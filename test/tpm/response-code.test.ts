@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { TpmError } from '../../src/tpm/errors.ts';
+import { TpmError } from '../../src/tpm/device/errors.ts';
 import { decodeResponseCode, type ResponseCode } from '../../src/tpm/structures/response-code.ts';
 
 type Row = readonly [rc: number, expected: Partial<ResponseCode>];

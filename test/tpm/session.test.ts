@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { ESYS_TR } from '../../src/tpm/handles.ts';
+import { ESYS_TR } from '../../src/tpm/device/handles.ts';
+import { withPrimary, withSession } from '../../src/tpm/device/scope.ts';
+import type { Tpm } from '../../src/tpm/device/tpm.ts';
 import { makeCredential } from '../../src/tpm/make-credential.ts';
-import { withPrimary, withSession } from '../../src/tpm/scope.ts';
 import { TPMA_SESSION } from '../../src/tpm/structures/attributes.ts';
 import { decode } from '../../src/tpm/structures/codec.ts';
 import { TPM_ALG, TPM_SE } from '../../src/tpm/structures/constants.ts';
 import { tpmtPublic } from '../../src/tpm/structures/public.ts';
 import { EK_TEMPLATES } from '../../src/tpm/templates.ts';
-import type { Tpm } from '../../src/tpm/tpm.ts';
 import {
   AK,
   EK,

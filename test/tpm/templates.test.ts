@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { concat, hex } from '../../src/tpm/bytes.ts';
+import { concat, hex } from '../../src/bytes/bytes.ts';
 import { hashAlgorithm } from '../../src/tpm/structures/algorithms.ts';
 import { objectAttributeNames, TPMA_OBJECT } from '../../src/tpm/structures/attributes.ts';
 import { decode, encode } from '../../src/tpm/structures/codec.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { TpmCommands } from '../../src/tpm/commands.ts';
-import { withPrimary } from '../../src/tpm/scope.ts';
+import type { TpmCommands } from '../../src/tpm/device/commands.ts';
+import { withPrimary } from '../../src/tpm/device/scope.ts';
 import { TPM_HT_FIRST, TPM_SE } from '../../src/tpm/structures/constants.ts';
 import { AK, EK, handles, leftInTpm, openTpm, recorded, recordedTest, withEkPolicy } from '../support/open-tpm.ts';
 import { commandsInPcap } from '../support/pcap.ts';

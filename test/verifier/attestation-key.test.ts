@@ -1,6 +1,6 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { bigEndian, concat, hex } from '../../src/tpm/bytes.ts';
+import { bigEndian, concat, hex } from '../../src/bytes/bytes.ts';
 import { algorithmName } from '../../src/tpm/structures/algorithms.ts';
 import { TPMA_OBJECT } from '../../src/tpm/structures/attributes.ts';
 import { encode } from '../../src/tpm/structures/codec.ts';

@@ -1,13 +1,13 @@
 /** What a stranger's certificates cost: counted, as a budget is, and never measured. */
 import { expect, test } from 'vitest';
+import { finished } from '../../src/bytes/pausable.ts';
 import { judgeEkCertificate } from '../../src/verifier/ek-certificate.ts';
 import { type Certificate, parseCertificate } from '../../src/x509/certificate.ts';
+import { anchorsOf } from '../../src/x509/file/trust-store.ts';
 import { MalformedCertificateError } from '../../src/x509/malformed-certificate.ts';
-import { PathCache } from '../../src/x509/path-cache.ts';
-import { finished } from '../../src/x509/pausable.ts';
-import { crlsFrom } from '../../src/x509/revocation.ts';
-import { SignatureChecks } from '../../src/x509/signature-checks.ts';
-import { anchorsOf } from '../../src/x509/trust-store.ts';
+import { PathCache } from '../../src/x509/path/path-cache.ts';
+import { crlsFrom } from '../../src/x509/path/revocation.ts';
+import { SignatureChecks } from '../../src/x509/path/signature-checks.ts';
 import { NOW } from '../support/certificate-recipe.ts';
 import { costlyChains } from '../support/costly-chains.ts';
 import {

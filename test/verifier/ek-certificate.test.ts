@@ -1,14 +1,14 @@
 /** Which bundle vouches for an endorsement certificate, what is told when none does, and what of its rules was needed. */
 import { hash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
+import { finished } from '../../src/bytes/pausable.ts';
 import { type CertificateVerdict, judgeEkCertificate } from '../../src/verifier/ek-certificate.ts';
 import type { Bundle, BundleRules } from '../../src/verifier/policy.ts';
 import type { Certificate } from '../../src/x509/certificate.ts';
-import { PathCache } from '../../src/x509/path-cache.ts';
-import { finished } from '../../src/x509/pausable.ts';
-import { crlsFrom } from '../../src/x509/revocation.ts';
-import { SignatureChecks } from '../../src/x509/signature-checks.ts';
-import { anchorsOf } from '../../src/x509/trust-store.ts';
+import { anchorsOf } from '../../src/x509/file/trust-store.ts';
+import { PathCache } from '../../src/x509/path/path-cache.ts';
+import { crlsFrom } from '../../src/x509/path/revocation.ts';
+import { SignatureChecks } from '../../src/x509/path/signature-checks.ts';
 import { type CertificateRecipe, commonName, DEFAULT_VALIDITY, NOW } from '../support/certificate-recipe.ts';
 import { type CrlRecipe, mintCrl } from '../support/crl-recipe.ts';
 import { oid, sequence } from '../support/der-writer.ts';

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { TrustedEk } from '../../src/verifier/endorsement.ts';
 import { agentId, selectors } from '../../src/verifier/identity.ts';
-import { checkEkProfile, type EkCertificateFacts } from '../../src/x509/ek-profile.ts';
+import { checkEkProfile, type EkCertificateFacts } from '../../src/x509/ek/ek-profile.ts';
 import type { TpmRecipe } from '../support/certificate-recipe.ts';
 import { mintEkChain } from '../support/pki.ts';
 

@@ -5,7 +5,7 @@ import { publicKeyHash, publicKeyOf } from '../../src/tpm/public-key.ts';
 import { type Judged, KnownMachines } from '../../src/verifier/known-machines.ts';
 import { type BundleRules, type DenySubject, MODES } from '../../src/verifier/policy.ts';
 import { begin, finish, type Pending, type Policy } from '../../src/verifier/verify.ts';
-import { anchorsOf } from '../../src/x509/trust-store.ts';
+import { anchorsOf } from '../../src/x509/file/trust-store.ts';
 import { type Forger, forger } from '../support/forger.ts';
 import { keyPair, mintAuthority, mintEkChain } from '../support/pki.ts';
 import { bundle, testPolicy } from '../support/policy.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { fromHex } from '../../src/tpm/bytes.ts';
+import { fromHex } from '../../src/bytes/bytes.ts';
 import type { AcceptableAk } from '../../src/verifier/attestation-key.ts';
 import type { TrustedEk } from '../../src/verifier/endorsement.ts';
 import { judgeLinks, LinkedKeys } from '../../src/verifier/linked-keys.ts';

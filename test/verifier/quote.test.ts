@@ -1,6 +1,6 @@
 import { createPublicKey } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { bigEndian, concat, hex } from '../../src/tpm/bytes.ts';
+import { bigEndian, concat, hex } from '../../src/bytes/bytes.ts';
 import { curve, hashAlgorithmByName } from '../../src/tpm/structures/algorithms.ts';
 import type { QuoteAttest } from '../../src/tpm/structures/attest.ts';
 import { decode, encode } from '../../src/tpm/structures/codec.ts';

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { publicKeyHash, publicKeyOf } from '../../src/tpm/public-key.ts';
 import type { DenySubject, Mode } from '../../src/verifier/policy.ts';
 import { begin, finish, type OperatorLists, type Pending, type Policy } from '../../src/verifier/verify.ts';
-import { anchorsOf } from '../../src/x509/trust-store.ts';
+import { anchorsOf } from '../../src/x509/file/trust-store.ts';
 import { forger } from '../support/forger.ts';
 import { mintEkChain } from '../support/pki.ts';
 import { bundle, testPolicy } from '../support/policy.ts';

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import { finished } from '../../src/bytes/pausable.ts';
 import {
   authorityKind,
   authorityManufacturer,
   tellingAuthorities,
   tellsOfTpms,
-} from '../../src/x509/authority-kinds.ts';
-import { finished } from '../../src/x509/pausable.ts';
+} from '../../src/x509/authority/authority-kinds.ts';
 import { authorities } from '../support/certificate-corpus.ts';
 import { type CertificateRecipe, mintCertificate, type NameRecipe } from '../support/certificate-recipe.ts';
 import { describeCorpus } from '../support/corpus.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { authorityFaults, judgeAuthorities, type Severity } from '../../src/x509/authority-problems.ts';
-import { authorityReport, selfSignature } from '../../src/x509/authority-report.ts';
+import { authorityFaults, judgeAuthorities, type Severity } from '../../src/x509/authority/authority-problems.ts';
+import { authorityReport, selfSignature } from '../../src/x509/authority/authority-report.ts';
 import type { Certificate } from '../../src/x509/certificate.ts';
 import { parseCertificate } from '../../src/x509/certificate.ts';
 import { authorities, certificateFile } from '../support/certificate-corpus.ts';

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { X509Certificate } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { concat } from '../../src/tpm/bytes.ts';
+import { concat } from '../../src/bytes/bytes.ts';
 import { type Certificate, parseCertificate } from '../../src/x509/certificate.ts';
 import { MalformedCertificateError } from '../../src/x509/malformed-certificate.ts';
 import { formatName } from '../../src/x509/name.ts';

@@ -1,20 +1,20 @@
 import { Buffer } from 'node:buffer';
 import { createHash, X509Certificate } from 'node:crypto';
 import { expect, test } from 'vitest';
+import { finished } from '../../src/bytes/pausable.ts';
 import { judgeEkCertificate } from '../../src/verifier/ek-certificate.ts';
 import type { BundleRules } from '../../src/verifier/policy.ts';
 import { type Certificate, parseCertificate } from '../../src/x509/certificate.ts';
-import { checkEkProfile } from '../../src/x509/ek-profile.ts';
+import { checkEkProfile } from '../../src/x509/ek/ek-profile.ts';
+import { odditiesOf } from '../../src/x509/ek/oddities.ts';
+import { type AnchorSet, anchorsOf } from '../../src/x509/file/trust-store.ts';
 import { type IntakeOddity, takeCertificate } from '../../src/x509/intake.ts';
 import { formatName } from '../../src/x509/name.ts';
 import { KEY_PURPOSE } from '../../src/x509/object-identifiers.ts';
-import { odditiesOf } from '../../src/x509/oddities.ts';
-import { type PathVerdict, validatePath } from '../../src/x509/path.ts';
-import { PathCache } from '../../src/x509/path-cache.ts';
-import { signatureProblem } from '../../src/x509/path-rules.ts';
-import { finished } from '../../src/x509/pausable.ts';
-import { crlsFrom } from '../../src/x509/revocation.ts';
-import { type AnchorSet, anchorsOf } from '../../src/x509/trust-store.ts';
+import { type PathVerdict, validatePath } from '../../src/x509/path/path.ts';
+import { PathCache } from '../../src/x509/path/path-cache.ts';
+import { signatureProblem } from '../../src/x509/path/path-rules.ts';
+import { crlsFrom } from '../../src/x509/path/revocation.ts';
 import {
   type AuthorityRow,
   authorities,

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { type CertificateRevocationList, MAX_CRL_BYTES, parseCrl } from '../../src/x509/crl.ts';
+import { type CertificateRevocationList, MAX_CRL_BYTES, parseCrl } from '../../src/x509/crl/crl.ts';
 import { MalformedCertificateError } from '../../src/x509/malformed-certificate.ts';
 import { formatName } from '../../src/x509/name.ts';
 import { commonName, type ExtensionRecipe } from '../support/certificate-recipe.ts';

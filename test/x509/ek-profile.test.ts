@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { checkEkProfile, type EkProfileOptions, type EkProfileVerdict } from '../../src/x509/ek-profile.ts';
+import { checkEkProfile, type EkProfileOptions, type EkProfileVerdict } from '../../src/x509/ek/ek-profile.ts';
 import { type CertificateRecipe, commonName, type NameRecipe, tpmName } from '../support/certificate-recipe.ts';
 import { bitString, integer, oid, sequence, set, tlv, utf8String } from '../support/der-writer.ts';
 import { EK_USAGE, type KeyAlgorithm, keyPair, mintEkChain, spkiOf } from '../support/pki.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import type { EkCertificateFacts } from '../../src/x509/ek-profile.ts';
-import { type EkRules, ruleProblems } from '../../src/x509/ek-rules.ts';
-import { TPM_KINDS, tpmVendor } from '../../src/x509/vendors.ts';
+import type { EkCertificateFacts } from '../../src/x509/ek/ek-profile.ts';
+import { type EkRules, ruleProblems } from '../../src/x509/ek/ek-rules.ts';
+import { TPM_KINDS, tpmVendor } from '../../src/x509/ek/vendors.ts';
 
 const ANY: EkRules = { kinds: TPM_KINDS, manufacturers: undefined, models: undefined, minFirmware: undefined };
 

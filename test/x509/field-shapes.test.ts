@@ -4,11 +4,11 @@
  */
 import { Buffer } from 'node:buffer';
 import { describe, expect, test } from 'vitest';
-import { concat } from '../../src/tpm/bytes.ts';
+import { concat } from '../../src/bytes/bytes.ts';
 import { parseCertificate } from '../../src/x509/certificate.ts';
+import { odditiesOf } from '../../src/x509/ek/oddities.ts';
 import { takeChain } from '../../src/x509/intake.ts';
 import { MalformedCertificateError } from '../../src/x509/malformed-certificate.ts';
-import { odditiesOf } from '../../src/x509/oddities.ts';
 import type { CertificateRecipe, NameEntry, NameRecipe } from '../support/certificate-recipe.ts';
 import { bitString, boolean, derNull, oid, printableString, sequence, set, tlv } from '../support/der-writer.ts';
 import { admits, type EkEvidence, refuses } from '../support/ek-verdict.ts';

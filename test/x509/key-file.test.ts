@@ -1,14 +1,14 @@
 /** The reader of endorsement keys: each form that people have is read, and whatever else a file holds is named. */
 import { describe, expect, test } from 'vitest';
-import { EkFileError, readEkFile } from '../../src/cli/ek-file.ts';
-import { strangerKind } from '../../src/x509/file-kind.ts';
-import { unmarked } from '../../src/x509/file-text.ts';
-import { readKeyFile, StrangerError } from '../../src/x509/key-file.ts';
+import { EkFileError, readEkFile } from '../../src/enrolment/ek-file.ts';
+import { strangerKind } from '../../src/x509/file/file-kind.ts';
+import { unmarked } from '../../src/x509/file/file-text.ts';
+import { readKeyFile, StrangerError } from '../../src/x509/file/key-file.ts';
+import { readPlainYaml } from '../../src/x509/file/plain-yaml.ts';
+import { readServiceAnswer } from '../../src/x509/file/service-answers.ts';
+import { trustStoreFrom } from '../../src/x509/file/trust-store.ts';
 import { MalformedCertificateError } from '../../src/x509/malformed-certificate.ts';
-import { readPlainYaml } from '../../src/x509/plain-yaml.ts';
-import { crlsFrom } from '../../src/x509/revocation.ts';
-import { readServiceAnswer } from '../../src/x509/service-answers.ts';
-import { trustStoreFrom } from '../../src/x509/trust-store.ts';
+import { crlsFrom } from '../../src/x509/path/revocation.ts';
 import {
   CERTIFICATE_FILES,
   type Contents,

@@ -5,7 +5,7 @@
 import { Buffer } from 'node:buffer';
 import { constants, sign, X509Certificate } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { concat } from '../../src/tpm/bytes.ts';
+import { concat } from '../../src/bytes/bytes.ts';
 import { parseCertificate } from '../../src/x509/certificate.ts';
 import {
   type CertificateRecipe,

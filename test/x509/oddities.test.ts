@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { expect, test } from 'vitest';
+import { odditiesOf } from '../../src/x509/ek/oddities.ts';
 import { takeCertificate } from '../../src/x509/intake.ts';
-import { odditiesOf } from '../../src/x509/oddities.ts';
 import { type CertificateRecipe, commonName, tpmName } from '../support/certificate-recipe.ts';
 import { integer, octetString, oid, sequence, set, tlv, utf8String } from '../support/der-writer.ts';
 import { EK_USAGE, mintEkChain } from '../support/pki.ts';

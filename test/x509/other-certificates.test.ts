@@ -4,7 +4,7 @@
 import { Buffer } from 'node:buffer';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { hex } from '../../src/tpm/bytes.ts';
+import { hex } from '../../src/bytes/bytes.ts';
 import { spkiOfPublicArea } from '../../src/tpm/public-key.ts';
 import { decode } from '../../src/tpm/structures/codec.ts';
 import { objectName } from '../../src/tpm/structures/name.ts';

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Certificate } from '../../src/x509/certificate.ts';
+import { anchorsOf } from '../../src/x509/file/trust-store.ts';
 import { MalformedCertificateError } from '../../src/x509/malformed-certificate.ts';
-import { type PathVerdict, validatePath } from '../../src/x509/path.ts';
-import { PathCache } from '../../src/x509/path-cache.ts';
-import { signatureProblem } from '../../src/x509/path-rules.ts';
-import { anchorsOf } from '../../src/x509/trust-store.ts';
+import { type PathVerdict, validatePath } from '../../src/x509/path/path.ts';
+import { PathCache } from '../../src/x509/path/path-cache.ts';
+import { signatureProblem } from '../../src/x509/path/path-rules.ts';
 import { type CertificateRecipe, commonName, NOW } from '../support/certificate-recipe.ts';
 import { EK_USAGE, keyPair, type Minted, mintAuthority, mintEkChain, minted } from '../support/pki.ts';
 

@@ -1,9 +1,9 @@
 /** Paths whose certificates lists speak of. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type PathVerdict, validatePath } from '../../src/x509/path.ts';
-import { crlsFrom } from '../../src/x509/revocation.ts';
-import { anchorsOf } from '../../src/x509/trust-store.ts';
+import { anchorsOf } from '../../src/x509/file/trust-store.ts';
+import { type PathVerdict, validatePath } from '../../src/x509/path/path.ts';
+import { crlsFrom } from '../../src/x509/path/revocation.ts';
 import { commonName, type ExtensionRecipe, NOW, name as nameOf } from '../support/certificate-recipe.ts';
 import {
   type CrlRecipe,

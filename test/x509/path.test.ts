@@ -1,8 +1,8 @@
 import { Buffer } from 'node:buffer';
 import { expect, test } from 'vitest';
 import type { Certificate } from '../../src/x509/certificate.ts';
-import { type PathQuestion, type PathVerdict, validatePath } from '../../src/x509/path.ts';
-import { anchorsOf } from '../../src/x509/trust-store.ts';
+import { anchorsOf } from '../../src/x509/file/trust-store.ts';
+import { type PathQuestion, type PathVerdict, validatePath } from '../../src/x509/path/path.ts';
 import { steadyPeriod } from '../../src/x509/validity.ts';
 import { commonName, type ExtensionRecipe, NOW, signatureAlgorithm } from '../support/certificate-recipe.ts';
 import { derNull, integer, octetString, oid, sequence, tlv } from '../support/der-writer.ts';

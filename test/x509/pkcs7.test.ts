@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { looksLikePkcs7, readPkcs7 } from '../../src/x509/file/pkcs7.ts';
 import { MalformedCertificateError } from '../../src/x509/malformed-certificate.ts';
-import { looksLikePkcs7, readPkcs7 } from '../../src/x509/pkcs7.ts';
 import { derNull, explicit, integer, oid, sequence, set } from '../support/der-writer.ts';
 import { mintEkChain, pem } from '../support/pki.ts';
 

@@ -7,10 +7,10 @@ import { Set as Asn1Set, fromBER, Integer, ObjectIdentifier, Sequence, Utf8Strin
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
 import { parseCertificate } from '../../src/x509/certificate.ts';
-import { checkEkProfile } from '../../src/x509/ek-profile.ts';
-import { validatePath } from '../../src/x509/path.ts';
-import { readTpmSpecification } from '../../src/x509/tcg-attributes.ts';
-import { anchorsOf } from '../../src/x509/trust-store.ts';
+import { checkEkProfile } from '../../src/x509/ek/ek-profile.ts';
+import { readTpmSpecification } from '../../src/x509/ek/tcg-attributes.ts';
+import { anchorsOf } from '../../src/x509/file/trust-store.ts';
+import { validatePath } from '../../src/x509/path/path.ts';
 import { type CertificateRecipe, NOW, tpmName, tpmSpecification } from '../support/certificate-recipe.ts';
 import { derNull, integer, oid, sequence, set, utf8String } from '../support/der-writer.ts';
 import { execute } from '../support/execute.ts';

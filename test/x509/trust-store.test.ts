@@ -1,8 +1,8 @@
 import { Buffer } from 'node:buffer';
 import { expect, test } from 'vitest';
+import { looksLikePem, readPem } from '../../src/x509/file/pem.ts';
+import { trustStoreFrom } from '../../src/x509/file/trust-store.ts';
 import { MalformedCertificateError } from '../../src/x509/malformed-certificate.ts';
-import { looksLikePem, readPem } from '../../src/x509/pem.ts';
-import { trustStoreFrom } from '../../src/x509/trust-store.ts';
 import { keyPair, mintAuthority, mintEkChain, pem } from '../support/pki.ts';
 
 const { root, intermediate } = mintEkChain();

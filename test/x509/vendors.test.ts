@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { TPM_KINDS, tpmVendor, vendorIds, vendorLetters } from '../../src/x509/vendors.ts';
+import { TPM_KINDS, tpmVendor, vendorIds, vendorLetters } from '../../src/x509/ek/vendors.ts';
 
 /** Every id of the table. */
 const IDS: readonly string[] = [
-  ...readFileSync(new URL('../../src/x509/vendors.ts', import.meta.url), 'utf8').matchAll(
+  ...readFileSync(new URL('../../src/x509/ek/vendors.ts', import.meta.url), 'utf8').matchAll(
     /^ {2}'?([0-9A-F]{8})'?: \{/gm,
   ),
 ].map(([, id = '']) => id);

@@ -1,4 +1,4 @@
-import { MalformedError, UnsupportedError } from './malformed.ts';
+import { MalformedError, UnsupportedError } from '../../bytes/malformed.ts';
 
 /** Bounds-checked big-endian reader. It knows bytes and where it is, and nothing about structures. */
 export class Reader {

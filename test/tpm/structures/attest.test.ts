@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { hex } from '../../../src/tpm/bytes.ts';
+import { hex } from '../../../src/bytes/bytes.ts';
 import { hashAlgorithm } from '../../../src/tpm/structures/algorithms.ts';
 import { type TpmsAttest, tpmsAttest } from '../../../src/tpm/structures/attest.ts';
 import { decode, encode, tpm2bOf } from '../../../src/tpm/structures/codec.ts';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { concat, hex } from '../../../src/tpm/bytes.ts';
+import { concat, hex } from '../../../src/bytes/bytes.ts';
 import { publicKeyHash, publicKeyOf } from '../../../src/tpm/public-key.ts';
 import { tpmsAttest } from '../../../src/tpm/structures/attest.ts';
 import { decode, encode } from '../../../src/tpm/structures/codec.ts';

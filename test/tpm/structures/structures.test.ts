@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { concat } from '../../../src/tpm/bytes.ts';
+import { concat } from '../../../src/bytes/bytes.ts';
+import { MalformedError } from '../../../src/bytes/malformed.ts';
 import { type Codec, decode, encode } from '../../../src/tpm/structures/codec.ts';
-import { MalformedError } from '../../../src/tpm/structures/malformed.ts';
 import { STRUCTURES } from '../../support/structures.ts';
 
 /** The value, or the MalformedError; anything else thrown is a bug and comes through. */

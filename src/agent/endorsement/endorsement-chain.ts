@@ -1,0 +1,81 @@
+/** The certificate chain in the TPM, cut up; a part that is none leaves those around it. */
+import { concat } from '../../bytes/bytes.ts';
+import { looksLikePem, readPem } from '../../x509/file/pem.ts';
+import {
+  type ChainIntake,
+  type IntakeOddity,
+  MAX_CHAIN_CERTIFICATES,
+  takeChain,
+  withoutPadding,
+} from '../../x509/intake.ts';
+import { MalformedCertificateError } from '../../x509/malformed-certificate.ts';
+
+/** Where the chain lies: one blob over as many indices as it needs (EK Credential Profile 2.6, 2.2.1.5.2). */
+export const CHAIN_INDICES = { first: 0x01c00100, last: 0x01c001ff } as const;
+
+/** For people. */
+export const CHAIN_NAME = 'the certificate chain in the TPM';
+
+/** Certificates of a TPM in the order in which they lie there. */
+export interface Chain {
+  readonly certificates: readonly Uint8Array[];
+  /** Padding behind them. */
+  readonly oddities: readonly IntakeOddity[];
+}
+
+export interface ChainPart {
+  readonly index: number;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * @param parts in ascending order; undefined stands for what could not be read
+ * @param onFault told of each index in which no certificates are, though it was read
+ */
+export function chainOf(
+  parts: readonly (ChainPart | undefined)[],
+  onFault: (index: number, message: string) => void,
+): Chain {
+  const certificates: Uint8Array[] = [];
+  const oddities: IntakeOddity[] = [];
+  for (let rest = parts; rest.length > 0; ) {
+    const { taken, length, fault } = longestChain(rest);
+    certificates.push(...(taken?.certificates ?? []));
+    oddities.push(...(taken?.oddities ?? []));
+    const [first] = rest;
+    if (taken === undefined && first !== undefined) onFault(first.index, fault ?? 'it holds none');
+    rest = rest.slice(Math.max(length, 1));
+  }
+  return { certificates: certificates.slice(0, MAX_CHAIN_CERTIFICATES), oddities };
+}
+
+interface Taken {
+  readonly taken?: ChainIntake;
+  /** Parts that it lies in. */
+  readonly length: number;
+  readonly fault?: string;
+}
+
+/** A certificate may begin in one index and end in the next. */
+function longestChain(parts: readonly (ChainPart | undefined)[]): Taken {
+  const gap = parts.indexOf(undefined);
+  let fault: string | undefined;
+  for (let length = gap < 0 ? parts.length : gap; length > 0; length--) {
+    try {
+      const blobs = parts.slice(0, length).map((part) => part?.bytes ?? new Uint8Array());
+      return { taken: takeStored(blobs), length };
+    } catch (error) {
+      if (!(error instanceof MalformedCertificateError)) throw error;
+      fault = error.message;
+    }
+  }
+  return { length: 0, ...(fault === undefined ? {} : { fault }) };
+}
+
+/** People also write PEM, which ends with its index. */
+function takeStored(blobs: readonly Uint8Array[]): ChainIntake {
+  const [first = new Uint8Array()] = blobs;
+  if (!looksLikePem(first)) return takeChain(concat(...blobs));
+  if (blobs.length > 1) throw new MalformedCertificateError('chain', first.length, 'PEM over several indices');
+  return { certificates: readPem(withoutPadding(first)).map(({ der }) => der), oddities: ['PEM'] };
+}

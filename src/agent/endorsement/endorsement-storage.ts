@@ -1,0 +1,174 @@
+/**
+ * What the manufacturer stored in the TPM about its endorsement keys: certificates, their chain, and how a key is made
+ * where not by default. What is of no use is passed over, with a note: one bad index must not keep the others from us.
+ */
+import { concat } from '../../bytes/bytes.ts';
+import { MalformedError } from '../../bytes/malformed.ts';
+import type { TpmCommands } from '../../tpm/device/commands.ts';
+import { decode } from '../../tpm/structures/codec.ts';
+import { type TpmtPublic, tpmtPublic } from '../../tpm/structures/public.ts';
+import type { EkTemplate } from '../../tpm/templates.ts';
+import { parseCertificate } from '../../x509/certificate.ts';
+import { looksLikePem, readPem } from '../../x509/file/pem.ts';
+import { type Intake, takeCertificate, withoutPadding } from '../../x509/intake.ts';
+import { MalformedCertificateError } from '../../x509/malformed-certificate.ts';
+import { CHAIN_INDICES, type Chain, type ChainPart, chainOf } from './endorsement-chain.ts';
+import { obstacleNote } from './nv-access.ts';
+import { handlesIn, type NvContents } from './nv-index.ts';
+import { type NvNote, nvNoteText } from './nv-note.ts';
+
+/** The TPM has no usable endorsement key, or somebody stands between it and us. */
+export class EndorsementError extends Error {
+  override readonly name: string = 'EndorsementError';
+  readonly code: 'ERR_ENDORSEMENT' = 'ERR_ENDORSEMENT' as const;
+}
+
+/** The index of a template's certificate. */
+export type CertificateIndex =
+  | { readonly state: 'absent' }
+  /** One repeated 00 or ff: defined, and never filled. */
+  | { readonly state: 'reserved' }
+  | ({ readonly state: 'certificate' } & Intake)
+  /** Of no use, for the reason in its note. */
+  | { readonly state: 'passed_over' }
+  /** Only the owner may read it, and we are not let in: the key is this machine's all the same. */
+  | { readonly state: 'withheld' };
+
+const ABSENT = { state: 'absent' } as const;
+
+export class EndorsementStorage {
+  readonly #run: TpmCommands;
+  readonly #nv: NvContents;
+  readonly #notes: Map<number, NvNote> = new Map();
+  /** Read once, and not before it is needed. */
+  #chain: Promise<Chain> | undefined;
+
+  constructor(run: TpmCommands, nv: NvContents) {
+    this.#run = run;
+    this.#nv = nv;
+  }
+
+  /** Of the indices looked at so far, ascending. */
+  get notes(): readonly NvNote[] {
+    return [...this.#notes.values()].sort((a, b) => a.index - b.index);
+  }
+
+  note(note: NvNote): void {
+    this.#notes.set(note.index, note);
+  }
+
+  async certificate({ certificateNvIndex: index }: EkTemplate): Promise<CertificateIndex> {
+    const record = await this.#nv.read(index);
+    if (record.state === 'absent') return ABSENT;
+    if (record.state === 'unreadable') {
+      this.note(obstacleNote(index, record.obstacle));
+      return { state: record.obstacle === 'owner_password' ? 'withheld' : 'passed_over' };
+    }
+    try {
+      const stored = storedCertificate(record.bytes);
+      if (stored === undefined) return { state: 'reserved' };
+      parseCertificate(stored.der);
+      if (stored.oddities.includes('PEM') && !this.#notes.has(index)) this.note({ index, ...AS_PEM });
+      return { state: 'certificate', ...stored };
+    } catch (error) {
+      if (!(error instanceof MalformedCertificateError)) throw error;
+      this.#noteMalformed(index, 'certificate', error.message);
+      return { state: 'passed_over' };
+    }
+  }
+
+  /** The certificates above the endorsement key's own, and sometimes that one. */
+  chain(): Promise<Chain> {
+    this.#chain ??= this.#readChain();
+    return this.#chain;
+  }
+
+  async #readChain(): Promise<Chain> {
+    const parts: (ChainPart | undefined)[] = [];
+    for (const index of await handlesIn(this.#run, CHAIN_INDICES.first, CHAIN_INDICES.last)) {
+      const record = await this.#nv.read(index);
+      if (record.state === 'contents') parts.push({ index, bytes: record.bytes });
+      // What was in between is missing.
+      else parts.push(undefined);
+      if (record.state === 'unreadable') this.note(obstacleNote(index, record.obstacle));
+    }
+    return chainOf(parts, (index, message) => this.#noteMalformed(index, 'certificate chain', message));
+  }
+
+  /**
+   * What the key is made from: the template of the TCG, unless the manufacturer stored another one, or a nonce for its
+   * `unique` (EK Credential Profile 2.6, 2.2.1.4 and 2.2.1.5).
+   *
+   * @throws EndorsementError where only the owner may read what is stored: it may make another key
+   */
+  async creationTemplate(template: EkTemplate): Promise<TpmtPublic> {
+    const { templateNvIndex, nonceNvIndex, publicArea, algorithm } = template;
+    const stored = await this.#making(templateNvIndex, (bytes) => {
+      const area = decode(tpmtPublic, bytes);
+      if (area.type !== algorithm) throw new MalformedError('TPMT_PUBLIC.type', 0, `${area.type} key`);
+      return area;
+    });
+    const base = stored ?? publicArea;
+    if (nonceNvIndex === undefined) return base;
+    return (await this.#making(nonceNvIndex, (nonce) => withNonce(base, nonce))) ?? base;
+  }
+
+  async #making(index: number, read: (bytes: Uint8Array) => TpmtPublic): Promise<TpmtPublic | undefined> {
+    const record = await this.#nv.read(index);
+    if (record.state === 'absent') return undefined;
+    if (record.state === 'unreadable') {
+      const note = obstacleNote(index, record.obstacle);
+      this.note(note);
+      if (record.obstacle === 'owner_password') throw new EndorsementError(nvNoteText(note));
+      return undefined;
+    }
+    try {
+      return read(record.bytes);
+    } catch (error) {
+      if (!(error instanceof MalformedError)) throw error;
+      this.#noteMalformed(index, 'template or nonce of an endorsement key', error.message);
+      return undefined;
+    }
+  }
+
+  #noteMalformed(index: number, what: string, reason: string): void {
+    this.note({
+      index,
+      code: 'malformed',
+      message: `holds no ${what} and is passed over: ${reason}`,
+      remedy: 'Restore what the manufacturer had stored there, or undefine it.',
+    });
+  }
+}
+
+const AS_PEM: Omit<NvNote, 'index'> = {
+  code: 'pem',
+  message: 'holds its certificate as PEM text, which other software does not read',
+  remedy: 'Write it there in DER.',
+};
+
+/** Undefined for contents that were never filled. @throws {MalformedCertificateError} */
+function storedCertificate(stored: Uint8Array): Intake | undefined {
+  const [first] = stored;
+  if (first === undefined) return undefined;
+  if ((first === 0x00 || first === 0xff) && stored.every((byte) => byte === first)) return undefined;
+  if (!looksLikePem(stored)) return copied(takeCertificate(stored));
+  const [block] = readPem(withoutPadding(stored));
+  // It has a BEGIN line, so that without a block reading it has failed.
+  return { der: takeCertificate(block?.der ?? new Uint8Array()).der, oddities: ['PEM'] };
+}
+
+function copied({ der, oddities }: Intake): Intake {
+  return { der: der.slice(), oddities };
+}
+
+/** The nonce comes first, zeros fill the rest; an ECC key has it in x. */
+function withNonce(publicArea: TpmtPublic, nonce: Uint8Array): TpmtPublic {
+  const filled = (bytes: number): Uint8Array => {
+    if (nonce.length > bytes) throw new MalformedError('nonce', 0, `longer than ${bytes} bytes`);
+    return concat(nonce, new Uint8Array(bytes - nonce.length));
+  };
+  if (publicArea.type === 'rsa') return { ...publicArea, unique: filled(publicArea.parameters.keyBits / 8) };
+  if (publicArea.type === 'ecc') return { ...publicArea, unique: { x: filled(32), y: new Uint8Array(32) } };
+  return publicArea;
+}

@@ -1,0 +1,121 @@
+/** Finds the machine's endorsement key: which one, its certificate, and the key itself. Changes nothing in the TPM. */
+import { equalBytes } from '../../bytes/bytes.ts';
+import type { TpmCommands } from '../../tpm/device/commands.ts';
+import type { KeyHandle } from '../../tpm/device/handles.ts';
+import { encode } from '../../tpm/structures/codec.ts';
+import { objectName } from '../../tpm/structures/name.ts';
+import { tpmtPublic } from '../../tpm/structures/public.ts';
+import { EK_TEMPLATES, type EkTemplate, type EkTemplateName, ekTemplateOf } from '../../tpm/templates.ts';
+import type { HierarchyPasswords } from '../passwords/hierarchy-passwords.ts';
+import type { CertificateFile } from './ek-certificate-file.ts';
+import { EndorsementKeys } from './endorsement-keys.ts';
+import { type Found, findKey, keyOfFile, type SearchedTpm } from './endorsement-search.ts';
+import { EndorsementError, EndorsementStorage } from './endorsement-storage.ts';
+import { NvReader } from './nv-index.ts';
+import { nvName, nvNoteText } from './nv-note.ts';
+
+export { EndorsementError } from './endorsement-storage.ts';
+
+export type KeyChoice = 'auto' | 'rsa' | 'ecc';
+
+export interface Endorsement {
+  readonly template: EkTemplate;
+  /** TPMT_PUBLIC. */
+  readonly publicArea: Uint8Array;
+  readonly nameAlg: number;
+  readonly name: Uint8Array;
+  /** DER, the key's own first; empty when neither the TPM nor a file has one for it. */
+  readonly certificates: readonly Uint8Array[];
+  /** Where the key's own certificate was found, for people: an NV index, the chain in the TPM, a file. */
+  readonly certificateSource: string | undefined;
+  /** TPM handle when the key is persistent; undefined when it was created from its template. */
+  readonly persistentHandle: number | undefined;
+  /** What an operator should know, one sentence each. */
+  readonly notes: readonly string[];
+}
+
+export interface LoadedEndorsement {
+  readonly endorsement: Endorsement;
+  readonly object: KeyHandle;
+}
+
+/** A machine has one identity, so the order is fixed. */
+const ORDER: readonly EkTemplateName[] = ['L-1', 'H-1', 'L-2', 'H-2', 'H-3', 'H-4', 'H-6'];
+/** Certificates of one payload: the key's own and what the TPM has of its chain. */
+const MAX_CERTIFICATES = 10;
+
+export interface EndorsementSearch {
+  /** The templates to look for, in order; default: every one an agent takes. */
+  readonly names?: readonly EkTemplateName[] | undefined;
+  /** Says which key it is, whatever certificates the TPM has. */
+  readonly certificateFile?: CertificateFile | undefined;
+}
+
+/**
+ * The key of the certificate file. Without one the first key of the order that has a certificate, in its NV index or
+ * in the chain, else the first that can be made.
+ *
+ * @throws EndorsementError when there is none, or when ESYS and we do not see the same key
+ * @throws CertificateFileError when the file is for no key of this TPM
+ */
+export async function loadEndorsement(
+  run: TpmCommands,
+  choice: KeyChoice,
+  passwords: HierarchyPasswords,
+  { names = ORDER, certificateFile }: EndorsementSearch = {},
+): Promise<LoadedEndorsement> {
+  const templates = templatesOf(choice, names);
+  const storage = new EndorsementStorage(run, new NvReader(run, passwords));
+  const tpm = { storage, keys: new EndorsementKeys(run, passwords) };
+  const found =
+    certificateFile === undefined ? await findKey(tpm, templates) : await keyOfFile(tpm, templates, certificateFile);
+  return { endorsement: await endorsementOf(run, tpm, found), object: found.key.object };
+}
+
+/** The templates an agent looks for by the choice of its configuration, in its order. */
+export function templatesOf(choice: KeyChoice, names: readonly EkTemplateName[] = ORDER): readonly EkTemplate[] {
+  return names
+    .flatMap((name) => EK_TEMPLATES.filter((template) => template.name === name))
+    .filter(({ algorithm }) => choice === 'auto' || algorithm === choice);
+}
+
+/** What an agent would send of a key that was found. @throws EndorsementError as `loadEndorsement` */
+export async function endorsementOf(
+  run: TpmCommands,
+  tpm: SearchedTpm,
+  { template, key, certificates, source }: Found,
+): Promise<Endorsement> {
+  const { publicArea, persistentHandle } = key;
+  await expectKey(run, key.object, objectName(publicArea));
+  const chain = await tpm.storage.chain();
+  const notes = tpm.storage.notes.map(nvNoteText);
+  if (ekTemplateOf(publicArea) === undefined) {
+    notes.push(`${nvName(template.templateNvIndex)} makes this endorsement key differ from every template of the TCG`);
+  }
+  const [own] = certificates;
+  const above =
+    own === undefined ? [] : chain.certificates.filter((der) => !certificates.some((c) => equalBytes(c, der)));
+  return {
+    template,
+    publicArea: encode(tpmtPublic, publicArea),
+    nameAlg: publicArea.nameAlg,
+    name: objectName(publicArea),
+    certificates: [...certificates, ...above].slice(0, MAX_CERTIFICATES),
+    certificateSource: source,
+    persistentHandle,
+    notes,
+  };
+}
+
+/**
+ * Sessions are salted to the key that ESYS knows. An interposer on the bus that answers our own question for the public
+ * area with one key and ESYS's with another would read what the session hides.
+ *
+ * @throws EndorsementError
+ */
+export async function expectKey(run: TpmCommands, object: KeyHandle, name: Uint8Array): Promise<void> {
+  if (equalBytes(await run.trGetName({ object }), name)) return;
+  throw new EndorsementError(
+    'the TPM shows two different endorsement keys: the bus between it and us is tampered with',
+  );
+}

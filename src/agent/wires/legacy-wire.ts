@@ -1,0 +1,59 @@
+/**
+ * spire-tpm-plugin's wire, for a server that has not moved: the secret and nothing else. It is bound to no server and no
+ * trust domain, so the AK is another than that of our own wire: what is answered here opens no credential made for that.
+ */
+import { encodeEkPem } from '../../evidence/ek-pem.ts';
+import { decodePluginChallenge, encodePluginPayload, encodePluginResponse } from '../../evidence/legacy-messages.ts';
+import { ESYS_TR } from '../../tpm/device/handles.ts';
+import { publicKeyOf, spkiOf } from '../../tpm/public-key.ts';
+import { decode } from '../../tpm/structures/codec.ts';
+import { tpmtPublic } from '../../tpm/structures/public.ts';
+import { ekTemplateOf } from '../../tpm/templates.ts';
+import { type Endorsement, EndorsementError } from '../endorsement/load-endorsement.ts';
+import type { AgentWire } from './agent-wire.ts';
+
+/** Its servers make credentials for a key of this template, whatever the TPM has besides. */
+const EK_TEMPLATE = 'L-1';
+
+export function pluginWire(trustDomain: string): AgentWire {
+  return {
+    name: 'spire-tpm-plugin',
+    ekTemplates: [EK_TEMPLATE],
+    // No trust domain has a slash: no purpose of our own wire is equal to it.
+    akPurpose: `/spire-tpm-plugin/${trustDomain}`,
+    payload: async (run, endorsement, ak) => {
+      const EK = encodeEkPem({ publicKey: ekKey(endorsement), certificate: endorsement.certificates[0] });
+      const { certifyInfo, signature } = await run.certifyCreation({
+        signHandle: ak.objectHandle,
+        objectHandle: ak.objectHandle,
+        sessions: [ESYS_TR.PASSWORD],
+        creationHash: ak.creationHash,
+        creationTicket: ak.creationTicket,
+      });
+      const AK = {
+        Public: ak.outPublic,
+        UseTCSDActivationFormat: false,
+        CreateData: ak.creationData,
+        CreateAttestation: certifyInfo,
+        CreateSignature: signature,
+      } as const;
+      return encodePluginPayload({ EK, AK });
+    },
+    read: (challenge) => ({
+      ...decodePluginChallenge(challenge),
+      answer: async (_, { secret }) => encodePluginResponse({ Secret: secret }),
+    }),
+  };
+}
+
+/** SubjectPublicKeyInfo. @throws EndorsementError when a server could not know the key's public area by it */
+function ekKey({ publicArea }: Endorsement): Uint8Array {
+  const area = decode(tpmtPublic, publicArea);
+  const key = publicKeyOf(area);
+  if (key === undefined || ekTemplateOf(area)?.name !== EK_TEMPLATE) {
+    throw new EndorsementError(
+      `the wire of spire-tpm-plugin needs an endorsement key of template ${EK_TEMPLATE}, and the TPM makes it otherwise`,
+    );
+  }
+  return spkiOf(key);
+}

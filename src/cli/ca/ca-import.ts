@@ -1,0 +1,88 @@
+/** `ca import`: CA certificates out of cabinets, bundles and folders into the folder of `ca_path`, one to a file. */
+import { Command } from 'commander';
+import { EXIT, type ExitCode } from '../terminal/failure.ts';
+import { atOption, type JsonOptions, jsonOption, nonEmpty } from '../terminal/options.ts';
+import { remark, say, sayJson } from '../terminal/terminal.ts';
+import { authorityFileName, authorityFileText } from './authority-file.ts';
+import { addFiles, fingerprintsIn, isTaken, type NewFile, nothingFound } from './ca-folder.ts';
+import { type ImportReport, importLines, reportOf } from './ca-import-report.ts';
+import { type LeftOutCertificate, type SelectedCertificate, selectCertificates } from './ca-selection.ts';
+import { readSources } from './ca-sources.ts';
+
+interface ImportOptions extends JsonOptions {
+  readonly to: string;
+  readonly manufacturer?: readonly string[];
+  readonly allowSoftware?: true;
+  readonly allowCloud?: true;
+  readonly allowUnknown?: true;
+  readonly at?: Date;
+  readonly dryRun?: true;
+}
+
+const EXIT_CODES = `
+Exit codes: 0 done, 1 done but for files that cannot be read or names that are taken, 2 usage or nothing found.`;
+
+const each = (text: string, before: readonly string[] = []): readonly string[] => [...before, nonEmpty(text)];
+
+export function caImportCommand(): Command {
+  return new Command('import')
+    .description('take the CA certificates out of cabinets, bundles and folders, one to a file')
+    .argument('<source...>', "Microsoft's TrustedTpm.cab, PEM, DER, PKCS#7 (.p7b), base64, or a folder of them", each)
+    .requiredOption('--to <folder>', 'where the files go, a ca_path; made where there is none', nonEmpty)
+    .option(
+      '--manufacturer <name...>',
+      'only these, by their folder in the cabinet or their name; stands behind the sources',
+      each,
+    )
+    .option('--allow-software', 'CAs of software TPMs, too')
+    .option('--allow-cloud', 'CAs of the virtual TPMs of clouds, too')
+    .option('--allow-unknown', 'CAs that tell nothing of TPMs, as those of the web, too')
+    .option('--dry-run', 'write nothing')
+    .addOption(atOption())
+    .addOption(jsonOption())
+    .addHelpText('after', EXIT_CODES)
+    .action(async (sources: readonly string[], options: ImportOptions) => {
+      const report = await importAuthorities(sources, options);
+      if (options.json) sayJson(report);
+      else for (const line of importLines(report)) say(line);
+      const code = exitCodeOf(report);
+      if (code === EXIT.USAGE) remark(`tpm-attestor: ${nothingFound(sources)}`);
+      process.exitCode = code;
+    });
+}
+
+function exitCodeOf({ summary, left_out }: ImportReport): ExitCode {
+  if (summary.added + summary.present + summary.left_out === 0) return EXIT.USAGE;
+  return summary.unreadable > 0 || left_out.some(({ code }) => code === 'name_taken') ? EXIT.UNTRUSTED : EXIT.OK;
+}
+
+/** Everything is read before anything is written. @throws UsageError */
+async function importAuthorities(sources: readonly string[], options: ImportOptions): Promise<ImportReport> {
+  const { to: folder, dryRun = false } = options;
+  const read = await readSources(sources);
+  const { selected, leftOut } = selectCertificates(read.certificates, {
+    now: options.at ?? new Date(),
+    allowSoftware: options.allowSoftware ?? false,
+    allowCloud: options.allowCloud ?? false,
+    allowUnknown: options.allowUnknown ?? false,
+    manufacturers: options.manufacturer ?? [],
+  });
+  const there = fingerprintsIn(folder);
+  const present = selected.filter(({ certificate }) => there.has(certificate.fingerprint));
+  const wanted = selected.filter(({ certificate }) => !there.has(certificate.fingerprint));
+  const files = new Map<string, SelectedCertificate>();
+  const taken: (Omit<LeftOutCertificate, 'code'> & { readonly code: 'name_taken' })[] = [];
+  for (const one of wanted) {
+    const name = authorityFileName(one.certificate, one.manufacturer);
+    if (files.has(name) || isTaken(folder, name))
+      taken.push({ ...one, code: 'name_taken', message: `${name} is there and holds something else; move it away` });
+    else files.set(name, one);
+  }
+  const fresh = [...files].sort(([a], [b]) => (a < b ? -1 : 1));
+  if (!dryRun && fresh.length > 0)
+    await addFiles(
+      folder,
+      fresh.map(([name, { certificate }]): NewFile => ({ name, text: authorityFileText(certificate) })),
+    );
+  return reportOf({ folder, dryRun, fresh, present, leftOut: [...leftOut, ...taken], read });
+}

@@ -1,0 +1,135 @@
+/** The stage of the demo: a TPM, both plugin executables run as SPIRE runs them, and what they logged. */
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { decodePayload, type Payload } from '../../evidence/messages.ts';
+import { STATUS, StatusError } from '../../spire/status.ts';
+import type { HostedLogRecord } from '../../testing/plugin-host/hclog-reader.ts';
+import { type PluginHost, startPlugin } from '../../testing/plugin-host/plugin-host.ts';
+import { type SoftwareEkTemplate, type SoftwareTpm, startSoftwareTpm } from '../../testing/software-tpm.ts';
+import { EK_TEMPLATE_NAMES } from '../../tpm/templates.ts';
+import { UsageError } from '../terminal/failure.ts';
+import { TAMPERING_AGENT } from './tampering-agent.ts';
+
+export const TRUST_DOMAIN = 'example.org';
+
+// Both plugins lie beside this executable.
+const HERE = dirname(fileURLToPath(import.meta.url));
+const EXECUTABLES = {
+  command: fileURLToPath(import.meta.url),
+  agent: join(HERE, 'tpm-attestor-agent.cjs'),
+  server: join(HERE, 'tpm-attestor-server.cjs'),
+} as const;
+
+export interface KeyChoices {
+  readonly ek: 'auto' | 'rsa' | 'ecc';
+  readonly ak: 'rsa' | 'ecc';
+}
+
+export interface GivenTpm {
+  readonly tcti: string;
+  readonly caPath: string;
+}
+
+/** A plugin and everything it has logged. */
+export interface Actor<Kind extends 'agent' | 'server'> {
+  readonly host: PluginHost<Kind>;
+  /** Complete once the plugin has been stopped. */
+  readonly records: readonly HostedLogRecord[];
+}
+
+export interface AgentOptions extends KeyChoices {
+  readonly tcti: string;
+  readonly trustDomain?: string | undefined;
+  /** The agent that tampers, with this attestation key. */
+  readonly dishonestAk?: 'unrestricted' | 'software' | undefined;
+}
+
+export class DemoScene {
+  readonly tcti: string;
+  readonly caPath: string;
+  readonly #tpms: SoftwareTpm[] = [];
+  readonly #plugins: PluginHost<'agent' | 'server'>[] = [];
+
+  private constructor(tcti: string, caPath: string) {
+    this.tcti = tcti;
+    this.caPath = caPath;
+  }
+
+  /** On the given TPM, which is never changed, or on a software TPM with a manufacturer CA made for it. */
+  static async open(given: GivenTpm | undefined): Promise<DemoScene> {
+    for (const path of [EXECUTABLES.agent, EXECUTABLES.server])
+      if (!existsSync(path)) throw new UsageError(`${path} is missing; build it with "npm run build"`);
+    if (given !== undefined) return new DemoScene(given.tcti, resolve(given.caPath));
+    const tpm = await startSoftwareTpm();
+    const scene = new DemoScene(tpm.tcti, tpm.caPath);
+    scene.#tpms.push(tpm);
+    return scene;
+  }
+
+  /** @throws UsageError when the server plugin does not take the CA path */
+  startServer(): Promise<Actor<'server'>> {
+    return this.#start('server', [EXECUTABLES.server], TRUST_DOMAIN, {
+      ca_path: this.caPath,
+      allow_software_tpm: true,
+      // Whatever the TPM has: the demo is about one machine.
+      ek_templates: EK_TEMPLATE_NAMES,
+    });
+  }
+
+  startAgent({ tcti, ek, ak, trustDomain, dishonestAk }: AgentOptions): Promise<Actor<'agent'>> {
+    const args = dishonestAk === undefined ? [EXECUTABLES.agent] : [EXECUTABLES.command, TAMPERING_AGENT, dishonestAk];
+    return this.#start('agent', args, trustDomain ?? TRUST_DOMAIN, { tcti, ek, ak });
+  }
+
+  /** What an agent on another TPM, certified by another CA, sends first. */
+  async payloadOfOtherTpm(template: SoftwareEkTemplate, choices: KeyChoices): Promise<Payload> {
+    const tpm = await startSoftwareTpm({ templates: [template] });
+    this.#tpms.push(tpm);
+    const { host } = await this.startAgent({ ...choices, tcti: tpm.tcti });
+    const attestation = host.openAttestation();
+    try {
+      return decodePayload((await attestation.next()).bytes);
+    } finally {
+      attestation.cancel();
+      await host.stop();
+    }
+  }
+
+  /** Of the executable that judges. */
+  serverSha256(): string {
+    return createHash('sha256').update(readFileSync(EXECUTABLES.server)).digest('hex');
+  }
+
+  /** Afterwards every record has been read. */
+  async stopPlugins(): Promise<void> {
+    await Promise.all(this.#plugins.splice(0).map((plugin) => plugin.stop()));
+  }
+
+  async close(): Promise<void> {
+    await this.stopPlugins();
+    await Promise.all(this.#tpms.splice(0).map((tpm) => tpm.stop()));
+  }
+
+  async #start<Kind extends 'agent' | 'server'>(
+    kind: Kind,
+    args: readonly string[],
+    trustDomain: string,
+    options: Readonly<Record<string, unknown>>,
+  ): Promise<Actor<Kind>> {
+    const records: HostedLogRecord[] = [];
+    const onLog = (record: HostedLogRecord): void => void records.push(record);
+    const host = await startPlugin({ kind, command: process.execPath, args, onLog });
+    this.#plugins.push(host);
+    try {
+      // JSON is HCL, and quotes what HCL would interpolate.
+      await host.configure(JSON.stringify(options), trustDomain);
+    } catch (cause) {
+      if (cause instanceof StatusError && cause.code === STATUS.INVALID_ARGUMENT)
+        throw new UsageError(`the ${kind} plugin does not take its configuration: ${cause.message}`, { cause });
+      throw cause;
+    }
+    return { host, records };
+  }
+}

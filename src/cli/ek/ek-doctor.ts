@@ -1,0 +1,159 @@
+/** `ek doctor`: why a machine is refused, or would be, and the shortest ways to have it admitted. */
+import { Command, Option } from 'commander';
+import { takeEndorsementInventory } from '../../agent/endorsement/endorsement-inventory.ts';
+import type { NvNote } from '../../agent/endorsement/nv-note.ts';
+import { type DoctorDocument, ekEntry, tpmEntry } from '../../enrolment/doctor-document.ts';
+import { authoritiesOf, diagnose, type EkDiagnosis } from '../../enrolment/ek-diagnosis.ts';
+import { type DoctorFinding, remarkOf, remarkOfError, remarkOfNote } from '../../enrolment/ek-remarks.ts';
+import { subjectOfFile, subjectsOfTpm } from '../../enrolment/ek-subject.ts';
+import { type EnrolmentWay, enrolmentWays, passwordWays, waysToAKey } from '../../enrolment/enrolment-ways.ts';
+import { nvRemarks } from '../../enrolment/nv-remarks.ts';
+import { readTpmFacts } from '../../enrolment/tpm-capabilities.ts';
+import { judgingOptions } from '../policy/judging-policy.ts';
+import { EXIT, type ExitCode, UsageError } from '../terminal/failure.ts';
+import { nameOf } from '../terminal/files.ts';
+import {
+  type EkOptions,
+  ekOptions,
+  type JsonOptions,
+  jsonOption,
+  nonEmpty,
+  passwordFilesOf,
+  searchOf,
+  tpmOptions,
+} from '../terminal/options.ts';
+import { remark, say, sayJson } from '../terminal/terminal.ts';
+import { withTpm } from '../terminal/tpm-device.ts';
+import { doctorLines } from './doctor-text.ts';
+import { type EnrolmentContext, type EnrolmentOptions, enrolmentContextOf } from './enrolment-context.ts';
+import { readSavedEk, savedEks } from './saved-ek.ts';
+
+type DoctorOptions = EkOptions & EnrolmentOptions & JsonOptions;
+
+const EXIT_CODES = `
+Exit codes: 0 nothing keeps the key that the agent takes from being admitted by the CAs or the list given,
+1 findings about that key, 2 usage or a file that cannot be read, 3 TPM or system. Of several files, the worst.`;
+
+export function ekDoctorCommand(): Command {
+  const command = new Command('doctor')
+    .description('which endorsement keys and certificates there are, what is odd or missing, and how to enrol')
+    .argument('[file...]', 'saved endorsement keys instead of the TPM of this machine, or folders of them');
+  const hashPath = new Option('--hash-path <path>', 'is the key listed there? File or folder, as hash_path').argParser(
+    nonEmpty,
+  );
+  for (const option of [...ekOptions(), ...tpmOptions(), ...judgingOptions(), hashPath, jsonOption()])
+    command.addOption(option);
+  return command.addHelpText('after', EXIT_CODES).action(async (files: readonly string[], options: DoctorOptions) => {
+    if (files.length > 0) refuseTpmOptions(command);
+    const context = enrolmentContextOf(options);
+    const { document, exitCode } = files.length > 0 ? await ofFiles(files, context) : await ofTpm(options, context);
+    if (options.json) sayJson(document);
+    else for (const line of doctorLines(document)) say(line);
+    process.exitCode = exitCode;
+  });
+}
+
+interface Outcome {
+  readonly document: DoctorDocument;
+  readonly exitCode: ExitCode;
+}
+
+function refuseTpmOptions(command: Command): void {
+  const names = new Set([...ekOptions(), ...tpmOptions()].map((option) => option.attributeName()));
+  const given = command.options.filter((option) => {
+    return names.has(option.attributeName()) && command.getOptionValueSource(option.attributeName()) === 'cli';
+  });
+  if (given.length > 0)
+    throw new UsageError(
+      `${given.map(({ long }) => long).join(', ')} is about the TPM, and files are given: leave one out`,
+    );
+}
+
+async function ofTpm(options: DoctorOptions, context: EnrolmentContext): Promise<Outcome> {
+  const search = await searchOf(options);
+  const [facts, inventory] = await withTpm(options, async (run) => [
+    await readTpmFacts(run),
+    await takeEndorsementInventory(run, options.ek, passwordFilesOf(options), search),
+  ]);
+  const subjects = subjectsOfTpm(inventory, options.ek, facts.manufacturerId);
+  const diagnoses = subjects.map((subject) => diagnose(subject, context.judge));
+  const taken = diagnoses.find(({ subject }) => subject.taken);
+  const ofAll = [
+    ...(inventory.error === undefined ? [] : [remarkOfError(inventory.error, 'agent.no_key', null, inventory.refused)]),
+    ...nvRemarks(inventory, (note) => remarkAmong(note, diagnoses)),
+    ...diagnoses.flatMap((one) => manufacturerRemarks(one, facts.manufacturerId)),
+    ...casRemarks(context),
+  ];
+  const findings = [...diagnoses.flatMap((one) => one.findings), ...ofAll];
+  const others = diagnoses.filter((one) => one !== taken);
+  const ways =
+    taken === undefined
+      ? waysToAKey(findings, others, context)
+      : [...(taken.admittedBy === null ? passwordWays(findings) : []), ...enrolmentWays(taken, others, context)];
+  return {
+    document: documentOf(tpmEntry(facts), diagnoses, findings, ways, context),
+    exitCode: taken !== undefined && isSound(taken) ? EXIT.OK : EXIT.UNTRUSTED,
+  };
+}
+
+/** A certificate in the wrong index is no copied one where its key is another of this very TPM. */
+function remarkAmong(note: NvNote, diagnoses: readonly EkDiagnosis[]): DoctorFinding {
+  const finding = remarkOfNote(note);
+  const { certifiedHash } = note;
+  const owner = diagnoses.find(({ subject: { pubHash } }) => certifiedHash !== undefined && pubHash === certifiedHash);
+  if (owner === undefined) return finding;
+  const { id } = owner.subject;
+  return {
+    ...finding,
+    message: `${finding.message}: it is for the ${id} key of this very TPM`,
+    remedy: `Let the agent take the ${id} key; the certificate says nothing of this one.`,
+  };
+}
+
+async function ofFiles(paths: readonly string[], context: EnrolmentContext): Promise<Outcome> {
+  const diagnoses: EkDiagnosis[] = [];
+  const unread: DoctorFinding[] = [];
+  for (const saved of paths.flatMap(savedEks)) {
+    // A signal is not kept waiting for a folder of a whole fleet.
+    await new Promise((resolve) => setImmediate(resolve));
+    const { path, key, problem = '' } = saved.problem === undefined ? readSavedEk(saved.path) : saved;
+    if (key !== undefined) diagnoses.push(diagnose(subjectOfFile(path, key), context.judge));
+    else {
+      remark(`${nameOf(path)}: ${problem}`);
+      unread.push(remarkOf('file.unreadable', `${nameOf(path)}: ${problem}`, path));
+    }
+  }
+  const findings = [...diagnoses.flatMap((one) => one.findings), ...unread, ...casRemarks(context)];
+  const ways = diagnoses.flatMap((one) => enrolmentWays(one, [], context));
+  const judged = diagnoses.every(isSound) ? EXIT.OK : EXIT.UNTRUSTED;
+  return {
+    document: documentOf(null, diagnoses, findings, ways, context),
+    exitCode: unread.length > 0 ? EXIT.USAGE : judged,
+  };
+}
+
+function documentOf(
+  tpm: DoctorDocument['tpm'],
+  diagnoses: readonly EkDiagnosis[],
+  findings: readonly DoctorFinding[],
+  ways: readonly EnrolmentWay[],
+  { judge }: EnrolmentContext,
+): DoctorDocument {
+  return { tpm, eks: diagnoses.map(ekEntry), findings, ways, cas: authoritiesOf(judge.policy) };
+}
+
+function isSound({ admittedBy, findings }: EkDiagnosis): boolean {
+  return admittedBy !== null || !findings.some(({ severity }) => severity === 'error');
+}
+
+function casRemarks({ judge: { policy } }: EnrolmentContext): readonly DoctorFinding[] {
+  if (authoritiesOf(policy) > 0) return [];
+  return [remarkOf('cas.none', 'no CAs were given: whether the issuer of a certificate is believed was not asked')];
+}
+
+function manufacturerRemarks({ subject, certificate }: EkDiagnosis, manufacturerId: string): readonly DoctorFinding[] {
+  const certified = certificate?.manufacturer;
+  if (certified === undefined || certified === null || certified === `id:${manufacturerId}`) return [];
+  const message = `the TPM says that its manufacturer is id:${manufacturerId}, and the certificate ${certified}`;
+  return [remarkOf('tpm.manufacturer', message, subject.id)];
+}

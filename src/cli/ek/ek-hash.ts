@@ -1,0 +1,147 @@
+/** `ek hash`: what names a machine, from its TPM or from saved endorsement keys. */
+import type { Command } from 'commander';
+import { makeEveryKey } from '../../agent/endorsement/every-endorsement-key.ts';
+import { EndorsementError, loadEndorsement } from '../../agent/endorsement/load-endorsement.ts';
+import { endorsementReport } from '../../enrolment/endorsement-report.ts';
+import { DEFAULT_EK_TEMPLATES, isEkTemplateName, linesAccepting } from '../../policy/ek-templates.ts';
+import { printable } from '../../spire/log/hclog.ts';
+import type { EkTemplate } from '../../tpm/templates.ts';
+import { parseCertificate } from '../../x509/certificate.ts';
+import { checkEkProfile } from '../../x509/ek/ek-profile.ts';
+import { formatName } from '../../x509/name.ts';
+import { csvRecord } from '../terminal/csv.ts';
+import { UsageError } from '../terminal/failure.ts';
+import { nameOf, STANDARD } from '../terminal/files.ts';
+import { type EkOptions, passwordsOf, searchOf } from '../terminal/options.ts';
+import { Progress, remark, say, sayAll } from '../terminal/terminal.ts';
+import { withTpm } from '../terminal/tpm-device.ts';
+import { ekCommand, readEk } from './ek-show.ts';
+import { readSavedEk, type SavedEk, savedEks } from './saved-ek.ts';
+
+interface HashOptions extends EkOptions {
+  readonly all?: true;
+  readonly csv?: true;
+}
+
+/** Files between two looks at what has happened meanwhile: a signal is not kept waiting. */
+const FILES_AT_ONCE = 16;
+
+const COLUMNS: readonly string[] = [
+  ...['file', 'pub_hash', 'form', 'algorithm'],
+  ...['manufacturer', 'model', 'firmware', 'issuer', 'not_after'],
+  'problem',
+];
+
+/** Most of a field. It is printable, as a table is also looked at in a terminal. */
+const MAX_FIELD_CHARS = 4096;
+
+export function ekHashCommand(): Command {
+  return ekCommand('hash', 'the hash that names this machine: a file of this name in hash_path admits it')
+    .argument(
+      '[file...]',
+      'saved endorsement keys instead of that of the TPM: certificates, public keys, answers of services, or folders of them',
+    )
+    .option('--all', 'every hash of this machine, as deny_path takes them: the TPM makes each key, which takes a while')
+    .option('--csv', 'what the files say, as comma-separated values')
+    .action(async (files: readonly string[], options: HashOptions, command: Command) => {
+      if (files.length === 0) {
+        if (options.csv) throw new UsageError('--csv lists saved endorsement keys: give their files or folders');
+        if (options.all) await everyHashOfTpm(options);
+        else await hashOfTpm(options);
+        return;
+      }
+      refuseTpmOptions(command);
+      await hashFiles(files, options.csv === true);
+    });
+}
+
+async function hashOfTpm(options: EkOptions): Promise<void> {
+  const { pub_hash, notes, template, algorithm } = await readEk(options);
+  for (const note of notes) remark(note);
+  remark(`of the key that the agent sends: ${sentText(options)}, template ${template} (${algorithm})`);
+  const lines = isEkTemplateName(template) ? linesAccepting(template, DEFAULT_EK_TEMPLATES) : [];
+  if (lines.length > 0) remark(`the server accepts it with ${lines.join(' and ')}, and not by default`);
+  say(pub_hash);
+}
+
+function sentText({ ek, ekCertificate }: EkOptions): string {
+  return ekCertificate === undefined ? `ek = "${ek}"` : `ek_certificate_path = "${ekCertificate}"`;
+}
+
+/** The agent's first, also where it is no key of a template. A line is one of deny_path. */
+async function everyHashOfTpm(options: EkOptions): Promise<void> {
+  const search = await searchOf(options);
+  await withTpm(options, async (run) => {
+    const sent = await loadEndorsement(run, options.ek, passwordsOf(options), search).catch((error) => {
+      if (!(error instanceof EndorsementError)) throw error;
+      remark(`the agent sends none: ${error.message}`);
+      return undefined;
+    });
+    if (sent !== undefined) await run.release(sent.object);
+    const hashOfSent = sent === undefined ? undefined : endorsementReport(sent.endorsement, '').pub_hash;
+    if (sent !== undefined)
+      say(`${hashOfSent} # ${sent.endorsement.template.name}, the key that the agent sends: ${sentText(options)}`);
+    const making = ({ name }: EkTemplate): void => remark(`making the key of template ${name}`);
+    for (const { template, pubHash } of await makeEveryKey(run, passwordsOf(options), making))
+      if (pubHash !== hashOfSent) say(`${pubHash} # ${template.name}`);
+  });
+}
+
+function refuseTpmOptions(command: Command): void {
+  const given = command.options.filter((option) => {
+    return option.attributeName() !== 'csv' && command.getOptionValueSource(option.attributeName()) === 'cli';
+  });
+  if (given.length > 0)
+    throw new UsageError(
+      `${given.map(({ long }) => long).join(', ')} is about the TPM, and files are given: leave one out`,
+    );
+}
+
+/** @throws UsageError after all files, when one of them is none of an endorsement key */
+async function hashFiles(paths: readonly string[], csv: boolean): Promise<void> {
+  const files = paths.flatMap(savedEks);
+  const progress = new Progress('endorsement keys', files.length);
+  if (csv) sayAll(csvRecord(COLUMNS));
+  let failed = 0;
+  for (const [i, file] of files.entries()) {
+    if (i % FILES_AT_ONCE === 0) {
+      progress.show(i);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const read = file.problem === undefined ? readSavedEk(file.path) : file;
+    if (read.key === undefined) failed++;
+    if (csv) sayAll(csvRecord(fieldsOf(read).map((text) => printable(text, MAX_FIELD_CHARS))));
+    else sayHash(read);
+  }
+  progress.end();
+  if (failed > 0) throw new UsageError(`${failed} of ${files.length} files could not be read`);
+}
+
+function sayHash({ path, key, problem }: SavedEk): void {
+  if (key === undefined) {
+    remark(`${nameOf(path)}: ${problem}`);
+    return;
+  }
+  if (key.oddities.includes('not-of-a-TCG-template'))
+    remark(`${nameOf(path)}: no key of a template of the TCG, so perhaps no endorsement key`);
+  if (key.oddities.includes('further-key-in-file'))
+    remark(
+      `${nameOf(path)}: has further endorsement keys of this machine; the hash is that of the RSA key, or of the first`,
+    );
+  say(key.spkiHash);
+}
+
+function fieldsOf({ path, key, problem = '' }: SavedEk): readonly string[] {
+  const name = path === STANDARD ? nameOf(path) : path;
+  if (key === undefined) return [name, ...COLUMNS.slice(2).map(() => ''), problem];
+  const { algorithm, bits } = key.key;
+  return [name, key.spkiHash, key.form, `${algorithm}-${bits}`, ...certificateFields(key.certificate), problem];
+}
+
+function certificateFields(der: Uint8Array | undefined): readonly string[] {
+  if (der === undefined) return ['', '', '', '', ''];
+  const certificate = parseCertificate(der);
+  const { manufacturer, model = '', version = '' } = checkEkProfile(certificate, { keyIsKnown: true }).facts ?? {};
+  const maker = manufacturer === undefined ? '' : (manufacturer.name ?? `id:${manufacturer.id}`);
+  return [maker, model, version, formatName(certificate.issuer), certificate.notAfter.toISOString()];
+}

@@ -1,0 +1,76 @@
+/** By what a machine is to be admitted: the CAs and the list of hashes that a command was given. */
+import { statSync } from 'node:fs';
+import type { EkJudge } from '../../enrolment/ek-diagnosis.ts';
+import { fileFailure } from '../../files/file-failure.ts';
+import { DEFAULT_EK_TEMPLATES } from '../../policy/ek-templates.ts';
+import { readHashList } from '../../policy/hash-list.ts';
+import { type Policy, parsePcrs } from '../../verifier/policy.ts';
+import { intermediatesOf, type JudgingOptions, policyOfFile, policyOfOptions } from '../policy/judging-policy.ts';
+import { UsageError } from '../terminal/failure.ts';
+import { nameOf } from '../terminal/files.ts';
+import { remark } from '../terminal/terminal.ts';
+
+export interface EnrolmentOptions extends JudgingOptions {
+  readonly hashPath?: string;
+}
+
+export interface HashListPlace {
+  readonly path: string;
+  readonly kind: 'folder' | 'file';
+}
+
+export interface EnrolmentContext {
+  readonly judge: EkJudge;
+  /** Undefined where none was given. */
+  readonly hashList: HashListPlace | undefined;
+}
+
+/** @throws UsageError */
+export function enrolmentContextOf(options: EnrolmentOptions): EnrolmentContext {
+  const now = options.at ?? new Date();
+  const intermediates = intermediatesOf(options);
+  const [blank] = policyOfOptions({}).bundles;
+  if (blank === undefined) throw new RangeError('a policy of options has a bundle');
+  if (options.policy !== undefined) {
+    if (options.hashPath !== undefined)
+      throw new UsageError('--policy says which list there is: it goes without --hash-path');
+    const { policy, settings } = policyOfFile(options.policy, options);
+    const hashList = settings.hashPath === undefined ? undefined : placeOf(settings.hashPath);
+    return { judge: { policy, blank, intermediates, now, isServers: true }, hashList };
+  }
+  const given = options.hashPath === undefined ? undefined : hashListOf(options.hashPath);
+  const policy = completed(policyOfOptions(options), options.caPath !== undefined, given?.isListed);
+  const judge: EkJudge = { policy, blank, intermediates, now, isServers: false };
+  return { judge, hashList: given?.place };
+}
+
+function hashListOf(path: string): { readonly place: HashListPlace; readonly isListed: (hash: string) => boolean } {
+  try {
+    const { isListed, warnings } = readHashList(path);
+    for (const warning of warnings) remark(`--hash-path: ${warning}`);
+    return { place: placeOf(path), isListed };
+  } catch (cause) {
+    throw new UsageError(`--hash-path: ${nameOf(path)} cannot be read: ${fileFailure(cause)}`, { cause });
+  }
+}
+
+function placeOf(path: string): HashListPlace {
+  return { path, kind: statSync(path).isDirectory() ? 'folder' : 'file' };
+}
+
+/** What of a policy the options do not say is as the server has it by default, and does not matter to an endorsement key. */
+function completed(
+  judging: Pick<Policy, 'bundles' | 'crls' | 'cache'>,
+  hasAuthorities: boolean,
+  isListed: Policy['isListed'],
+): Policy {
+  const pcrs = parsePcrs('sha256:0-7');
+  const listing = hasAuthorities ? 'either' : 'hash';
+  const mode = isListed === undefined ? 'certificate' : listing;
+  return {
+    ...judging,
+    ...{ trustDomain: '', pluginName: 'tpm', mode, isListed, isDenied: undefined, enforce: true },
+    pcrs: typeof pcrs === 'string' ? [] : [pcrs],
+    ...{ ekTemplates: DEFAULT_EK_TEMPLATES, allowSha1Bank: false, wire: 'tpm-attestor', challengeTimeoutMs: 60_000 },
+  };
+}

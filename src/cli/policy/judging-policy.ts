@@ -1,0 +1,147 @@
+/** By what a command judges endorsement certificates: CAs and allowances as options, or a policy file. */
+import { InvalidArgumentError, Option } from 'commander';
+import { fileFailure } from '../../files/file-failure.ts';
+import { CA_PATH_BUNDLE } from '../../policy/bundle-options.ts';
+import { readTrustFiles } from '../../policy/trust-files.ts';
+import { type BundleRules, CRL_POLICIES, type CrlPolicy, type Policy, STRICT_RULES } from '../../verifier/policy.ts';
+import type { Certificate } from '../../x509/certificate.ts';
+import { unmarked } from '../../x509/file/file-text.ts';
+import {
+  type AnchorSet,
+  anchorsOf,
+  type TrustStoreFile,
+  type TrustStoreProblem,
+  trustStoreFrom,
+} from '../../x509/file/trust-store.ts';
+import { PathCache } from '../../x509/path/path-cache.ts';
+import { crlsFrom } from '../../x509/path/revocation.ts';
+import { readAuthorityBundle } from '../ca/authority-bundle.ts';
+import { nothingFound } from '../ca/ca-folder.ts';
+import { UsageError } from '../terminal/failure.ts';
+import { nameOf } from '../terminal/files.ts';
+import { atOption, nonEmpty } from '../terminal/options.ts';
+import { interruptible } from '../terminal/signals.ts';
+import { remark } from '../terminal/terminal.ts';
+import { readPolicyAndSettings } from './policy-file.ts';
+
+/** What `--allow` takes, by the names that the server's options have behind their `allow_`. */
+export type Allowance = 'software_tpm' | 'expired_ek' | 'not_yet_valid' | 'sha1_signatures' | 'tpm12' | 'gce_profile';
+
+export const ALLOWANCES: Readonly<Record<Allowance, Partial<BundleRules>>> = {
+  software_tpm: { kinds: ['hardware', 'cloud', 'software'] },
+  expired_ek: { allowExpiredLeaf: true },
+  not_yet_valid: { allowNotYetValid: true },
+  sha1_signatures: { allowSha1: true },
+  tpm12: { allowTpm12: true },
+  gce_profile: { allowGceProfile: true },
+};
+
+export interface JudgingOptions {
+  readonly caPath?: readonly string[];
+  readonly intermediates?: readonly string[];
+  readonly policy?: string;
+  readonly at?: Date;
+  readonly allow?: readonly Allowance[];
+  readonly crlPath?: readonly string[];
+  readonly crlPolicy?: CrlPolicy;
+}
+
+export type JudgingPolicy = Pick<Policy, 'bundles' | 'crls' | 'cache'>;
+
+export function judgingOptions(): readonly Option[] {
+  return [
+    paths('--ca-path', 'CA certificates, file or folder, each an anchor'),
+    paths('--intermediates', 'further certificates that may stand between, file or folder'),
+    new Option(
+      '--policy <file>',
+      "instead of CAs and allowances: a file of the server plugin's options, as plugin_data_file names",
+    ),
+    atOption(),
+    new Option(
+      '--allow <name...>',
+      `what to overlook, behind the other arguments: ${Object.keys(ALLOWANCES).join(', ')}`,
+    ).argParser(collectAllowances),
+    paths('--crl-path', 'revocation lists, file or folder'),
+    new Option('--crl-policy <policy>', 'what becomes of a certificate of which no list tells').choices(CRL_POLICIES),
+  ];
+}
+
+/** By the CAs that were given; without any, of no CA at all. @throws UsageError */
+export function policyOfOptions({ caPath, allow = [], crlPath, crlPolicy }: JudgingOptions): JudgingPolicy {
+  const anchors = caPath === undefined ? anchorsOf([]) : anchorsIn(caPath);
+  const lists = interruptible(() => crlsFrom(filesIn(crlPath ?? [], '--crl-path')));
+  sayLeftOut('--crl-path', lists.problems);
+  if (crlPolicy !== undefined && crlPolicy !== 'off' && crlPath === undefined)
+    throw new UsageError('--crl-policy needs --crl-path, where the lists are');
+  const rules: BundleRules = {
+    ...STRICT_RULES,
+    crlPolicy: crlPolicy ?? (crlPath === undefined ? 'off' : 'fail-closed'),
+    ...Object.assign({}, ...allow.map((name) => ALLOWANCES[name])),
+  };
+  return { bundles: [{ name: CA_PATH_BUNDLE, anchors, rules }], crls: lists.crls, cache: new PathCache() };
+}
+
+/** @throws UsageError where options beside it say the same */
+export function policyOfFile(
+  path: string,
+  { caPath, allow, crlPath, crlPolicy }: JudgingOptions,
+): ReturnType<typeof readPolicyAndSettings> {
+  if (caPath !== undefined || allow !== undefined || crlPath !== undefined || crlPolicy !== undefined)
+    throw new UsageError(
+      '--policy says which CAs and what to overlook: it goes without --ca-path, --allow and --crl-…',
+    );
+  return readPolicyAndSettings(path);
+}
+
+/** @throws UsageError */
+export function intermediatesOf({ intermediates = [] }: JudgingOptions): readonly Certificate[] {
+  return interruptible(() =>
+    filesIn(intermediates, '--intermediates').flatMap(({ name, bytes }) => {
+      const { anchors, problems } = readAuthorityBundle(name, unmarked(bytes));
+      sayLeftOut('--intermediates', problems);
+      return anchors.certificates;
+    }),
+  );
+}
+
+function anchorsIn(caPath: readonly string[]): AnchorSet {
+  // As the server reads them, and no more leniently: the verdict is to be the server's.
+  const files = interruptible(() => filesIn(caPath, '--ca-path'));
+  if (files.length === 0) throw new UsageError(`--ca-path: ${nothingFound(caPath)}`);
+  const { anchors, problems } = interruptible(() => trustStoreFrom(files));
+  sayLeftOut('--ca-path', problems);
+  if (anchors.certificates.length === 0)
+    throw new UsageError(`--ca-path: ${caPath.map(nameOf).join(', ')}: no certificate that can be read`);
+  return anchors;
+}
+
+function sayLeftOut(option: string, problems: readonly TrustStoreProblem[]): void {
+  for (const { name, message } of problems) remark(`${option}: ${name} is left out: ${message}`);
+}
+
+function filesIn(given: readonly string[], option: string): readonly TrustStoreFile[] {
+  return given.flatMap((path) => {
+    try {
+      return readTrustFiles(path);
+    } catch (cause) {
+      throw new UsageError(`${option}: ${nameOf(path)} cannot be read: ${fileFailure(cause)}`, { cause });
+    }
+  });
+}
+
+function paths(name: string, description: string): Option {
+  return new Option(`${name} <path>`, `${description}; may be given several times`).argParser(
+    (path: string, before: readonly string[] = []) => [...before, nonEmpty(path)],
+  );
+}
+
+/** `allow_` in front, hyphens and upper case make no difference. */
+function collectAllowances(text: string, before: readonly Allowance[] = []): readonly Allowance[] {
+  const name = text
+    .toLowerCase()
+    .replaceAll('-', '_')
+    .replace(/^allow_/, '');
+  const found = (Object.keys(ALLOWANCES) as Allowance[]).find((one) => one === name || `${name}_signatures` === one);
+  if (found === undefined) throw new InvalidArgumentError(`It must be one of ${Object.keys(ALLOWANCES).join(', ')}.`);
+  return [...before, found];
+}

@@ -1,0 +1,106 @@
+/** `policy.hcl`: the options of the server plugin, and the trust domain that SPIRE tells it otherwise. */
+import { dirname, resolve } from 'node:path';
+import { loadPolicy } from '../../policy/policy-files.ts';
+import { type ServerSettings, serverSettingsOf } from '../../policy/server-settings.ts';
+import { parseHcl } from '../../spire/config/hcl.ts';
+import { type HclBody, HclError, type HclValue } from '../../spire/config/hcl-body.ts';
+import { StatusError } from '../../spire/status.ts';
+import type { Policy } from '../../verifier/policy.ts';
+import { UsageError } from '../terminal/failure.ts';
+import { nameOf, readText, STANDARD } from '../terminal/files.ts';
+import { remark } from '../terminal/terminal.ts';
+
+const TRUST_DOMAIN_OPTION = 'trust_domain';
+/** Those of bundles included. */
+const PATH_OPTIONS: readonly string[] = ['ca_path', 'hash_path', 'deny_path', 'crl_path'];
+
+/** As SPIRE checks it (SPIFFE ID 2.1). */
+const TRUST_DOMAIN = /^[a-z0-9._-]{1,255}$/;
+
+/** @see readPolicyAndSettings */
+export function readPolicyFile(path: string): Policy {
+  return readPolicyAndSettings(path).policy;
+}
+
+/**
+ * The policy, with its relaxations said on standard error. Its trust domain is empty when the file names none, which no
+ * attestation has. Paths in it are relative to its folder, so that it can move with its CAs.
+ *
+ * @throws UsageError
+ */
+export function readPolicyAndSettings(path: string): { readonly policy: Policy; readonly settings: ServerSettings } {
+  const text = readText(path);
+  try {
+    const whole = parseHcl(text);
+    refuseSpireFile(whole, path);
+    const { trustDomain, body } = separated(whole, path);
+    const settings = serverSettingsOf(trustDomain, withPathsFrom(folderOf(path), body), [TRUST_DOMAIN_OPTION]);
+    const { policy, warnings } = loadPolicy(settings);
+    for (const warning of [...settings.warnings, ...warnings]) remark(`policy: ${warning}`);
+    return { policy, settings };
+  } catch (cause) {
+    if (!(cause instanceof HclError || cause instanceof StatusError)) throw cause;
+    throw new UsageError(`${nameOf(path)}: ${cause.message}`, { cause });
+  }
+}
+
+/** Top-level names of spire-server's and spire-agent's own configuration; the plugin has no option of these names. */
+const SPIRE_BLOCKS: readonly string[] = ['server', 'agent', 'plugins', 'NodeAttestor', 'plugin_data'];
+
+/**
+ * A whole file of SPIRE's is not searched for the part that counts: its paths are relative to where SPIRE runs, and
+ * variables in it are SPIRE's to expand.
+ */
+function refuseSpireFile(body: HclBody, path: string): void {
+  const found = body.entries.find(({ key }) => SPIRE_BLOCKS.includes(key));
+  if (found === undefined) return;
+  const line = lineOfPluginData(body);
+  throw new UsageError(
+    `${nameOf(path)}: "${found.key}" in line ${found.line} belongs to SPIRE's own configuration: put what is inside plugin_data ` +
+      `of NodeAttestor "tpm"${line === undefined ? '' : ` (line ${line})`} into a file of its own, and give that; SPIRE reads the ` +
+      'same file where plugin_data_file names it. Add trust_domain = "…" for quotes.',
+  );
+}
+
+/** The first below a NodeAttestor, if it stands in blocks as SPIRE's files have it. */
+function lineOfPluginData({ entries }: HclBody, inAttestor = false): number | undefined {
+  for (const { key, value, line } of entries) {
+    if (key === 'plugin_data' && inAttestor) return line;
+    if (value.kind !== 'object') continue;
+    const found = lineOfPluginData(value.body, inAttestor || key === 'NodeAttestor');
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function separated({ entries }: HclBody, path: string): { readonly trustDomain: string; readonly body: HclBody } {
+  const entry = entries.find(({ key }) => key === TRUST_DOMAIN_OPTION);
+  const body = { entries: entries.filter(({ key }) => key !== TRUST_DOMAIN_OPTION) };
+  if (entry === undefined) return { trustDomain: '', body };
+  const { value, line } = entry;
+  if (value.kind !== 'string' || !isTrustDomain(value.value))
+    throw new UsageError(`${nameOf(path)}: line ${line}: "trust_domain" must be a name such as "example.org"`);
+  return { trustDomain: value.value, body };
+}
+
+function folderOf(path: string): string {
+  return path === STANDARD ? process.cwd() : dirname(resolve(path));
+}
+
+function withPathsFrom(folder: string, { entries }: HclBody): HclBody {
+  return {
+    entries: entries.map((entry) => ({ ...entry, value: resolved(entry.value, PATH_OPTIONS.includes(entry.key)) })),
+  };
+
+  function resolved(value: HclValue, isPath: boolean): HclValue {
+    if (value.kind === 'object') return { ...value, body: withPathsFrom(folder, value.body) };
+    if (value.kind === 'list') return { ...value, items: value.items.map((item) => resolved(item, false)) };
+    // An empty path is for the reader of the options to refuse.
+    const isText = value.kind === 'string' && value.value.trim() !== '';
+    return isPath && isText ? { ...value, value: resolve(folder, value.value) } : value;
+  }
+}
+
+export function isTrustDomain(text: string): boolean {
+  return TRUST_DOMAIN.test(text);
+}

@@ -1,0 +1,53 @@
+/** How the command ends when it cannot do what was asked: one sentence and an exit code. */
+import { CommanderError } from 'commander';
+import { CertificateFileError } from '../../agent/endorsement/ek-certificate-file.ts';
+import { EndorsementError } from '../../agent/endorsement/load-endorsement.ts';
+import { PasswordError } from '../../agent/passwords/hierarchy-passwords.ts';
+import { remedyFor } from '../../agent/remedy.ts';
+import { PluginHostError } from '../../testing/plugin-host/plugin-child.ts';
+import { TctiError } from '../../tpm/device/errors.ts';
+import { UsageError } from './usage-error.ts';
+
+export { UsageError } from './usage-error.ts';
+
+export const EXIT = {
+  /** Trusted, or done. */
+  OK: 0,
+  UNTRUSTED: 1,
+  /** Wrong usage, configuration or input file. */
+  USAGE: 2,
+  /** The TPM or the system failed. */
+  FAILED: 3,
+} as const;
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+export interface Failure {
+  readonly exitCode: ExitCode;
+  /** Undefined when it has been said already. */
+  readonly sentence: string | undefined;
+}
+
+export function failureOf(error: unknown): Failure {
+  // Commander has printed help, version or its complaint itself.
+  if (error instanceof CommanderError)
+    return { exitCode: error.exitCode === 0 ? EXIT.OK : EXIT.USAGE, sentence: undefined };
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof UsageError) return { exitCode: EXIT.USAGE, sentence: sentence(message) };
+  if (error instanceof PasswordError || error instanceof TctiError)
+    return { exitCode: EXIT.USAGE, sentence: sentence(message) };
+  if (error instanceof CertificateFileError)
+    return { exitCode: EXIT.USAGE, sentence: sentence(`${message}${remedyOf(error)}`) };
+  return { exitCode: EXIT.FAILED, sentence: sentence(`${message}${remedyOf(error)}`) };
+}
+
+function remedyOf(error: unknown): string {
+  if (error instanceof EndorsementError) return '; see "tpm info" for the keys of this TPM';
+  if (error instanceof PluginHostError) return '; build the plugins with "npm run build"';
+  const remedy = remedyFor(error, '--endorsement-auth-file or --owner-auth-file');
+  return remedy === undefined ? '' : `; ${remedy}`;
+}
+
+/** One line, whatever the message was. */
+function sentence(message: string): string {
+  return message.trim().replace(/\s*\n\s*/g, ': ');
+}

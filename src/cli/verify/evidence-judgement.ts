@@ -1,0 +1,81 @@
+/** Judges an evidence file by a policy, without a secret: that its quote is genuine, not whose it is. */
+
+import { equalBytes } from '../../bytes/bytes.ts';
+import { MalformedError } from '../../bytes/malformed.ts';
+import { commitment } from '../../evidence/binding.ts';
+import {
+  type ChallengeResponse,
+  type Evidence,
+  encodeChallenge,
+  encodePayload,
+  type Payload,
+} from '../../evidence/messages.ts';
+import { tpmsAttest } from '../../tpm/structures/attest.ts';
+import { decode, encode } from '../../tpm/structures/codec.ts';
+import { TPM_ALG, TPM_RH } from '../../tpm/structures/constants.ts';
+import { handleName, qualifiedName } from '../../tpm/structures/name.ts';
+import { pcrSelection, type TpmlPcrSelection, tpmlPcrSelection } from '../../tpm/structures/pcr.ts';
+import { judgeAttestationKey } from '../../verifier/attestation-key.ts';
+import { judgeEndorsement } from '../../verifier/endorsement.ts';
+import type { Policy } from '../../verifier/policy.ts';
+import { verifyQuote } from '../../verifier/quote.ts';
+import { Findings } from '../../verifier/verdict.ts';
+import { type Judgement, quoteJudgement } from './judgement.ts';
+
+/** @param nonce what the quote was asked to carry; without it freshness is not judged */
+export function judgeEvidence(
+  evidence: Evidence & { readonly payload: Payload; readonly response: ChallengeResponse },
+  policy: Policy,
+  nonce: Uint8Array | undefined,
+  now: Date,
+): Judgement {
+  const { payload, challenge, response } = evidence;
+  const findings = new Findings();
+  const notes: string[] = ['scope "quote": that the endorsement key vouches for the signing key is not proved'];
+  const ek = judgeEndorsement(payload, policy, now, findings);
+  const ak = judgeAttestationKey(payload.akPublic, findings);
+  notes.push(...(ek?.notes ?? []));
+
+  const answered =
+    challenge === undefined
+      ? undefined
+      : commitment(policy.trustDomain, encodePayload(payload), encodeChallenge(challenge));
+  // A challenge in the file is the node's word: it ties the quote to the payload, and tells nothing of its age.
+  const extraData = nonce ?? answered;
+  if (nonce === undefined) notes.push('without --nonce nothing says how old the quote is');
+  const quote =
+    ak === undefined
+      ? undefined
+      : verifyQuote(
+          ak,
+          response,
+          {
+            extraData,
+            pcrSelection: expectedSelection(policy, response.quoted),
+            qualifiedSigner: qualifiedName(handleName(TPM_RH.ENDORSEMENT), ak.name),
+          },
+          findings,
+        );
+  return quoteJudgement(quote, nonce !== undefined, findings.list, ['ek', 'ak', 'quote'], notes);
+}
+
+/** That of the policy's which was quoted, else the first, for the finding to name. */
+function expectedSelection({ pcrs, allowSha1Bank }: Policy, quoted: Uint8Array): TpmlPcrSelection {
+  const allowed = pcrs.filter(({ hash }) => allowSha1Bank || hash !== TPM_ALG.SHA1);
+  const selections = allowed.map(({ hash, indices }) => [pcrSelection(hash, indices)]);
+  const actual = quotedSelection(quoted);
+  const same = (selection: TpmlPcrSelection): boolean =>
+    actual !== undefined && equalBytes(encode(tpmlPcrSelection, selection), encode(tpmlPcrSelection, actual));
+  return selections.find(same) ?? selections[0] ?? [];
+}
+
+/** Undefined when the bytes are no quote, which the judge says better. */
+export function quotedSelection(quoted: Uint8Array): TpmlPcrSelection | undefined {
+  try {
+    const attest = decode(tpmsAttest, quoted);
+    return attest.type === 'quote' ? attest.attested.pcrSelect : undefined;
+  } catch (error) {
+    if (error instanceof MalformedError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,76 @@
+/** The files of a quote that other tools made, and what is given in their place by mistake. */
+
+import { MalformedError } from '../../bytes/malformed.ts';
+import { readToolsSignature } from '../../evidence/tools-quote.ts';
+import { decode } from '../../tpm/structures/codec.ts';
+import { TPM_GENERATED } from '../../tpm/structures/constants.ts';
+import { tpmtSignature } from '../../tpm/structures/signature.ts';
+import { UsageError } from '../terminal/failure.ts';
+import { nameOf, readBeginning } from '../terminal/files.ts';
+
+/** Sixteen banks of PCR values in their longest form take less. */
+export const MAX_QUOTE_FILE_BYTES: number = 256 * 1024;
+
+export type QuoteFile = 'message' | 'signature' | 'pcr-values';
+
+const WRITTEN_BY: Readonly<Record<QuoteFile, string>> = {
+  message: 'tpm2_quote -m FILE',
+  signature: 'tpm2_quote -s FILE, with -f tss or -f plain',
+  'pcr-values': 'tpm2_quote -o FILE, with -F serialized, values or marshaled',
+};
+
+/**
+ * What the node wrote, of which everything is evidence: it is judged, whatever is in it, and one byte more than
+ * {@link MAX_QUOTE_FILE_BYTES} at most is read. Only a file of a kind that has a name of its own, and is none of a quote,
+ * was given by mistake.
+ *
+ * @throws UsageError for a file that cannot be read, and for one of another kind
+ */
+export function readQuoteFile(path: string, option: QuoteFile): Uint8Array {
+  const bytes = readBeginning(path, MAX_QUOTE_FILE_BYTES + 1);
+  const other = textKind(bytes) ?? binaryKind(bytes, option);
+  if (other === undefined) return bytes;
+  throw new UsageError(`--${option}: ${nameOf(path)} is ${other}; give the file of ${WRITTEN_BY[option]}`);
+}
+
+/** How texts begin that lie beside the files of a quote. */
+const TEXTS: readonly (readonly [RegExp, string])[] = [
+  [/^-----BEGIN [A-Z0-9 ]+-----/, 'PEM'],
+  [/^[{[]/, 'JSON'],
+  [/^<[!?a-z]/i, 'HTML or XML'],
+  [/^[a-z][\w -]*:(\s|$)/i, 'YAML, as tpm2-tools print it'],
+];
+
+function textKind(bytes: Uint8Array): string | undefined {
+  const text = utf8(bytes)?.trimStart();
+  return text === undefined ? undefined : TEXTS.find(([begins]) => begins.test(text))?.[1];
+}
+
+/** Undefined for what nobody would call a text. */
+function utf8(bytes: Uint8Array): string | undefined {
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return /[^\P{Cc}\t\r\n]/u.test(text) ? undefined : text;
+  } catch {
+    return undefined;
+  }
+}
+
+const SAVED_CONTEXT = 0xbadcc0de;
+
+function binaryKind(bytes: Uint8Array, option: QuoteFile): string | undefined {
+  const first = bytes.length < 4 ? 0 : new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
+  if (first === SAVED_CONTEXT) return 'a saved context of tpm2-tools';
+  if (option !== 'message') return first === TPM_GENERATED ? 'the quote itself' : undefined;
+  return isSignature(bytes) ? 'a signature' : undefined;
+}
+
+function isSignature(bytes: Uint8Array): boolean {
+  if (bytes[0] === 0x30) return !(readToolsSignature(bytes) instanceof Uint8Array);
+  try {
+    return decode(tpmtSignature, bytes).sigAlg !== 'null';
+  } catch (error) {
+    if (error instanceof MalformedError) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,152 @@
+/** `verify`: judges an evidence file, or the files of tpm2-tools. */
+import { randomBytes } from 'node:crypto';
+import { Command } from 'commander';
+import { pcrNotes } from '../../verifier/pcr-notes.ts';
+import type { PcrRequirement } from '../../verifier/policy.ts';
+import { Findings, type Verdict } from '../../verifier/verdict.ts';
+import { readPolicyFile } from '../policy/policy-file.ts';
+import { EXIT, UsageError } from '../terminal/failure.ts';
+import { readInput, readText, refuseInputAsOutput, STANDARD, writeOutput } from '../terminal/files.ts';
+import { type JsonOptions, jsonOption, nonceOption, pcrsOption } from '../terminal/options.ts';
+import { remark, sayJson } from '../terminal/terminal.ts';
+import { secretPathOf } from './challenge.ts';
+import { judgeAnswer, secretFromJson } from './challenge-file.ts';
+import { MalformedEvidenceError, readEvidence } from './evidence-file.ts';
+import { judgeEvidence } from './evidence-judgement.ts';
+import { type Judgement, judgementDocument, quoteJudgement } from './judgement.ts';
+import { readQuoteFile } from './tools-files.ts';
+import { judgeToolsQuote } from './tools-judgement.ts';
+import { junitReport, sayJudgement } from './verify-report.ts';
+
+interface VerifyOptions extends JsonOptions {
+  readonly policy?: string;
+  readonly nonce?: Uint8Array;
+  readonly challenge?: string;
+  readonly message?: string;
+  readonly signature?: string;
+  readonly pcrValues?: string;
+  readonly ak?: string;
+  readonly pcrs?: PcrRequirement;
+  readonly junit?: string;
+}
+
+const EXIT_CODES = `
+Whatever the node wrote is judged: evidence that is damaged, crafted, empty or too long is untrusted, with a report. A file
+that cannot be read, a key or policy of no use, and a file that is plainly of another kind are a mistake, without a report.
+Exit codes: 0 trusted, 1 untrusted, 2 usage or a file given by mistake.`;
+
+export function verifyCommand(): Command {
+  return new Command('verify')
+    .description('judge an evidence file by a policy, or a quote of tpm2_quote')
+    .argument(
+      '[evidence]',
+      'evidence file of "tpm quote"; - for standard input, as with every file read but the challenge',
+    )
+    .option('--policy <file>', 'policy for the evidence: options of the server plugin, and trust_domain')
+    .addOption(
+      nonceOption(
+        'what the quote must carry; needed for a quote of other tools. Without it an evidence file is judged, and nothing says that its quote is fresh',
+      ),
+    )
+    .option('--challenge <file>', 'challenge that the evidence answers, with its secret beside it')
+    .option('--message <file>', 'of other tools: the quote (tpm2_quote -m)')
+    .option('--signature <file>', 'of other tools: its signature (tpm2_quote -s)')
+    .option('--pcr-values <file>', 'of other tools: the PCR values (tpm2_quote -o)')
+    .option('--ak <file>', 'of other tools: the attestation key (tpm2_createak -u), in any of its forms')
+    .addOption(pcrsOption('of other tools: PCRs that must be quoted (default: any)'))
+    .option('--junit <file>', 'also write a JUnit report, unless the command was misused (exit code 2)')
+    .addOption(jsonOption())
+    .addHelpText('after', EXIT_CODES)
+    .action(async (evidence: string | undefined, options: VerifyOptions) => {
+      if (options.junit === STANDARD) throw new UsageError('standard output is for the answer: --junit must be a file');
+      if (options.junit !== undefined) refuseInputAsOutput([options.junit], inputsOf(evidence, options));
+      const judgement = evidence === undefined ? judgeTools(options) : judgeFile(evidence, options);
+      if (options.json) {
+        for (const note of judgement.notes) remark(`note: ${note}`);
+        sayJson(judgementDocument(judgement));
+      } else sayJudgement(judgement);
+      // Afterwards: a report that cannot be written must not cost the verdict.
+      if (options.junit !== undefined) await writeOutput(options.junit, junitReport(judgement));
+      process.exitCode = judgement.verdict === 'trusted' ? EXIT.OK : EXIT.UNTRUSTED;
+    });
+}
+
+function inputsOf(evidence: string | undefined, options: VerifyOptions): readonly (string | undefined)[] {
+  const { policy, challenge, message, signature, pcrValues, ak } = options;
+  const secret = challenge && secretPathOf(challenge);
+  return [evidence, policy, challenge, secret, message, signature, pcrValues, ak];
+}
+
+function judgeFile(path: string, options: VerifyOptions): Judgement {
+  const { policy: policyPath, nonce, challenge, message, signature, pcrValues, ak, pcrs } = options;
+  if ([message, signature, pcrValues, ak, pcrs].some((option) => option !== undefined))
+    throw new UsageError('an evidence file is judged by --policy; --message, --ak and the like are for other tools');
+  if (policyPath === undefined) throw new UsageError('an evidence file needs --policy to be judged by');
+  if (challenge !== undefined && nonce !== undefined)
+    throw new UsageError('give --nonce or --challenge: a quote carries only one of them');
+  if (challenge === STANDARD) throw new UsageError('the secret lies beside the challenge: --challenge must be a file');
+  const evidence = readWhole(path);
+  const policy = readPolicyFile(policyPath);
+  if (evidence instanceof MalformedEvidenceError)
+    return malformedJudgement(evidence.message, challenge !== undefined || nonce !== undefined);
+  if (challenge === undefined) return judgeEvidence(evidence, policy, nonce, new Date());
+  // Payload and challenge of our own file: those beside the answer are the node's word.
+  const asked = readEvidence(challenge, 'payload', 'challenge');
+  const kept = secretFromJson(readText(secretPathOf(challenge)));
+  return attestationJudgement(judgeAnswer(asked, evidence.response, kept, policy, randomBytes, new Date()));
+}
+
+function readWhole(path: string): ReturnType<typeof readEvidence<'payload' | 'response'>> | MalformedEvidenceError {
+  try {
+    return readEvidence(path, 'payload', 'response');
+  } catch (error) {
+    if (error instanceof MalformedEvidenceError) return error;
+    throw error;
+  }
+}
+
+/** Of a node's file that is evidence by its names, and in which something is no such evidence's. */
+function malformedJudgement(message: string, asked: boolean): Judgement {
+  const findings = new Findings();
+  findings.add('evidence.malformed', message);
+  return quoteJudgement(undefined, asked, findings.list, ['evidence'], []);
+}
+
+function attestationJudgement(verdict: Verdict): Judgement {
+  const trusted = verdict.verdict === 'trusted' ? verdict : undefined;
+  return {
+    verdict: verdict.verdict,
+    scope: 'attestation',
+    asked: true,
+    findings: verdict.verdict === 'untrusted' ? verdict.findings : [],
+    pcrs: trusted?.device.pcrs ?? [],
+    clock: trusted?.device.clockInfo,
+    judged: ['evidence', 'ek', 'ak', 'pcr', 'response', 'credential', 'quote'],
+    notes:
+      trusted === undefined
+        ? []
+        : [...trusted.notes, `this machine is ${trusted.device.agentId}`, ...pcrNotes(trusted.device.pcrs)],
+  };
+}
+
+function judgeTools({ message, signature, pcrValues, ak, nonce, pcrs, policy, challenge }: VerifyOptions): Judgement {
+  if (policy !== undefined || challenge !== undefined)
+    throw new UsageError('--policy and --challenge judge an evidence file, and none is given');
+  if (
+    message === undefined ||
+    signature === undefined ||
+    pcrValues === undefined ||
+    ak === undefined ||
+    nonce === undefined
+  )
+    throw new UsageError(
+      'give an evidence file and --policy, or all of --message, --signature, --pcr-values, --ak and --nonce',
+    );
+  const files = {
+    message: readQuoteFile(message, 'message'),
+    signature: readQuoteFile(signature, 'signature'),
+    pcrValues: readQuoteFile(pcrValues, 'pcr-values'),
+    ak: readInput(ak),
+  };
+  return judgeToolsQuote(files, nonce, pcrs);
+}

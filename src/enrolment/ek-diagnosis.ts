@@ -1,0 +1,163 @@
+/** What the verifier says of an endorsement key, by the CAs and the list that were given. Opens no file. */
+
+import { finished } from '../bytes/pausable.ts';
+import { encode } from '../tpm/structures/codec.ts';
+import { tpmtPublic } from '../tpm/structures/public.ts';
+import { EK_TEMPLATE_NAMES } from '../tpm/templates.ts';
+import { judgeEkCertificate } from '../verifier/ek-certificate.ts';
+import { type AdmittedBy, judgeEndorsement } from '../verifier/endorsement.ts';
+import { REMEDIES } from '../verifier/findings.ts';
+import type { Bundle, Policy } from '../verifier/policy.ts';
+import { Findings } from '../verifier/verdict.ts';
+import { type Certificate, parseCertificate } from '../x509/certificate.ts';
+import { odditiesOf } from '../x509/ek/oddities.ts';
+import { MalformedCertificateError } from '../x509/malformed-certificate.ts';
+import { formatName } from '../x509/name.ts';
+import { REPORT, SignatureChecks } from '../x509/path/signature-checks.ts';
+import type { DoctorFinding } from './ek-remarks.ts';
+import { type EkReport, ekReport, unreadableReport } from './ek-report.ts';
+import type { EkSubject } from './ek-subject.ts';
+
+export interface EkJudge {
+  readonly policy: Policy;
+  /** Of a policy without CAs, by whose rules a certificate is looked at all the same. */
+  readonly blank: Bundle;
+  readonly intermediates: readonly Certificate[];
+  readonly now: Date;
+  /** Whether the policy is that of the operator's server; if not, it accepts the templates of a server by default. */
+  readonly isServers: boolean;
+}
+
+/** A certificate above an endorsement key's own. */
+export interface ChainLink {
+  readonly subject: string;
+  /** SHA-256 of the certificate, hexadecimal. */
+  readonly fingerprint: string;
+  readonly not_before: string;
+  readonly not_after: string;
+  readonly oddities: readonly string[];
+  /** Whether it came with the key or from the operator. */
+  readonly source: 'key' | 'given';
+}
+
+export interface EkDiagnosis {
+  readonly subject: EkSubject;
+  /** Null for one that is not admitted, and where neither CAs nor a list were given. */
+  readonly admittedBy: AdmittedBy | null;
+  /** By the CAs alone. */
+  readonly certificate: EkReport | null;
+  /** The certificate's own name, empty in that of hardware; null where there is none to read. */
+  readonly certificateSubject: string | null;
+  readonly chain: readonly ChainLink[];
+  readonly findings: readonly DoctorFinding[];
+  /** What was overlooked or left open in admitting it, one sentence each. */
+  readonly notes: readonly string[];
+}
+
+/** CAs of all bundles. */
+export function authoritiesOf({ bundles }: Policy): number {
+  return bundles.reduce((sum, { anchors }) => sum + anchors.certificates.length, 0);
+}
+
+export function diagnose(subject: EkSubject, judge: EkJudge): EkDiagnosis {
+  const { admittedBy, findings, notes } = judgeSubject(subject, judge);
+  const { report, name, chain } = lookAtCertificate(subject, judge);
+  return {
+    subject,
+    admittedBy,
+    certificate: report,
+    certificateSubject: name,
+    chain,
+    findings: [...findings, ...subject.remarks],
+    notes,
+  };
+}
+
+/** Without the server's options its default is a finding of the key that the agent sends, not of others or of saved ones. */
+function policyFor({ taken, file }: EkSubject, { policy, isServers }: EkJudge): Policy {
+  return isServers || (taken && file === null) ? policy : { ...policy, ekTemplates: EK_TEMPLATE_NAMES };
+}
+
+/** As a server with this policy would judge what an agent sends of the key. */
+export function judgeSubject(
+  subject: EkSubject,
+  judge: EkJudge,
+): Pick<EkDiagnosis, 'admittedBy' | 'findings' | 'notes'> {
+  const { intermediates, now } = judge;
+  const policy = policyFor(subject, judge);
+  const { id, file, publicArea, certificates } = subject;
+  // Why a TPM's own key could not be had, its remarks say.
+  if (publicArea === undefined)
+    return { admittedBy: null, findings: file === null ? [] : [unlikeFinding(subject)], notes: [] };
+  const between = certificates.length === 0 ? [] : intermediates.map(({ der }) => der);
+  const evidence = { ekPublic: encode(tpmtPublic, publicArea), ekCertificates: [...certificates, ...between] };
+  const found = new Findings();
+  const trusted = judgeEndorsement(evidence, policy, now, found);
+  // Not to have been given CAs says nothing of a machine.
+  const unasked = policy.mode === 'certificate' && authoritiesOf(policy) === 0;
+  const findings = found.list
+    .filter(({ code }) => !(unasked && code === 'ek.unknown_issuer'))
+    .map((finding): DoctorFinding => ({ ...finding, severity: 'error', ek: id }));
+  const overlooked = (trusted?.overlooked ?? []).map(
+    (finding): DoctorFinding => ({ ...finding, severity: 'remark', ek: id }),
+  );
+  return {
+    admittedBy: trusted?.admittedBy ?? null,
+    findings: [...findings, ...overlooked],
+    notes: trusted?.notes ?? [],
+  };
+}
+
+function lookAtCertificate(
+  { id, publicArea, certificates, certificateSource, intake }: EkSubject,
+  { policy, blank, intermediates, now }: EkJudge,
+): { readonly report: EkReport | null; readonly name: string | null; readonly chain: readonly ChainLink[] } {
+  const [own, ...others] = certificates;
+  if (own === undefined) return { report: null, name: null, chain: [] };
+  const leaf = read(own);
+  if (leaf instanceof MalformedCertificateError)
+    return { report: unreadableReport(certificateSource ?? id, leaf), name: null, chain: [] };
+  const above = others.flatMap((der) => {
+    const one = read(der);
+    return one instanceof MalformedCertificateError ? [] : [one];
+  });
+  const question = {
+    leaf,
+    intermediates: [...above, ...intermediates],
+    now,
+    keyIsKnown: publicArea !== undefined,
+  };
+  const bundles = policy.bundles.length === 0 ? [blank] : policy.bundles;
+  const verdict = finished(judgeEkCertificate(question, { ...policy, bundles }, new SignatureChecks(REPORT)));
+  const brought = new Set(above.map(({ fingerprint }) => fingerprint));
+  const chain = verdict.chain.slice(1).map((one) => linkOf(one, brought));
+  const name = leaf.subject.relativeNames.length === 0 ? '' : formatName(leaf.subject);
+  return { report: ekReport(leaf, intake, verdict), name, chain };
+}
+
+function linkOf(certificate: Certificate, brought: ReadonlySet<string>): ChainLink {
+  const { subject, fingerprint, notBefore, notAfter } = certificate;
+  return {
+    subject: formatName(subject),
+    fingerprint,
+    not_before: notBefore.toISOString(),
+    not_after: notAfter.toISOString(),
+    oddities: odditiesOf(certificate),
+    source: brought.has(fingerprint) ? 'key' : 'given',
+  };
+}
+
+function read(der: Uint8Array): Certificate | MalformedCertificateError {
+  try {
+    return parseCertificate(der);
+  } catch (error) {
+    if (error instanceof MalformedCertificateError) return error;
+    throw error;
+  }
+}
+
+/** A key that a policy cannot even look at, as no template of the TCG has its kind. */
+function unlikeFinding({ id, algorithm }: EkSubject): DoctorFinding {
+  const message = `a key of kind ${algorithm ?? 'unknown'} is of no template of the TCG`;
+  return { code: 'ek.template', severity: 'error', message, remedy: REMEDIES['ek.template'], ek: id };
+}

@@ -1,0 +1,142 @@
+/** A saved endorsement key, in whichever form the tool at hand wrote it. Reads bytes; opens no file. */
+import type { KeyObject } from 'node:crypto';
+import { MalformedError } from '../bytes/malformed.ts';
+import { readToolsKey } from '../evidence/tpm2-tools.ts';
+import { publicKeyHash, publicKeyOf, samePublicKey } from '../tpm/public-key.ts';
+import type { TpmtPublic } from '../tpm/structures/public.ts';
+import { ekTemplateOf } from '../tpm/templates.ts';
+import { type Certificate, parseCertificate } from '../x509/certificate.ts';
+import { DerReader, TAG } from '../x509/der.ts';
+import { type Carrier, type KeyFile, readKeyFile, StrangerError } from '../x509/file/key-file.ts';
+import { MAX_CHAIN_BYTES } from '../x509/intake.ts';
+import { MalformedCertificateError } from '../x509/malformed-certificate.ts';
+import { importPublicKey, readSubjectPublicKeyInfo } from '../x509/subject-public-key.ts';
+
+/**
+ * What the file holds, and how: `certificate-pem`, `-der`, `-nv` (contents of the NV index, with a TCG header or padding),
+ * `-pkcs7`, `-base64`, or the service that answered it; `public-key-…` likewise. A TPM's own form of the key alone is
+ * `tpm2b-public` (as `tpm2_createek -u` writes it) or `tpmt-public`, and `public-area-…` in an answer.
+ */
+export type EkFileForm =
+  | `certificate-${Carrier | 'nv'}`
+  | `public-key-${Carrier}`
+  | `public-area-${Carrier}`
+  | 'tpm2b-public'
+  | 'tpmt-public';
+
+export interface EkFile {
+  readonly form: EkFileForm;
+  /** Lower-case hexadecimal SHA-256 of the SPKI: the machine's name in agent IDs and in `hash_path`. */
+  readonly spkiHash: string;
+  readonly publicKey: KeyObject;
+  readonly key: { readonly algorithm: 'rsa' | 'ecc'; readonly bits: number };
+  /** DER; undefined for a bare key. */
+  readonly certificate: Uint8Array | undefined;
+  /** DER, in the order of the file. */
+  readonly intermediates: readonly Uint8Array[];
+  /** In what the file differs from the rule, or from the common case, and is read all the same. */
+  readonly oddities: readonly string[];
+  /** Only where the file is one. */
+  readonly publicArea: TpmtPublic | undefined;
+}
+
+/** Largest file read: a chain as a TPM may keep it. */
+export const MAX_EK_FILE_BYTES: number = MAX_CHAIN_BYTES;
+
+/** A file that holds no endorsement key. */
+export class EkFileError extends Error {
+  override readonly name = 'EkFileError';
+  readonly code = 'ERR_EK_FILE';
+}
+
+/** NIST curves, by the names OpenSSL has for them. */
+const CURVE_BITS: Readonly<Record<string, number>> = { prime256v1: 256, secp384r1: 384, secp521r1: 521 };
+
+/**
+ * Reads a saved endorsement key of at most 64 KiB. What is read has not been verified.
+ *
+ * @throws EkFileError
+ */
+export function readEkFile(bytes: Uint8Array): EkFile {
+  if (bytes.length > MAX_EK_FILE_BYTES) throw new EkFileError(`larger than ${MAX_EK_FILE_BYTES} bytes`);
+  try {
+    return ekFileOf(readKeyFile(bytes, 'key'));
+  } catch (cause) {
+    if (
+      !(cause instanceof MalformedCertificateError || cause instanceof MalformedError || cause instanceof StrangerError)
+    )
+      throw cause;
+    throw new EkFileError(cause.message, { cause });
+  }
+}
+
+function ekFileOf(file: KeyFile): EkFile {
+  const [own, ...chain] = file.certificates;
+  const certified = own === undefined ? undefined : endorsementCertificate(own.der, file.certificates.length);
+  const publicArea = file.publicArea === undefined ? undefined : publicAreaIn(file.publicArea);
+  const bare = publicArea === undefined ? importSpki(file.publicKey) : publicKeyOf(publicArea);
+  if (certified?.publicKey !== undefined && bare !== undefined && !samePublicKey(certified.publicKey, bare))
+    throw new EkFileError('the public key is not that of the certificate');
+  const publicKey = certified === undefined ? bare : certified.publicKey;
+  const key = publicKey === undefined ? undefined : kindOf(publicKey);
+  if (publicKey === undefined || key === undefined)
+    throw new EkFileError('its key is of a kind that no endorsement key has');
+  const oddities = [
+    ...file.certificates.flatMap((one) => one.oddities),
+    ...(certified === undefined ? [] : ownOddities(certified)),
+    ...(publicArea === undefined || ekTemplateOf(publicArea) !== undefined ? [] : ['not-of-a-TCG-template']),
+    ...(file.hasFurtherKey ? ['further-key-in-file'] : []),
+  ];
+  return {
+    ...{ form: formOf(file), spkiHash: publicKeyHash(publicKey), publicKey, key, oddities, publicArea },
+    certificate: own === undefined ? undefined : Uint8Array.from(own.der),
+    intermediates: chain.map(({ der }) => Uint8Array.from(der)),
+  };
+}
+
+function formOf({ carrier, certificates: [own], publicArea }: KeyFile): EkFileForm {
+  if (own !== undefined) return `certificate-${carrier === 'der' && own.oddities.length > 0 ? 'nv' : carrier}`;
+  if (publicArea === undefined) return `public-key-${carrier}`;
+  if (carrier !== 'der') return `public-area-${carrier}`;
+  return isSized(publicArea) ? 'tpm2b-public' : 'tpmt-public';
+}
+
+function endorsementCertificate(der: Uint8Array, certificates: number): Certificate {
+  const own = parseCertificate(der);
+  if (own.basicConstraints?.ca !== true) return own;
+  const which = certificates === 1 ? 'the certificate' : 'the first certificate';
+  throw new EkFileError(
+    `${which} is a CA's; ${certificates === 1 ? 'give that of an endorsement key' : "the endorsement key's own comes first"}`,
+  );
+}
+
+/** Every endorsement certificate of hardware has an empty subject. */
+function ownOddities({ oddities }: Certificate): readonly string[] {
+  return oddities.filter((oddity) => oddity !== 'empty-subject');
+}
+
+function importSpki(der: Uint8Array | undefined): KeyObject | undefined {
+  if (der === undefined) return undefined;
+  const reader = new DerReader(der, 'input');
+  const element = reader.take(TAG.SEQUENCE, 'subjectPublicKeyInfo');
+  reader.finish();
+  return importPublicKey(readSubjectPublicKeyInfo(element));
+}
+
+function publicAreaIn(bytes: Uint8Array): TpmtPublic {
+  const read = readToolsKey(bytes);
+  if (read.kind !== 'public area') throw new EkFileError('holds no public area');
+  return read.publicArea;
+}
+
+function isSized(bytes: Uint8Array): boolean {
+  return ((bytes[0] ?? 0) << 8) + (bytes[1] ?? 0) === bytes.length - 2;
+}
+
+/** Undefined for a key that no endorsement key is. */
+function kindOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): EkFile['key'] | undefined {
+  const { modulusLength, namedCurve = '' } = asymmetricKeyDetails ?? {};
+  if (asymmetricKeyType === 'rsa' && modulusLength !== undefined) return { algorithm: 'rsa', bits: modulusLength };
+  const bits = asymmetricKeyType === 'ec' ? CURVE_BITS[namedCurve] : undefined;
+  return bits === undefined ? undefined : { algorithm: 'ecc', bits };
+}

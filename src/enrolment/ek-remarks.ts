@@ -1,0 +1,148 @@
+/** What `ek doctor` finds beside the judgement of the verifier: stable codes, and what to do. */
+import { CertificateFileError } from '../agent/endorsement/ek-certificate-file.ts';
+import { CHAIN_INDICES } from '../agent/endorsement/endorsement-chain.ts';
+import type { InventoryError } from '../agent/endorsement/endorsement-inventory.ts';
+import { type NvNote, type NvNoteCode, nvName } from '../agent/endorsement/nv-note.ts';
+import { isRefusal, type PasswordHierarchy } from '../agent/passwords/hierarchy-passwords.ts';
+import { remedyFor } from '../agent/remedy.ts';
+import { EK_TEMPLATES } from '../tpm/templates.ts';
+import type { FindingCode } from '../verifier/findings.ts';
+
+export type RemarkCode =
+  | 'agent.no_key'
+  | 'tpm.key'
+  | 'tpm.endorsement_password'
+  | 'tpm.owner_password'
+  | 'tpm.manufacturer'
+  | 'certificate.other_machine'
+  | 'nv.malformed'
+  | 'nv.unreadable'
+  | 'nv.reserved'
+  | 'nv.pem'
+  | 'nv.other_key'
+  | 'nv.padding'
+  | 'nv.tcg_header'
+  | 'nv.template'
+  | 'nv.nonce'
+  | 'nv.policy'
+  | 'nv.untaken'
+  | 'nv.unknown'
+  | 'chain.unreadable'
+  | 'cas.none'
+  | 'file.unreadable';
+
+/** An error about the key that the agent takes keeps the machine out; a remark only explains. */
+export type DoctorSeverity = 'error' | 'remark';
+
+export interface DoctorFinding {
+  /** Stable; those of the verifier among them. */
+  readonly code: FindingCode | RemarkCode;
+  readonly severity: DoctorSeverity;
+  /** One sentence. */
+  readonly message: string;
+  readonly remedy: string;
+  /** The key it is about, by its template or its file; null for one of the whole machine. */
+  readonly ek: string | null;
+}
+
+interface Entry {
+  readonly severity: DoctorSeverity;
+  readonly remedy: string;
+}
+
+const NOTHING = 'Nothing need be done.';
+/** The agent says it with what it found in the index. */
+const OF_ITS_NOTE = '';
+
+export const REMARKS: Readonly<Record<RemarkCode, Entry>> = {
+  'agent.no_key': { severity: 'error', remedy: 'Choose another kind by ek on the agent; "tpm info" shows this TPM.' },
+  'tpm.key': { severity: 'error', remedy: 'Choose another kind by ek on the agent.' },
+  'tpm.endorsement_password': {
+    severity: 'error',
+    remedy: 'Give the password of the endorsement hierarchy by --endorsement-auth-file, and to the agent.',
+  },
+  'tpm.owner_password': {
+    severity: 'error',
+    remedy: 'Give the password of the owner hierarchy by --owner-auth-file, and to the agent.',
+  },
+  'tpm.manufacturer': {
+    severity: 'remark',
+    remedy: 'Firmware TPMs and software differ so; where a chip does, look whether the certificate is its own.',
+  },
+  'certificate.other_machine': {
+    severity: 'error',
+    remedy: 'Give a file with the certificate of this very TPM, or leave --ek-certificate out.',
+  },
+  'nv.malformed': { severity: 'remark', remedy: OF_ITS_NOTE },
+  'nv.unreadable': { severity: 'remark', remedy: OF_ITS_NOTE },
+  'nv.reserved': { severity: 'remark', remedy: `It counts as no certificate. ${NOTHING}` },
+  'nv.other_key': { severity: 'remark', remedy: OF_ITS_NOTE },
+  'nv.pem': { severity: 'remark', remedy: OF_ITS_NOTE },
+  'nv.padding': { severity: 'remark', remedy: NOTHING },
+  'nv.tcg_header': { severity: 'remark', remedy: NOTHING },
+  'nv.template': {
+    severity: 'remark',
+    remedy: 'The key is made from it. Remove it if the machine changed its key by it.',
+  },
+  'nv.nonce': {
+    severity: 'remark',
+    remedy: 'The key is made with it. Remove it if the machine changed its key by it.',
+  },
+  'nv.policy': { severity: 'remark', remedy: NOTHING },
+  'nv.untaken': { severity: 'remark', remedy: 'No agent takes a key of this template: list the pub_hash of another.' },
+  'nv.unknown': { severity: 'remark', remedy: 'Look who defined it, if it was not the manufacturer.' },
+  'chain.unreadable': {
+    severity: 'remark',
+    remedy: 'The agent goes on without it: put the intermediate CAs into ca_path as well.',
+  },
+  'cas.none': { severity: 'remark', remedy: 'Give them by --ca-path, or --policy with the options of the server.' },
+  'file.unreadable': {
+    severity: 'error',
+    remedy: 'Save the endorsement key again; "ek hash" says which files will do.',
+  },
+};
+
+export function remarkOf(code: RemarkCode, message: string, ek: string | null = null): DoctorFinding {
+  return { code, ...REMARKS[code], message, ek };
+}
+
+const CODES: Readonly<Record<NvNoteCode, RemarkCode>> = {
+  unwritten: 'nv.reserved',
+  unreadable: 'nv.unreadable',
+  owner_password: 'tpm.owner_password',
+  malformed: 'nv.malformed',
+  other_key: 'nv.other_key',
+  pem: 'nv.pem',
+};
+
+/** Of an index that the agent passes over, or finds odd. */
+export function remarkOfNote(note: NvNote): DoctorFinding {
+  const { index, message, remedy } = note;
+  const isOfChain = index >= CHAIN_INDICES.first && index <= CHAIN_INDICES.last;
+  const template = EK_TEMPLATES.find((one) => {
+    return [one.certificateNvIndex, one.nonceNvIndex, one.templateNvIndex].includes(index);
+  });
+  const code = isOfChain ? 'chain.unreadable' : CODES[note.code];
+  return { ...remarkOf(code, `${nvName(index)} ${message}`, template?.name ?? null), remedy };
+}
+
+/**
+ * Of what the TPM or the agent's search answered.
+ *
+ * @param otherwise the code where the error has none of its own
+ * @param refused hierarchies that refused a password: an index may do so by itself
+ */
+export function remarkOfError(
+  error: InventoryError,
+  otherwise: RemarkCode,
+  ek: string | null,
+  refused: readonly PasswordHierarchy[],
+): DoctorFinding {
+  const hierarchy = isRefusal(error) ? (error.command === 'TPM2_NV_Read' ? 'owner' : 'endorsement') : undefined;
+  if (hierarchy !== undefined && refused.includes(hierarchy))
+    return remarkOf(`tpm.${hierarchy}_password`, error.message, ek);
+  if (error instanceof CertificateFileError) return remarkOf('certificate.other_machine', error.message, ek);
+  const remedy = isRefusal(error) ? undefined : remedyFor(error);
+  const plain = remarkOf(otherwise, error.message, ek);
+  return remedy === undefined ? plain : { ...plain, remedy: `${remedy.charAt(0).toUpperCase()}${remedy.slice(1)}.` };
+}

@@ -1,0 +1,308 @@
+/** The shortest ways to have a machine admitted: each is one that the verifier has been asked about. Opens no file. */
+import type { PasswordHierarchy } from '../agent/passwords/hierarchy-passwords.ts';
+import type { EnrolmentContext } from '../cli/ek/enrolment-context.ts';
+import { ALLOWANCES, type Allowance } from '../cli/policy/judging-policy.ts';
+import { CA_PATH_BUNDLE } from '../policy/bundle-options.ts';
+import { linesAccepting } from '../policy/ek-templates.ts';
+import type { EkTemplateName } from '../tpm/templates.ts';
+import type { FindingCode } from '../verifier/findings.ts';
+import type { Mode, Policy } from '../verifier/policy.ts';
+import { tpmVendor, vendorLetters } from '../x509/ek/vendors.ts';
+import { diagnose, type EkDiagnosis, type EkJudge, judgeSubject } from './ek-diagnosis.ts';
+import type { DoctorFinding } from './ek-remarks.ts';
+import type { MissingIssuerReport } from './ek-report.ts';
+import type { EkSubject } from './ek-subject.ts';
+
+export interface EnrolmentWay {
+  readonly way: 'ca_path' | 'hash' | 'certificate_file' | 'other_ek' | 'ek_template' | 'allowance' | 'password';
+  /** The key it is for; null where none is taken. */
+  readonly ek: string | null;
+  readonly text: string;
+  /** For a shell. Words in capitals stand for files. */
+  readonly commands: readonly string[];
+  /** Lines of the server's configuration. */
+  readonly server: readonly string[];
+  /** Lines of the agent's configuration. */
+  readonly agent: readonly string[];
+}
+
+const MOST_WAYS = 3;
+const MOST_ADDRESSES = 3;
+const MAX_ADDRESS_CHARS = 200;
+
+/** Where docs/operations.md has them. */
+const CA_FOLDER = '/etc/spire/tpm-cas';
+const HASH_FOLDER = '/etc/spire/tpm-hashes';
+const CERTIFICATE_FILE = '/etc/spire/ek-certificate';
+
+/** What a switch costs that overlooks a finding. */
+const SWITCHES: Readonly<Partial<Record<FindingCode, { readonly allowance: Allowance; readonly price: string }>>> = {
+  'ek.software_tpm': { allowance: 'software_tpm', price: 'whoever has the files of a software TPM is that machine' },
+  'ek.expired': { allowance: 'expired_ek', price: 'its CA vouches for it no longer' },
+  'ek.not_yet_valid': { allowance: 'not_yet_valid', price: 'a wrong clock is not noticed any more' },
+  'ek.weak_signature': { allowance: 'sha1_signatures', price: 'signatures over SHA-1 can be forged with much effort' },
+  'ek.tpm_family': { allowance: 'tpm12', price: 'certificates of TPMs of family 1.2 pass, all of those CAs' },
+  'ek.gce_profile': {
+    allowance: 'gce_profile',
+    price: 'every machine of Google Compute Engine passes that those CAs certify',
+  },
+};
+
+/** The machine is to be kept out, by its maker's word, the operator's, or because whoever likes can be it. */
+const KEPT_OUT: readonly string[] = ['ek.revoked', 'ek.denied', 'ek.roca'] satisfies readonly FindingCode[];
+
+/** At most three, the shortest first; none for a key that is admitted. */
+export function enrolmentWays(
+  taken: EkDiagnosis,
+  others: readonly EkDiagnosis[],
+  context: EnrolmentContext,
+): readonly EnrolmentWay[] {
+  if (taken.admittedBy !== null || taken.findings.some(({ code }) => KEPT_OUT.includes(code))) return [];
+  const { subject } = taken;
+  const { policy } = context.judge;
+  const isSaved = subject.file !== null && !context.judge.isServers;
+  const lines = subject.template === null || isSaved ? [] : linesAccepting(subject.template, policy.ekTemplates);
+  const judge = accepting(subject.template, context.judge);
+  const accepted = lines.length === 0 ? taken : diagnose(subject, judge);
+  const keys = otherKeyWays(others, context.judge);
+  // Another key that needs no further template comes first: the machine keeps to one ID.
+  if (lines.length > 0 && accepted.admittedBy !== null)
+    return [...keys.filter(({ server }) => server.length === 0), templateWay(subject, lines)].slice(0, MOST_WAYS);
+  return [
+    ...caWays(accepted, judge),
+    ...hashWays(accepted, { ...context, judge }),
+    ...fileWays(accepted),
+    ...keys,
+    ...allowanceWays(accepted, judge),
+  ]
+    .map((way) => (way.ek === subject.id ? { ...way, server: [...lines, ...way.server] } : way))
+    .slice(0, MOST_WAYS);
+}
+
+function accepting(template: EkTemplateName | null, judge: EkJudge): EkJudge {
+  const { ekTemplates } = judge.policy;
+  if (template === null || ekTemplates.includes(template)) return judge;
+  return { ...judge, policy: { ...judge.policy, ekTemplates: [...ekTemplates, template] } };
+}
+
+/** For a key against which nothing speaks but its template. */
+function templateWay({ id, template }: EkSubject, server: readonly string[]): EnrolmentWay {
+  return {
+    way: 'ek_template',
+    ek: id,
+    text: `Let the server accept keys of template ${template}, for every machine: a TPM then has an ID by each template.`,
+    commands: [],
+    server,
+    agent: [],
+  };
+}
+
+/** For a machine whose agent takes no key at all. */
+export function waysToAKey(
+  findings: readonly DoctorFinding[],
+  others: readonly EkDiagnosis[],
+  { judge }: EnrolmentContext,
+): readonly EnrolmentWay[] {
+  return [...passwordWays(findings), ...otherKeyWays(others, judge)].slice(0, MOST_WAYS);
+}
+
+/** Where a hierarchy keeps from us what it takes to be admitted. */
+export function passwordWays(findings: readonly DoctorFinding[]): readonly EnrolmentWay[] {
+  return (['endorsement', 'owner'] as const)
+    .filter((hierarchy) => findings.some(({ code }) => code === `tpm.${hierarchy}_password`))
+    .map(passwordWay);
+}
+
+function passwordWay(hierarchy: PasswordHierarchy): EnrolmentWay {
+  return {
+    way: 'password',
+    ek: null,
+    text: `Give the password of the ${hierarchy} hierarchy, in a file that only the agent's user may read: here and to the agent.`,
+    commands: [`tpm-attestor ek doctor --${hierarchy}-auth-file PASSWORD`],
+    server: [],
+    agent: [`${hierarchy}_auth_file = "/etc/spire/tpm-${hierarchy}-password"`],
+  };
+}
+
+/** Where nothing but its CA is missing, or what is besides can be overlooked for the TPMs of that CA alone. */
+function caWays({ subject, certificate, findings }: EkDiagnosis, judge: EkJudge): readonly EnrolmentWay[] {
+  const missing = certificate?.missing_issuer ?? null;
+  if (certificate === null || missing === null) return [];
+  const needed = switchesFor(findings.filter(({ code }) => code !== 'ek.unknown_issuer'));
+  const relaxed = { ...judge, policy: withAllowances(judge.policy, [...needed.keys()]) };
+  if (judgeSubject(subject, relaxed).findings.some(({ code }) => code !== 'ek.unknown_issuer')) return [];
+  const id = (certificate.manufacturer ?? '').replace('id:', '').toUpperCase();
+  const vendor = tpmVendor(id);
+  const kind = vendor?.kind ?? 'hardware';
+  const name = (vendorLetters(id) ?? vendor?.name ?? 'tpm').toLowerCase().replace(/[^a-z0-9]+/g, '-');
+  const folder = `${CA_FOLDER}-${name}`;
+  const imported = kind === 'hardware' ? '' : ` --allow-${kind}`;
+  const file = subject.file === null ? '' : `${quoted(subject.file)} `;
+  const overlooked = needed.size === 0 ? '' : ` --allow ${[...needed.keys()].join(' ')}`;
+  const price = needed.size === 0 ? '' : ` Overlooked is then: ${pricesOf(needed)}.`;
+  return [
+    {
+      way: 'ca_path',
+      ek: subject.id,
+      text: `Get ${issuerText(missing)}, and the CAs above it, by a way you trust, as ISSUER. Every TPM that it certified is admitted then.${price}`,
+      commands: [
+        `tpm-attestor ca import ISSUER --to ${folder}${imported}`,
+        `tpm-attestor ek doctor ${file}--ca-path ${folder}${overlooked}`,
+      ],
+      server: [
+        `bundle "${name}" {`,
+        `  ca_path       = "${folder}"`,
+        ...(kind === 'hardware' ? [] : [`  kind          = "${kind}"`]),
+        ...(/^[0-9A-F]{8}$/.test(id) ? [`  manufacturers = ["${vendorLetters(id) ?? id}"]`] : []),
+        // In a bundle the kind says so.
+        ...[...needed.keys()].filter((one) => one !== 'software_tpm').map((one) => `  allow_${one} = true`),
+        '}',
+      ],
+      agent: [],
+    },
+  ];
+}
+
+/** Prices by the switches that overlook errors, as far as there are such. */
+function switchesFor(findings: readonly DoctorFinding[]): ReadonlyMap<Allowance, string> {
+  const errors = findings.filter(({ severity }) => severity === 'error');
+  const switches = errors.map(({ code }) => SWITCHES[code as FindingCode]);
+  return new Map(switches.flatMap((one) => (one === undefined ? [] : [[one.allowance, one.price] as const])));
+}
+
+function pricesOf(switches: ReadonlyMap<Allowance, string>): string {
+  return [...switches].map(([name, price]) => `allow_${name} (${price})`).join(', ');
+}
+
+function issuerText({ name, key_id: keyId, aia }: MissingIssuerReport): string {
+  // The certificate may name any number of any length, and the sentence goes on behind them; all are told above it.
+  const shown = aia.filter(({ length }) => length <= MAX_ADDRESS_CHARS).slice(0, MOST_ADDRESSES);
+  const details = [
+    ...(keyId === null ? [] : [`key id ${keyId}`]),
+    ...(shown.length === 0 ? [] : [`by the certificate it issued to be had at ${shown.join(' or ')}`]),
+  ];
+  return `the CA "${name}"${details.length === 0 ? '' : ` (${details.join(', ')})`}`;
+}
+
+function hashWays({ subject, findings }: EkDiagnosis, { judge, hashList }: EnrolmentContext): readonly EnrolmentWay[] {
+  const { pubHash } = subject;
+  if (subject.file !== null && isOfOtherUse(subject, findings, judge)) return [];
+  const { policy } = judge;
+  const mode: Mode = policy.mode === 'certificate' ? 'either' : policy.mode;
+  const listed: Policy = { ...policy, mode, isListed: (hash) => hash === pubHash };
+  if (pubHash === null || judgeSubject(subject, { ...judge, policy: listed }).admittedBy === null) return [];
+  const place = hashList ?? { path: HASH_FOLDER, kind: 'folder' };
+  const path = quoted(place.path);
+  const named = policy.isListed === undefined ? [`hash_path = ${JSON.stringify(place.path)}`] : [];
+  const both = policy.isListed !== undefined && policy.mode === 'certificate' ? ['mode = "either"'] : [];
+  return [
+    {
+      way: 'hash',
+      ek: subject.id,
+      text: `List the key on every server: this machine alone is admitted, ${mode === 'both' ? 'by a certificate that passes' : 'whatever its certificate'}.`,
+      commands: [
+        // With the folder, where there is none.
+        place.kind === 'folder' ? `install -D -m 0644 /dev/null ${path}/${pubHash}` : `echo ${pubHash} >> ${path}`,
+      ],
+      server: [...named, ...both],
+      agent: [],
+    },
+  ];
+}
+
+/** A saved certificate of another kind of key, of which nothing else tells that it is one of endorsement. */
+function isOfOtherUse(subject: EkSubject, findings: readonly DoctorFinding[], judge: EkJudge): boolean {
+  const relaxed = { ...judge, policy: withAllowances(judge.policy, [...switchesFor(findings).keys()]) };
+  return judgeSubject(subject, relaxed).findings.some(({ code }) => code === 'ek.usage');
+}
+
+/** What no certificate mends. */
+const OF_THE_KEY: readonly string[] = ['malformed', 'template', 'weak_key', 'roca', 'algorithm', 'denied'];
+
+function fileWays({ subject, findings }: EkDiagnosis): readonly EnrolmentWay[] {
+  const [address] = subject.addresses;
+  if (address === undefined || findings.some(({ code }) => OF_THE_KEY.some((one) => code === `ek.${one}`))) return [];
+  const others = subject.addresses
+    .slice(1)
+    .map((other) => ` or ${other}`)
+    .join('');
+  return [
+    {
+      way: 'certificate_file',
+      ek: subject.id,
+      text: `Fetch the certificate that its manufacturer may have at ${address}${others}, and give it to the agent; the CAs above it are needed besides.`,
+      commands: [
+        `curl -fo ${CERTIFICATE_FILE} '${address}'`,
+        `tpm-attestor ek doctor ${subject.file === null ? '--ek-certificate ' : ''}${CERTIFICATE_FILE}`,
+      ],
+      server: [],
+      agent: [`ek_certificate_path = "${CERTIFICATE_FILE}"`],
+    },
+  ];
+}
+
+/** That the server does not accept such keys, whosever they are. */
+const OF_THE_TEMPLATE: readonly string[] = [
+  'ek.algorithm',
+  'ek.template_not_accepted',
+] satisfies readonly FindingCode[];
+
+/** Another key of this TPM against which nothing speaks, or nothing but its template. */
+function otherKeyWays(others: readonly EkDiagnosis[], judge: EkJudge): readonly EnrolmentWay[] {
+  return others.flatMap(({ subject, findings }): readonly EnrolmentWay[] => {
+    const choice = subject.takenBy.find((one) => one !== 'auto');
+    const errors = findings.filter(({ severity }) => severity === 'error');
+    if (choice === undefined || errors.some(({ code }) => !OF_THE_TEMPLATE.includes(code))) return [];
+    return [
+      {
+        way: 'other_ek',
+        ek: subject.id,
+        text: `Let the agent take the key of template ${subject.id}, against which nothing else speaks; another key is another agent ID.`,
+        commands: [`tpm-attestor ek doctor --ek ${choice}`],
+        server: subject.template === null ? [] : linesAccepting(subject.template, judge.policy.ekTemplates),
+        agent: [`ek = "${choice}"`],
+      },
+    ];
+  });
+}
+
+/** Only where the key is admitted with the switches, as it is not without. */
+function allowanceWays({ subject, findings }: EkDiagnosis, judge: EkJudge): readonly EnrolmentWay[] {
+  const needed = switchesFor(findings);
+  const allowances = [...needed.keys()];
+  const relaxed = withAllowances(judge.policy, allowances);
+  const admits = (bundles: Policy['bundles']): boolean =>
+    judgeSubject(subject, { ...judge, policy: { ...relaxed, bundles } }).admittedBy !== null;
+  const vouching = relaxed.bundles.find((bundle) => admits([bundle]));
+  if (needed.size === 0 || vouching === undefined) return [];
+  // Outside of a block the server takes them for ca_path alone.
+  const isBlock = vouching.name !== CA_PATH_BUNDLE;
+  const place = isBlock ? ` of the bundle "${vouching.name}", in its block` : '';
+  const switches = allowances.map((name) =>
+    isBlock && name === 'software_tpm' ? 'kind = "software"' : `allow_${name} = true`,
+  );
+  return [
+    {
+      way: 'allowance',
+      ek: subject.id,
+      text: `Overlook it, for every machine${place}: ${pricesOf(needed)}.`,
+      commands: [],
+      server: switches,
+      agent: [],
+    },
+  ];
+}
+
+function withAllowances(policy: Policy, allowances: readonly Allowance[]): Policy {
+  const changes = Object.assign({}, ...allowances.map((name) => ALLOWANCES[name]));
+  return {
+    ...policy,
+    bundles: policy.bundles.map((bundle) => ({ ...bundle, rules: { ...bundle.rules, ...changes } })),
+  };
+}
+
+/** For a shell, and for a command that would take a leading dash for an option. */
+function quoted(path: string): string {
+  const named = path.startsWith('-') ? `./${path}` : path;
+  return /^[\w@%+=:,./-]+$/.test(named) ? named : `'${named.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,78 @@
+/** What the indices of a TPM's endorsement keys hold beside certificates that are as they should be. */
+import { CHAIN_INDICES } from '../agent/endorsement/endorsement-chain.ts';
+import type { EndorsementInventory } from '../agent/endorsement/endorsement-inventory.ts';
+import type { CertificateIndex } from '../agent/endorsement/endorsement-storage.ts';
+import { type NvNote, nvName } from '../agent/endorsement/nv-note.ts';
+import { EK_TEMPLATES, type EkTemplate } from '../tpm/templates.ts';
+import type { IntakeOddity } from '../x509/intake.ts';
+import { type DoctorFinding, remarkOf } from './ek-remarks.ts';
+
+/** Hash algorithms of the policies that H templates refer to (EK Credential Profile 2.6, 2.2.2.4). */
+const POLICY_INDICES: ReadonlyMap<number, string> = new Map([
+  [0x01c07f01, 'SHA-256'],
+  [0x01c07f02, 'SHA-384'],
+  [0x01c07f03, 'SHA-512'],
+  [0x01c07f04, 'SM3-256'],
+]);
+
+/** Of templates that no agent takes: certificate and template of H-5 (SM2) and H-7 (RSA-4096). */
+const UNTAKEN_INDICES: ReadonlyMap<number, string> = new Map([
+  [0x01c0001a, 'the certificate of a key of template H-5'],
+  [0x01c0001b, 'the template of H-5'],
+  [0x01c0001e, 'the certificate of a key of template H-7'],
+  [0x01c0001f, 'the template of H-7'],
+]);
+
+/** What lies around a key's certificate in its own index is told with the key. @param remarkOfNote what a note comes to */
+export function nvRemarks(
+  { indices, reserved, chain, notes }: EndorsementInventory,
+  remarkOfNote: (note: NvNote) => DoctorFinding,
+): readonly DoctorFinding[] {
+  return [
+    ...indices.flatMap(remarksOfIndex),
+    ...reserved.map(({ name, certificateNvIndex }) =>
+      remarkOf('nv.reserved', `${nvName(certificateNvIndex)} is reserved for the certificate of ${name}, and empty`),
+    ),
+    ...notes.map(remarkOfNote),
+    ...(chain?.oddities ?? []).map((oddity) => ofOddity(oddity, 'the certificate chain in the TPM', null)),
+  ];
+}
+
+function remarksOfIndex(index: number): readonly DoctorFinding[] {
+  if (index >= CHAIN_INDICES.first && index <= CHAIN_INDICES.last) return [];
+  if (EK_TEMPLATES.some(({ certificateNvIndex, name }) => certificateNvIndex === index && name !== 'H-7')) return [];
+  const hash = POLICY_INDICES.get(index);
+  if (hash !== undefined)
+    return [remarkOf('nv.policy', `${nvName(index)}, for a policy of endorsement keys with ${hash}, is defined`)];
+  const untaken = UNTAKEN_INDICES.get(index);
+  if (untaken !== undefined) return [remarkOf('nv.untaken', `${nvName(index)}, for ${untaken}, is defined`)];
+  const [made] = EK_TEMPLATES.flatMap((template) => makingRemarks(template, index));
+  return [made ?? remarkOf('nv.unknown', `${nvName(index)} is of no use that is known here`)];
+}
+
+function makingRemarks({ name, templateNvIndex, nonceNvIndex }: EkTemplate, index: number): readonly DoctorFinding[] {
+  if (index === templateNvIndex)
+    return [remarkOf('nv.template', `${nvName(index)}, for a template of its own for ${name}, is defined`, name)];
+  return index === nonceNvIndex
+    ? [remarkOf('nv.nonce', `${nvName(index)}, for a nonce for ${name}, is defined`, name)]
+    : [];
+}
+
+/** Of the certificate's index of a key. */
+export function certificateIndexRemarks(
+  { name, certificateNvIndex }: EkTemplate,
+  index: CertificateIndex | undefined,
+): readonly DoctorFinding[] {
+  if (index?.state !== 'certificate') return [];
+  // That it is PEM, the agent says itself.
+  const oddities = index.oddities.filter((oddity) => oddity !== 'PEM');
+  return oddities.map((oddity) => ofOddity(oddity, nvName(certificateNvIndex), name));
+}
+
+function ofOddity(oddity: IntakeOddity, where: string, ek: string | null): DoctorFinding {
+  if (oddity === 'TCG-header')
+    return remarkOf('nv.tcg_header', `${where} has the header of TPM 1.2 tools before its certificate`, ek);
+  if (oddity === 'PEM') return { ...remarkOf('nv.pem', `${where} is PEM text`, ek), remedy: 'Write it there in DER.' };
+  const [count, , , octet] = oddity.split('-');
+  return remarkOf('nv.padding', `${where} has ${count} bytes of 0x${octet} behind what it holds`, ek);
+}

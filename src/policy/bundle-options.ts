@@ -1,0 +1,190 @@
+/** `ca_path`, and `bundle "name" { … }`: which CAs vouch for which TPMs, and what is overlooked in their certificates. */
+import type { HclBody, HclEntry, HclValue } from '../spire/config/hcl-body.ts';
+import {
+  describeProblem,
+  type OptionProblem,
+  type OptionSpec,
+  type Options,
+  type OptionTable,
+  optionTable,
+  readOptions,
+} from '../spire/config/options.ts';
+import { type BundleRules, CRL_POLICIES, type CrlPolicy } from '../verifier/policy.ts';
+import { TPM_KINDS, type TpmKind, tpmVendor, vendorIds } from '../x509/ek/vendors.ts';
+
+/** A selector value; SPIRE splits at the first colon. */
+const BUNDLE_NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/i;
+/** As certificates have it, whose `id:` in front makes no difference. */
+const FIRMWARE = /^(id:)?[0-9a-f]{2,8}$/i;
+/** Every certificate may cost a search in each. */
+const MAX_BUNDLES = 16;
+/** The bundle that `ca_path` is. */
+export const CA_PATH_BUNDLE = 'ca_path';
+
+export interface BundleSettings {
+  readonly name: string;
+  readonly caPath: string;
+  readonly rules: BundleRules;
+}
+
+type Text = Extract<OptionSpec, { readonly type: 'string' }>;
+type List = Extract<OptionSpec, { readonly type: 'string list' }>;
+type Switch = Extract<OptionSpec, { readonly type: 'boolean' }> & { readonly default: boolean };
+
+/** Written out, as another file's table is made of it too. */
+interface RuleTable {
+  readonly manufacturers: List;
+  readonly models: List;
+  readonly min_firmware: Text;
+  readonly allow_expired_ek: Switch;
+  readonly allow_not_yet_valid: Switch;
+  readonly allow_sha1_signatures: Switch;
+  readonly allow_tpm12: Switch;
+  readonly allow_gce_profile: Switch;
+  readonly crl_policy: Text;
+}
+
+/** Options that are rules, beside `ca_path` and in a bundle alike. */
+export const RULE_OPTIONS: RuleTable = {
+  manufacturers: {
+    type: 'string list',
+    check: (list) => {
+      const unknown = list.filter((text) => vendorIds(text).length === 0);
+      if (list.length === 0) return 'must not be empty: no TPM would be admitted';
+      return unknown.length === 0
+        ? undefined
+        : `names ${named(unknown)}, no manufacturer known here; its id of eight hexadecimal digits will do`;
+    },
+  },
+  models: {
+    type: 'string list',
+    check: (list) => (list.length > 0 ? undefined : 'must not be empty: no TPM would be admitted'),
+  },
+  min_firmware: {
+    type: 'string',
+    check: (text) => (FIRMWARE.test(text) ? undefined : 'must be two to eight hexadecimal digits'),
+  },
+  allow_expired_ek: { type: 'boolean', default: false },
+  allow_not_yet_valid: { type: 'boolean', default: false },
+  allow_sha1_signatures: { type: 'boolean', default: false },
+  allow_tpm12: { type: 'boolean', default: false },
+  allow_gce_profile: { type: 'boolean', default: false },
+  crl_policy: { type: 'string', check: oneOf(CRL_POLICIES) },
+};
+export type RuleOptions = Options<Pick<RuleTable, keyof RuleTable>>;
+
+const OPTIONS = optionTable({
+  ca_path: { type: 'string', required: true },
+  kind: { type: 'string', default: 'hardware', check: oneOf(TPM_KINDS) },
+  ...RULE_OPTIONS,
+});
+
+/** For the documents. */
+export const BUNDLE_OPTIONS: OptionTable = OPTIONS;
+
+/** @param crlPolicy where a bundle names none */
+export function rulesOf(options: RuleOptions, kinds: readonly TpmKind[], crlPolicy: CrlPolicy): BundleRules {
+  const { manufacturers, crl_policy: named } = options;
+  return {
+    kinds,
+    manufacturers: manufacturers?.flatMap(vendorIds),
+    models: options.models,
+    minFirmware: options.min_firmware?.replace(/^id:/i, ''),
+    allowExpiredLeaf: options.allow_expired_ek,
+    allowNotYetValid: options.allow_not_yet_valid,
+    allowSha1: options.allow_sha1_signatures,
+    allowTpm12: options.allow_tpm12,
+    allowGceProfile: options.allow_gce_profile,
+    crlPolicy: CRL_POLICIES.find((one) => one === named) ?? crlPolicy,
+  };
+}
+
+/** What does not fit together in rules, as ends of sentences that start with an option's name. */
+export function ruleConflicts({ kinds, manufacturers, allowGceProfile }: BundleRules): readonly OptionProblem[] {
+  const problems: OptionProblem[] = [];
+  const wrong = (manufacturers ?? [])
+    .map((id) => tpmVendor(id))
+    .find((vendor) => vendor && !kinds.includes(vendor.kind));
+  if (wrong !== undefined)
+    problems.push({
+      line: 0,
+      option: 'manufacturers',
+      message: `names ${wrong.name}, whose TPMs are of kind ${wrong.kind}, which is not accepted here`,
+    });
+  if (allowGceProfile && !kinds.includes('cloud'))
+    problems.push({ line: 0, option: 'allow_gce_profile', message: 'is for vTPMs, which needs kind = "cloud"' });
+  return problems;
+}
+
+/** The first few, each as far as a name goes. */
+function named(texts: readonly string[]): string {
+  const shown = texts.slice(0, 3).map((text) => JSON.stringify(text.slice(0, 64)));
+  return texts.length > shown.length ? `${shown.join(', ')} and ${texts.length - shown.length} more` : shown.join(', ');
+}
+
+export interface Bundles {
+  readonly bundles: readonly BundleSettings[];
+  /** One sentence each. */
+  readonly problems: readonly string[];
+}
+
+/** Reads the entries of `bundle`, each a block with its name as label; in JSON, an object of bundles by name. */
+export function readBundles(entries: readonly HclEntry[], crlPolicy: CrlPolicy): Bundles {
+  const bundles = new Map<string, BundleSettings>();
+  const problems: string[] = [];
+  for (const { name, body, line } of entries.flatMap(namedBodies)) {
+    const problem = (message: string): void => {
+      problems.push(`line ${line}: bundle ${JSON.stringify((name ?? '').slice(0, 64))}: ${message}`);
+    };
+    if (name === undefined || body === undefined) problem('must be a block with a name: bundle "hardware" { … }');
+    else if (!BUNDLE_NAME.test(name)) problem('its name must be letters, digits, ".", "_" and "-"');
+    else if (name.toLowerCase() === CA_PATH_BUNDLE) problem('this name is that of the option ca_path');
+    // People and some databases of SPIRE's take `ca:HW` and `ca:hw` for the same selector.
+    else if (bundles.has(name.toLowerCase())) problem('is there twice; case does not count');
+    else {
+      const result = readOptions(OPTIONS, body);
+      if (!result.ok) for (const one of result.problems) problem(describeProblem(one));
+      else {
+        const { options } = result;
+        const rules = rulesOf(
+          options,
+          TPM_KINDS.filter((kind) => kind === options.kind),
+          crlPolicy,
+        );
+        for (const one of ruleConflicts(rules)) problem(describeProblem(one));
+        bundles.set(name.toLowerCase(), { name, caPath: options.ca_path, rules });
+      }
+    }
+  }
+  if (bundles.size > MAX_BUNDLES)
+    problems.push(`"bundle" is there ${bundles.size} times; ${MAX_BUNDLES} are supported`);
+  return { bundles: [...bundles.values()], problems };
+}
+
+interface NamedBody {
+  readonly name: string | undefined;
+  readonly body: HclBody | undefined;
+  readonly line: number;
+}
+
+function namedBodies({ labels, value, line }: HclEntry): readonly NamedBody[] {
+  const [name] = labels;
+  if (name !== undefined || labels.length > 1)
+    return [{ name, body: labels.length === 1 ? bodyOf(value) : undefined, line }];
+  const objects = value.kind === 'list' ? value.items : [value];
+  return objects.flatMap((object): readonly NamedBody[] => {
+    const named = bodyOf(object)?.entries;
+    if (named === undefined || named.length === 0) return [{ name: undefined, body: undefined, line: object.line }];
+    return named.map((entry) => ({ name: entry.key, body: bodyOf(entry.value), line: entry.line }));
+  });
+}
+
+function bodyOf(value: HclValue): HclBody | undefined {
+  return value.kind === 'object' ? value.body : undefined;
+}
+
+/** A check: one of these words. */
+export function oneOf(words: readonly string[]): (text: string) => string | undefined {
+  return (text) =>
+    words.includes(text) ? undefined : `must be one of ${words.map((word) => JSON.stringify(word)).join(', ')}`;
+}

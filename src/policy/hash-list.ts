@@ -1,0 +1,85 @@
+/** What `hash_path` lists: the EKs that an operator named, in a folder as spire-tpm-plugin has it, or in a file. */
+import { type Dir, opendir, opendirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { stateOf } from '../files/file-state.ts';
+import { atOnce, type Steps, waitFor } from '../files/steps.ts';
+import { DigestTable } from './digest-table.ts';
+import { readTextList } from './text-list.ts';
+
+const openFolder = promisify(opendir);
+
+const PUB_HASH = /^[0-9a-f]{64}$/;
+const MAX_NAME_CHARS = 80;
+const FORM = '64 hexadecimal digits in lower case, as "tpm-attestor ek hash" prints it';
+
+export interface HashList {
+  /** @throws Error when it cannot be found out, which must not pass for "not listed" */
+  readonly isListed: (pubHash: string) => boolean;
+  /** What in the list will never be found. */
+  readonly warnings: readonly string[];
+}
+
+/** @throws Error of node:fs */
+export function readHashList(hashPath: string): HashList {
+  return atOnce(
+    (function* list(): Steps<HashList> {
+      const { kind } = yield* stateOf(hashPath);
+      return kind === 'folder' ? yield* hashFolder(hashPath) : (yield* hashFile(hashPath)).content;
+    })(),
+  );
+}
+
+/** A file carries a hash as name. Looked up anew for each attestation: adding one admits a node, removing ends that. */
+export function* hashFolder(path: string): Steps<HashList> {
+  const [example, count] = yield* namesOfNoHash(path);
+  const others = count > 1 ? ` and ${count - 1} more` : '';
+  const name = example === undefined ? '' : JSON.stringify(example.slice(0, MAX_NAME_CHARS));
+  const warnings = example === undefined ? [] : [`${name}${others} will never be found: a name is ${FORM}`];
+  const isListed = (pubHash: string): boolean => {
+    const file = statSync(join(path, pubHash), { throwIfNoEntry: false });
+    if (file !== undefined) return file.isFile();
+    // Tells a missing file from a folder that has gone.
+    statSync(path);
+    return false;
+  };
+  return { isListed, warnings };
+}
+
+/** One of them, and how many there are, hidden files aside. None where the folder may be looked into and not listed. */
+function* namesOfNoHash(path: string): Steps<readonly [example: string | undefined, count: number]> {
+  let example: string | undefined;
+  let count = 0;
+  let folder: Dir;
+  try {
+    folder = yield* waitFor({ atOnce: () => opendirSync(path), later: () => openFolder(path) });
+  } catch {
+    return [undefined, 0];
+  }
+  try {
+    for (;;) {
+      const entry = yield* waitFor({ atOnce: () => folder.readSync(), later: () => folder.read() });
+      if (entry === null) return [example, count];
+      if (entry.name.startsWith('.') || PUB_HASH.test(entry.name)) continue;
+      example ??= entry.name;
+      count += 1;
+    }
+  } finally {
+    yield* waitFor({ atOnce: () => folder.closeSync(), later: () => folder.close() });
+  }
+}
+
+/** A hash to a line; whatever the operator calls the machine is a comment. */
+export function* hashFile(path: string): Steps<{ readonly content: HashList; readonly digest: string }> {
+  const hashes = new DigestTable();
+  const { problem, digest } = yield* readTextList(path, hashes, (line) => {
+    if (!PUB_HASH.test(line)) return false;
+    hashes.add(Buffer.from(line, 'hex'));
+    return true;
+  });
+  yield* hashes.seal();
+  const warnings =
+    problem === undefined ? [] : [`${problem} will never be found: a line is ${FORM}, with names behind a #`];
+  const isListed = (pubHash: string): boolean => PUB_HASH.test(pubHash) && hashes.has(Buffer.from(pubHash, 'hex'));
+  return { content: { isListed, warnings }, digest };
+}

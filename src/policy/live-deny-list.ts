@@ -1,0 +1,127 @@
+/** Who is denied now: `deny_path` by itself, whatever becomes of the other files and however long they take. */
+
+import { type FileState, isStill, stateOf } from '../files/file-state.ts';
+import { inSlices, type Steps } from '../files/steps.ts';
+import type { DenySubject } from '../verifier/policy.ts';
+import { type DenyList, denyList } from './deny-list.ts';
+import { isOfSystem } from './loaded-files.ts';
+import { denyWarnings, unusable } from './policy-files.ts';
+import { InvalidConfig, type ServerSettings } from './server-settings.ts';
+
+/** What became of a changed deny list. */
+export interface DenyReport {
+  /** Entries of the list. */
+  readonly denied: (entries: number, warnings: readonly string[]) => void;
+  /** The denials from before stay in force. */
+  readonly failed: (problems: readonly string[]) => void;
+}
+
+/** What one look read, and in which state the file was before and after. */
+interface Reading {
+  readonly list: DenyList;
+  readonly state: FileState | undefined;
+  /** It stayed the same while it was read, and for a while before: nobody is writing it. */
+  readonly isSettled: boolean;
+}
+
+export class LiveDenyList {
+  readonly #settings: ServerSettings;
+  readonly #path: string;
+  readonly #report: DenyReport;
+  readonly #ending = new AbortController();
+  /** As the file was when nobody was writing it. */
+  #settled: DenyList | undefined;
+  /** As it was read last: who is in it is denied at once, who is not is so until the file has settled. */
+  #latest: Reading | undefined;
+  #failure: { readonly message: string; readonly state: FileState | undefined } | undefined;
+
+  private constructor(settings: ServerSettings, path: string, report: DenyReport) {
+    this.#settings = settings;
+    this.#path = path;
+    this.#report = report;
+  }
+
+  /**
+   * Reads it for the first time. Undefined where no `deny_path` is given.
+   *
+   * @throws InvalidConfig
+   */
+  static async open(settings: ServerSettings, report: DenyReport): Promise<LiveDenyList | undefined> {
+    const { denyPath } = settings;
+    if (denyPath === undefined) return undefined;
+    const live = new LiveDenyList(settings, denyPath, report);
+    try {
+      live.#latest = await inSlices(live.#read(), live.#ending.signal);
+    } catch (error) {
+      throw new InvalidConfig([unusable('deny_path', denyPath, error)]);
+    }
+    live.#settled = live.#latest.list;
+    return live;
+  }
+
+  /** Of the list as it was read last. */
+  get warnings(): readonly string[] {
+    return this.#latest === undefined ? [] : denyWarnings(this.#settings, this.#latest.list);
+  }
+
+  /** Asks the list in force when it is called. */
+  isDenied(subject: DenySubject): boolean {
+    return [this.#settled, this.#latest?.list].some((list) => list?.isDenied(subject) === true);
+  }
+
+  async look(): Promise<void> {
+    const { signal } = this.#ending;
+    try {
+      await inSlices(this.#look(), signal);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+  }
+
+  end(): void {
+    this.#ending.abort();
+  }
+
+  *#look(): Steps<void> {
+    const state = yield* stateOrUndefined(this.#path);
+    const isAsIn = (before: FileState | undefined): boolean =>
+      state !== undefined && before !== undefined && isStill(before, state);
+    if (isAsIn(this.#latest?.state)) {
+      // Put back as it was: what is wrong the next time is news.
+      this.#failure = undefined;
+      return;
+    }
+    if (isAsIn(this.#failure?.state)) return;
+    let reading: Reading;
+    try {
+      reading = yield* this.#read();
+    } catch (error) {
+      const message = unusable('deny_path', this.#path, error);
+      if (message !== this.#failure?.message) this.#report.failed([message]);
+      // What the system failed at may go well the next time, though the file stays the same.
+      this.#failure = { message, state: isOfSystem(error) ? undefined : state };
+      return;
+    }
+    const isNews = reading.list.digest !== this.#latest?.list.digest;
+    this.#latest = reading;
+    this.#failure = undefined;
+    if (reading.isSettled) this.#settled = reading.list;
+    if (isNews) this.#report.denied(reading.list.count, this.warnings);
+  }
+
+  *#read(): Steps<Reading> {
+    const state = yield* stateOrUndefined(this.#path);
+    const list = yield* denyList(this.#path);
+    const after = yield* stateOrUndefined(this.#path);
+    return { list, state, isSettled: state?.isYoung === false && state.stamp === after?.stamp };
+  }
+}
+
+/** What is wrong with the path the reading of the file tells. */
+function* stateOrUndefined(path: string): Steps<FileState | undefined> {
+  try {
+    return yield* stateOf(path);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,317 @@
+/** The server plugin's options, and what they ask for before any file is read. */
+import { isWire, type Wire, wireProblem } from '../evidence/wires.ts';
+import { parseHcl } from '../spire/config/hcl.ts';
+import type { HclBody } from '../spire/config/hcl-body.ts';
+import {
+  describeProblem,
+  type OptionProblem,
+  type Options,
+  type OptionTable,
+  optionTable,
+  readOptions,
+  within,
+} from '../spire/config/options.ts';
+import { STATUS, StatusError } from '../spire/status.ts';
+import { TPM_ALG } from '../tpm/structures/constants.ts';
+import type { EkTemplateName } from '../tpm/templates.ts';
+import { CRL_POLICIES, type CrlPolicy, MODES, type Mode, type PcrRequirement, parsePcrs } from '../verifier/policy.ts';
+import type { TpmKind } from '../x509/ek/vendors.ts';
+import {
+  type BundleSettings,
+  CA_PATH_BUNDLE,
+  oneOf,
+  RULE_OPTIONS,
+  readBundles,
+  ruleConflicts,
+  rulesOf,
+} from './bundle-options.ts';
+import {
+  acceptedEkTemplates,
+  type EkTemplateOptions,
+  ekTemplatesConflict,
+  ekTemplatesProblem,
+  ekTemplateWarnings,
+  isEkAlgorithm,
+  isEkTemplateName,
+} from './ek-templates.ts';
+
+const MAX_TIMEOUT_MS = 10 * 60_000;
+
+const OPTIONS = optionTable({
+  plugin_name: {
+    type: 'string',
+    default: 'tpm',
+    // A path segment of a SPIFFE ID (SPIFFE ID 2.2).
+    check: (name) =>
+      /^[A-Za-z0-9._-]+$/.test(name) && !/^\.\.?$/.test(name) ? undefined : 'is no SPIFFE path segment',
+  },
+  mode: { type: 'string', check: oneOf(MODES) },
+  ca_path: { type: 'string' },
+  hash_path: { type: 'string' },
+  deny_path: { type: 'string' },
+  crl_path: { type: 'string' },
+  enforce: { type: 'boolean', default: true },
+  pcrs: { type: 'string', default: 'sha256:0-7', check: (text) => problemOf(pcrRequirements(text)) },
+  ek_algorithms: {
+    type: 'string list',
+    default: ['rsa'],
+    check: (list) =>
+      list.length > 0 && list.every(isEkAlgorithm) ? undefined : 'must list "rsa", "ecc" or both, and nothing else',
+  },
+  ek_templates: { type: 'string list', check: ekTemplatesProblem },
+  allow_software_tpm: { type: 'boolean', default: false },
+  ...RULE_OPTIONS,
+  allow_sha1_bank: { type: 'boolean', default: false },
+  wire: { type: 'string', default: 'tpm-attestor', check: wireProblem },
+  max_concurrent: { type: 'integer', default: 256, check: within(1, 10_000) },
+  attest_timeout: { type: 'duration', default: 60_000, check: within(1000, MAX_TIMEOUT_MS, ' ms') },
+  max_message_bytes: { type: 'integer', default: 256 * 1024, check: within(4096, 4 * 1024 * 1024) },
+});
+
+/** For the documents. */
+export const SERVER_OPTIONS: OptionTable = OPTIONS;
+
+const BUNDLE = 'bundle';
+/** That are about the certificates of `ca_path`, and say nothing where there is none. */
+const CA_PATH_RULES: readonly string[] = ['allow_software_tpm', ...Object.keys(RULE_OPTIONS)].filter(
+  // The one for which bundles have their own word, and this one where they have none.
+  (name) => name !== 'crl_policy',
+);
+
+const EVERY_TPM =
+  'every TPM is admitted that the CAs ever certified, not only machines of yours; hash_path without CAs, or with ' +
+  'mode = "both", admits those alone that you list';
+const OTHER_WIRE =
+  'agents may speak that of spire-tpm-plugin, which proves nothing of what a machine booted and lets whoever can relay a challenge to such a machine attest as it';
+const NOT_ENFORCED =
+  'enforce is false: whatever speaks against an endorsement key is logged, and every TPM is admitted that proves it has the key it names';
+
+type ServerOptions = Options<typeof OPTIONS>;
+
+/** What the options say; nothing is read yet of the files they name. */
+export interface ServerSettings {
+  readonly trustDomain: string;
+  readonly pluginName: string;
+  readonly mode: Mode;
+  readonly bundles: readonly BundleSettings[];
+  readonly hashPath: string | undefined;
+  readonly denyPath: string | undefined;
+  readonly crlPath: string | undefined;
+  readonly enforce: boolean;
+  readonly pcrs: readonly PcrRequirement[];
+  readonly ekTemplates: readonly EkTemplateName[];
+  readonly allowSha1Bank: boolean;
+  readonly wire: Wire;
+  readonly maxConcurrent: number;
+  readonly attestTimeoutMs: number;
+  readonly maxMessageBytes: number;
+  /** For the log of who configured this: what is relaxed, whom this admits. */
+  readonly warnings: readonly string[];
+}
+
+/** Everything that is wrong with a configuration. */
+export class InvalidConfig extends StatusError {
+  override readonly name = 'InvalidConfig';
+  /** One sentence each. */
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(STATUS.INVALID_ARGUMENT, problems.join('; '));
+    this.problems = problems;
+  }
+}
+
+/**
+ * Reads the text of `plugin_data`.
+ *
+ * @throws HclError for a text that is no HCL; InvalidConfig listing everything else that is wrong
+ */
+export function readServerSettings(trustDomain: string, hcl: string): ServerSettings {
+  return serverSettingsOf(trustDomain, parseHcl(hcl));
+}
+
+/**
+ * The same, of a text that has been parsed.
+ *
+ * @param others options that stood beside these, and have been taken out
+ */
+export function serverSettingsOf(
+  trustDomain: string,
+  { entries }: HclBody,
+  others: readonly string[] = [],
+): ServerSettings {
+  const body = { entries: entries.filter(({ key }) => key !== BUNDLE) };
+  const result = readOptions(OPTIONS, body, [...others, BUNDLE]);
+  const crlPolicy = crlPolicyOf(result.ok ? result.options : undefined);
+  const named = readBundles(
+    entries.filter(({ key }) => key === BUNDLE),
+    crlPolicy,
+  );
+  if (!result.ok) throw new InvalidConfig([...result.problems.map(describeProblem), ...named.problems]);
+  if (named.problems.length > 0) throw new InvalidConfig(named.problems);
+
+  const { options } = result;
+  const bundles = [...caPathBundle(options, crlPolicy), ...named.bundles];
+  const given = new Set(body.entries.map(({ key }) => key));
+  const mode = MODES.find((one) => one === options.mode) ?? modeOf(bundles, options);
+  const pcrs = pcrRequirements(options.pcrs);
+  const problems = conflicts(options, bundles, mode, given, pcrs);
+  if (problems.length > 0 || typeof pcrs === 'string') throw new InvalidConfig(problems.map(describeProblem));
+  const ekTemplates = acceptedEkTemplates(ekTemplateOptions(options, given));
+  return {
+    trustDomain,
+    pluginName: options.plugin_name,
+    mode,
+    bundles,
+    hashPath: options.hash_path,
+    denyPath: options.deny_path,
+    crlPath: options.crl_path,
+    enforce: options.enforce,
+    pcrs,
+    ekTemplates,
+    allowSha1Bank: options.allow_sha1_bank,
+    wire: isWire(options.wire) ? options.wire : 'tpm-attestor',
+    maxConcurrent: options.max_concurrent,
+    attestTimeoutMs: options.attest_timeout,
+    maxMessageBytes: options.max_message_bytes,
+    warnings: [...relaxations(options, bundles, ekTemplates), ...(admitsStrangers(mode, options) ? [EVERY_TPM] : [])],
+  };
+}
+
+/** As in spire-tpm-plugin every certificate there is an anchor, and whose TPM it is is not asked but for software. */
+function caPathBundle(options: ServerOptions, crlPolicy: CrlPolicy): readonly BundleSettings[] {
+  if (options.ca_path === undefined) return [];
+  const kinds: readonly TpmKind[] = options.allow_software_tpm
+    ? ['hardware', 'cloud', 'software']
+    : ['hardware', 'cloud'];
+  return [{ name: CA_PATH_BUNDLE, caPath: options.ca_path, rules: rulesOf(options, kinds, crlPolicy) }];
+}
+
+/** An option that was not given leaves the word to the other. */
+function ekTemplateOptions(options: ServerOptions, given: ReadonlySet<string>): EkTemplateOptions {
+  return {
+    algorithms: given.has('ek_algorithms') ? options.ek_algorithms.filter(isEkAlgorithm) : undefined,
+    templates: options.ek_templates?.filter(isEkTemplateName),
+  };
+}
+
+/** Who puts lists there wants them to count. */
+function crlPolicyOf(options: ServerOptions | undefined): CrlPolicy {
+  const named = CRL_POLICIES.find((one) => one === options?.crl_policy);
+  return named ?? (options?.crl_path === undefined ? 'off' : 'fail-closed');
+}
+
+function modeOf(bundles: readonly BundleSettings[], { hash_path: hashPath }: ServerOptions): Mode {
+  if (bundles.length === 0) return 'hash';
+  return hashPath === undefined ? 'certificate' : 'either';
+}
+
+/** What does not fit together in options each of which is sound. */
+function conflicts(
+  options: ServerOptions,
+  bundles: readonly BundleSettings[],
+  mode: Mode,
+  given: ReadonlySet<string>,
+  pcrs: readonly PcrRequirement[] | string,
+): readonly OptionProblem[] {
+  const [hasCas, hasList] = [bundles.length > 0, options.hash_path !== undefined];
+  const asksCas = mode !== 'hash';
+  const asksList = mode !== 'certificate';
+  const asksCrls = bundles.some(({ rules }) => rules.crlPolicy !== 'off');
+  const idle = [...given].filter((name) => CA_PATH_RULES.includes(name)).at(0);
+  const isSha1 = typeof pcrs !== 'string' && pcrs.some(({ hash }) => hash === TPM_ALG.SHA1);
+  const named = JSON.stringify(mode);
+  const templates = ekTemplateOptions(options, given);
+  const contradiction = ekTemplatesConflict(templates);
+  const accepted = acceptedEkTemplates(templates);
+  const isOtherWire = options.wire === 'spire-tpm-plugin';
+  const hasRsa = templates.algorithms?.includes('rsa') ?? true;
+  const problems: readonly (readonly [boolean, string, string])[] = [
+    [
+      !hasCas && !hasList,
+      'ca_path',
+      'is required, or hash_path, or both: without either no TPM could be told from another',
+    ],
+    [(hasCas || hasList) && asksCas && !hasCas, 'mode', `is ${named}, which needs ca_path or a bundle`],
+    [(hasCas || hasList) && asksList && !hasList, 'mode', `is ${named}, which needs hash_path`],
+    [hasCas && !asksCas, 'mode', `is ${named}, which asks no CA, and ca_path or a bundle is given`],
+    [hasList && !asksList, 'mode', `is ${named}, which looks at no list, and hash_path is given`],
+    [asksCrls && options.crl_path === undefined, 'crl_policy', 'needs crl_path, where the lists are'],
+    [!asksCrls && options.crl_path !== undefined, 'crl_path', 'is given, and no crl_policy looks there'],
+    [
+      idle !== undefined && hasCas && options.ca_path === undefined,
+      idle ?? '',
+      'is about the CAs of ca_path, which is not given: say it in the bundle that it is about',
+    ],
+    [contradiction !== undefined, 'ek_templates', contradiction ?? ''],
+    [
+      isOtherWire && !hasRsa,
+      'wire',
+      'is "spire-tpm-plugin", whose endorsement keys are RSA, which ek_algorithms does not list',
+    ],
+    [
+      isOtherWire && hasRsa && contradiction === undefined && !accepted.includes('L-1'),
+      'wire',
+      'is "spire-tpm-plugin", whose endorsement keys are of template L-1, which ek_templates does not list',
+    ],
+    [isSha1 && !options.allow_sha1_bank, 'pcrs', 'names a SHA-1 bank, which needs allow_sha1_bank = true'],
+  ];
+  return [
+    ...problems.filter(([applies]) => applies).map(([, option, message]) => ({ line: 0, option, message })),
+    ...bundles.filter(({ name }) => name === CA_PATH_BUNDLE).flatMap(({ rules }) => ruleConflicts(rules)),
+  ];
+}
+
+/** Whether a TPM is admitted that nobody named. */
+function admitsStrangers(mode: Mode, { enforce }: ServerOptions): boolean {
+  return enforce && (mode === 'certificate' || mode === 'either');
+}
+
+const RELAXATIONS = {
+  allowExpiredLeaf: 'allow_expired_ek: endorsement certificates past their end are admitted',
+  allowNotYetValid: 'allow_not_yet_valid: certificates before their beginning are admitted',
+  allowSha1: 'allow_sha1_signatures: certificates signed over SHA-1 are admitted, which can be forged',
+  allowTpm12: 'allow_tpm12: certificates made out to TPMs of family 1.2 are admitted',
+  allowGceProfile: 'allow_gce_profile: certificates are admitted that name a machine of Google and no TPM',
+} as const;
+
+function relaxations(
+  options: ServerOptions,
+  bundles: readonly BundleSettings[],
+  accepted: readonly EkTemplateName[],
+): readonly string[] {
+  const ofBundle = ({ name, rules }: BundleSettings): readonly string[] => [
+    ...(rules.kinds.includes('software')
+      ? [
+          `${name === CA_PATH_BUNDLE ? 'allow_software_tpm' : 'kind'}: software TPMs are admitted, which anybody can copy`,
+        ]
+      : []),
+    ...(Object.keys(RELAXATIONS) as (keyof typeof RELAXATIONS)[])
+      .filter((rule) => rules[rule])
+      .map((rule) => RELAXATIONS[rule]),
+  ];
+  return [
+    ...(options.enforce ? [] : [NOT_ENFORCED]),
+    ...bundles.flatMap((bundle) =>
+      ofBundle(bundle).map((text) => (bundle.name === CA_PATH_BUNDLE ? text : `bundle "${bundle.name}": ${text}`)),
+    ),
+    ...ekTemplateWarnings(accepted),
+    ...(options.allow_sha1_bank ? ['allow_sha1_bank: SHA-1 PCR banks may be quoted'] : []),
+    ...(options.wire === 'tpm-attestor' ? [] : [`wire: ${OTHER_WIRE}`]),
+  ];
+}
+
+/** One bank, or several in order of preference with blanks between: `sha384:0-7 sha256:0-7`. */
+function pcrRequirements(text: string): readonly PcrRequirement[] | string {
+  const requirements: PcrRequirement[] = [];
+  for (const part of text.trim().split(/\s+/)) {
+    const requirement = parsePcrs(part);
+    if (typeof requirement === 'string') return requirement;
+    requirements.push(requirement);
+  }
+  return requirements;
+}
+
+function problemOf(result: readonly PcrRequirement[] | string): string | undefined {
+  return typeof result === 'string' ? `is wrong: ${result}` : undefined;
+}

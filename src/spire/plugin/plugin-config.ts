@@ -1,0 +1,70 @@
+import { HclError } from '../config/hcl-body.ts';
+import type {
+  ConfigureRequest,
+  ConfigureResponse,
+  ValidateRequest,
+  ValidateResponse,
+} from '../gen/spire/service/common/config/v1/config.ts';
+import { STATUS, StatusError } from '../status.ts';
+
+export interface CoreConfig {
+  /** Bare name such as `example.org`. */
+  readonly trustDomain: string;
+}
+
+export interface PluginConfigDefinition<Config> {
+  /**
+   * Makes the configuration that attestations get from now on. When it rejects, the one before stays in force.
+   * An HclError or a StatusError reaches the operator word for word.
+   */
+  configure(core: CoreConfig, hcl: string): Promise<Config>;
+  /** What is wrong with a configuration; empty when it is valid. Must open, lock and write nothing. */
+  validate(core: CoreConfig, hcl: string): Promise<readonly string[]>;
+}
+
+/** The configuration in force, exchanged as a whole. */
+export class PluginConfig<Config> {
+  readonly #definition: PluginConfigDefinition<Config>;
+  #current: { readonly config: Config } | undefined;
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(definition: PluginConfigDefinition<Config>) {
+    this.#definition = definition;
+  }
+
+  current(): Config {
+    if (this.#current === undefined) throw new StatusError(STATUS.FAILED_PRECONDITION, 'not configured');
+    return this.#current.config;
+  }
+
+  /** One after the other, so that the last text given is the one in force. */
+  async configure(request: ConfigureRequest): Promise<ConfigureResponse> {
+    const turn = this.#last.then(async () => {
+      const config = await this.#definition.configure(coreOf(request), request.hclConfiguration);
+      this.#current = { config };
+    });
+    this.#last = turn.catch(() => {});
+    await turn.catch((error) => {
+      throw error instanceof HclError ? new StatusError(STATUS.INVALID_ARGUMENT, error.message) : error;
+    });
+    return {};
+  }
+
+  async validate(request: ValidateRequest): Promise<ValidateResponse> {
+    let notes: readonly string[];
+    try {
+      notes = await this.#definition.validate(coreOf(request), request.hclConfiguration);
+    } catch (error) {
+      if (!(error instanceof HclError)) throw error;
+      notes = [error.message];
+    }
+    // SPIRE looks at the notes alone: a refusal without one would pass.
+    return { valid: notes.length === 0, notes };
+  }
+}
+
+function coreOf(request: ConfigureRequest | ValidateRequest): CoreConfig {
+  const trustDomain = request.coreConfiguration?.trustDomain ?? '';
+  if (trustDomain === '') throw new StatusError(STATUS.INVALID_ARGUMENT, 'core configuration has no trust domain');
+  return { trustDomain };
+}

@@ -1,0 +1,45 @@
+/** The gRPC side of a plugin: every service its host calls, on connections that somebody else accepts. */
+import type { Socket } from 'node:net';
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import type { Logger } from '../log/logger.ts';
+import type { StatusError } from '../status.ts';
+import { DEFAULT_LIMITS } from './attestation-call.ts';
+import { AttestationCalls } from './attestation-calls.ts';
+import type { PluginKind } from './attestation-stream.ts';
+import { PluginConfig } from './plugin-config.ts';
+import type { PluginDefinition } from './plugin-definition.ts';
+import { addHostServices, addNodeAttestor, addSpireServices } from './plugin-services.ts';
+
+export interface PluginService {
+  /** A host's connection. */
+  serve(connection: Socket): void;
+  /** Ends every attestation under way, and waits for what is left of them, but no longer than `timeoutMs`. */
+  stop(reason: StatusError, timeoutMs: number): Promise<void>;
+}
+
+/** @param onShutdown the host asks the plugin to end */
+export function pluginService<Kind extends PluginKind, Config>(
+  kind: Kind,
+  { config: configDefinition, limits, attest, idle }: PluginDefinition<Kind, Config>,
+  logger: Logger,
+  onShutdown: () => void,
+): PluginService {
+  const server = new Server();
+  const config = new PluginConfig(configDefinition);
+  const calls = new AttestationCalls<Kind, Config>({
+    kind,
+    logger,
+    config: () => config.current(),
+    limits: (current) => ({ ...DEFAULT_LIMITS, ...limits?.(current) }),
+    attest,
+    idle,
+  });
+  addHostServices(server, logger, onShutdown);
+  addSpireServices(server, logger, kind, config);
+  addNodeAttestor(server, kind, calls);
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  return {
+    serve: (connection) => injector.injectConnection(connection),
+    stop: (reason, timeoutMs) => calls.stop(reason, timeoutMs),
+  };
+}

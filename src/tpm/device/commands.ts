@@ -1,0 +1,291 @@
+/**
+ * The TPM commands of one exclusive operation: a record in, a record out, named as in TPM 2.0 Library Part 3.
+ *
+ * Structures are bytes in wire form (`encode`/`decode` of `structures/codec.ts`); a TPM2B of bytes is its inside. Each
+ * command says with which sessions it is authorized. Failures are `TpmError`; after an abort every command rejects with
+ * the abort reason, and only `release` still works.
+ */
+
+import { tpmlDigest, tpmsSensitiveCreate } from '../structures/buffers.ts';
+import { decode, encode } from '../structures/codec.ts';
+import { TPM_ALG } from '../structures/constants.ts';
+import { tpmlPcrSelection } from '../structures/pcr.ts';
+import { symDefObject } from '../structures/scheme.ts';
+import { type EntityHandle, ESYS_TR, type KeyHandle, type NvHandle, type SessionHandle } from './handles.ts';
+import type {
+  ActivateCredentialInput,
+  ActivateCredentialOutput,
+  CertifyCreationInput,
+  CertifyCreationOutput,
+  CreateInput,
+  CreateOutput,
+  CreatePrimaryInput,
+  CreatePrimaryOutput,
+  GetCapabilityInput,
+  GetCapabilityOutput,
+  GetRandomInput,
+  LoadExternalInput,
+  LoadInput,
+  NvReadInput,
+  NvReadPublicInput,
+  NvReadPublicOutput,
+  ObjectHandleOutput,
+  PcrReadInput,
+  PcrReadOutput,
+  PolicyGetDigestInput,
+  PolicyOrInput,
+  PolicySecretInput,
+  PolicySecretOutput,
+  QuoteInput,
+  QuoteOutput,
+  ReadPublicInput,
+  ReadPublicOutput,
+  Resource,
+  StartAuthSessionInput,
+} from './native-context.ts';
+import type { LoadedHandle, Runner } from './runner.ts';
+
+/** `T` with the named fields optional, because the command has a default for them. */
+type Defaulted<T, Field extends keyof T> = Omit<T, Field> & Partial<Pick<T, Field>>;
+type CreationDefaults = 'inSensitive' | 'outsideInfo' | 'creationPCR';
+
+const NOTHING: Uint8Array = new Uint8Array();
+const CREATION: Pick<CreateInput, CreationDefaults> = {
+  inSensitive: encode(tpmsSensitiveCreate, { userAuth: NOTHING, data: NOTHING }),
+  outsideInfo: NOTHING,
+  creationPCR: encode(tpmlPcrSelection, []),
+};
+/** TPMT_SIG_SCHEME of TPM_ALG_NULL: the key's own scheme. */
+const KEY_SCHEME = Uint8Array.of(TPM_ALG.NULL >> 8, TPM_ALG.NULL);
+/** TPMT_SYM_DEF; for a block cipher the same bytes as TPMT_SYM_DEF_OBJECT. */
+const AES_128_CFB = encode(symDefObject, { algorithm: TPM_ALG.AES, keyBits: 128, mode: TPM_ALG.CFB });
+
+export class TpmCommands {
+  readonly #run: Runner;
+
+  constructor(runner: Runner) {
+    this.#run = runner;
+  }
+
+  // Sessions
+
+  /** Defaults: unsalted, unbound, SHA-256, parameters encrypted with AES-128-CFB where the session asks for it. */
+  startAuthSession(
+    input: Defaulted<StartAuthSessionInput, 'sessions' | 'tpmKey' | 'bind' | 'symmetric' | 'authHash'>,
+  ): Promise<{ readonly sessionHandle: SessionHandle }> {
+    const record: StartAuthSessionInput = {
+      sessions: [],
+      tpmKey: ESYS_TR.NONE,
+      bind: ESYS_TR.NONE,
+      symmetric: AES_128_CFB,
+      authHash: TPM_ALG.SHA256,
+      ...input,
+    };
+    return this.#run.send((native) => native.startAuthSession(record), {
+      sessions: record.sessions,
+      loads: (output) => output.sessionHandle,
+    });
+  }
+
+  /** TPMA_SESSION. A session without `continueSession` ends with the next command it is used in. */
+  sessionAttributes(input: { readonly session: SessionHandle }): Promise<number> {
+    return this.#run.send((native) => native.sessionGetAttributes(input));
+  }
+
+  /** Sets the attributes in `mask` to those in `flags`. */
+  setSessionAttributes(input: {
+    readonly session: SessionHandle;
+    readonly flags: number;
+    readonly mask: number;
+  }): Promise<void> {
+    return this.#run.send((native) => native.sessionSetAttributes(input));
+  }
+
+  // Objects
+
+  createPrimary(input: Defaulted<CreatePrimaryInput, CreationDefaults>): Promise<CreatePrimaryOutput> {
+    return this.#run.send((native) => native.createPrimary({ ...CREATION, ...input }), {
+      sessions: input.sessions,
+      loads: (output) => output.objectHandle,
+    });
+  }
+
+  create(input: Defaulted<CreateInput, CreationDefaults>): Promise<CreateOutput> {
+    return this.#run.send((native) => native.create({ ...CREATION, ...input }), { sessions: input.sessions });
+  }
+
+  load(input: LoadInput): Promise<ObjectHandleOutput> {
+    return this.#run.send((native) => native.load(input), {
+      sessions: input.sessions,
+      loads: (output) => output.objectHandle,
+    });
+  }
+
+  /** Loads a public area; there is no way to load a private one. */
+  loadExternal(input: Defaulted<LoadExternalInput, 'sessions'>): Promise<ObjectHandleOutput> {
+    return this.#run.send((native) => native.loadExternal({ sessions: [], ...input }), {
+      sessions: input.sessions,
+      loads: (output) => output.objectHandle,
+    });
+  }
+
+  readPublic(input: Defaulted<ReadPublicInput, 'sessions'>): Promise<ReadPublicOutput> {
+    return this.#run.send((native) => native.readPublic({ sessions: [], ...input }), { sessions: input.sessions });
+  }
+
+  /** `certInfo` is secret: wipe it after use. */
+  activateCredential(input: ActivateCredentialInput): Promise<ActivateCredentialOutput> {
+    return this.#run.send((native) => native.activateCredential(input), { sessions: input.sessions });
+  }
+
+  // Contexts
+
+  /** Flushes `handle` unless it is gone already; the one command that still works after an abort. */
+  release(handle: LoadedHandle): Promise<void> {
+    return this.#run.release(handle);
+  }
+
+  flushContext(input: { readonly flushHandle: LoadedHandle }): Promise<void> {
+    return this.#run.send((native) => native.flushContext(input), { flushes: input.flushHandle });
+  }
+
+  /** The object stays loaded. `context` is for `contextLoad` on the same TPM, until the next reset or clear. */
+  contextSave(input: { readonly saveHandle: KeyHandle }): Promise<{ readonly context: Uint8Array }> {
+    return this.#run.send((native) => native.contextSave(input));
+  }
+
+  /** @throws RangeError unless `context` is that of a transient object. */
+  async contextLoad(input: { readonly context: Uint8Array }): Promise<{ readonly loadedHandle: KeyHandle }> {
+    // TPMS_CONTEXT: UINT64 sequence, then savedHandle, whose first byte is the handle type (Part 2, 14.5).
+    expectHandleType(input.context[8], [0x80], 'a saved object');
+    return this.#run.send((native) => native.contextLoad(input), { loads: (output) => output.loadedHandle });
+  }
+
+  // Policies
+
+  policySecret(
+    input: Defaulted<PolicySecretInput, 'nonceTPM' | 'cpHashA' | 'policyRef' | 'expiration'>,
+  ): Promise<PolicySecretOutput> {
+    const defaults = { nonceTPM: NOTHING, cpHashA: NOTHING, policyRef: NOTHING, expiration: 0 };
+    return this.#run.send((native) => native.policySecret({ ...defaults, ...input }), { sessions: input.sessions });
+  }
+
+  /** `pHashList`: two to eight digests. */
+  async policyOr(
+    input: Omit<Defaulted<PolicyOrInput, 'sessions'>, 'pHashList'> & { readonly pHashList: readonly Uint8Array[] },
+  ): Promise<void> {
+    const pHashList = encode(tpmlDigest, input.pHashList);
+    await this.#run.send((native) => native.policyOr({ sessions: [], ...input, pHashList }), {
+      sessions: input.sessions,
+    });
+  }
+
+  policyGetDigest(input: Defaulted<PolicyGetDigestInput, 'sessions'>): Promise<{ readonly policyDigest: Uint8Array }> {
+    return this.#run.send((native) => native.policyGetDigest({ sessions: [], ...input }), { sessions: input.sessions });
+  }
+
+  // Attestation and PCRs
+
+  /** Default scheme: the key's own. */
+  quote(input: Defaulted<QuoteInput, 'inScheme'>): Promise<QuoteOutput> {
+    return this.#run.send((native) => native.quote({ inScheme: KEY_SCHEME, ...input }), { sessions: input.sessions });
+  }
+
+  /** That `objectHandle` was made by this TPM, as its creation data say. Default: the key's own scheme, no data. */
+  certifyCreation(
+    input: Defaulted<CertifyCreationInput, 'inScheme' | 'qualifyingData'>,
+  ): Promise<CertifyCreationOutput> {
+    const defaults = { inScheme: KEY_SCHEME, qualifyingData: NOTHING };
+    return this.#run.send((native) => native.certifyCreation({ ...defaults, ...input }), { sessions: input.sessions });
+  }
+
+  /** At most eight PCRs are answered; `pcrSelectionOut` says which. */
+  async pcrRead(
+    input: Defaulted<PcrReadInput, 'sessions'>,
+  ): Promise<Omit<PcrReadOutput, 'pcrValues'> & { readonly pcrValues: readonly Uint8Array[] }> {
+    const output = await this.#run.send((native) => native.pcrRead({ sessions: [], ...input }), {
+      sessions: input.sessions,
+    });
+    return { ...output, pcrValues: decode(tpmlDigest, output.pcrValues) };
+  }
+
+  // Non-volatile memory
+
+  nvReadPublic(input: Defaulted<NvReadPublicInput, 'sessions'>): Promise<NvReadPublicOutput> {
+    return this.#run.send((native) => native.nvReadPublic({ sessions: [], ...input }), { sessions: input.sessions });
+  }
+
+  /** At most TPM_PT_NV_BUFFER_MAX bytes at a time. */
+  nvRead(input: Defaulted<NvReadInput, 'offset'>): Promise<{ readonly data: Uint8Array }> {
+    return this.#run.send((native) => native.nvRead({ offset: 0, ...input }), { sessions: input.sessions });
+  }
+
+  // The TPM itself
+
+  getCapability(input: Defaulted<GetCapabilityInput, 'sessions'>): Promise<GetCapabilityOutput> {
+    return this.#run.send((native) => native.getCapability({ sessions: [], ...input }), { sessions: input.sessions });
+  }
+
+  /** The TPM may answer fewer bytes than requested. */
+  getRandom(input: Defaulted<GetRandomInput, 'sessions'>): Promise<{ readonly randomBytes: Uint8Array }> {
+    return this.#run.send((native) => native.getRandom({ sessions: [], ...input }), { sessions: input.sessions });
+  }
+
+  // ESYS objects: no commands, except that keyFromTpm and nvFromTpm read the public area
+
+  /** An object that is in the TPM already, by its TPM handle. It stays there: nothing of ours to flush. */
+  async keyFromTpm(input: { readonly tpmHandle: number }): Promise<KeyHandle> {
+    expectHandleType(input.tpmHandle >>> 24, [0x80, 0x81], 'an object');
+    const record = { ...input, sessions: [] };
+    return (await this.#run.send((native) => native.trFromTpmPublic<KeyHandle>(record))).object;
+  }
+
+  async nvFromTpm(input: { readonly nvIndex: number }): Promise<NvHandle> {
+    expectHandleType(input.nvIndex >>> 24, [0x01], 'an NV index');
+    const record = { tpmHandle: input.nvIndex, sessions: [] };
+    return (await this.#run.send((native) => native.trFromTpmPublic<NvHandle>(record))).object;
+  }
+
+  /** What ESYS knows about the object: handle, public area and Name, so that they need not be read again. */
+  trSerialize(input: { readonly object: KeyHandle | NvHandle }): Promise<Uint8Array> {
+    return this.#run.send((native) => native.trSerialize(input));
+  }
+
+  /** @throws RangeError unless a key was serialized. The caller answers for where the bytes were kept. */
+  keyFromSerialized(input: { readonly serialized: Uint8Array }): Promise<KeyHandle> {
+    return this.#run.send((native) => {
+      const object = native.trDeserialize<KeyHandle>(input);
+      try {
+        expectHandleType(native.trGetTpmHandle({ object }) >>> 24, [0x80, 0x81], 'an object');
+      } catch (error) {
+        native.trClose({ object });
+        throw error;
+      }
+      return object;
+    });
+  }
+
+  /** Forgets the ESYS object. What is in the TPM stays: for a loaded object or session use `release`. */
+  trClose(input: { readonly object: KeyHandle | NvHandle }): Promise<void> {
+    return this.#run.send((native) => native.trClose(input));
+  }
+
+  /** The authValue ESYS uses for the entity from now on; it is not changed in the TPM. Wipe `authValue` after use. */
+  trSetAuth(input: { readonly object: EntityHandle; readonly authValue: Uint8Array }): Promise<void> {
+    return this.#run.send((native) => native.trSetAuth(input));
+  }
+
+  trGetName(input: { readonly object: Resource }): Promise<Uint8Array> {
+    return this.#run.send((native) => native.trGetName(input));
+  }
+
+  /** The TPM's own handle. */
+  trGetTpmHandle(input: { readonly object: Resource }): Promise<number> {
+    return this.#run.send((native) => native.trGetTpmHandle(input));
+  }
+}
+
+/** TPM_HT, the first byte of a TPM handle (Part 2, 7.2). */
+function expectHandleType(type: number | undefined, allowed: readonly number[], what: string): void {
+  if (type === undefined || !allowed.includes(type)) throw new RangeError(`the handle is not that of ${what}`);
+}

@@ -1,0 +1,84 @@
+/** Whether a key made a signature, in the form that the signature has. Pure. */
+import { constants, type KeyObject, verify } from 'node:crypto';
+import { bigEndian, concat, padStart } from '../bytes/bytes.ts';
+import { curveByJwk, hashAlgorithm } from '../tpm/structures/algorithms.ts';
+import type { EccSignature, TpmtSignature } from '../tpm/structures/signature.ts';
+
+/** Whether `signature` verifies in its form, which is the key's. */
+export function isSignature(key: KeyObject, data: Uint8Array, signature: TpmtSignature): boolean {
+  try {
+    return verifies(key, data, signature);
+  } catch {
+    // OpenSSL throws at what it does not do at all, such as RSA over SM3.
+    return false;
+  }
+}
+
+function verifies(key: KeyObject, data: Uint8Array, signature: TpmtSignature): boolean {
+  const hash = 'hash' in signature ? hashAlgorithm(signature.hash)?.name : undefined;
+  if (hash === undefined) return false;
+  const type = key.asymmetricKeyType;
+  switch (signature.sigAlg) {
+    case 'rsassa':
+      return type === 'rsa' && verify(hash, data, { key, padding: constants.RSA_PKCS1_PADDING }, signature.sig);
+    case 'rsapss': {
+      // TPMs differ in salt length (Part 1, B.7): any length, but the hash of the scheme.
+      const { RSA_PKCS1_PSS_PADDING: padding, RSA_PSS_SALTLEN_AUTO: saltLength } = constants;
+      return type === 'rsa' && verify(hash, data, { key, padding, saltLength }, signature.sig);
+    }
+    case 'ecdsa': {
+      const raw = rawEcdsa(key, signature);
+      return raw !== undefined && verify(hash, data, { key, dsaEncoding: 'ieee-p1363' }, raw);
+    }
+    default:
+      return false;
+  }
+}
+
+/** r ‖ s at field width; undefined when one is zero or longer than the field. */
+function rawEcdsa(key: KeyObject, { signatureR, signatureS }: EccSignature): Uint8Array | undefined {
+  const width = coordinateBytes(key);
+  if (width === undefined || signatureR.length > width || signatureS.length > width) return undefined;
+  if (bigEndian(signatureR) === 0n || bigEndian(signatureS) === 0n) return undefined;
+  const [r, s] = [padStart(signatureR, width), padStart(signatureS, width)];
+  return r === undefined || s === undefined ? undefined : concat(r, s);
+}
+
+function coordinateBytes(key: KeyObject): number | undefined {
+  if (key.asymmetricKeyType !== 'ec') return undefined;
+  return curveByJwk(key.export({ format: 'jwk' }).crv ?? '')?.coordinateBytes;
+}
+
+/** Sizes of the numbers in signatures by the keys that TPMs have, and what such a key is called. */
+const RSA_SIZES: ReadonlyMap<number, string> = new Map(
+  [128, 256, 384, 512].map((bytes) => [bytes, `RSA-${bytes * 8}`]),
+);
+const ECC_SIZES: readonly (readonly [bytes: number, curve: string])[] = [
+  [32, 'P-256'],
+  [48, 'P-384'],
+  [66, 'P-521'],
+];
+
+/** An ECDSA number is by so many octets shorter than the field once in 2^64 signatures. */
+const MAX_MISSING_BYTES = 8;
+
+/**
+ * The other key, of the same algorithm, that signatures of this size are by; undefined for a signature of the key's size and for
+ * one of no key's.
+ */
+export function otherKeyOf(key: KeyObject, signature: TpmtSignature): string | undefined {
+  if (signature.sigAlg === 'rsassa' || signature.sigAlg === 'rsapss') {
+    const own = (key.asymmetricKeyDetails?.modulusLength ?? 0) / 8;
+    return signature.sig.length === own ? undefined : RSA_SIZES.get(signature.sig.length);
+  }
+  if (signature.sigAlg !== 'ecdsa') return undefined;
+  const sizes = [magnitudeBytes(signature.signatureR), magnitudeBytes(signature.signatureS)];
+  const fits = (bytes: number): boolean => sizes.every((size) => size <= bytes && size > bytes - MAX_MISSING_BYTES);
+  const [bytes, curve] = ECC_SIZES.find(([size]) => fits(size)) ?? [];
+  return bytes === coordinateBytes(key) ? undefined : curve;
+}
+
+function magnitudeBytes(number: Uint8Array): number {
+  const start = number.findIndex((octet) => octet !== 0);
+  return start < 0 ? 0 : number.length - start;
+}

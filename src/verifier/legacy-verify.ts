@@ -1,0 +1,155 @@
+/**
+ * The judge of spire-tpm-plugin's wire, shaped as that of our own (verify.ts) and as strict about both keys. There is no
+ * quote: nothing is learnt of what was booted, and nothing binds the secret to this server or its trust domain. Pure.
+ */
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { finished, type Pausable } from '../bytes/pausable.ts';
+import { decodeEkPem, type EkPem } from '../evidence/ek-pem.ts';
+import {
+  decodePluginPayload,
+  decodePluginResponse,
+  encodePluginChallenge,
+  type PluginPayload,
+} from '../evidence/legacy-messages.ts';
+import { NONCE_BYTES } from '../evidence/messages.ts';
+import { type Entropy, makeCredential } from '../tpm/make-credential.ts';
+import { publicAreaOf } from '../tpm/public-key.ts';
+import { encode } from '../tpm/structures/codec.ts';
+import { tpmtPublic } from '../tpm/structures/public.ts';
+import { ekTemplateNamed } from '../tpm/templates.ts';
+import { judgeAttestationKey } from './attestation-key.ts';
+import { judgeCreation } from './creation.ts';
+import { admittedEndorsement, type ClaimedEk, claimedEndorsement, type TrustedEk } from './endorsement.ts';
+import {
+  type BegunExchange,
+  exactly,
+  isSecret,
+  judgeTime,
+  type PendingCredential,
+  provedKeys,
+  readMessage,
+  rejected,
+  requireMoment,
+  untrusted,
+} from './exchange.ts';
+import { selectors } from './identity.ts';
+import { judgeLinks, type LinkedKeys } from './linked-keys.ts';
+import { admitAgain, type OperatorLists } from './operator-lists.ts';
+import type { Policy } from './policy.ts';
+import { Findings, type ProvedKeys, type Trusted, type Untrusted } from './verdict.ts';
+
+/** The EK that this wire can name: a public key says nothing of attributes and policy, the template the rest. */
+const EK_TEMPLATE = 'L-1';
+const NOTE =
+  'wire: the agent speaks that of spire-tpm-plugin: no quote, so nothing is proved of what this machine booted';
+
+type Proxmox = PluginPayload['PVE'];
+
+/** @see begin of verify.ts */
+export function begin(...question: Parameters<typeof beginInSteps>): BegunExchange<PendingCredential> {
+  return finished(beginInSteps(...question));
+}
+
+/** @see beginInSteps of verify.ts. Nothing is remembered: each attestation key of this wire is a new one, and links nothing. */
+export function* beginInSteps(
+  payload: Uint8Array,
+  policy: Policy,
+  entropy: Entropy,
+  now: Date,
+  linked?: LinkedKeys,
+): Pausable<BegunExchange<PendingCredential>> {
+  requireMoment(now);
+  const findings = new Findings();
+  if (policy.wire !== 'spire-tpm-plugin') {
+    findings.add('evidence.wire', 'the agent speaks the wire of spire-tpm-plugin, which is not admitted here');
+    return rejected(findings);
+  }
+  const evidence = readMessage(() => readPayload(payload), 'evidence.malformed', findings);
+  if (evidence === undefined) return rejected(findings);
+
+  const claimed = claimedEk(evidence.ek, policy, findings);
+  const { Public, CreateData, CreateAttestation, CreateSignature } = evidence.ak;
+  const ak = judgeAttestationKey(Public, findings);
+  const creation = { creationData: CreateData, certifyInfo: CreateAttestation, signature: CreateSignature };
+  if (ak !== undefined) judgeCreation(ak, creation, findings);
+  if (claimed !== undefined && ak !== undefined) judgeLinks({ ek: claimed, ak }, policy, linked, findings);
+  // A chain costs more than all the rest, and what is refused anyway need not have a sound one.
+  if (!findings.none || claimed === undefined || ak === undefined) return rejected(findings);
+  const { certificate } = evidence.ek;
+  const ek = yield* admittedEndorsement(claimed, certificate === undefined ? [] : [certificate], policy, now, findings);
+  if (ek === undefined) return rejected(findings);
+
+  const random = exactly(entropy);
+  const secret = random(NONCE_BYTES);
+  const challenge = encodePluginChallenge(makeCredential(ek.publicArea, ak.name, secret, random, ek.key));
+  return {
+    outcome: 'challenged',
+    challenge,
+    pending: { policy, secret, ek: withNotes(ek, notesOf(evidence.pve)), ak, issuedAt: now, linked },
+  };
+}
+
+/** @see finish of verify.ts */
+export function finish(
+  pending: PendingCredential,
+  response: Uint8Array,
+  now: Date,
+  lists: OperatorLists = pending.policy,
+): Trusted<ProvedKeys> | Untrusted {
+  requireMoment(now);
+  const findings = new Findings();
+  findings.pubHash = pending.ek.pubHash;
+  const answer = readMessage(() => decodePluginResponse(response), 'response.malformed', findings);
+  if (answer === undefined) return untrusted(findings);
+  judgeTime(pending, now, findings);
+  const ek = admitAgain(pending.ek, pending.policy, lists, findings);
+  judgeLinks(pending, lists, pending.linked, findings);
+  if (!isSecret(pending, answer.Secret))
+    findings.add('credential.secret', 'the credential was not opened: no TPM holds both keys');
+  if (!findings.none || ek === undefined) return untrusted(findings);
+  const device = provedKeys({ ...pending, ek }, selectors(ek, 'credential-only'));
+  const { notes, overlooked } = ek;
+  return { verdict: 'trusted', device, notes: [...notes, NOTE], overlooked };
+}
+
+/** @throws MalformedError */
+function readPayload(payload: Uint8Array): {
+  readonly ek: EkPem;
+  readonly ak: PluginPayload['AK'];
+  readonly pve: Proxmox;
+} {
+  const { EK, AK, PVE } = decodePluginPayload(payload);
+  return { ek: decodeEkPem(EK), ak: AK, pve: PVE };
+}
+
+function withNotes(ek: TrustedEk, notes: readonly string[]): TrustedEk {
+  return { ...ek, notes: [...ek.notes, ...notes] };
+}
+
+/** Its own server asks a hypervisor whether that is so. Here it decides nothing and is in no selector. */
+function notesOf(pve: Proxmox): readonly string[] {
+  if (pve === null || pve === undefined) return [];
+  const { cuid, uuid, vmid } = pve;
+  return [`wire: the agent calls itself VM ${vmid} (${uuid}) of Proxmox cluster ${cuid}: nothing proves that`];
+}
+
+/** The whole public area is the template's with this key; a credential for any other the TPM will not open. */
+function claimedEk({ publicKey }: EkPem, policy: Policy, findings: Findings): ClaimedEk | undefined {
+  const key = readKey(publicKey);
+  const publicArea = key === undefined ? undefined : publicAreaOf(key, ekTemplateNamed(EK_TEMPLATE).publicArea);
+  if (publicArea === undefined) {
+    findings.add('ek.template', `the endorsement key is none of template ${EK_TEMPLATE}, all that this wire can name`);
+    return undefined;
+  }
+  return claimedEndorsement(encode(tpmtPublic, publicArea), policy, findings);
+}
+
+function readKey(spki: Uint8Array): KeyObject | undefined {
+  try {
+    const key = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
+    return key.asymmetricKeyType === 'rsa' ? key : undefined;
+  } catch {
+    // OpenSSL says in no form that is stable what it does not like about the bytes.
+    return undefined;
+  }
+}

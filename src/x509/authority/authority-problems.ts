@@ -1,0 +1,276 @@
+/** What is wrong, or worth knowing, with the certificates that are to be anchors for endorsement certificates. */
+
+import { finished } from '../../bytes/pausable.ts';
+import type { Certificate, Oddity } from '../certificate.ts';
+import { groupBySubject } from '../file/trust-store.ts';
+import { KEY_PURPOSE } from '../object-identifiers.ts';
+import { authorityProblems, describe, signatureProblem } from '../path/path-rules.ts';
+import { describeSignature, unsoundness } from '../signature-algorithm.ts';
+import { keyHash, weakness } from '../subject-public-key.ts';
+import { authorityKind, tellingAuthorities } from './authority-kinds.ts';
+import { mayBeKeyOf, selfSignature } from './authority-report.ts';
+
+/** `error`: nothing can rest on it. `warning`: it works, and not as meant. `remark`: nothing is to be done. */
+export type Severity = 'error' | 'warning' | 'remark';
+
+interface Kind {
+  readonly severity: Severity;
+  readonly remedy: string;
+}
+
+const FETCH = 'Get the certificate again from the manufacturer.';
+
+/** Codes are stable. */
+export type AuthorityProblemCode =
+  | 'unreadable'
+  | 'file_unusable'
+  | 'expired'
+  | 'not_yet_valid'
+  | 'not_a_ca'
+  | 'missing_key_cert_sign'
+  | 'weak_key'
+  | 'unknown_critical_extension'
+  | 'eku'
+  | 'bad_self_signature'
+  | 'expires_soon'
+  | 'weak_signature'
+  | 'unsupported_signature'
+  | 'same_authority'
+  | 'software_with_hardware'
+  | 'cloud_with_hardware'
+  | 'unknown_authority'
+  | 'software_authority'
+  | 'cloud_authority'
+  | 'weak_self_signature'
+  | 'issuer_present'
+  | 'same_file'
+  | 'folder_left_out';
+
+export const AUTHORITY_PROBLEMS: Readonly<Record<AuthorityProblemCode, Kind>> = {
+  unreadable: { severity: 'error', remedy: 'Remove it, or get the certificate again: the server leaves it out.' },
+  file_unusable: { severity: 'error', remedy: 'Correct or remove it: the server refuses the whole ca_path for it.' },
+  expired: { severity: 'error', remedy: 'Remove it; CAs past their end are never accepted.' },
+  not_yet_valid: { severity: 'error', remedy: 'Set the clock right, or wait.' },
+  not_a_ca: { severity: 'error', remedy: 'Remove it, and add the CA that issued it; machines are listed by hash.' },
+  missing_key_cert_sign: { severity: 'error', remedy: 'Remove it; it may not issue certificates.' },
+  weak_key: { severity: 'error', remedy: 'Remove it; list TPMs of this CA by hash.' },
+  unknown_critical_extension: { severity: 'error', remedy: 'Remove it; list TPMs of this CA by hash.' },
+  eku: { severity: 'error', remedy: 'Remove it; it issues no endorsement certificates.' },
+  bad_self_signature: { severity: 'error', remedy: `Distrust where it came from. ${FETCH}` },
+  expires_soon: { severity: 'warning', remedy: 'Look for its successor.' },
+  weak_signature: {
+    severity: 'warning',
+    remedy: 'Trust the key only if you know it from elsewhere; compare its hash.',
+  },
+  unsupported_signature: { severity: 'warning', remedy: 'Compare the hash of its key with what its maker publishes.' },
+  same_authority: { severity: 'warning', remedy: 'Either will do, and both may stay: the key is the same.' },
+  software_with_hardware: {
+    severity: 'warning',
+    remedy: 'Remove it where hardware is meant: its key can certify any machine as any maker’s.',
+  },
+  cloud_with_hardware: {
+    severity: 'warning',
+    remedy: 'Remove it unless machines of that cloud, all customers’ included, are meant.',
+  },
+  unknown_authority: {
+    severity: 'warning',
+    remedy: 'Remove it unless you know that this CA certifies TPMs; CAs of the web do not.',
+  },
+  software_authority: { severity: 'remark', remedy: 'Use it for tests only.' },
+  cloud_authority: { severity: 'remark', remedy: 'It certifies the machines of all customers of that cloud.' },
+  weak_self_signature: { severity: 'remark', remedy: 'None; the signature of an anchor on itself is not looked at.' },
+  issuer_present: { severity: 'remark', remedy: 'None; each of the two suffices.' },
+  same_file: { severity: 'remark', remedy: 'None; it counts once.' },
+  folder_left_out: { severity: 'remark', remedy: 'Move its files up: folders in ca_path are not looked into.' },
+};
+
+export interface AuthorityProblem extends Kind {
+  /** `ca.pem`, or `ca.pem:12` for what could not be read there. */
+  readonly file: string;
+  /** Of the certificate; null where there is none. */
+  readonly fingerprint: string | null;
+  readonly code: AuthorityProblemCode;
+  readonly message: string;
+}
+
+/** A certificate with the files that hold it. */
+export interface StoredAuthority {
+  readonly certificate: Certificate;
+  readonly files: readonly string[];
+}
+
+export interface Fault {
+  readonly code: AuthorityProblemCode;
+  readonly message: string;
+}
+
+/** An end nearer than this is said beforehand. */
+const SOON_MS = 90 * 24 * 60 * 60 * 1000;
+
+/** Most issuers of one certificate that are looked at: look-alikes cost a signature check each. */
+const MAX_ISSUERS = 16;
+
+/** @param remedy where there is a better one than the code has */
+export function authorityProblem(
+  code: AuthorityProblemCode,
+  file: string,
+  message: string,
+  remedy: string = AUTHORITY_PROBLEMS[code].remedy,
+): AuthorityProblem {
+  return { file, fingerprint: null, code, ...AUTHORITY_PROBLEMS[code], message, remedy };
+}
+
+/** In the order of the certificates, all of each before the next. @throws {TypeError} when `now` is no moment. */
+export function judgeAuthorities(authorities: readonly StoredAuthority[], now: Date): readonly AuthorityProblem[] {
+  // Every comparison with such a date is false, which would let anything pass as valid.
+  if (Number.isNaN(now.getTime())) throw new TypeError('now is an invalid date');
+  const store = authorities.map(({ certificate }) => certificate);
+  const bySubject = groupBySubject(store);
+  const withHardware = store.some((certificate) => authorityKind(certificate) === 'hardware');
+  const preferred = preferredOfEach(bySubject, now);
+  const known = finished(tellingAuthorities(store));
+  return authorities.flatMap(({ certificate, files }) =>
+    [
+      ...authorityFaults(certificate, now),
+      ...endProblems(certificate, now),
+      ...signatureProblems(certificate),
+      ...twinProblems(certificate, preferred),
+      ...kindProblems(certificate, withHardware),
+      ...(known.has(certificate) ? [] : [unknownAuthority(certificate)]),
+      ...issuerProblems(certificate, bySubject.get(certificate.issuer.canonical) ?? []),
+      ...fileProblems(certificate, files),
+    ].map(
+      ({ code, message }): AuthorityProblem => ({
+        ...authorityProblem(code, files[0] ?? '', message),
+        fingerprint: certificate.fingerprint,
+      }),
+    ),
+  );
+}
+
+/** Why no endorsement certificate can be believed for this anchor, as the path rules have it; empty for a sound one. */
+export function authorityFaults(certificate: Certificate, now: Date): readonly Fault[] {
+  const faults = authorityProblems(certificate, { now, requireEku: KEY_PURPOSE.ekCertificate }).map(toFault);
+  const weak = weakness(certificate.subjectPublicKeyInfo.key);
+  if (weak !== undefined) faults.push({ code: 'weak_key', message: `${describe(certificate)} has ${weak}` });
+  else if (certificate.publicKey === undefined)
+    faults.push({ code: 'weak_key', message: `${describe(certificate)} has a key that is none` });
+  if (selfSignature(certificate) === 'bad') {
+    const message = `${describe(certificate)} says that it signed itself, and its key did not`;
+    faults.push({ code: 'bad_self_signature', message });
+  }
+  return faults;
+}
+
+function toFault({ code, message }: { readonly code: string; readonly message: string }): Fault {
+  if (!Object.hasOwn(AUTHORITY_PROBLEMS, code)) throw new RangeError(`no problem of an authority is called ${code}`);
+  return { code: code as AuthorityProblemCode, message };
+}
+
+function endProblems(certificate: Certificate, now: Date): readonly Fault[] {
+  const left = certificate.notAfter.getTime() - now.getTime();
+  if (left < 0 || left > SOON_MS) return [];
+  const message = `${describe(certificate)} expires at ${certificate.notAfter.toISOString()}`;
+  return [{ code: 'expires_soon', message }];
+}
+
+function signatureProblems(certificate: Certificate): readonly Fault[] {
+  const unsound = unsoundness(certificate.signatureAlgorithm);
+  if (unsound === undefined) return [];
+  const message = `${describe(certificate)} is signed with ${describeSignature(certificate.signatureAlgorithm)}`;
+  return [{ code: selfSignature(certificate) === 'no' ? unsound : 'weak_self_signature', message }];
+}
+
+function kindProblems(certificate: Certificate, withHardware: boolean): readonly Fault[] {
+  const kind = authorityKind(certificate);
+  if (kind === undefined || kind === 'hardware') return [];
+  const tpms = kind === 'cloud' ? 'virtual TPMs of a cloud' : 'software TPMs';
+  if (!withHardware) return [{ code: `${kind}_authority`, message: `${describe(certificate)} certifies ${tpms}` }];
+  const message = `${describe(certificate)} certifies ${tpms}, and CAs of TPMs in hardware are beside it`;
+  return [{ code: `${kind}_with_hardware`, message }];
+}
+
+export function unknownAuthority(certificate: Certificate): Fault {
+  return { code: 'unknown_authority', message: `nothing in ${describe(certificate)} tells that it certifies TPMs` };
+}
+
+function issuerProblems(certificate: Certificate, named: readonly Certificate[]): readonly Fault[] {
+  if (selfSignature(certificate) !== 'no') return [];
+  const issuer = named
+    .filter(({ subjectKeyId }) => mayBeKeyOf(certificate.authorityKeyId, subjectKeyId))
+    .slice(0, MAX_ISSUERS)
+    .find((candidate) => signatureProblem(certificate, candidate) === undefined);
+  if (issuer === undefined) return [];
+  return [{ code: 'issuer_present', message: `${describe(certificate)} was issued by ${describe(issuer)}, also here` }];
+}
+
+function fileProblems(certificate: Certificate, files: readonly string[]): readonly Fault[] {
+  if (files.length < 2) return [];
+  return [{ code: 'same_file', message: `${describe(certificate)} is in ${files.join(', ')}` }];
+}
+
+function twinProblems(certificate: Certificate, preferred: ReadonlyMap<Certificate, Certificate>): readonly Fault[] {
+  const other = preferred.get(certificate);
+  if (other === undefined) return [];
+  const twin = `the certificate ${other.fingerprint}, ${reason(certificate, other)}`;
+  const message = `${describe(certificate)} is the same CA as ${twin}`;
+  return [{ code: 'same_authority', message }];
+}
+
+/** Encodings for which other software refuses a certificate, or takes another for the same one. */
+const REFUSED_ELSEWHERE: ReadonlySet<Oddity> = new Set([
+  'serial-nonminimal',
+  'serial-negative',
+  'RDN-SET-not-sorted',
+  'critical-FALSE-encoded',
+  'cA-FALSE-encoded',
+  'GeneralizedTime-before-2050',
+]);
+
+const refusals = ({ oddities }: Certificate): number => oddities.filter((one) => REFUSED_ELSEWHERE.has(one)).length;
+
+function reason(certificate: Certificate, other: Certificate): string {
+  if (refusals(other) < refusals(certificate)) return 'which other software reads, too';
+  return `which is valid until ${other.notAfter.toISOString()}`;
+}
+
+/** For each certificate with a better one of the same name and key: that one. */
+function preferredOfEach(
+  bySubject: ReadonlyMap<string, readonly Certificate[]>,
+  now: Date,
+): ReadonlyMap<Certificate, Certificate> {
+  const preferred = new Map<Certificate, Certificate>();
+  for (const named of bySubject.values()) {
+    if (named.length === 1) continue;
+    for (const same of groupByKey(named)) {
+      const [best, ...others] = same.length === 1 ? [] : sortedBest(same, now);
+      for (const other of others) if (best !== undefined) preferred.set(other, best);
+    }
+  }
+  return preferred;
+}
+
+function groupByKey(certificates: readonly Certificate[]): Iterable<readonly Certificate[]> {
+  const groups = new Map<string, Certificate[]>();
+  for (const certificate of certificates) {
+    const hash = keyHash(certificate.subjectPublicKeyInfo);
+    const group = groups.get(hash);
+    if (group === undefined) groups.set(hash, [certificate]);
+    else group.push(certificate);
+  }
+  return groups.values();
+}
+
+/** The best first, whatever the order of the files. */
+function sortedBest(certificates: readonly Certificate[], now: Date): readonly Certificate[] {
+  return certificates
+    .map((certificate) => ({ certificate, faults: authorityFaults(certificate, now).length }))
+    .sort(
+      ({ certificate: a, faults: faultsA }, { certificate: b, faults: faultsB }) =>
+        faultsA - faultsB ||
+        refusals(a) - refusals(b) ||
+        b.notAfter.getTime() - a.notAfter.getTime() ||
+        (a.fingerprint < b.fingerprint ? -1 : 1),
+    )
+    .map(({ certificate }) => certificate);
+}

@@ -1,0 +1,142 @@
+import { Buffer } from 'node:buffer';
+import { finished, type Pausable } from '../../bytes/pausable.ts';
+import { MAX_CERTIFICATE_BYTES } from '../certificate.ts';
+import { MAX_CRL_BYTES } from '../crl/crl.ts';
+import { MalformedCertificateError } from '../malformed-certificate.ts';
+
+/** Lines read between two pauses. */
+const LINES_PER_STEP = 256;
+
+/** Of the blocks that are read (RFC 7468 §5 to §9 and §13; RSA PUBLIC KEY is PKCS#1's). */
+export type PemLabel = 'CERTIFICATE' | 'X509 CRL' | 'PKCS7' | 'CMS' | 'PUBLIC KEY' | 'RSA PUBLIC KEY';
+
+/** As much as is read of a file of CAs. */
+const MAX_BUNDLE_BYTES = 16 * 1024 * 1024;
+
+const MAX_BYTES: Readonly<Record<PemLabel, number>> = {
+  CERTIFICATE: MAX_CERTIFICATE_BYTES,
+  'X509 CRL': MAX_CRL_BYTES,
+  PKCS7: MAX_BUNDLE_BYTES,
+  CMS: MAX_BUNDLE_BYTES,
+  'PUBLIC KEY': MAX_CERTIFICATE_BYTES,
+  'RSA PUBLIC KEY': MAX_CERTIFICATE_BYTES,
+};
+
+const BEGIN = '-----BEGIN ';
+const LINE_FEED = 0x0a;
+/** Longest that RFC 7468 knows, and more. */
+const MAX_LABEL_CHARS = 64;
+
+/**
+ * Whether the bytes are text with PEM in it. DER is none, whatever it holds or has behind it: who looks at such a file with
+ * another program is shown the certificate that it begins with, and must not be given another.
+ */
+export function looksLikePem(bytes: Uint8Array): boolean {
+  const [first, second = 0] = bytes;
+  // A SEQUENCE with a length of several octets; in no text does such an octet follow an ASCII character.
+  if (first === 0x30 && second >= 0x80 && second <= 0x84) return false;
+  return beginOf(view(bytes), 0) >= 0;
+}
+
+/** The next that stands at the beginning of a line, where alone a block begins; less than zero where there is none. */
+function beginOf(octets: Buffer, from: number): number {
+  let at = octets.indexOf(BEGIN, from);
+  while (at > 0 && octets[at - 1] !== LINE_FEED) at = octets.indexOf(BEGIN, at + BEGIN.length);
+  return at;
+}
+
+/** The labels in a text, each once, in the order met; empty for what is no PEM. */
+export function pemLabels(bytes: Uint8Array): readonly string[] {
+  if (!looksLikePem(bytes)) return [];
+  const labels = new Set<string>();
+  const octets = view(bytes);
+  for (let at = beginOf(octets, 0); at >= 0; at = beginOf(octets, at + BEGIN.length)) {
+    const line = octets.toString('latin1', at + BEGIN.length, at + BEGIN.length + MAX_LABEL_CHARS);
+    const [, label] = /^([\x20-\x7e]*?)-----/.exec(line) ?? [];
+    if (label !== undefined) labels.add(label);
+  }
+  return [...labels];
+}
+
+/** One block of a PEM text. */
+export interface PemBlock {
+  readonly label: PemLabel;
+  readonly der: Uint8Array;
+  /** Of its first line, counted from 1. */
+  readonly line: number;
+}
+
+/**
+ * Reads a text of blocks with the given labels (RFC 7468), explanations between them allowed. A block with another label is
+ * refused: a private key in a folder of CA certificates is a mistake that somebody should hear of.
+ *
+ * @throws {MalformedCertificateError} with the offset in characters.
+ */
+export function readPem(
+  bytes: Uint8Array,
+  first: PemLabel = 'CERTIFICATE',
+  ...others: readonly PemLabel[]
+): readonly PemBlock[] {
+  return finished(pemBlocks(bytes, first, ...others));
+}
+
+/** @throws as `readPem` */
+export function* pemBlocks(
+  bytes: Uint8Array,
+  first: PemLabel,
+  ...others: readonly PemLabel[]
+): Pausable<readonly PemBlock[]> {
+  const begins = new Map([first, ...others].map((label) => [`${BEGIN}${label}-----`, label]));
+  const text = view(bytes).toString('latin1');
+  const blocks: PemBlock[] = [];
+  let open: { label: PemLabel; line: number; offset: number; lines: string[]; characters: number } | undefined;
+  let line = 0;
+  for (let offset = 0, next = 0; offset <= text.length; offset = next) {
+    const lineEnd = text.indexOf('\n', offset);
+    next = lineEnd < 0 ? text.length + 1 : lineEnd + 1;
+    const raw = text.slice(offset, next - 1);
+    line++;
+    if (line % LINES_PER_STEP === 0) yield;
+    const fail = (reason: string): never => {
+      throw new MalformedCertificateError(`pem.line[${line}]`, offset, reason);
+    };
+    const content = raw.trimEnd();
+    if (content.startsWith('-----')) {
+      if (open === undefined) {
+        const label = begins.get(content);
+        if (label === undefined) fail(`expected "${[...begins.keys()].join('" or "')}", found "${shown(content)}"`);
+        else open = { label, line, offset, lines: [], characters: 0 };
+      } else {
+        const end = `-----END ${open.label}-----`;
+        if (content !== end) fail(`expected "${end}", found "${shown(content)}"`);
+        const der = base64Octets(open.lines.join('')) ?? fail('a block that is not base64');
+        blocks.push({ label: open.label, der, line: open.line });
+        open = undefined;
+      }
+    } else if (open !== undefined) {
+      const base64 = content.trimStart();
+      open.lines.push(base64);
+      open.characters += base64.length;
+      // Base64 of the largest, with as many line ends as characters to a line allow.
+      if (open.characters > MAX_BYTES[open.label] * 2) fail(`a block longer than any ${open.label}`);
+    }
+  }
+  if (open !== undefined) throw new MalformedCertificateError(`pem.line[${open.line}]`, open.offset, 'is not ended');
+  return blocks;
+}
+
+/** The octets of a block's text without its white space; undefined where that is not base64. */
+export function base64Octets(text: string): Uint8Array | undefined {
+  const der = Buffer.from(text, 'base64');
+  // Node skips over what is not base64; writing it back shows whether there was any.
+  if (text === '' || der.toString('base64') !== text) return undefined;
+  return new Uint8Array(der.buffer, der.byteOffset, der.byteLength);
+}
+
+function view(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function shown(line: string): string {
+  return line.slice(0, 64).replace(/[^\x20-\x7e]/g, '?');
+}

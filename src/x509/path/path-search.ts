@@ -1,0 +1,191 @@
+import type { Pausable } from '../../bytes/pausable.ts';
+import type { Certificate } from '../certificate.ts';
+import { intersection, type Period, steadyPeriod } from '../validity.ts';
+import { type Candidate, IssuerGraph, isSameAuthority } from './issuer-graph.ts';
+import type { PathQuestion } from './path.ts';
+import { FurthestFailure, type PathFailure } from './path-failure.ts';
+import { RevocationCheck } from './path-revocation.ts';
+import { authorityProblems, type PathProblem, pathLengthProblems, rocaProblems } from './path-rules.ts';
+import { type CheckPurpose, SignatureChecks, STEP_COST } from './signature-checks.ts';
+
+/** Most certificates in a path, leaf and anchor included. The longest in the field has seven. */
+const MAX_PATH = 10;
+
+type Path = readonly Certificate[];
+
+/**
+ * The search for one path. It goes from the anchors down: a CA's key is used only after a chain of signatures leads from
+ * an anchor to that CA. So a sender who made all of its CAs itself costs the checks with the anchors' keys and no others.
+ * It may pause before each check: a few of them take as long as a whole attestation.
+ */
+export class PathSearch {
+  readonly #question: PathQuestion;
+  readonly #graph: IssuerGraph;
+  readonly #checks: SignatureChecks;
+  readonly #revocation: RevocationCheck;
+  /** Of each CA that was reached: other branches lead to it again. */
+  readonly #problems: { readonly [Kind in 'anchor' | 'other']: Map<Certificate, readonly PathProblem[]> } = {
+    anchor: new Map(),
+    other: new Map(),
+  };
+  /** For each certificate the sound issuers that signed it, all of them at or below an anchor. */
+  readonly #signers: Map<Certificate, Set<Certificate>> = new Map();
+  /** Every certificate whose validity had a part in the search. */
+  readonly #tried: Set<Certificate>;
+  #gaveUp = false;
+
+  constructor(question: PathQuestion) {
+    this.#question = question;
+    this.#graph = new IssuerGraph(question.leaf, question.intermediates, question.anchors);
+    this.#checks = question.checks ?? new SignatureChecks();
+    this.#revocation = new RevocationCheck(question.revocation, question.now, question.anchors);
+    this.#tried = new Set(this.#graph.reachable);
+  }
+
+  /** A path, leaf first and anchor last, in which all holds; the shortest are looked for first. */
+  *find(): Pausable<Path | undefined> {
+    for (const subject of this.#graph.reachable) {
+      for (const candidate of this.#graph.issuersOf(subject)) {
+        if (!candidate.isAnchor || !(yield* this.#holds(subject, candidate))) continue;
+        yield* this.#descendFrom(subject);
+        const chain = yield* this.#climb([this.#question.leaf]);
+        if (chain !== undefined) return chain;
+      }
+    }
+    return undefined;
+  }
+
+  /** Why there is no path, once `find` found none: the failure that came furthest. */
+  *tell(): Pausable<PathFailure> {
+    if (this.#gaveUp) {
+      // Nothing found before can be relied on to be the reason.
+      const message = 'gave up: checking the signatures of all CAs that share these names costs too much';
+      return { problems: [{ code: 'too_many_candidates', message }], path: [this.#question.leaf] };
+    }
+    const start: Path = [this.#question.leaf];
+    const furthest = new FurthestFailure();
+    yield* this.#follow(start, start, furthest, new Set());
+    return furthest.failure;
+  }
+
+  /** How long the answer holds. */
+  get steady(): Period {
+    return intersection(steadyPeriod([...this.#tried], this.#question.now), this.#revocation.steady);
+  }
+
+  /** What a chain leaves open, one sentence each. */
+  openOf(chain: Path): readonly string[] {
+    return this.#revocation.openOf(chain);
+  }
+
+  /** Finds out what a certificate signed that an anchor vouches for, and what that signed in turn. */
+  *#descendFrom(top: Certificate): Pausable<void> {
+    const vouched = new Set([top]);
+    for (const issuer of vouched) {
+      for (const subject of this.#graph.subjectsOf(issuer))
+        if (yield* this.#holds(subject, { issuer, isAnchor: false })) vouched.add(subject);
+    }
+  }
+
+  /** Whether the issuer is sound and signed the subject; remembered when it is so. */
+  *#holds(subject: Certificate, candidate: Candidate): Pausable<boolean> {
+    const { issuer } = candidate;
+    const signers = this.#signers.get(subject) ?? new Set();
+    this.#signers.set(subject, signers);
+    if (signers.has(issuer)) return true;
+    this.#tried.add(issuer);
+    if (this.#problemsOf(candidate).length > 0) return false;
+    yield;
+    const problem = this.#signatureProblem(subject, issuer, 'search');
+    if (problem === 'unaffordable') this.#gaveUp = true;
+    if (problem !== undefined) return false;
+    signers.add(issuer);
+    return true;
+  }
+
+  /** Continues a path, leaf first, over links that hold. */
+  *#climb(path: Path): Pausable<Path | undefined> {
+    const subject = path.at(-1) as Certificate;
+    const signers = this.#signers.get(subject);
+    if (path.length === MAX_PATH || signers === undefined) return undefined;
+    for (const { issuer, isAnchor } of this.#graph.issuersOf(subject)) {
+      if (!signers.has(issuer) || isIn(path, issuer) || pathLengthProblems(issuer, path).length > 0) continue;
+      if (!this.#checks.spend(STEP_COST, 'search')) {
+        this.#gaveUp = true;
+        return undefined;
+      }
+      const extended = [...path, issuer];
+      // Of a whole path alone (RFC 5280 §6.3.3 (f)): long lists, and many, would else be looked at for each CA that
+      // somebody made under the name of theirs.
+      if (isAnchor && this.#revocation.problems(extended).length === 0) return extended;
+      yield;
+      const chain = isAnchor ? undefined : yield* this.#climb(extended);
+      if (chain !== undefined) return chain;
+    }
+    return undefined;
+  }
+
+  /**
+   * Continues a path, leaf first, to tell where it fails. A link that the budget does not let it check is taken to hold:
+   * nothing is trusted for that.
+   *
+   * @param sure the path as far as its links were checked
+   */
+  *#follow(path: Path, sure: Path, furthest: FurthestFailure, visited: Set<Certificate>): Pausable<void> {
+    const subject = path.at(-1) as Certificate;
+    const candidates = this.#graph.issuersOf(subject).filter(({ issuer }) => !isIn(path, issuer));
+    if (candidates.length === 0) furthest.noteMissing(subject, path.length, sure);
+    for (const candidate of candidates) {
+      const { issuer, isAnchor } = candidate;
+      if (path.length === MAX_PATH) {
+        const message = `no anchor within ${MAX_PATH} certificates`;
+        furthest.note([0, path.length, 1], { problems: [{ code: 'too_deep', message }], path: sure });
+        return;
+      }
+      yield;
+      const unsigned = this.#signatureProblem(subject, issuer, 'telling');
+      if (unsigned !== undefined && unsigned !== 'unaffordable') {
+        furthest.note([0, path.length, 1], { problems: [unsigned], path: sure });
+        continue;
+      }
+      const extended = [...path, issuer];
+      const held = unsigned === undefined && sure.length === path.length ? extended : sure;
+      const problems = [...this.#problemsOf(candidate), ...pathLengthProblems(issuer, path)];
+      if (problems.length > 0) {
+        furthest.note([isAnchor ? 1 : 0, extended.length, 1], { problems, path: held });
+      } else if (isAnchor) {
+        const revoked = this.#revocation.problems(extended);
+        furthest.note([1, extended.length, 1], { problems: revoked, path: held });
+      } else if (!visited.has(issuer)) {
+        visited.add(issuer);
+        yield* this.#follow(extended, held, furthest, visited);
+      }
+    }
+  }
+
+  #signatureProblem(
+    subject: Certificate,
+    issuer: Certificate,
+    purpose: CheckPurpose,
+  ): PathProblem | undefined | 'unaffordable' {
+    const { leaf, cache } = this.#question;
+    // The leaf is new nearly always, and looking it up costs its hash.
+    const isKnown = (): boolean => subject !== leaf && cache?.isSigned(subject, issuer) === true;
+    return this.#checks.problem(subject, issuer, this.#question, purpose, isKnown);
+  }
+
+  #problemsOf({ issuer, isAnchor }: Candidate): readonly PathProblem[] {
+    const memory = this.#problems[isAnchor ? 'anchor' : 'other'];
+    const known = memory.get(issuer);
+    if (known !== undefined) return known;
+    const problems = authorityProblems(issuer, this.#question);
+    // An anchor was chosen by somebody, key and all.
+    if (!isAnchor) problems.push(...rocaProblems(issuer));
+    memory.set(issuer, problems);
+    return problems;
+  }
+}
+
+function isIn(path: Path, issuer: Certificate): boolean {
+  return path.some((earlier) => isSameAuthority(earlier, issuer));
+}

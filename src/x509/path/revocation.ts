@@ -1,0 +1,200 @@
+import { Buffer } from 'node:buffer';
+import { finished, type Pausable } from '../../bytes/pausable.ts';
+import type { Certificate } from '../certificate.ts';
+import { type CertificateRevocationList, readCrl } from '../crl/crl.ts';
+import { isNamedBy } from '../crl/crl-scope.ts';
+import { contentsOf, type FileContents, type TrustStoreFile, type TrustStoreProblem } from '../file/trust-store.ts';
+import { formatName } from '../name.ts';
+import { describeSignature, unsoundness } from '../signature-algorithm.ts';
+import type { Period } from '../validity.ts';
+import { describe, type PathProblem, signatureProblemOf } from './path-rules.ts';
+
+/** Revocation lists from wherever they are: each counts for what the key that signed it may say. */
+export interface CrlSet {
+  readonly lists: readonly CertificateRevocationList[];
+  /** By the canonical form of their issuer, newest first: one name may have any number of keys and lists. */
+  readonly byIssuer: ReadonlyMap<string, readonly CertificateRevocationList[]>;
+  /** Whether `issuer` made the signature on a list of the set. Found out once for each key, and remembered. */
+  signatureProblem(list: CertificateRevocationList, issuer: Certificate): PathProblem | undefined;
+}
+
+/** What the lists say of one certificate. */
+export type RevocationStatus =
+  /** Not revoked, throughout this period. */
+  | { readonly status: 'good'; readonly steady: Period }
+  | {
+      readonly status: 'revoked';
+      readonly at: Date;
+      /** As `Revocation` of a list has it. */
+      readonly reason: string | undefined;
+    }
+  /** No list can be relied upon to say; `why` is for people. */
+  | { readonly status: 'unknown'; readonly why: string };
+
+/** Reads revocation lists: each file one in DER or any number of PEM blocks. */
+export function crlsFrom(files: readonly TrustStoreFile[]): {
+  readonly crls: CrlSet;
+  readonly problems: readonly TrustStoreProblem[];
+} {
+  const contents = files.map((file) => finished(listsIn(file)));
+  return { crls: crlsIn(contents), problems: contents.flatMap(({ problems }) => problems) };
+}
+
+export function listsIn(file: TrustStoreFile): Pausable<FileContents<CertificateRevocationList>> {
+  return contentsOf(file, 'X509 CRL', readCrl);
+}
+
+/** The same list twice counts once. */
+export function crlsIn(contents: readonly FileContents<CertificateRevocationList>[]): CrlSet {
+  const lists = contents.flatMap(({ items }) => items.map((list) => [list.fingerprint, list] as const));
+  return crlSetOf([...new Map(lists).values()]);
+}
+
+/** Most keys of one name whose verdict on a list is remembered. */
+const MAX_REMEMBERED = 16;
+
+export function crlSetOf(lists: readonly CertificateRevocationList[]): CrlSet {
+  const byIssuer = new Map<string, CertificateRevocationList[]>();
+  for (const list of [...lists].sort((a, b) => b.thisUpdate.getTime() - a.thisUpdate.getTime())) {
+    const group = byIssuer.get(list.issuer.canonical);
+    if (group === undefined) byIssuer.set(list.issuer.canonical, [list]);
+    else group.push(list);
+  }
+  const verdicts = new WeakMap<CertificateRevocationList, Map<string, PathProblem | undefined>>();
+  return {
+    lists,
+    byIssuer,
+    signatureProblem(list: CertificateRevocationList, issuer: Certificate): PathProblem | undefined {
+      const ofList = verdicts.get(list) ?? new Map<string, PathProblem | undefined>();
+      verdicts.set(list, ofList);
+      // By the key and not by the certificate, which is read anew for each device that sends it along. As certified:
+      // what a key is restricted to counts.
+      const key = Buffer.from(issuer.subjectPublicKeyInfo.der).toString('latin1');
+      if (!ofList.has(key)) {
+        if (ofList.size === MAX_REMEMBERED) ofList.clear();
+        // SHA-1 is weak for who would have a list believed; what is found in it is the worse of the two.
+        const allowSha1 = { allowSha1: true };
+        ofList.set(
+          key,
+          signatureProblemOf(list, () => describeList(list), issuer, allowSha1),
+        );
+      }
+      return ofList.get(key);
+    },
+  };
+}
+
+/**
+ * What is known of a certificate's revocation, `issuer` being the one above it in a path that holds (RFC 5280 §6.3), and
+ * `above` the CAs above that one.
+ *
+ * The issuer's very key must have signed a list: a name may have several keys, and who holds another has no say. Any such
+ * list that names the certificate revokes it, be it stale, not begun, one of a part, or weakly signed: a hold that was
+ * released is over when the lists with it are taken away. Otherwise the newest list that is current, complete and soundly
+ * signed by an issuer that may sign lists says that the certificate is good.
+ *
+ * An indirect list of a CA further up revokes what it names by issuer and number: that CA could withdraw the issuer as well.
+ * It says that a certificate is good only where the certificate names the list as its own (§6.3.3 (b)).
+ *
+ * @throws {TypeError} when `now` is no moment, or the certificate is of another issuer.
+ */
+export function revocationOf(
+  certificate: Certificate,
+  issuer: Certificate,
+  crls: CrlSet,
+  now: Date,
+  above: readonly Certificate[] = [],
+): RevocationStatus {
+  // Every comparison with such a date is false.
+  if (Number.isNaN(now.getTime())) throw new TypeError('now is an invalid date');
+  // Serial numbers mean nothing beside another issuer's list.
+  if (certificate.issuer.canonical !== issuer.subject.canonical) {
+    throw new TypeError(`${describe(certificate)} is not of the issuer ${describe(issuer)}`);
+  }
+  const named = crls.byIssuer.get(issuer.subject.canonical) ?? [];
+  const problems = new Map(named.map((list) => [list, crls.signatureProblem(list, issuer)]));
+  const signed = named.filter((list) => problems.get(list) === undefined);
+  const indirect = above.flatMap((ca) => indirectLists(ca, crls));
+  for (const list of [...signed, ...indirect]) {
+    const found = list.speaksForOthers ? undefined : list.find(certificate.serial, certificate.issuer.canonical);
+    if (found !== undefined) return { status: 'revoked', ...found };
+  }
+  const mayNotSign = issuer.keyUsage?.has('cRLSign') === false;
+  const own = mayNotSign ? [] : signed.filter((list) => faultOf(list) === undefined);
+  const theirs = [issuer, ...above]
+    .filter((ca) => ca.keyUsage?.has('cRLSign') !== false)
+    .flatMap((ca) => indirectLists(ca, crls));
+  const usable = [...own, ...theirs.filter((list) => isWholeFor(certificate, list))].sort(
+    (a, b) => startOf(b) - startOf(a),
+  );
+  const deciding = usable.find((list) => isCurrent(list, now));
+  if (deciding !== undefined) return { status: 'good', steady: steadyOf(deciding, usable, now) };
+  if (usable.length === 0 && named.length === 0) return unknown(`no revocation list of ${describe(issuer)} is known`);
+  if (usable.length === 0 && signed.length === 0) return unknown(mostTelling([...problems.values()]));
+  if (usable.length === 0 && mayNotSign) return unknown(`${describe(issuer)} may not sign revocation lists`);
+  return unknown(whyNone(usable, signed, now));
+}
+
+/** Those of a CA, signed by its very key. */
+function indirectLists(ca: Certificate, crls: CrlSet): readonly CertificateRevocationList[] {
+  const named = crls.byIssuer.get(ca.subject.canonical) ?? [];
+  return named.filter((list) => list.scope.indirect && crls.signatureProblem(list, ca) === undefined);
+}
+
+/** Whether an indirect list would name the certificate, were it revoked. */
+function isWholeFor({ extensions }: Certificate, list: CertificateRevocationList): boolean {
+  const isSound = unsoundness(list.signatureAlgorithm) === undefined && list.unusableForNamers === undefined;
+  return isSound && isNamedBy(extensions, list.scope, list.issuer);
+}
+
+const unknown = (why: string): RevocationStatus => ({ status: 'unknown', why });
+
+const startOf = ({ thisUpdate }: CertificateRevocationList): number => thisUpdate.getTime();
+/** A list that does not say when the next one comes ends as it begins. */
+const endOf = ({ thisUpdate, nextUpdate = thisUpdate }: CertificateRevocationList): number => nextUpdate.getTime();
+
+function isCurrent(list: CertificateRevocationList, now: Date): boolean {
+  return startOf(list) <= now.getTime() && now.getTime() <= endOf(list);
+}
+
+/** While the list is current, and up to the moment at which another one begins. */
+function steadyOf(
+  deciding: CertificateRevocationList,
+  usable: readonly CertificateRevocationList[],
+  now: Date,
+): Period {
+  const starts = usable.map(startOf).filter((start) => start > now.getTime());
+  return { from: startOf(deciding), until: Math.min(endOf(deciding), ...starts.map((start) => start - 1)) };
+}
+
+/** Why a list does not say that a certificate is good; undefined for one that does. */
+function faultOf({ unusable, signatureAlgorithm }: CertificateRevocationList): string | undefined {
+  if (unsoundness(signatureAlgorithm) === undefined) return unusable;
+  return `is signed with ${describeSignature(signatureAlgorithm)}`;
+}
+
+/** That a list is another key's goes without saying where there is one whose signature has some other fault. */
+function mostTelling(problems: readonly (PathProblem | undefined)[]): string {
+  const told = problems.filter((problem) => problem !== undefined);
+  return (told.find(({ code }) => code !== 'bad_signature') ?? told[0])?.message ?? '';
+}
+
+/** `usable` and `signed` newest first, none of the former current. */
+function whyNone(
+  usable: readonly CertificateRevocationList[],
+  signed: readonly CertificateRevocationList[],
+  now: Date,
+): string {
+  const latest = usable.find((list) => startOf(list) <= now.getTime());
+  if (latest !== undefined) return `${describeList(latest)} ended at ${new Date(endOf(latest)).toISOString()}`;
+  const next = usable.at(-1);
+  if (next !== undefined) return `${describeList(next)} is not valid before ${next.thisUpdate.toISOString()}`;
+  const [newest] = signed;
+  return newest === undefined ? '' : `${describeList(newest)} ${faultOf(newest)}`;
+}
+
+/** For people: `revocation list 029d of "C=US, …"`. */
+function describeList({ number, issuer }: CertificateRevocationList): string {
+  const which = number === undefined ? '' : ` ${number}`;
+  return `revocation list${which} of "${formatName(issuer)}"`;
+}
