@@ -26,7 +26,9 @@ const { engines } = JSON.parse(readFileSync(new URL('../package.json', import.me
 // Issuing libraries belong to test PKIs and the CLI; a process that runs for months carries what it uses.
 const ISSUING = [/node_modules\/@peculiar\/x509\//, /node_modules\/pkijs\//];
 // A verifier judges bytes. It never opens a TPM, so a flaw in native code cannot be one in the judge.
-const NATIVE = [/(^|\/)src\/tpm\/native\.ts$/, /\.node$/];
+const NATIVE = [/(^|\/)src\/tpm\/device\/native\.ts$/, /\.node$/];
+// What operators run attacks nobody, and starts no software TPM.
+const ATTACKING = [/(^|\/)src\/(testing|cli\/demo)\//];
 
 /**
  * One executable: its entry point, its file, whether SPIRE runs it, and patterns of input files that must not be in it.
@@ -35,7 +37,8 @@ const NATIVE = [/(^|\/)src\/tpm\/native\.ts$/, /\.node$/];
 
 /** @type {Executable[]} */
 export const EXECUTABLES = [
-  { entry: 'src/cli/main.ts', outfile: 'dist/bin/tpm-attestor.cjs', plugin: false, forbidden: [] },
+  { entry: 'src/cli/main.ts', outfile: 'dist/bin/tpm-attestor.cjs', plugin: false, forbidden: ATTACKING },
+  { entry: 'src/cli/demo/main.ts', outfile: 'dist/bin/tpm-attestor-demo.cjs', plugin: false, forbidden: [] },
   { entry: 'src/agent-plugin/main.ts', outfile: 'dist/bin/tpm-attestor-agent.cjs', plugin: true, forbidden: ISSUING },
   {
     entry: 'src/server-plugin/main.ts',

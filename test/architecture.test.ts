@@ -27,15 +27,33 @@ const VIOLATIONS: Readonly<Record<keyof typeof RULES, readonly [Readonly<Record<
   'a folder imports only from floors below it': [
     [{ 'src/evidence/a.ts': "import { b } from '../verifier/b.ts';" }, ':1 imports src/verifier/b.ts'],
     [{ 'src/agent/a.ts': "import type { B } from '../verifier/b.ts';" }, ':1 imports src/verifier/b.ts'],
-    [{ 'src/tpm/structures/a.ts': "\nexport * from '../tpm.ts';" }, ':2 imports src/tpm/device/tpm.ts'],
-    [{ 'src/x509/a.ts': "const b = await import('../spire/b.ts');" }, ':1 imports src/spire/b.ts'],
+    [{ 'src/x509/a.ts': "const b = await import('../evidence/b.ts');" }, ':1 imports src/evidence/b.ts'],
     [{ 'src/agent/a.ts': "let b: import('../cli/b.ts').B;" }, ':1 imports src/cli/b.ts'],
     [{ 'src/other/a.ts': '' }, ' stands on no floor'],
+  ],
+  'no folder imports what its place forbids': [
+    [{ 'src/tpm/structures/a.ts': "\nexport * from '../device/tpm.ts';" }, ':2 imports src/tpm/device/tpm.ts'],
+    [{ 'src/x509/path/a.ts': "import type { B } from '../ek/b.ts';" }, ':1 imports src/x509/ek/b.ts'],
+    [{ 'src/cli/terminal/a.ts': "import { b } from '../ek/b.ts';" }, ':1 imports src/cli/ek/b.ts'],
+  ],
+  'only demos, tests and benchmarks import src/testing': [
+    [{ 'src/cli/ek/a.ts': "import { b } from '../../testing/b.ts';" }, ':1 imports src/testing/b.ts'],
+    [{ 'src/agent/a.ts': "import type { B } from '../testing/b.ts';" }, ':1 imports src/testing/b.ts'],
+  ],
+  'no two folders import each other': [
+    [
+      {
+        'src/agent/wires/a.ts': "import { b } from '../b.ts';",
+        'src/agent/b.ts': '',
+        'src/agent/c.ts': "import type { A } from './wires/a.ts';",
+      },
+      ':1 imports src/agent/b.ts, and src/agent imports src/agent/wires',
+    ],
   ],
   'a pure file imports only pure files and pure modules': [
     [{ 'src/verifier/a.ts': "import 'node:fs';" }, ':1 imports node:fs'],
     [{ 'src/tpm/new.ts': "import { open } from 'fs';" }, ':1 imports fs'],
-    [{ 'src/x509/a.ts': "import { tpm } from '../tpm/tpm.ts';" }, ':1 imports src/tpm/device/tpm.ts'],
+    [{ 'src/x509/a.ts': "import { tpm } from '../tpm/device/tpm.ts';" }, ':1 imports src/tpm/device/tpm.ts'],
   ],
   'a pure file draws no randomness': [
     [{ 'src/evidence/a.ts': "import { createHash, randomBytes as r } from 'node:crypto';" }, ':1 takes randomBytes'],
@@ -58,7 +76,7 @@ const VIOLATIONS: Readonly<Record<keyof typeof RULES, readonly [Readonly<Record<
     [
       {
         'src/verifier/a.ts': "import '../tpm/b.ts';",
-        'src/tpm/b.ts': "export { c } from './native.ts';",
+        'src/tpm/b.ts': "export { c } from './device/native.ts';",
         [NATIVE]: 'process.dlopen(module, file);',
       },
       ' -> src/tpm/b.ts -> src/tpm/device/native.ts',
@@ -93,7 +111,7 @@ test('what only looks like a violation is none', () => {
     [NATIVE]: 'process.dlopen(module, file);',
     'src/verifier/a.ts': `
       import { createHash, type KeyObject } from 'node:crypto';
-      import type { Context } from '../tpm/native.ts';
+      import type { Context } from '../tpm/device/native.ts';
       import { encode } from '../tpm/structures/codec.ts';
       export function judge(now: number, process: { env: string }, { setTimeout: limit }: Options): Date {
         return quote.process.dlopen(new Date(now), Math.max(1), process.env, limit, Date.UTC(2026), quote.fetch());

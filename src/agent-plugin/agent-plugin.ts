@@ -6,6 +6,7 @@ import { isSoftwareTcti, tctiOrDevice, unusedTctiVariable } from '../agent/devic
 import { HierarchyPasswords } from '../agent/passwords/hierarchy-passwords.ts';
 import { remedyFor } from '../agent/remedy.ts';
 import { hex } from '../bytes/bytes.ts';
+import { InvalidConfig } from '../spire/config/invalid-config.ts';
 import { errorFields, type Logger } from '../spire/log/logger.ts';
 import type { AttestationStream } from '../spire/plugin/attestation-stream.ts';
 import type { PluginDefinition } from '../spire/plugin/plugin-definition.ts';
@@ -40,7 +41,7 @@ export function agentPlugin(logger: Logger, makeAk?: AkMaker): PluginDefinition<
     config: {
       configure: async ({ trustDomain }, hcl) => {
         const read = readAgentConfig(hcl);
-        if (!read.ok) throw new StatusError(STATUS.INVALID_ARGUMENT, read.problems.join('; '));
+        if (!read.ok) throw new InvalidConfig(read.problems);
         const { tcti, ek, ak, ekCertificatePath, endorsementAuthFile, ownerAuthFile, addon, wire } = read.config;
         const { tpmTimeoutMs, serverTimeoutMs } = read.config;
         expectAddon(addon);

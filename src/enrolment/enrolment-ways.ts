@@ -1,10 +1,9 @@
 /** The shortest ways to have a machine admitted: each is one that the verifier has been asked about. Opens no file. */
 import type { PasswordHierarchy } from '../agent/passwords/hierarchy-passwords.ts';
-import type { EnrolmentContext } from '../cli/ek/enrolment-context.ts';
-import { ALLOWANCES, type Allowance } from '../cli/policy/judging-policy.ts';
 import { CA_PATH_BUNDLE } from '../policy/bundle-options.ts';
 import { linesAccepting } from '../policy/ek-templates.ts';
 import type { EkTemplateName } from '../tpm/templates.ts';
+import { ALLOWANCES, type Allowance, allowanceFor, allowing } from '../verifier/allowances.ts';
 import type { FindingCode } from '../verifier/findings.ts';
 import type { Mode, Policy } from '../verifier/policy.ts';
 import { tpmVendor, vendorLetters } from '../x509/ek/vendors.ts';
@@ -12,6 +11,18 @@ import { diagnose, type EkDiagnosis, type EkJudge, judgeSubject } from './ek-dia
 import type { DoctorFinding } from './ek-remarks.ts';
 import type { MissingIssuerReport } from './ek-report.ts';
 import type { EkSubject } from './ek-subject.ts';
+
+export interface HashListPlace {
+  readonly path: string;
+  readonly kind: 'folder' | 'file';
+}
+
+/** By what a machine is to be admitted. */
+export interface EnrolmentContext {
+  readonly judge: EkJudge;
+  /** Undefined where none was given. */
+  readonly hashList: HashListPlace | undefined;
+}
 
 export interface EnrolmentWay {
   readonly way: 'ca_path' | 'hash' | 'certificate_file' | 'other_ek' | 'ek_template' | 'allowance' | 'password';
@@ -34,19 +45,6 @@ const MAX_ADDRESS_CHARS = 200;
 const CA_FOLDER = '/etc/spire/tpm-cas';
 const HASH_FOLDER = '/etc/spire/tpm-hashes';
 const CERTIFICATE_FILE = '/etc/spire/ek-certificate';
-
-/** What a switch costs that overlooks a finding. */
-const SWITCHES: Readonly<Partial<Record<FindingCode, { readonly allowance: Allowance; readonly price: string }>>> = {
-  'ek.software_tpm': { allowance: 'software_tpm', price: 'whoever has the files of a software TPM is that machine' },
-  'ek.expired': { allowance: 'expired_ek', price: 'its CA vouches for it no longer' },
-  'ek.not_yet_valid': { allowance: 'not_yet_valid', price: 'a wrong clock is not noticed any more' },
-  'ek.weak_signature': { allowance: 'sha1_signatures', price: 'signatures over SHA-1 can be forged with much effort' },
-  'ek.tpm_family': { allowance: 'tpm12', price: 'certificates of TPMs of family 1.2 pass, all of those CAs' },
-  'ek.gce_profile': {
-    allowance: 'gce_profile',
-    price: 'every machine of Google Compute Engine passes that those CAs certify',
-  },
-};
 
 /** The machine is to be kept out, by its maker's word, the operator's, or because whoever likes can be it. */
 const KEPT_OUT: readonly string[] = ['ek.revoked', 'ek.denied', 'ek.roca'] satisfies readonly FindingCode[];
@@ -166,8 +164,8 @@ function caWays({ subject, certificate, findings }: EkDiagnosis, judge: EkJudge)
 /** Prices by the switches that overlook errors, as far as there are such. */
 function switchesFor(findings: readonly DoctorFinding[]): ReadonlyMap<Allowance, string> {
   const errors = findings.filter(({ severity }) => severity === 'error');
-  const switches = errors.map(({ code }) => SWITCHES[code as FindingCode]);
-  return new Map(switches.flatMap((one) => (one === undefined ? [] : [[one.allowance, one.price] as const])));
+  const allowances = errors.map(({ code }) => allowanceFor(code)).filter((one) => one !== undefined);
+  return new Map(allowances.map((one) => [one, ALLOWANCES[one].price]));
 }
 
 function pricesOf(switches: ReadonlyMap<Allowance, string>): string {
@@ -294,10 +292,9 @@ function allowanceWays({ subject, findings }: EkDiagnosis, judge: EkJudge): read
 }
 
 function withAllowances(policy: Policy, allowances: readonly Allowance[]): Policy {
-  const changes = Object.assign({}, ...allowances.map((name) => ALLOWANCES[name]));
   return {
     ...policy,
-    bundles: policy.bundles.map((bundle) => ({ ...bundle, rules: { ...bundle.rules, ...changes } })),
+    bundles: policy.bundles.map((bundle) => ({ ...bundle, rules: allowing(bundle.rules, allowances) })),
   };
 }
 

@@ -3,7 +3,6 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { UsageError } from '../cli/terminal/usage-error.ts';
 import { fileFailure } from './file-failure.ts';
 
 /**
@@ -11,6 +10,12 @@ import { fileFailure } from './file-failure.ts';
  * /spire-server-XXXXXX/spire-plugin-XXXXXX/plugin.sock. A long TMPDIR gives way to /tmp.
  */
 const LONGEST_ROOT_BYTES = 55;
+
+/** The folder for temporary files cannot be used. The message names the variable that says which it is. */
+export class ScratchFolderError extends Error {
+  override readonly name = 'ScratchFolderError';
+  readonly code = 'ERR_SCRATCH_FOLDER';
+}
 
 const folders = new Set<string>();
 function removeFolders(): void {
@@ -27,13 +32,13 @@ export function makeScratchFolder(prefix: string, root: string = temporaryRoot()
   return folder;
 }
 
-/** @throws UsageError that names the variable, for a folder that is set by it and cannot be used */
+/** @throws ScratchFolderError for a folder that TMPDIR names and that cannot be used */
 function made(path: string): string {
   try {
     return mkdtempSync(path);
   } catch (cause) {
     if (!path.startsWith(join(tmpdir(), '/'))) throw cause;
-    throw new UsageError(
+    throw new ScratchFolderError(
       `no temporary folder can be made in ${tmpdir()}: ${fileFailure(cause)}; set TMPDIR to a folder this user may write to`,
       { cause },
     );

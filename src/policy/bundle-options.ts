@@ -9,7 +9,8 @@ import {
   optionTable,
   readOptions,
 } from '../spire/config/options.ts';
-import { type BundleRules, CRL_POLICIES, type CrlPolicy } from '../verifier/policy.ts';
+import { ALLOWANCE_NAMES, type Allowance, allowing } from '../verifier/allowances.ts';
+import { type BundleRules, CRL_POLICIES, type CrlPolicy, STRICT_RULES } from '../verifier/policy.ts';
 import { TPM_KINDS, type TpmKind, tpmVendor, vendorIds } from '../x509/ek/vendors.ts';
 
 /** A selector value; SPIRE splits at the first colon. */
@@ -32,17 +33,16 @@ type List = Extract<OptionSpec, { readonly type: 'string list' }>;
 type Switch = Extract<OptionSpec, { readonly type: 'boolean' }> & { readonly default: boolean };
 
 /** Written out, as another file's table is made of it too. */
-interface RuleTable {
+type RuleTable = {
   readonly manufacturers: List;
   readonly models: List;
   readonly min_firmware: Text;
-  readonly allow_expired_ek: Switch;
-  readonly allow_not_yet_valid: Switch;
-  readonly allow_sha1_signatures: Switch;
-  readonly allow_tpm12: Switch;
-  readonly allow_gce_profile: Switch;
   readonly crl_policy: Text;
-}
+} & { readonly [Name in RuleAllowance as `allow_${Name}`]: Switch };
+type RuleAllowance = Exclude<Allowance, 'software_tpm'>;
+
+/** For software TPMs a bundle has its kind, and `ca_path` an option beside these. */
+const RULE_ALLOWANCES = ALLOWANCE_NAMES.filter((name): name is RuleAllowance => name !== 'software_tpm');
 
 /** Options that are rules, beside `ca_path` and in a bundle alike. */
 export const RULE_OPTIONS: RuleTable = {
@@ -64,13 +64,15 @@ export const RULE_OPTIONS: RuleTable = {
     type: 'string',
     check: (text) => (FIRMWARE.test(text) ? undefined : 'must be two to eight hexadecimal digits'),
   },
-  allow_expired_ek: { type: 'boolean', default: false },
-  allow_not_yet_valid: { type: 'boolean', default: false },
-  allow_sha1_signatures: { type: 'boolean', default: false },
-  allow_tpm12: { type: 'boolean', default: false },
-  allow_gce_profile: { type: 'boolean', default: false },
+  ...switches(),
   crl_policy: { type: 'string', check: oneOf(CRL_POLICIES) },
 };
+
+function switches(): { readonly [Name in RuleAllowance as `allow_${Name}`]: Switch } {
+  const off: Switch = { type: 'boolean', default: false };
+  return Object.fromEntries(RULE_ALLOWANCES.map((name) => [`allow_${name}`, off])) as ReturnType<typeof switches>;
+}
+
 export type RuleOptions = Options<Pick<RuleTable, keyof RuleTable>>;
 
 const OPTIONS = optionTable({
@@ -85,18 +87,18 @@ export const BUNDLE_OPTIONS: OptionTable = OPTIONS;
 /** @param crlPolicy where a bundle names none */
 export function rulesOf(options: RuleOptions, kinds: readonly TpmKind[], crlPolicy: CrlPolicy): BundleRules {
   const { manufacturers, crl_policy: named } = options;
-  return {
+  const rules: BundleRules = {
+    ...STRICT_RULES,
     kinds,
     manufacturers: manufacturers?.flatMap(vendorIds),
     models: options.models,
     minFirmware: options.min_firmware?.replace(/^id:/i, ''),
-    allowExpiredLeaf: options.allow_expired_ek,
-    allowNotYetValid: options.allow_not_yet_valid,
-    allowSha1: options.allow_sha1_signatures,
-    allowTpm12: options.allow_tpm12,
-    allowGceProfile: options.allow_gce_profile,
     crlPolicy: CRL_POLICIES.find((one) => one === named) ?? crlPolicy,
   };
+  return allowing(
+    rules,
+    RULE_ALLOWANCES.filter((name) => options[`allow_${name}`]),
+  );
 }
 
 /** What does not fit together in rules, as ends of sentences that start with an option's name. */

@@ -2,11 +2,12 @@
 
 import { type FileState, isStill, stateOf } from '../files/file-state.ts';
 import { inSlices, type Steps } from '../files/steps.ts';
+import { InvalidConfig } from '../spire/config/invalid-config.ts';
 import type { DenySubject } from '../verifier/policy.ts';
 import { type DenyList, denyList } from './deny-list.ts';
 import { isOfSystem } from './loaded-files.ts';
 import { denyWarnings, unusable } from './policy-files.ts';
-import { InvalidConfig, type ServerSettings } from './server-settings.ts';
+import type { ServerSettings } from './server-settings.ts';
 
 /** What became of a changed deny list. */
 export interface DenyReport {

@@ -2,6 +2,7 @@
 
 import { isStill } from '../files/file-state.ts';
 import { inSlices, type Steps } from '../files/steps.ts';
+import { InvalidConfig } from '../spire/config/invalid-config.ts';
 import { KnownMachines } from '../verifier/known-machines.ts';
 import type { OperatorLists } from '../verifier/operator-lists.ts';
 import type { Policy } from '../verifier/policy.ts';
@@ -9,7 +10,7 @@ import { type DenyReport, LiveDenyList } from './live-deny-list.ts';
 import { LoadedFiles } from './loaded-files.ts';
 import { loadTrust, type TrustInForce } from './policy-files.ts';
 import { type PolicyStock, takeStock } from './policy-stock.ts';
-import { InvalidConfig, readServerSettings, type ServerSettings } from './server-settings.ts';
+import { readServerSettings, type ServerSettings } from './server-settings.ts';
 import { Watch } from './watch.ts';
 
 /** How long a change may go unseen. */

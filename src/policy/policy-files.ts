@@ -2,6 +2,7 @@
 
 import { fileFailure } from '../files/file-failure.ts';
 import { atOnce, type Steps } from '../files/steps.ts';
+import { InvalidConfig } from '../spire/config/invalid-config.ts';
 import type { Bundle, Policy } from '../verifier/policy.ts';
 import { authorityKind, tellingAuthorities } from '../x509/authority/authority-kinds.ts';
 import { TPM_KINDS, type TpmKind } from '../x509/ek/vendors.ts';
@@ -14,7 +15,7 @@ import { type BundleSettings, CA_PATH_BUNDLE } from './bundle-options.ts';
 import { type DenyList, denyList } from './deny-list.ts';
 import { type FileKind, LoadedFiles } from './loaded-files.ts';
 import { type Place, type PolicyStock, takeStock } from './policy-stock.ts';
-import { InvalidConfig, type ServerSettings } from './server-settings.ts';
+import type { ServerSettings } from './server-settings.ts';
 
 export interface LoadedPolicy {
   readonly policy: Policy;

@@ -2,6 +2,7 @@
 import { isWire, type Wire, wireProblem } from '../evidence/wires.ts';
 import { parseHcl } from '../spire/config/hcl.ts';
 import type { HclBody } from '../spire/config/hcl-body.ts';
+import { InvalidConfig } from '../spire/config/invalid-config.ts';
 import {
   describeProblem,
   type OptionProblem,
@@ -11,9 +12,9 @@ import {
   readOptions,
   within,
 } from '../spire/config/options.ts';
-import { STATUS, StatusError } from '../spire/status.ts';
 import { TPM_ALG } from '../tpm/structures/constants.ts';
 import type { EkTemplateName } from '../tpm/templates.ts';
+import { ALLOWANCE_NAMES, ALLOWANCES, isAllowed } from '../verifier/allowances.ts';
 import { CRL_POLICIES, type CrlPolicy, MODES, type Mode, type PcrRequirement, parsePcrs } from '../verifier/policy.ts';
 import type { TpmKind } from '../x509/ek/vendors.ts';
 import {
@@ -107,18 +108,6 @@ export interface ServerSettings {
   readonly maxMessageBytes: number;
   /** For the log of who configured this: what is relaxed, whom this admits. */
   readonly warnings: readonly string[];
-}
-
-/** Everything that is wrong with a configuration. */
-export class InvalidConfig extends StatusError {
-  override readonly name = 'InvalidConfig';
-  /** One sentence each. */
-  readonly problems: readonly string[];
-
-  constructor(problems: readonly string[]) {
-    super(STATUS.INVALID_ARGUMENT, problems.join('; '));
-    this.problems = problems;
-  }
 }
 
 /**
@@ -267,29 +256,16 @@ function admitsStrangers(mode: Mode, { enforce }: ServerOptions): boolean {
   return enforce && (mode === 'certificate' || mode === 'either');
 }
 
-const RELAXATIONS = {
-  allowExpiredLeaf: 'allow_expired_ek: endorsement certificates past their end are admitted',
-  allowNotYetValid: 'allow_not_yet_valid: certificates before their beginning are admitted',
-  allowSha1: 'allow_sha1_signatures: certificates signed over SHA-1 are admitted, which can be forged',
-  allowTpm12: 'allow_tpm12: certificates made out to TPMs of family 1.2 are admitted',
-  allowGceProfile: 'allow_gce_profile: certificates are admitted that name a machine of Google and no TPM',
-} as const;
-
 function relaxations(
   options: ServerOptions,
   bundles: readonly BundleSettings[],
   accepted: readonly EkTemplateName[],
 ): readonly string[] {
-  const ofBundle = ({ name, rules }: BundleSettings): readonly string[] => [
-    ...(rules.kinds.includes('software')
-      ? [
-          `${name === CA_PATH_BUNDLE ? 'allow_software_tpm' : 'kind'}: software TPMs are admitted, which anybody can copy`,
-        ]
-      : []),
-    ...(Object.keys(RELAXATIONS) as (keyof typeof RELAXATIONS)[])
-      .filter((rule) => rules[rule])
-      .map((rule) => RELAXATIONS[rule]),
-  ];
+  const ofBundle = ({ name, rules }: BundleSettings): readonly string[] =>
+    ALLOWANCE_NAMES.filter((one) => isAllowed(rules, one)).map((one) => {
+      const option = one === 'software_tpm' && name !== CA_PATH_BUNDLE ? 'kind' : `allow_${one}`;
+      return `${option}: ${ALLOWANCES[one].admits}`;
+    });
   return [
     ...(options.enforce ? [] : [NOT_ENFORCED]),
     ...bundles.flatMap((bundle) =>

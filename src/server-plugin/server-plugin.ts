@@ -1,7 +1,6 @@
 /** The server plugin as SPIRE loads it. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { type LivePolicy, openLivePolicy, type ReloadReport } from '../policy/live-policy.ts';
-import { InvalidConfig } from '../policy/server-settings.ts';
 import { errorFields, type LogFields, type Logger } from '../spire/log/logger.ts';
 import type { PluginDefinition } from '../spire/plugin/plugin-definition.ts';
 import { LinkedKeys } from '../verifier/linked-keys.ts';
@@ -45,16 +44,11 @@ export function serverPlugin(logger: Logger): PluginDefinition<'server', LivePol
         return live;
       },
       validate: async ({ trustDomain }, hcl) => {
-        try {
-          // Not as notes: SPIRE takes every note for a mistake.
-          const { warnings } = await openLivePolicy(trustDomain, hcl, UNHEARD);
-          for (const warning of warnings) logger.warn(warning);
-          if (warnings.length > 0) await delay(LOG_READ_MS);
-          return [];
-        } catch (error) {
-          if (error instanceof InvalidConfig) return error.problems;
-          throw error;
-        }
+        // Not as notes: SPIRE takes every note for a mistake.
+        const { warnings } = await openLivePolicy(trustDomain, hcl, UNHEARD);
+        for (const warning of warnings) logger.warn(warning);
+        if (warnings.length > 0) await delay(LOG_READ_MS);
+        return [];
       },
     },
     limits: ({ settings: { maxConcurrent, attestTimeoutMs, maxMessageBytes } }) => ({

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { preparePluginSocket } from '../../src/spire/plugin/plugin-socket.ts';
-import { CLI, cli } from '../support/cli.ts';
+import { CLI, cli, demoCli } from '../support/cli.ts';
 import { execute } from '../support/execute.ts';
 import { mintEkChain, pem } from '../support/pki.ts';
 import { until } from '../support/processes.ts';
@@ -104,7 +104,7 @@ describe('--policy', () => {
 
 describe('a folder for temporary files that is not there', () => {
   test('ends the command with the variable to set', async () => {
-    const { code, stdout, stderr } = await cli(['demo', '--json'], { env: { TMPDIR: path('nonesuch') } });
+    const { code, stdout, stderr } = await demoCli(['--json'], { env: { TMPDIR: path('nonesuch') } });
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toBe(
       `tpm-attestor: no temporary folder can be made in ${path('nonesuch')}: no such file or directory; set TMPDIR to a folder this user may write to\n`,

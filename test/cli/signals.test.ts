@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { CLI, cli } from '../support/cli.ts';
+import { CLI, cli, DEMO } from '../support/cli.ts';
 import { execute } from '../support/execute.ts';
 import { FullPipe } from '../support/full-pipe.ts';
 import { processesUsing, until } from '../support/processes.ts';
@@ -138,11 +138,11 @@ const spireIsThere = spawnSync(INSTALL, ['--found'], { stdio: 'ignore' }).status
 
 // Needs genuine SPIRE in PATH or cache (scripts/setup --tests): this test does not build it.
 test.skipIf(!spireIsThere)(
-  `demo-spire, interrupted, leaves no folder, socket or process${spireIsThere ? '' : ' (skipped: SPIRE is not built)'}`,
+  `the demo through SPIRE, interrupted, leaves no folder, socket or process${spireIsThere ? '' : ' (skipped: SPIRE is not built)'}`,
   { timeout: 120_000 },
   async () => {
     const temporary = mkdtempSync(join(tmpdir(), 'ds-'));
-    const child = spawn(process.execPath, [CLI, 'demo-spire'], { env: { ...process.env, TMPDIR: temporary } });
+    const child = spawn(process.execPath, [DEMO, 'spire'], { env: { ...process.env, TMPDIR: temporary } });
     try {
       let said = '';
       child.stdout.setEncoding('utf8').on('data', (text: string) => {

@@ -4,7 +4,7 @@ import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync,
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { CLI, cli } from '../support/cli.ts';
+import { CLI, type CliOptions, cli, demoCli } from '../support/cli.ts';
 import { execute } from '../support/execute.ts';
 import { until } from '../support/processes.ts';
 import { startSwtpm } from '../support/swtpm.ts';
@@ -64,9 +64,9 @@ describe('what the caller can put right ends with exit code 2, one line that say
     ['tpm quote --challenge x -o x.json', ['--challenge and --evidence are given together']],
     ['tpm quote --nonce 00 --pcrs sha256:0 --trust-domain A/B -o x.json', ['--trust-domain must be a name']],
   ])('%s', async (command, said) => {
-    const { code, stdout, stderr } = await cli(command.split(' ').filter(Boolean), { cwd: folder });
+    const { code, stdout, stderr } = await ours(command.split(' ').filter(Boolean), { cwd: folder });
     expect([code, stdout]).toEqual([2, '']);
-    expect(stderr).toMatch(/^tpm-attestor: [^\n]+\n$/);
+    expect(stderr).toMatch(/^tpm-attestor(-demo)?: [^\n]+\n$/);
     for (const words of said) expect(stderr).toContain(words);
     expect(stderr).not.toMatch(/\n\s+at /);
   });
@@ -129,7 +129,7 @@ describe('what the caller can put right ends with exit code 2, one line that say
     ['ek hash --owner-auth-file nonesuch', 'nonesuch cannot be read: no such file or directory.'],
     ['tpm info --endorsement-auth-file nonesuch', 'nonesuch cannot be read: no such file or directory.'],
   ])('%s', async (command, words) => {
-    const { code, stdout, stderr } = await cli(command.split(' '), { cwd: folder });
+    const { code, stdout, stderr } = await ours(command.split(' '), { cwd: folder });
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toContain(words);
   });
@@ -217,12 +217,21 @@ test('help for one command is its own, also where its reader stops early', async
   expect(await execute('bash', ['-c', script, process.execPath, CLI])).toMatchObject({ stdout: '0\n', stderr: '' });
 });
 
-test('help goes to standard output with exit code 0 and names every command but the one of the demo', async () => {
+test('help goes to standard output with exit code 0 and names every command', async () => {
   const { code, stdout, stderr } = await cli(['--help']);
   expect([code, stderr]).toEqual([0, '']);
-  for (const command of ['demo', 'tpm', 'ek', 'challenge', 'verify']) expect(stdout).toContain(`  ${command} `);
-  expect(stdout).not.toContain('tampering-agent');
+  for (const command of ['tpm', 'ek', 'ca', 'challenge', 'verify']) expect(stdout).toContain(`  ${command} `);
+  expect(stdout).not.toContain('demo');
+  const shown = await demoCli(['--help']);
+  expect([shown.code, shown.stderr]).toEqual([0, '']);
+  for (const option of ['--tamper', '--repeat', '--ca-path', 'spire']) expect(shown.stdout).toContain(`  ${option}`);
+  expect(shown.stdout).not.toContain('tampering-agent');
 });
+
+/** By the executable that a line of words is for. */
+function ours([first = '', ...others]: readonly string[], options: CliOptions) {
+  return first === 'demo' ? demoCli(others, options) : cli([first, ...others], options);
+}
 
 function minimalEvidence(): string {
   const payload = { versions: [1], trustDomain: '', ekPublic: '', ekCertificates: [], akPublic: '', pcrBanks: [11] };

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { TAMPERINGS, type TamperingName } from '../../src/cli/demo/tampering.ts';
-import { CLI, cli } from '../support/cli.ts';
+import { DEMO, demoCli } from '../support/cli.ts';
 import { execute } from '../support/execute.ts';
 import { commandsInPcap } from '../support/pcap.ts';
 import { processesUsing, until } from '../support/processes.ts';
@@ -25,7 +25,7 @@ interface Round {
 }
 
 async function demo(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-  const { code, stdout, stderr } = await cli(['demo', '--json', ...args], { env });
+  const { code, stdout, stderr } = await demoCli(['--json', ...args], { env });
   return { code, stderr, document: stdout === '' ? undefined : JSON.parse(stdout) };
 }
 
@@ -66,7 +66,7 @@ describe('the demo on a TPM of its own', () => {
   });
 
   test('prints each step with what it proved, then agent ID and selectors', async () => {
-    const { code, stdout } = await cli(['demo']);
+    const { code, stdout } = await demoCli();
     expect(code).toBe(0);
     const steps = ['TPM', 'plugins', 'payload', 'challenge', 'answer', 'trusted', 'agent ID', 'selector', 'verdict'];
     expect(stdout).toMatch(new RegExp(steps.map((step) => `^${step} .*\\n`).join('[^]*?'), 'm'));
@@ -74,7 +74,7 @@ describe('the demo on a TPM of its own', () => {
 
   test('ends at SIGTERM with its plugins, its TPM and its folders', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'demo-'));
-    const child = spawn(process.execPath, [CLI, 'demo', '--repeat', '100000'], {
+    const child = spawn(process.execPath, [DEMO, '--repeat', '100000'], {
       env: { ...process.env, TMPDIR: folder },
     });
     try {
@@ -104,7 +104,7 @@ describe('the demo, interrupted while it makes its TPM,', () => {
     ...([400, 700, 1000] as const).map((ms) => ['SIGQUIT', 131, ms] as const),
   ])('by %s (%d) after %d ms leaves no key and no process', async (name, status, ms) => {
     const folder = mkdtempSync(join(tmpdir(), 'demo-'));
-    const child = spawn(process.execPath, [CLI, 'demo'], { env: { ...process.env, TMPDIR: folder }, stdio: 'ignore' });
+    const child = spawn(process.execPath, [DEMO], { env: { ...process.env, TMPDIR: folder }, stdio: 'ignore' });
     try {
       await sleep(ms);
       child.kill(name);

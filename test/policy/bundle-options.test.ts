@@ -1,12 +1,8 @@
 /** `bundle "name" { … }` in the server plugin's configuration. */
 import { expect, test } from 'vitest';
 import { BUNDLE_OPTIONS, RULE_OPTIONS } from '../../src/policy/bundle-options.ts';
-import {
-  InvalidConfig,
-  readServerSettings,
-  SERVER_OPTIONS,
-  type ServerSettings,
-} from '../../src/policy/server-settings.ts';
+import { readServerSettings, SERVER_OPTIONS, type ServerSettings } from '../../src/policy/server-settings.ts';
+import { InvalidConfig } from '../../src/spire/config/invalid-config.ts';
 
 const settings = (text: string): ServerSettings => readServerSettings('example.org', text);
 function problems(text: string): readonly string[] {

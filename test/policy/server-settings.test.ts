@@ -1,11 +1,7 @@
 /** What the options of the server plugin say, before any file is read. */
 import { expect, test } from 'vitest';
-import {
-  InvalidConfig,
-  readServerSettings,
-  SERVER_OPTIONS,
-  type ServerSettings,
-} from '../../src/policy/server-settings.ts';
+import { readServerSettings, SERVER_OPTIONS, type ServerSettings } from '../../src/policy/server-settings.ts';
+import { InvalidConfig } from '../../src/spire/config/invalid-config.ts';
 import { TPM_ALG } from '../../src/tpm/structures/constants.ts';
 
 const settings = (hcl: string): ServerSettings => readServerSettings('example.org', hcl);

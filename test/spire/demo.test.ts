@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
-import { cli } from '../support/cli.ts';
+import { demoCli } from '../support/cli.ts';
 import { swtpmSelectors } from '../support/swtpm-selectors.ts';
 
-test('demo-spire ends with a workload SVID under an entry for our selectors, and a rotation', {
+test('the demo through SPIRE ends with a workload SVID under an entry for our selectors, and a rotation', {
   timeout: 180_000,
 }, async () => {
-  const { code, stdout, stderr } = await cli(['demo-spire', '--json']);
+  const { code, stdout, stderr } = await demoCli(['spire', '--json']);
   expect(code, stderr).toBe(0);
   const document = JSON.parse(stdout);
   expect(document).toEqual({

@@ -1,35 +1,42 @@
+import { dirname } from 'node:path';
 import { type SourceFacts, sourceFacts } from './source-facts.ts';
 
 // A folder imports from itself and from the floors below it, never from its neighbours.
 const FLOORS: Readonly<Record<string, number>> = {
-  'src/cli/': 5,
-  'src/server-plugin/': 4,
-  'src/agent/': 3,
-  'src/verifier/': 3,
-  'src/evidence/': 2,
-  'src/boot-log/': 2,
-  'src/tpm/': 1,
-  'src/x509/': 1,
-  'src/spire/': 1,
-  // Inside src/tpm: structures know nothing of a device.
-  'src/tpm/structures/': 0,
+  'src/cli/': 8,
+  'src/server-plugin/': 7,
+  'src/server/': 7,
+  'src/enrolment/': 7,
+  'src/agent-plugin/': 6,
+  'src/edge-agent/': 6,
+  'src/policy/': 6,
+  'src/registry/': 6,
+  'src/agent/': 5,
+  'src/verifier/': 5,
+  'src/evidence/': 4,
+  'src/boot-log/': 4,
+  'src/tpm/': 3,
+  'src/x509/': 3,
+  'src/testing/': 3,
+  'src/spire/': 2,
+  'src/files/': 1,
+  'src/bytes/': 0,
 };
 
+// Inside a folder: the first never imports the second.
+const FORBIDDEN: readonly (readonly [string, string])[] = [
+  ['src/tpm/structures/', 'src/tpm/device/'],
+  ['src/x509/path/', 'src/x509/ek/'],
+  ['src/cli/terminal/', 'src/cli/'],
+];
+// Software TPMs, plugin hosts and SPIRE to try things on: no product reaches them.
+const TESTING = 'src/testing/';
+const TRIES_THINGS = [TESTING, 'src/cli/demo/'];
+
 // PURE: time, randomness, roots and policy are arguments. A verdict depends on nothing else, so it can be repeated.
-const PURE_FOLDERS = ['src/verifier/', 'src/evidence/', 'src/boot-log/', 'src/x509/', 'src/tpm/'];
-// Of src/tpm only what holds the device is not. A new file there is pure until it is named here.
-const DEVICE = [
-  'native',
-  'native-context',
-  'queue',
-  'handles',
-  'resource-manager',
-  'runner',
-  'scope',
-  'tpm',
-  'tcti',
-  'commands',
-].map((name) => `src/tpm/${name}.ts`);
+const PURE_FOLDERS = ['src/verifier/', 'src/evidence/', 'src/boot-log/', 'src/x509/', 'src/tpm/', 'src/bytes/'];
+// Of src/tpm only what holds the device is not.
+const DEVICE = 'src/tpm/device/';
 const PURE_MODULES = ['node:crypto', 'node:buffer', '@bufbuild/protobuf', '@bufbuild/protobuf/wire'];
 const RANDOM =
   /^(\*|default|random\w+|getRandomValues|webcrypto|subtle|generate\w+|createDiffieHellman\w*|sign|createSign)$/;
@@ -44,6 +51,7 @@ const WITHOUT_NATIVE = [
   'src/boot-log/',
   'src/x509/',
   'src/spire/',
+  'src/policy/',
   'src/server-plugin/',
 ];
 
@@ -65,6 +73,29 @@ export const RULES: Readonly<Record<string, Rule>> = {
       })
       .map(({ target, line }) => `${path}:${line} imports ${target}`);
   },
+
+  'no folder imports what its place forbids': ({ path, imports }) =>
+    FORBIDDEN.filter(([from]) => path.startsWith(from)).flatMap(([from, to]) =>
+      imports
+        .filter(({ target }) => target.startsWith(to) && !target.startsWith(from))
+        .map(({ target, line }) => `${path}:${line} imports ${target}`),
+    ),
+
+  'only demos, tests and benchmarks import src/testing': ({ path, imports }) =>
+    TRIES_THINGS.some((folder) => path.startsWith(folder))
+      ? []
+      : imports
+          .filter(({ target }) => target.startsWith(TESTING))
+          .map(({ target, line }) => `${path}:${line} imports ${target}`),
+
+  'no two folders import each other': ({ path, imports }, project) =>
+    imports
+      .filter(({ target }) => project.has(target) && !isGenerated(target))
+      .flatMap(({ target, line }) => {
+        const [own, other] = [dirname(path), dirname(target)];
+        if (own === other || !importsFolder(project, other, own)) return [];
+        return [`${path}:${line} imports ${target}, and ${other} imports ${own}`];
+      }),
 
   'a pure file imports only pure files and pure modules': ({ path, imports }) =>
     !isPure(path)
@@ -133,7 +164,13 @@ function folderOf(path: string): string | undefined {
 }
 
 function isPure(path: string): boolean {
-  return PURE_FOLDERS.some((folder) => path.startsWith(folder)) && !DEVICE.includes(path);
+  return PURE_FOLDERS.some((folder) => path.startsWith(folder)) && !path.startsWith(DEVICE);
+}
+
+function importsFolder(project: ReadonlyMap<string, SourceFacts>, from: string, to: string): boolean {
+  return [...project.values()].some(
+    ({ path, imports }) => dirname(path) === from && imports.some(({ target }) => dirname(target) === to),
+  );
 }
 
 function isGenerated(path: string): boolean {

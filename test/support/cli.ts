@@ -1,10 +1,12 @@
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Execution, execute } from './execute.ts';
 
 const ROOT: string = fileURLToPath(new URL('../../', import.meta.url));
 
-/** The command as it ships. */
-export const CLI: string = fileURLToPath(new URL('../../dist/bin/tpm-attestor.cjs', import.meta.url));
+/** The commands as they ship. */
+export const CLI: string = join(ROOT, 'dist/bin/tpm-attestor.cjs');
+export const DEMO: string = join(ROOT, 'dist/bin/tpm-attestor-demo.cjs');
 
 // Each test file judges the executables of the sources as they are; where they are current this does nothing.
 const bundled = await execute(process.execPath, ['scripts/bundle.mjs'], { cwd: ROOT });
@@ -17,7 +19,16 @@ export interface CliOptions {
 }
 
 /** Runs `tpm-attestor` in a process of its own. */
-export function cli(args: readonly string[], { env = {}, ...where }: CliOptions = {}): Promise<Execution> {
+export function cli(args: readonly string[], options?: CliOptions): Promise<Execution> {
+  return run(CLI, args, options);
+}
+
+/** Runs `tpm-attestor-demo` in a process of its own. */
+export function demoCli(args: readonly string[] = [], options?: CliOptions): Promise<Execution> {
+  return run(DEMO, args, options);
+}
+
+function run(executable: string, args: readonly string[], { env = {}, ...where }: CliOptions = {}): Promise<Execution> {
   const environment = { ...process.env, TPM_ATTESTOR_TCTI: undefined, ...env };
-  return execute(process.execPath, [CLI, ...args], { ...where, env: environment });
+  return execute(process.execPath, [executable, ...args], { ...where, env: environment });
 }

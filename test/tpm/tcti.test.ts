@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { refuseOtherFiles } from '../../src/tpm/device/tcti.ts';
 import { Tpm } from '../../src/tpm/device/tpm.ts';
-import { cli } from '../support/cli.ts';
+import { cli, demoCli } from '../support/cli.ts';
 import { mintEkChain, pem } from '../support/pki.ts';
 import { startSwtpm } from '../support/swtpm.ts';
 
@@ -100,8 +100,12 @@ test.each([
     ['ek', 'doctor'],
   ],
   ['demo', '--ca-path', 'cas.pem'],
-])('%s %s says so, exit code 2', async (...command) => {
-  const { code, stdout, stderr } = await cli([...command, '--tcti', `device:${path('link')}`], { cwd: folder });
+])('%s %s says so, exit code 2', async (first, ...others) => {
+  const command = first === 'demo' ? others : [first, ...others];
+  const { code, stdout, stderr } = await (first === 'demo' ? demoCli : cli)(
+    [...command, '--tcti', `device:${path('link')}`],
+    { cwd: folder },
+  );
   expect(code).toBe(2);
   expect(stdout).not.toContain('certificate');
   expect(stderr).toContain(

@@ -1,4 +1,4 @@
-/** `demo-spire`: a genuine spire-server and spire-agent attest a software TPM, and a workload gets its SVID. */
+/** `tpm-attestor-demo spire`: a genuine spire-server and spire-agent attest a software TPM, and a workload gets its SVID. */
 import { Command } from 'commander';
 import { type SoftwareTpm, startSoftwareTpm } from '../../testing/software-tpm.ts';
 import { SpireAgent } from '../../testing/spire-agent.ts';
@@ -26,7 +26,7 @@ export interface DemoSpireDocument {
 }
 
 export function demoSpireCommand(): Command {
-  return new Command('demo-spire')
+  return new Command('spire')
     .description('attest a software TPM through a genuine spire-server and spire-agent, and fetch a workload SVID')
     .addOption(jsonOption())
     .action(async (options: JsonOptions) => {

@@ -1,7 +1,8 @@
-/** `demo`: a TPM attests from agent plugin to server plugin, honestly or not, and every step says what it proved. */
+/** `tpm-attestor-demo`: a TPM attests from agent plugin to server plugin, honestly or not, and every step says what it proved. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command, Option } from 'commander';
 import { decodePayload } from '../../evidence/messages.ts';
+import { VERSION } from '../../spire/version.ts';
 import { SOFTWARE_EK_TEMPLATES } from '../../testing/software-tpm.ts';
 import { decode } from '../../tpm/structures/codec.ts';
 import { tpmtPublic } from '../../tpm/structures/public.ts';
@@ -28,8 +29,10 @@ interface DemoOptions extends JsonOptions {
 }
 
 export function demoCommand(): Command {
-  return new Command('demo')
+  return new Command('tpm-attestor-demo')
     .description('attest a software TPM made for the purpose, or a given TPM, through both plugins')
+    .version(VERSION)
+    .addHelpText('after', '\nExit codes: 0 trusted, 1 untrusted, 2 usage or configuration, 3 TPM or system.')
     .addOption(
       new Option('--ek <kind>', 'kind of the endorsement key (default: as the agent chooses)').choices(['rsa', 'ecc']),
     )

@@ -6,7 +6,13 @@ import { type DoctorDocument, ekEntry, tpmEntry } from '../../enrolment/doctor-d
 import { authoritiesOf, diagnose, type EkDiagnosis } from '../../enrolment/ek-diagnosis.ts';
 import { type DoctorFinding, remarkOf, remarkOfError, remarkOfNote } from '../../enrolment/ek-remarks.ts';
 import { subjectOfFile, subjectsOfTpm } from '../../enrolment/ek-subject.ts';
-import { type EnrolmentWay, enrolmentWays, passwordWays, waysToAKey } from '../../enrolment/enrolment-ways.ts';
+import {
+  type EnrolmentContext,
+  type EnrolmentWay,
+  enrolmentWays,
+  passwordWays,
+  waysToAKey,
+} from '../../enrolment/enrolment-ways.ts';
 import { nvRemarks } from '../../enrolment/nv-remarks.ts';
 import { readTpmFacts } from '../../enrolment/tpm-capabilities.ts';
 import { judgingOptions } from '../policy/judging-policy.ts';
@@ -25,7 +31,7 @@ import {
 import { remark, say, sayJson } from '../terminal/terminal.ts';
 import { withTpm } from '../terminal/tpm-device.ts';
 import { doctorLines } from './doctor-text.ts';
-import { type EnrolmentContext, type EnrolmentOptions, enrolmentContextOf } from './enrolment-context.ts';
+import { type EnrolmentOptions, enrolmentContextOf } from './enrolment-context.ts';
 import { readSavedEk, savedEks } from './saved-ek.ts';
 
 type DoctorOptions = EkOptions & EnrolmentOptions & JsonOptions;

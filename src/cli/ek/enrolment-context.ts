@@ -1,6 +1,7 @@
 /** By what a machine is to be admitted: the CAs and the list of hashes that a command was given. */
 import { statSync } from 'node:fs';
 import type { EkJudge } from '../../enrolment/ek-diagnosis.ts';
+import type { EnrolmentContext, HashListPlace } from '../../enrolment/enrolment-ways.ts';
 import { fileFailure } from '../../files/file-failure.ts';
 import { DEFAULT_EK_TEMPLATES } from '../../policy/ek-templates.ts';
 import { readHashList } from '../../policy/hash-list.ts';
@@ -12,17 +13,6 @@ import { remark } from '../terminal/terminal.ts';
 
 export interface EnrolmentOptions extends JudgingOptions {
   readonly hashPath?: string;
-}
-
-export interface HashListPlace {
-  readonly path: string;
-  readonly kind: 'folder' | 'file';
-}
-
-export interface EnrolmentContext {
-  readonly judge: EkJudge;
-  /** Undefined where none was given. */
-  readonly hashList: HashListPlace | undefined;
 }
 
 /** @throws UsageError */

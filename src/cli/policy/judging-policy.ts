@@ -3,7 +3,8 @@ import { InvalidArgumentError, Option } from 'commander';
 import { fileFailure } from '../../files/file-failure.ts';
 import { CA_PATH_BUNDLE } from '../../policy/bundle-options.ts';
 import { readTrustFiles } from '../../policy/trust-files.ts';
-import { type BundleRules, CRL_POLICIES, type CrlPolicy, type Policy, STRICT_RULES } from '../../verifier/policy.ts';
+import { ALLOWANCE_NAMES, type Allowance, allowing } from '../../verifier/allowances.ts';
+import { CRL_POLICIES, type CrlPolicy, type Policy, STRICT_RULES } from '../../verifier/policy.ts';
 import type { Certificate } from '../../x509/certificate.ts';
 import { unmarked } from '../../x509/file/file-text.ts';
 import {
@@ -23,18 +24,6 @@ import { atOption, nonEmpty } from '../terminal/options.ts';
 import { interruptible } from '../terminal/signals.ts';
 import { remark } from '../terminal/terminal.ts';
 import { readPolicyAndSettings } from './policy-file.ts';
-
-/** What `--allow` takes, by the names that the server's options have behind their `allow_`. */
-export type Allowance = 'software_tpm' | 'expired_ek' | 'not_yet_valid' | 'sha1_signatures' | 'tpm12' | 'gce_profile';
-
-export const ALLOWANCES: Readonly<Record<Allowance, Partial<BundleRules>>> = {
-  software_tpm: { kinds: ['hardware', 'cloud', 'software'] },
-  expired_ek: { allowExpiredLeaf: true },
-  not_yet_valid: { allowNotYetValid: true },
-  sha1_signatures: { allowSha1: true },
-  tpm12: { allowTpm12: true },
-  gce_profile: { allowGceProfile: true },
-};
 
 export interface JudgingOptions {
   readonly caPath?: readonly string[];
@@ -59,7 +48,7 @@ export function judgingOptions(): readonly Option[] {
     atOption(),
     new Option(
       '--allow <name...>',
-      `what to overlook, behind the other arguments: ${Object.keys(ALLOWANCES).join(', ')}`,
+      `what to overlook, behind the other arguments: ${ALLOWANCE_NAMES.join(', ')}`,
     ).argParser(collectAllowances),
     paths('--crl-path', 'revocation lists, file or folder'),
     new Option('--crl-policy <policy>', 'what becomes of a certificate of which no list tells').choices(CRL_POLICIES),
@@ -73,12 +62,12 @@ export function policyOfOptions({ caPath, allow = [], crlPath, crlPolicy }: Judg
   sayLeftOut('--crl-path', lists.problems);
   if (crlPolicy !== undefined && crlPolicy !== 'off' && crlPath === undefined)
     throw new UsageError('--crl-policy needs --crl-path, where the lists are');
-  const rules: BundleRules = {
-    ...STRICT_RULES,
-    crlPolicy: crlPolicy ?? (crlPath === undefined ? 'off' : 'fail-closed'),
-    ...Object.assign({}, ...allow.map((name) => ALLOWANCES[name])),
+  const rules = { ...STRICT_RULES, crlPolicy: crlPolicy ?? (crlPath === undefined ? 'off' : 'fail-closed') };
+  return {
+    bundles: [{ name: CA_PATH_BUNDLE, anchors, rules: allowing(rules, allow) }],
+    crls: lists.crls,
+    cache: new PathCache(),
   };
-  return { bundles: [{ name: CA_PATH_BUNDLE, anchors, rules }], crls: lists.crls, cache: new PathCache() };
 }
 
 /** @throws UsageError where options beside it say the same */
@@ -141,7 +130,7 @@ function collectAllowances(text: string, before: readonly Allowance[] = []): rea
     .toLowerCase()
     .replaceAll('-', '_')
     .replace(/^allow_/, '');
-  const found = (Object.keys(ALLOWANCES) as Allowance[]).find((one) => one === name || `${name}_signatures` === one);
-  if (found === undefined) throw new InvalidArgumentError(`It must be one of ${Object.keys(ALLOWANCES).join(', ')}.`);
+  const found = ALLOWANCE_NAMES.find((one) => one === name || `${name}_signatures` === one);
+  if (found === undefined) throw new InvalidArgumentError(`It must be one of ${ALLOWANCE_NAMES.join(', ')}.`);
   return [...before, found];
 }

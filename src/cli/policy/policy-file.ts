@@ -4,7 +4,7 @@ import { loadPolicy } from '../../policy/policy-files.ts';
 import { type ServerSettings, serverSettingsOf } from '../../policy/server-settings.ts';
 import { parseHcl } from '../../spire/config/hcl.ts';
 import { type HclBody, HclError, type HclValue } from '../../spire/config/hcl-body.ts';
-import { StatusError } from '../../spire/status.ts';
+import { InvalidConfig } from '../../spire/config/invalid-config.ts';
 import type { Policy } from '../../verifier/policy.ts';
 import { UsageError } from '../terminal/failure.ts';
 import { nameOf, readText, STANDARD } from '../terminal/files.ts';
@@ -39,7 +39,7 @@ export function readPolicyAndSettings(path: string): { readonly policy: Policy; 
     for (const warning of [...settings.warnings, ...warnings]) remark(`policy: ${warning}`);
     return { policy, settings };
   } catch (cause) {
-    if (!(cause instanceof HclError || cause instanceof StatusError)) throw cause;
+    if (!(cause instanceof HclError || cause instanceof InvalidConfig)) throw cause;
     throw new UsageError(`${nameOf(path)}: ${cause.message}`, { cause });
   }
 }

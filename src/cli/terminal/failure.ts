@@ -4,11 +4,14 @@ import { CertificateFileError } from '../../agent/endorsement/ek-certificate-fil
 import { EndorsementError } from '../../agent/endorsement/load-endorsement.ts';
 import { PasswordError } from '../../agent/passwords/hierarchy-passwords.ts';
 import { remedyFor } from '../../agent/remedy.ts';
-import { PluginHostError } from '../../testing/plugin-host/plugin-child.ts';
+import { ScratchFolderError } from '../../files/scratch-folder.ts';
 import { TctiError } from '../../tpm/device/errors.ts';
-import { UsageError } from './usage-error.ts';
 
-export { UsageError } from './usage-error.ts';
+/** What the caller can put right: an argument, a configuration, a file. The message says how. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+  readonly code = 'ERR_USAGE';
+}
 
 export const EXIT = {
   /** Trusted, or done. */
@@ -33,7 +36,7 @@ export function failureOf(error: unknown): Failure {
     return { exitCode: error.exitCode === 0 ? EXIT.OK : EXIT.USAGE, sentence: undefined };
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof UsageError) return { exitCode: EXIT.USAGE, sentence: sentence(message) };
-  if (error instanceof PasswordError || error instanceof TctiError)
+  if (error instanceof PasswordError || error instanceof TctiError || error instanceof ScratchFolderError)
     return { exitCode: EXIT.USAGE, sentence: sentence(message) };
   if (error instanceof CertificateFileError)
     return { exitCode: EXIT.USAGE, sentence: sentence(`${message}${remedyOf(error)}`) };
@@ -42,7 +45,7 @@ export function failureOf(error: unknown): Failure {
 
 function remedyOf(error: unknown): string {
   if (error instanceof EndorsementError) return '; see "tpm info" for the keys of this TPM';
-  if (error instanceof PluginHostError) return '; build the plugins with "npm run build"';
+  if (error instanceof Error && 'remedy' in error && typeof error.remedy === 'string') return `; ${error.remedy}`;
   const remedy = remedyFor(error, '--endorsement-auth-file or --owner-auth-file');
   return remedy === undefined ? '' : `; ${remedy}`;
 }

@@ -11,6 +11,7 @@ import { type HostedLogRecord, hclogReader, lineSplitter } from './hclog-reader.
 export class PluginHostError extends Error {
   override readonly name = 'PluginHostError';
   readonly code = 'ERR_PLUGIN_HOST';
+  readonly remedy = 'build the plugins with "npm run build"';
 }
 
 export interface PluginExit {

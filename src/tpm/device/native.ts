@@ -52,16 +52,21 @@ export function exitProcess(code: number, patienceMs = 0): never {
   return loaded === undefined ? process.exit(code) : loaded.addon.exitProcess(code, patienceMs);
 }
 
-/** In a checkout, seen from where the program lies there; elsewhere two folders up is somebody else's. */
-const IN_CHECKOUT = /\/(dist\/bin|src\/tpm\/device)\/$/;
+/** Where the addon is besides, seen from where this program lies; anywhere else a folder up is somebody else's. */
+const ELSEWHERE: readonly (readonly [RegExp, string])[] = [
+  // A bundle of the checkout, its sources, and the package as a library.
+  [/\/dist\/bin\/$/, '../../build/Release'],
+  [/\/src\/tpm\/device\/$/, '../../../build/Release'],
+  [/\/dist\/tpm\/device\/$/, '../../bin'],
+];
 
 /** `TPM_ATTESTOR_ADDON` alone when set; else beside the running bundle; else where `npm run build:native` puts it. */
 function candidates(): readonly string[] {
   const chosen = process.env['TPM_ATTESTOR_ADDON'];
   if (chosen !== undefined && chosen !== '') return [chosen];
   const folder = fileURLToPath(new URL('.', import.meta.url));
-  const built = IN_CHECKOUT.test(folder) ? [`../../build/Release/${FILE}`] : [];
-  return [FILE, ...built].map((path) => join(folder, path));
+  const others = ELSEWHERE.filter(([here]) => here.test(folder)).map(([, there]) => join(there, FILE));
+  return [FILE, ...others].map((path) => join(folder, path));
 }
 
 /**

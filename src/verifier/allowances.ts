@@ -1,0 +1,76 @@
+/** What an operator may overlook in endorsement certificates: one row for each allowance, wherever it is spelled. Pure. */
+import type { FindingCode } from './findings.ts';
+import type { BundleRules } from './policy.ts';
+
+export interface AllowanceRow {
+  /** The finding that it takes away. */
+  readonly finding: FindingCode;
+  /** The rule that it changes. */
+  readonly rules: Partial<BundleRules>;
+  /** For the log of who configured it. */
+  readonly admits: string;
+  /** For who considers it. */
+  readonly price: string;
+}
+
+/**
+ * By name: `allow_` and the name is the option of the server, the name alone a word of `--allow`. A bundle has no option
+ * for software TPMs; its `kind` says so.
+ */
+export type Allowance = 'software_tpm' | 'expired_ek' | 'not_yet_valid' | 'sha1_signatures' | 'tpm12' | 'gce_profile';
+
+export const ALLOWANCES: Readonly<Record<Allowance, AllowanceRow>> = {
+  software_tpm: {
+    finding: 'ek.software_tpm',
+    rules: { kinds: ['hardware', 'cloud', 'software'] },
+    admits: 'software TPMs are admitted, which anybody can copy',
+    price: 'whoever has the files of a software TPM is that machine',
+  },
+  expired_ek: {
+    finding: 'ek.expired',
+    rules: { allowExpiredLeaf: true },
+    admits: 'endorsement certificates past their end are admitted',
+    price: 'its CA vouches for it no longer',
+  },
+  not_yet_valid: {
+    finding: 'ek.not_yet_valid',
+    rules: { allowNotYetValid: true },
+    admits: 'certificates before their beginning are admitted',
+    price: 'a wrong clock is not noticed any more',
+  },
+  sha1_signatures: {
+    finding: 'ek.weak_signature',
+    rules: { allowSha1: true },
+    admits: 'certificates signed over SHA-1 are admitted, which can be forged',
+    price: 'signatures over SHA-1 can be forged with much effort',
+  },
+  tpm12: {
+    finding: 'ek.tpm_family',
+    rules: { allowTpm12: true },
+    admits: 'certificates made out to TPMs of family 1.2 are admitted',
+    price: 'certificates of TPMs of family 1.2 pass, all of those CAs',
+  },
+  gce_profile: {
+    finding: 'ek.gce_profile',
+    rules: { allowGceProfile: true },
+    admits: 'certificates are admitted that name a machine of Google and no TPM',
+    price: 'every machine of Google Compute Engine passes that those CAs certify',
+  },
+};
+
+export const ALLOWANCE_NAMES = Object.keys(ALLOWANCES) as readonly Allowance[];
+
+/** Rules with what was allowed beside. */
+export function allowing(rules: BundleRules, allowances: readonly Allowance[]): BundleRules {
+  return Object.assign({ ...rules }, ...allowances.map((name) => ALLOWANCES[name].rules));
+}
+
+export function isAllowed(rules: BundleRules, allowance: Allowance): boolean {
+  if (allowance === 'software_tpm') return rules.kinds.includes('software');
+  return (Object.keys(ALLOWANCES[allowance].rules) as (keyof BundleRules)[]).every((rule) => rules[rule] === true);
+}
+
+/** The allowance by which rules would overlook this finding. */
+export function allowanceFor(code: string): Allowance | undefined {
+  return ALLOWANCE_NAMES.find((name) => ALLOWANCES[name].finding === code);
+}
