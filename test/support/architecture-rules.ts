@@ -167,10 +167,18 @@ function isPure(path: string): boolean {
   return PURE_FOLDERS.some((folder) => path.startsWith(folder)) && !path.startsWith(DEVICE);
 }
 
+const folderImports = new WeakMap<ReadonlyMap<string, SourceFacts>, Set<string>>();
+
 function importsFolder(project: ReadonlyMap<string, SourceFacts>, from: string, to: string): boolean {
-  return [...project.values()].some(
-    ({ path, imports }) => dirname(path) === from && imports.some(({ target }) => dirname(target) === to),
-  );
+  const known =
+    folderImports.get(project) ??
+    new Set(
+      [...project.values()].flatMap(({ path, imports }) =>
+        imports.map(({ target }) => `${dirname(path)} ${dirname(target)}`),
+      ),
+    );
+  folderImports.set(project, known);
+  return known.has(`${from} ${to}`);
 }
 
 function isGenerated(path: string): boolean {
@@ -189,8 +197,12 @@ function wayTo(from: string, to: string, project: ReadonlyMap<string, SourceFact
   return [];
 }
 
-/** What the rule says of a project given as texts by path. */
+const projects = new WeakMap<object, ReadonlyMap<string, SourceFacts>>();
+
+/** What the rule says of a project given as texts by path. The same object is read once. */
 export function violations(rule: Rule | undefined, sources: Readonly<Record<string, string>>): string[] {
-  const project = new Map(Object.entries(sources).map(([path, text]) => [path, sourceFacts(path, text)]));
+  const project =
+    projects.get(sources) ?? new Map(Object.entries(sources).map(([path, text]) => [path, sourceFacts(path, text)]));
+  projects.set(sources, project);
   return [...project.values()].flatMap((file) => rule?.(file, project) ?? ['there is no such rule']);
 }
