@@ -4,7 +4,17 @@
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -85,6 +95,27 @@ const SCENES: readonly Scene[] = [
     files: manyCas,
     change: (folder) => writeFileSync(join(folder, 'cas/7.der'), 'rubbish'),
     told: NOT_USED,
+  },
+  {
+    title: `a bundle of ${CAS} CAs is half written`,
+    files(folder) {
+      const others = Array.from({ length: CAS - 1 }, (_, i) => authority(i, 'of the first year'));
+      writeFileSync(join(folder, 'cas.pem'), pem(mintEkChain().root.der, ...others));
+      return option('ca_path', folder, 'cas.pem');
+    },
+    change: (folder) => truncateSync(join(folder, 'cas.pem'), statSync(join(folder, 'cas.pem')).size - 300),
+    told: NOT_USED,
+  },
+  {
+    title: `of ${CAS} CAs with one name one changes`,
+    files(folder) {
+      mkdirSync(join(folder, 'cas'));
+      writeFileSync(join(folder, 'cas/root.der'), mintEkChain().root.der);
+      for (let i = 1; i < CAS; i++) writeFileSync(join(folder, `cas/${i}.der`), namesake(i));
+      return option('ca_path', folder, 'cas');
+    },
+    change: (folder) => writeFileSync(join(folder, 'cas/7.der'), namesake(CAS)),
+    told: IN_FORCE,
   },
   {
     title: `a list of ${HASHES} hashes changes`,
@@ -292,6 +323,12 @@ const KEY = keyPair('p256', 'reload');
 function authority(i: number, year: string): Uint8Array {
   const issuer = `Example TPM Manufacturing CA ${i} ${year}`;
   return mintAuthority(issuer, KEY, { issuer, key: KEY }).der;
+}
+
+/** A CA with the name of the others and a serial number of its own. */
+function namesake(i: number): Uint8Array {
+  const issuer = 'Example TPM Manufacturing CA';
+  return mintAuthority(issuer, KEY, { issuer, key: KEY }, { serial: Uint8Array.of(1, i >> 8, i & 0xff) }).der;
 }
 
 function writeCas(folder: string, year: string): void {

@@ -31,6 +31,14 @@ export function atOnce<T>(steps: Steps<T>): T {
   return step.value;
 }
 
+let lastTurn: Promise<unknown> = Promise.resolve();
+
+/** The next turn of the event loop that no other work in slices has: what is many would else be one long turn. */
+function nextTurn(): Promise<unknown> {
+  lastTurn = lastTurn.then(() => turn());
+  return lastTurn;
+}
+
 /**
  * Lets everything else have its turn between two slices.
  *
@@ -54,7 +62,7 @@ export async function inSlices<T>(steps: Steps<T>, signal: AbortSignal): Promise
       step = signal.aborted && !isEnding ? next() : answered(steps, result);
     } else {
       if (performance.now() - began >= SLICE_MS) {
-        await turn();
+        await nextTurn();
         began = performance.now();
       }
       step = next();

@@ -76,7 +76,7 @@ export class LivePolicy {
       LOOK_AT_LEAST_EVERY_MS,
       () => this.#lookAtTrust(),
     );
-    this.#watches = [...ofDenyList, ofOthers];
+    this.#watches = [ofOthers, ...ofDenyList];
     this.warnings = [...settings.warnings, ...first.trust.warnings, ...(first.denyList?.warnings ?? [])];
   }
 
@@ -110,7 +110,7 @@ export class LivePolicy {
     for (const watch of this.#watches) watch.start();
   }
 
-  /** Looks at all files now. */
+  /** Looks at all files now; at the deny list last, as it is the one that must be up to date afterwards. */
   async look(): Promise<void> {
     for (const watch of this.#watches) await watch.look();
   }

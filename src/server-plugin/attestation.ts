@@ -120,7 +120,8 @@ function refusal(
 function otherHashes(pubHash: string | undefined, linked: LinkedKeys): LogFields {
   const known = pubHash === undefined ? [] : linked.with({ pubHash }).map((subject) => subject.pubHash);
   const others = known.filter((one) => one !== pubHash);
-  return others.length === 0 ? {} : { other_pub_hashes: others.join(' ') };
+  // A field each: SPIRE's log takes 256 characters of one.
+  return Object.fromEntries(others.map((hash, i) => [`other_pub_hash_${i + 1}`, hash]));
 }
 
 function statusOf(findings: readonly Finding[]): StatusError['code'] {

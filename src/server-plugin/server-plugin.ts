@@ -38,6 +38,8 @@ export function serverPlugin(logger: Logger): PluginDefinition<'server', LivePol
           ...trusted(policy),
           pcrs: policy.pcrs.map(({ bank, indices }) => `${bank}:${indices.join(',')}`).join(' '),
         });
+        // Files that changed while the others were read: the configuration before may have them in force by now.
+        await live.look();
         latest?.end();
         live.watch();
         latest = live;

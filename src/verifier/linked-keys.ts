@@ -11,8 +11,6 @@ const MOST_MACHINES = 16_384;
 const MOST_KEYS = 8;
 /** In a finding. */
 const MOST_NAMED = 4;
-/** Denied machines that are passed over before one is forgotten after all. */
-const MOST_PASSED_OVER = 16;
 
 /** What is known to lie in one TPM, the longest unseen first. */
 interface Machine {
@@ -34,6 +32,8 @@ export class LinkedKeys {
   readonly #most: number;
   /** In the order in which they were last seen. */
   readonly #machines: Set<Machine> = new Set();
+  /** Those that were found denied when their turn to be forgotten came. They go when no others are left. */
+  readonly #denied: Set<Machine> = new Set();
   /** By pub_hash and by Name: these differ in length. */
   readonly #byKey: Map<string, Machine> = new Map();
 
@@ -65,11 +65,11 @@ export class LinkedKeys {
     limit(machine.eks);
     limit(machine.aks);
     this.#insert(machine);
-    if (this.#machines.size > this.#most) this.#makeRoom(isDenied);
+    if (this.size > this.#most) this.#makeRoom(isDenied);
   }
 
   get size(): number {
-    return this.#machines.size;
+    return this.#machines.size + this.#denied.size;
   }
 
   #insert(machine: Machine): void {
@@ -79,17 +79,22 @@ export class LinkedKeys {
 
   #forget(machine: Machine): void {
     this.#machines.delete(machine);
+    this.#denied.delete(machine);
     for (const key of [...machine.eks.keys(), ...machine.aks]) this.#byKey.delete(key);
   }
 
   #makeRoom(isDenied: Policy['isDenied']): void {
-    for (let passedOver = 0; ; passedOver++) {
-      const [oldest] = this.#machines;
-      if (oldest === undefined) return;
+    for (const oldest of this.#machines) {
+      if (![...oldest.eks.values()].some((subject) => isDenied?.(subject) === true)) {
+        this.#forget(oldest);
+        return;
+      }
+      this.#machines.delete(oldest);
+      this.#denied.add(oldest);
+    }
+    for (const oldest of this.#denied) {
       this.#forget(oldest);
-      const isKept = [...oldest.eks.values()].some((subject) => isDenied?.(subject) === true);
-      if (!isKept || passedOver === MOST_PASSED_OVER) return;
-      this.#insert(oldest);
+      return;
     }
   }
 }

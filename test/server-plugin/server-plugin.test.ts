@@ -2,6 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { LivePolicy } from '../../src/policy/live-policy.ts';
 import { serverPlugin } from '../../src/server-plugin/server-plugin.ts';
@@ -99,9 +100,9 @@ test('files that cannot be used are an error each, once', async () => {
   const gone = (name: string): string =>
     `${still}ca_path of bundle "${name}" cannot be used: ${path('ca.pem')}: no such file or directory`;
   expect(said().map(({ level, message }) => [level, message])).toEqual([
-    ['error', expect.stringContaining(`${still}"deny_path" cannot be used: `)],
     ['error', gone('hardware')],
     ['error', gone('lab')],
+    ['error', expect.stringContaining(`${still}"deny_path" cannot be used: `)],
   ]);
 });
 
@@ -119,12 +120,34 @@ test('a configuration looks by itself, and no longer once another one is in forc
   second.end();
 });
 
+test('what was denied while a new configuration was read is denied in it from its first moment', async () => {
+  const { config } = serverPlugin(createLogger({ write: () => undefined }));
+  const lines = Array.from({ length: 200_000 }, (_, i) => i.toString(16).padStart(64, '0'));
+  writeFileSync(path('hashes'), `${lines.join('\n')}\n`);
+  const listed = `hash_path = "${path('hashes')}"\ndeny_path = "${path('denied')}"`;
+  const isDenied = (live: LivePolicy): boolean =>
+    live.current().policy.isDenied?.({ pubHash: 'f'.repeat(64), serial: undefined }) === true;
+  const first = await config.configure({ trustDomain: 'example.org' }, listed);
+  const next = config.configure({ trustDomain: 'example.org' }, listed);
+  opened.push(first);
+  // Its deny list has been read; the hashes are not by far.
+  for (let turns = 0; turns < 20; turns++) await turn();
+  writeFileSync(path('denied'), 'f'.repeat(64));
+  await first.look();
+  expect(isDenied(first)).toBe(true);
+  const second = await next;
+  opened.push(second);
+  expect(isDenied(second)).toBe(true);
+});
+
 test('what is wrong with bundles is one sentence each at Validate, and no reason to read files', async () => {
   const { config } = serverPlugin(createLogger({ write: () => undefined }));
   const wrong = 'bundle "a" { ca_pth = "/nonesuch" }\nbundle "b" { ca_path = "/nonesuch" }\nmode = "all"';
-  expect(await config.validate({ trustDomain: 'example.org' }, wrong)).toEqual([
-    'line 3: "mode" must be one of "certificate", "hash", "either", "both"',
-    'line 1: bundle "a": line 1: "ca_pth" is not an option; did you mean "ca_path"?',
-    'line 1: bundle "a": "ca_path" is required',
-  ]);
+  await expect(config.validate({ trustDomain: 'example.org' }, wrong)).rejects.toMatchObject({
+    problems: [
+      'line 3: "mode" must be one of "certificate", "hash", "either", "both"',
+      'line 1: bundle "a": line 1: "ca_pth" is not an option; did you mean "ca_path"?',
+      'line 1: bundle "a": "ca_path" is required',
+    ],
+  });
 });

@@ -142,7 +142,7 @@ describe('standard error', () => {
           const logger = createLogger();
           for (let i = 0; i < 4000; i += 1) logger.info('record', { i, filler: 'x'.repeat(250) });
           hostLog.flushed().then(() => process.exit(0));`,
-        resolveDir: fileURLToPath(new URL('../../src/spire/', import.meta.url)),
+        resolveDir: fileURLToPath(new URL('../../src/spire/log/', import.meta.url)),
       },
       outfile: program,
       bundle: true,

@@ -51,7 +51,9 @@ describe('Configure', () => {
       code: STATUS.INTERNAL,
       message: 'internal error',
     });
-    expect(toy.record('unexpected error')?.fields).toMatchObject({ error: 'cannot read /secret/path' });
+    await expect
+      .poll(() => toy.record('unexpected error')?.fields)
+      .toMatchObject({ error: 'cannot read /secret/path' });
     expect(await greeting(host)).toBe('first');
   });
 

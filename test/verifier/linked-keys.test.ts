@@ -76,6 +76,14 @@ test('memory is bounded: the longest unseen goes first, a denied machine last', 
   expect(linked.size).toBe(3);
   const known = Array.from({ length: 50 }, (_, i) => i).filter((i) => linked.with({ pubHash: pubHash(`${i}`) }).length);
   expect(known).toEqual([0, 48, 49]);
+  // However many are denied.
+  const many = new LinkedKeys(100);
+  const isOfFirst = ({ pubHash: hash }: { readonly pubHash: string }): boolean =>
+    Array.from({ length: 40 }, (_, i) => pubHash(`${i}`)).includes(hash);
+  for (let i = 0; i < 130; i++) many.remember(keys(`${i}`, `ak ${i}`), isOfFirst);
+  const left = Array.from({ length: 130 }, (_, i) => i).filter((i) => many.with({ pubHash: pubHash(`${i}`) }).length);
+  expect(left).toEqual([...Array(40).keys(), ...Array.from({ length: 60 }, (_, i) => 70 + i)]);
+  expect(many.size).toBe(100);
   // More denied machines than there is room for, and more attestation keys than a machine needs.
   for (let i = 0; i < 50; i++) linked.remember(keys(`${i}`, `ak ${i}`), () => true);
   expect(linked.size).toBe(3);

@@ -4,6 +4,8 @@ import { constants, fstatSync, openSync, write, writeSync } from 'node:fs';
 /** Before a full pipe is tried again; doubled while it stays full. */
 const FIRST_PAUSE_MS = 1;
 const LONGEST_PAUSE_MS = 100;
+/** Texts that have been taken and still have their place in the queue. */
+const MOST_TAKEN = 1024;
 
 export interface OutputLimit {
   /** A text that would make more than this wait is dropped, and so is each later one until half is taken. */
@@ -24,7 +26,9 @@ export class Output {
   readonly #limit: OutputLimit | undefined;
   /** Made by the first text. */
   #target: Target | undefined;
-  readonly #waiting: Uint8Array[] = [];
+  /** Those before `#first` have been written, or given up. */
+  readonly #queue: Uint8Array[] = [];
+  #first = 0;
   #waitingBytes = 0;
   /** Of the first text that waits. */
   #takenBytes = 0;
@@ -60,7 +64,7 @@ export class Output {
 
   /** Resolves when nothing waits any more, or after `timeoutMs`: whether all of it was written. */
   async flushed(timeoutMs?: number): Promise<boolean> {
-    if (this.#waiting.length > 0) {
+    if (!this.#isEmpty) {
       await new Promise<void>((resolve) => {
         const timer = timeoutMs === undefined ? undefined : setTimeout(resolve, timeoutMs);
         this.#whenEmpty.push(() => {
@@ -69,16 +73,21 @@ export class Output {
         });
       });
     }
-    return this.#waiting.length === 0 && this.#failure === undefined;
+    return this.#isEmpty && this.#failure === undefined;
+  }
+
+  get #isEmpty(): boolean {
+    return this.#first === this.#queue.length;
   }
 
   #enqueue(bytes: Uint8Array): void {
-    this.#waiting.push(bytes);
+    this.#queue.push(bytes);
     this.#waitingBytes += bytes.length;
   }
 
   #pump(): void {
-    while (!this.#resting && this.#waiting[0] !== undefined) this.#attempt(this.#waiting[0]);
+    for (let text = this.#queue[this.#first]; !this.#resting && text !== undefined; text = this.#queue[this.#first])
+      this.#attempt(text);
   }
 
   #attempt(text: Uint8Array): void {
@@ -86,13 +95,16 @@ export class Output {
     // What follows a torn line must not be glued to it.
     const rest = this.#torn ? Buffer.concat([Buffer.from('\n'), text]) : text.subarray(this.#takenBytes);
     this.#resting = true;
+    let hasReturned = false;
     this.#target(rest, (error, taken) => {
       this.#resting = false;
       if (error?.code === 'EAGAIN') this.#rest();
       else if (error !== null) this.#giveUp(error);
       else this.#took(text, taken, rest.length);
-      if (!this.#resting) this.#pump();
+      // Called at once, this is one turn of the loop in `#pump`: a text each would deepen the stack by one.
+      if (hasReturned && !this.#resting) this.#pump();
     });
+    hasReturned = true;
   }
 
   #took(text: Uint8Array, taken: number, offered: number): void {
@@ -109,13 +121,19 @@ export class Output {
   }
 
   #next(): void {
-    this.#waitingBytes -= this.#waiting.shift()?.length ?? 0;
+    this.#waitingBytes -= this.#queue[this.#first]?.length ?? 0;
+    this.#first += 1;
     this.#takenBytes = 0;
+    // Not one by one: each would move all that wait.
+    if (this.#isEmpty || this.#first === MOST_TAKEN) {
+      this.#queue.splice(0, this.#first);
+      this.#first = 0;
+    }
     if (this.#limit !== undefined && this.#dropped > 0 && this.#waitingBytes <= this.#limit.maxBytes / 2) {
       this.#enqueue(Buffer.from(this.#limit.notice(this.#dropped), 'utf8'));
       this.#dropped = 0;
     }
-    if (this.#waiting.length === 0) for (const settle of this.#whenEmpty.splice(0)) settle();
+    if (this.#isEmpty) for (const settle of this.#whenEmpty.splice(0)) settle();
   }
 
   #rest(): void {

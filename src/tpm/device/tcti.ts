@@ -6,8 +6,8 @@ import { TctiError } from './errors.ts';
 /** What tpm2-tss opens by itself where the string names no device. */
 const DEFAULT_DEVICES: readonly string[] = ['/dev/tpmrm0', '/dev/tpm0'];
 
-/** Kinds of character devices that are no TPM: memory, terminals. */
-const OTHER_DEVICES: readonly string[] = ['mem', 'tty', 'vc'];
+/** Kinds of character devices that may be a TPM, by sysfs; swtpm can be one through CUSE. Opening others may do harm. */
+const TPM_SUBSYSTEMS: readonly string[] = ['tpm', 'tpmrm', 'cuse'];
 
 interface Target {
   readonly path: string;
@@ -97,7 +97,7 @@ function isOtherDevice({ rdev }: Stats): boolean {
   // As glibc takes a dev_t apart.
   const [major, minor] = [(rdev >> 8) & 0xfff, (rdev & 0xff) | ((rdev >> 12) & 0xfff00)];
   try {
-    return OTHER_DEVICES.includes(basename(readlinkSync(`/sys/dev/char/${major}:${minor}/subsystem`)));
+    return !TPM_SUBSYSTEMS.includes(basename(readlinkSync(`/sys/dev/char/${major}:${minor}/subsystem`)));
   } catch {
     return false;
   }

@@ -92,8 +92,14 @@ export function* tellingAuthorities(store: readonly Certificate[]): Pausable<Rea
     yield;
   }
   const bySubject = groupBySubject(store);
-  // What is added while it is walked is walked as well.
-  for (const { issuer } of known) for (const above of bySubject.get(issuer.canonical) ?? []) known.add(above);
+  const walked = new Set<string>();
+  // What is added while it is walked is walked as well. CAs in great number may share one name.
+  for (const { issuer } of known) {
+    if (walked.has(issuer.canonical)) continue;
+    walked.add(issuer.canonical);
+    for (const above of bySubject.get(issuer.canonical) ?? []) known.add(above);
+    yield;
+  }
   return known;
 }
 

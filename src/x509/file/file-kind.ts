@@ -47,6 +47,7 @@ interface Row {
 }
 
 const TEXT_BYTES = 2048;
+const LABEL_BYTES = 64 * 1024;
 const MAX_ELEMENTS = 12;
 
 const EK = 'the endorsement certificate (EK certificate)';
@@ -67,7 +68,7 @@ const ROWS: readonly Row[] = [
   {
     what: 'an NV index that was reserved and never filled',
     remedy: 'This TPM keeps no certificate there: run "tpm-attestor ek doctor" on its machine',
-    is: ({ bytes: [first, ...others] }) => (first === 0 || first === 0xff) && others.every((octet) => octet === first),
+    is: ({ bytes }) => (bytes[0] === 0 || bytes[0] === 0xff) && isOneOctet(bytes),
   },
   {
     what: ({ labels }) => `a private key${labels.length > 0 ? ` (PEM label "${labels.find(isPrivate)}")` : ''}`,
@@ -252,11 +253,18 @@ function isPrivate(label: string): boolean {
   return PRIVATE_KEY.test(label);
 }
 
+/** Whether one octet is repeated: each is then the one before it. */
+function isOneOctet(bytes: Uint8Array): boolean {
+  return Buffer.compare(bytes.subarray(1), bytes.subarray(0, -1)) === 0;
+}
+
 function lookAt(bytes: Uint8Array): Look {
   const beginning = Buffer.from(bytes.subarray(0, TEXT_BYTES)).toString('latin1').trimStart();
-  const labels = pemLabels(bytes);
+  // A server looks at whole stores that somebody is just writing, between two attestations.
+  const start = bytes.subarray(0, LABEL_BYTES);
+  const labels = pemLabels(start);
   // Some write DER of another kind under the label of a certificate.
-  const der = labels[0] === 'CERTIFICATE' ? firstBlock(bytes) : bytes;
+  const der = labels[0] === 'CERTIFICATE' ? firstBlock(start) : bytes;
   return { text: beginning, labels, ...derTags(der), bytes };
 }
 
@@ -272,13 +280,19 @@ function tagsOf(elements: readonly { readonly tag: number }[]): string {
 }
 
 function firstBlock(bytes: Uint8Array): Uint8Array {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const end = text.indexOf(END_OF_CERTIFICATE);
   try {
-    return readPem(bytes)[0]?.der ?? new Uint8Array();
+    return (
+      readPem(bytes.subarray(0, end < 0 ? undefined : end + END_OF_CERTIFICATE.length))[0]?.der ?? new Uint8Array()
+    );
   } catch (error) {
     if (!(error instanceof MalformedCertificateError)) throw error;
     return new Uint8Array();
   }
 }
+
+const END_OF_CERTIFICATE = '-----END CERTIFICATE-----';
 
 /** As many as tell a kind; none of what is no SEQUENCE. */
 function elementsOf(der: Uint8Array): readonly { readonly tag: number; readonly der: Uint8Array }[] {
