@@ -9,6 +9,7 @@ import type { Scheme } from '../tpm/structures/scheme.ts';
 import { SIGNATURE_ALG, type TpmtSignature, tpmtSignature } from '../tpm/structures/signature.ts';
 import { isSignature, otherKeyOf } from './ak-signature.ts';
 import { type AttestationKey, isAcceptedScheme, schemeName } from './attestation-key.ts';
+import type { FindingCode } from './findings.ts';
 import type { Findings } from './verdict.ts';
 
 /** The kinds that count as evidence; findings about them have the kind in front. */
@@ -17,6 +18,25 @@ export type SignedKind = 'quote' | 'creation';
 const TYPES: Readonly<Record<SignedKind, number>> = {
   quote: TPM_ST.ATTEST_QUOTE,
   creation: TPM_ST.ATTEST_CREATION,
+};
+
+type Flaw = 'malformed' | 'magic' | 'type' | 'scheme' | 'signature';
+
+const FINDING: Readonly<Record<SignedKind, Readonly<Record<Flaw, FindingCode>>>> = {
+  quote: {
+    malformed: 'quote.malformed',
+    magic: 'quote.magic',
+    type: 'quote.type',
+    scheme: 'quote.scheme',
+    signature: 'quote.signature',
+  },
+  creation: {
+    malformed: 'creation.malformed',
+    magic: 'creation.magic',
+    type: 'creation.type',
+    scheme: 'creation.scheme',
+    signature: 'creation.signature',
+  },
 };
 
 /** The structure as decoded; undefined, with a finding, when it is of another kind or none. Nothing signed is verified. */
@@ -29,12 +49,12 @@ export function readSigned<K extends SignedKind>(
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     // Looked at before decoding, so that the two classic forgeries get names of their own.
     if (view.getUint32(0) !== TPM_GENERATED) {
-      findings.add(`${kind}.magic`, 'the signed bytes do not begin as every structure made by a TPM does');
+      findings.add(FINDING[kind].magic, 'the signed bytes do not begin as every structure made by a TPM does');
       return undefined;
     }
     if (view.getUint16(4) !== TYPES[kind]) {
       findings.add(
-        `${kind}.type`,
+        FINDING[kind].type,
         `the signed structure has type 0x${view.getUint16(4).toString(16)}, not a ${kind}'s`,
       );
       return undefined;
@@ -44,7 +64,7 @@ export function readSigned<K extends SignedKind>(
     return decode(tpmsAttest, bytes) as Extract<TpmsAttest, { readonly type: K }>;
   } catch (error) {
     if (!(error instanceof MalformedError)) throw error;
-    findings.add(`${kind}.malformed`, `the ${kind} is no TPMS_ATTEST: ${error.message}`);
+    findings.add(FINDING[kind].malformed, `the ${kind} is no TPMS_ATTEST: ${error.message}`);
     return undefined;
   }
 }
@@ -68,20 +88,20 @@ export function verifySignature(
   } catch (error) {
     if (!(error instanceof MalformedError)) throw error;
     if (error instanceof UnsupportedError)
-      findings.add(`${kind}.scheme`, `the signature is ${error.algorithm}, which is not supported`);
-    else findings.add(`${kind}.malformed`, `the signature is no TPMT_SIGNATURE: ${error.message}`);
+      findings.add(FINDING[kind].scheme, `the signature is ${error.algorithm}, which is not supported`);
+    else findings.add(FINDING[kind].malformed, `the signature is no TPMT_SIGNATURE: ${error.message}`);
     return ak.scheme;
   }
   const form = { scheme: SIGNATURE_ALG[decoded.sigAlg], ...('hash' in decoded ? { hashAlg: decoded.hash } : {}) };
   const other = otherForm(ak, form);
   if (other !== undefined) {
-    findings.add(`${kind}.scheme`, `the signature is ${schemeName(form)}, ${other}`);
+    findings.add(FINDING[kind].scheme, `the signature is ${schemeName(form)}, ${other}`);
     return undefined;
   }
   if (isSignature(ak.key, bytes, decoded)) return form;
   // What cannot be checked is not called false.
   if (isCheckable(form)) addFalse(kind, ak, decoded, findings);
-  else findings.add(`${kind}.scheme`, `the signature is ${schemeName(form)}, which is not supported`);
+  else findings.add(FINDING[kind].scheme, `the signature is ${schemeName(form)}, which is not supported`);
   return ak.scheme;
 }
 
@@ -100,8 +120,9 @@ function otherForm({ key, scheme, algorithm }: AttestationKey, form: Scheme): st
 /** A false signature whose numbers are of another size than the key's is one by another kind of key. */
 function addFalse(kind: SignedKind, ak: AttestationKey, signature: TpmtSignature, findings: Findings): void {
   const other = otherKeyOf(ak.key, signature);
-  if (other === undefined) findings.add(`${kind}.signature`, 'the attestation key did not make this signature');
-  else findings.add(`${kind}.scheme`, `the signature is by a key of ${other}, the attestation key is ${ak.algorithm}`);
+  if (other === undefined) findings.add(FINDING[kind].signature, 'the attestation key did not make this signature');
+  else
+    findings.add(FINDING[kind].scheme, `the signature is by a key of ${other}, the attestation key is ${ak.algorithm}`);
 }
 
 /**
@@ -119,13 +140,13 @@ function verifyPlain(
   const [first] = forms;
   if (first === undefined) {
     const name = signature.plain === 'rsa' ? 'RSA' : 'ECDSA';
-    findings.add(`${kind}.scheme`, `the signature is a plain one by ${name}, the key is ${ak.algorithm}`);
+    findings.add(FINDING[kind].scheme, `the signature is a plain one by ${name}, the key is ${ak.algorithm}`);
     return undefined;
   }
   const found = forms.find((form) => isSignature(ak.key, bytes, form.signature));
   if (found === undefined) addFalse(kind, ak, first.signature, findings);
   else if (ak.scheme === undefined && !isAcceptedScheme(typeOf(ak.key), found.form))
-    findings.add(`${kind}.scheme`, `the signature is ${schemeName(found.form)}, which is not supported`);
+    findings.add(FINDING[kind].scheme, `the signature is ${schemeName(found.form)}, which is not supported`);
   return ak.scheme ?? found?.form;
 }
 
