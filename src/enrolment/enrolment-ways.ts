@@ -1,11 +1,11 @@
 /** The shortest ways to have a machine admitted: each is one that the verifier has been asked about. Opens no file. */
 import type { PasswordHierarchy } from '../agent/passwords/hierarchy-passwords.ts';
-import { CA_PATH_BUNDLE } from '../policy/bundle-options.ts';
 import { linesAccepting } from '../policy/ek-templates.ts';
 import type { EkTemplateName } from '../tpm/templates.ts';
 import { ALLOWANCES, type Allowance, allowanceFor, allowing } from '../verifier/allowances.ts';
 import type { FindingCode } from '../verifier/findings.ts';
 import type { Mode, Policy } from '../verifier/policy.ts';
+import { CA_PATH_BUNDLE } from '../verifier/policy-options.ts';
 import { tpmVendor, vendorLetters } from '../x509/ek/vendors.ts';
 import { diagnose, type EkDiagnosis, type EkJudge, judgeSubject } from './ek-diagnosis.ts';
 import type { DoctorFinding } from './ek-remarks.ts';

@@ -11,6 +11,7 @@ import {
 } from '../spire/config/options.ts';
 import { ALLOWANCE_NAMES, type Allowance, allowing } from '../verifier/allowances.ts';
 import { type BundleRules, CRL_POLICIES, type CrlPolicy, STRICT_RULES } from '../verifier/policy.ts';
+import { CA_PATH_BUNDLE } from '../verifier/policy-options.ts';
 import { TPM_KINDS, type TpmKind, tpmVendor, vendorIds } from '../x509/ek/vendors.ts';
 
 /** A selector value; SPIRE splits at the first colon. */
@@ -19,8 +20,6 @@ const BUNDLE_NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/i;
 const FIRMWARE = /^(id:)?[0-9a-f]{2,8}$/i;
 /** Every certificate may cost a search in each. */
 const MAX_BUNDLES = 16;
-/** The bundle that `ca_path` is. */
-export const CA_PATH_BUNDLE = 'ca_path';
 
 export interface BundleSettings {
   readonly name: string;

@@ -1,13 +1,11 @@
 /** `ek_algorithms` and `ek_templates`: by which of its endorsement keys a machine may attest, and so how many IDs it has. */
 import { EK_TEMPLATE_NAMES, type EkTemplate, type EkTemplateName, ekTemplateNamed } from '../tpm/templates.ts';
+import { POLICY_DEFAULTS } from '../verifier/policy-options.ts';
 
 export type EkAlgorithm = EkTemplate['algorithm'];
 
 /** One for each kind: the templates of which nearly every TPM has its certificates. */
 const DEFAULTS: Readonly<Record<EkAlgorithm, EkTemplateName>> = { rsa: 'L-1', ecc: 'L-2' };
-
-/** What a server accepts by default. */
-export const DEFAULT_EK_TEMPLATES: readonly EkTemplateName[] = [DEFAULTS.rsa];
 
 export function isEkAlgorithm(text: string): text is EkAlgorithm {
   return Object.hasOwn(DEFAULTS, text);
@@ -32,7 +30,7 @@ export interface EkTemplateOptions {
 /** `ek_templates` where it is given, else the default template of each kind in `ek_algorithms`. */
 export function acceptedEkTemplates({ algorithms, templates }: EkTemplateOptions): readonly EkTemplateName[] {
   const listed = templates ?? algorithms?.map((algorithm) => DEFAULTS[algorithm]);
-  return [...new Set(listed ?? DEFAULT_EK_TEMPLATES)];
+  return [...new Set(listed ?? POLICY_DEFAULTS.ekTemplates)];
 }
 
 /** Where the two options contradict each other, as the end of a sentence that starts with `ek_templates`. */

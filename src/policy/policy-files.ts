@@ -4,6 +4,7 @@ import { fileFailure } from '../files/file-failure.ts';
 import { atOnce, type Steps } from '../files/steps.ts';
 import { InvalidConfig } from '../spire/config/invalid-config.ts';
 import type { Bundle, Policy } from '../verifier/policy.ts';
+import { CA_PATH_BUNDLE } from '../verifier/policy-options.ts';
 import { authorityKind, tellingAuthorities } from '../x509/authority/authority-kinds.ts';
 import { TPM_KINDS, type TpmKind } from '../x509/ek/vendors.ts';
 import { kindSentence } from '../x509/file/file-kind.ts';
@@ -11,7 +12,7 @@ import { type AnchorSet, anchorsIn, type FileContents, type TrustStoreProblem } 
 import { PathCache } from '../x509/path/path-cache.ts';
 import { describe } from '../x509/path/path-rules.ts';
 import { crlsIn } from '../x509/path/revocation.ts';
-import { type BundleSettings, CA_PATH_BUNDLE } from './bundle-options.ts';
+import type { BundleSettings } from './bundle-options.ts';
 import { type DenyList, denyList } from './deny-list.ts';
 import { type FileKind, LoadedFiles } from './loaded-files.ts';
 import { type Place, type PolicyStock, takeStock } from './policy-stock.ts';

@@ -16,16 +16,9 @@ import { TPM_ALG } from '../tpm/structures/constants.ts';
 import type { EkTemplateName } from '../tpm/templates.ts';
 import { ALLOWANCE_NAMES, ALLOWANCES, isAllowed } from '../verifier/allowances.ts';
 import { CRL_POLICIES, type CrlPolicy, MODES, type Mode, type PcrRequirement, parsePcrs } from '../verifier/policy.ts';
+import { CA_PATH_BUNDLE, modeOf, POLICY_DEFAULTS } from '../verifier/policy-options.ts';
 import type { TpmKind } from '../x509/ek/vendors.ts';
-import {
-  type BundleSettings,
-  CA_PATH_BUNDLE,
-  oneOf,
-  RULE_OPTIONS,
-  readBundles,
-  ruleConflicts,
-  rulesOf,
-} from './bundle-options.ts';
+import { type BundleSettings, oneOf, RULE_OPTIONS, readBundles, ruleConflicts, rulesOf } from './bundle-options.ts';
 import {
   acceptedEkTemplates,
   type EkTemplateOptions,
@@ -41,7 +34,7 @@ const MAX_TIMEOUT_MS = 10 * 60_000;
 const OPTIONS = optionTable({
   plugin_name: {
     type: 'string',
-    default: 'tpm',
+    default: POLICY_DEFAULTS.pluginName,
     // A path segment of a SPIFFE ID (SPIFFE ID 2.2).
     check: (name) =>
       /^[A-Za-z0-9._-]+$/.test(name) && !/^\.\.?$/.test(name) ? undefined : 'is no SPIFFE path segment',
@@ -52,7 +45,7 @@ const OPTIONS = optionTable({
   deny_path: { type: 'string' },
   crl_path: { type: 'string' },
   enforce: { type: 'boolean', default: true },
-  pcrs: { type: 'string', default: 'sha256:0-7', check: (text) => problemOf(pcrRequirements(text)) },
+  pcrs: { type: 'string', default: POLICY_DEFAULTS.pcrs, check: (text) => problemOf(pcrRequirements(text)) },
   ek_algorithms: {
     type: 'string list',
     default: ['rsa'],
@@ -65,7 +58,11 @@ const OPTIONS = optionTable({
   allow_sha1_bank: { type: 'boolean', default: false },
   wire: { type: 'string', default: 'tpm-attestor', check: wireProblem },
   max_concurrent: { type: 'integer', default: 256, check: within(1, 10_000) },
-  attest_timeout: { type: 'duration', default: 60_000, check: within(1000, MAX_TIMEOUT_MS, ' ms') },
+  attest_timeout: {
+    type: 'duration',
+    default: POLICY_DEFAULTS.challengeTimeoutMs,
+    check: within(1000, MAX_TIMEOUT_MS, ' ms'),
+  },
   max_message_bytes: { type: 'integer', default: 256 * 1024, check: within(4096, 4 * 1024 * 1024) },
 });
 
@@ -142,7 +139,7 @@ export function serverSettingsOf(
   const { options } = result;
   const bundles = [...caPathBundle(options, crlPolicy), ...named.bundles];
   const given = new Set(body.entries.map(({ key }) => key));
-  const mode = MODES.find((one) => one === options.mode) ?? modeOf(bundles, options);
+  const mode = MODES.find((one) => one === options.mode) ?? modeOf(bundles.length > 0, options.hash_path !== undefined);
   const pcrs = pcrRequirements(options.pcrs);
   const problems = conflicts(options, bundles, mode, given, pcrs);
   if (problems.length > 0 || typeof pcrs === 'string') throw new InvalidConfig(problems.map(describeProblem));
@@ -188,11 +185,6 @@ function ekTemplateOptions(options: ServerOptions, given: ReadonlySet<string>): 
 function crlPolicyOf(options: ServerOptions | undefined): CrlPolicy {
   const named = CRL_POLICIES.find((one) => one === options?.crl_policy);
   return named ?? (options?.crl_path === undefined ? 'off' : 'fail-closed');
-}
-
-function modeOf(bundles: readonly BundleSettings[], { hash_path: hashPath }: ServerOptions): Mode {
-  if (bundles.length === 0) return 'hash';
-  return hashPath === undefined ? 'certificate' : 'either';
 }
 
 /** What does not fit together in options each of which is sound. */

@@ -1,11 +1,17 @@
+import { writeFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Attestor } from '../../src/agent/attest.ts';
+import { decodePayload, decodeResponse } from '../../src/evidence/messages.ts';
 import { startPlugin } from '../../src/testing/plugin-host/plugin-host.ts';
 import { relayAttestation } from '../../src/testing/plugin-host/relay.ts';
+import { quotedExtraData } from '../../src/verifier/quote.ts';
+import { attestTo, policyFor, TRUST_DOMAIN } from '../support/agent-attestation.ts';
 import { type Execution, execute } from '../support/execute.ts';
+import { keyPair, mintAuthority, mintEkChain, pem } from '../support/pki.ts';
 import { startSwtpm } from '../support/swtpm.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -40,10 +46,11 @@ describe('the packed tarball, installed where there is no compiler', () => {
   test('holds the executables, the addon, documents and declarations, and no sources or tests', async () => {
     const home = join(folder, 'application/node_modules/tpm-attestor');
     expect((await readdir(home)).sort()).toEqual([
-      ...['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'dist', 'docs', 'package.json'],
+      ...['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'dist', 'docs', 'examples', 'package.json', 'scripts'],
     ]);
     expect((await readdir(join(home, 'dist/bin'))).sort()).toEqual([
-      ...['tpm-attestor-agent.cjs', 'tpm-attestor-server.cjs', 'tpm-attestor.cjs', 'tpm_attestor.node'],
+      ...['tpm-attestor-agent.cjs', 'tpm-attestor-demo.cjs', 'tpm-attestor-server.cjs', 'tpm-attestor.cjs'],
+      'tpm_attestor.node',
     ]);
   });
 
@@ -68,7 +75,58 @@ describe('the packed tarball, installed where there is no compiler', () => {
     const cwd = join(folder, 'application');
     expect(await execute('node', ['-e', script], { cwd, env })).toMatchObject({
       code: 0,
-      stdout: 'begin,beginInSteps,finish\n',
+      stdout: expect.stringMatching(/\bbegin,.*\bfinish,.*\bpolicyOf,/),
+    });
+  });
+});
+
+describe('the examples, run from the installed package', () => {
+  const home = (): string => join(folder, 'application/node_modules/tpm-attestor');
+  /** The tools of a software TPM are on the path here. */
+  const example = (name: string, ...args: readonly string[]): Promise<Execution> =>
+    execute('node', [join(home(), 'examples', `${name}.mjs`), ...args], { env: process.env });
+  const write = (name: string, bytes: Uint8Array | string): string => {
+    writeFileSync(join(folder, name), bytes);
+    return join(folder, name);
+  };
+
+  test('attest a software TPM without SPIRE', async () => {
+    const { code, stdout, stderr } = await example('attest');
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toMatch(/^trusted spiffe:\/\/example\.org\/spire\/agent\/tpm\/[0-9a-f]{64}\n$/);
+  });
+
+  test('verify a quote from its bytes, and refuse it with another nonce', async () => {
+    const tpm = await startSwtpm({ templates: ['L-1'] });
+    const attestor = new Attestor({ trustDomain: TRUST_DOMAIN, tcti: () => tpm.tcti });
+    const { payload, response } = await attestTo(attestor, policyFor(tpm));
+    const { akPublic } = decodePayload(payload);
+    const { quoted, signature, pcrValues } = decodeResponse(response);
+    const files = [write('ak', akPublic), write('quoted', quoted), write('signature', signature)];
+    const values = pcrValues.map((value) => Buffer.from(value).toString('hex'));
+    const nonce = Buffer.from(quotedExtraData(quoted) ?? []).toString('hex');
+    const { code, stdout } = await example('verify-quote', ...files, nonce, ...values);
+    expect([code, stdout.split('\n')[0]]).toEqual([0, expect.stringMatching(/^sha256:0 [0-9a-f]{64}$/)]);
+    const other = await example('verify-quote', ...files, '00', ...values);
+    expect([other.code, other.stdout]).toEqual([1, expect.stringContaining('quote.commitment: ')]);
+    expect((await example('parse-public', write('ak', akPublic))).stdout).toMatch(/^ecc-P-256 [0-9a-f]{64}\n$/);
+  });
+
+  test('judge an endorsement certificate, and refuse it by another CA', async () => {
+    const { root, intermediate, leaf } = mintEkChain({ leaf: { notAfter: new Date('2100-01-01T00:00:00Z') } });
+    const cas = [write('root.pem', pem(root.der)), write('intermediate.pem', pem(intermediate.der))];
+    const file = write('ek.der', leaf.der);
+    expect(await example('judge-certificate', file, ...cas)).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^trusted /),
+    });
+    const other = mintAuthority('Other TPM Root', keyPair('p256', 'other'), {
+      issuer: 'Other TPM Root',
+      key: keyPair('p256', 'other'),
+    });
+    expect(await example('judge-certificate', file, write('other.pem', pem(other.der)))).toMatchObject({
+      code: 1,
+      stdout: expect.stringMatching(/^ek\.unknown_issuer: /),
     });
   });
 });

@@ -3,9 +3,10 @@ import type { Command } from 'commander';
 import { makeEveryKey } from '../../agent/endorsement/every-endorsement-key.ts';
 import { EndorsementError, loadEndorsement } from '../../agent/endorsement/load-endorsement.ts';
 import { endorsementReport } from '../../enrolment/endorsement-report.ts';
-import { DEFAULT_EK_TEMPLATES, isEkTemplateName, linesAccepting } from '../../policy/ek-templates.ts';
+import { isEkTemplateName, linesAccepting } from '../../policy/ek-templates.ts';
 import { printable } from '../../spire/log/hclog.ts';
 import type { EkTemplate } from '../../tpm/templates.ts';
+import { POLICY_DEFAULTS } from '../../verifier/policy-options.ts';
 import { parseCertificate } from '../../x509/certificate.ts';
 import { checkEkProfile } from '../../x509/ek/ek-profile.ts';
 import { formatName } from '../../x509/name.ts';
@@ -59,7 +60,7 @@ async function hashOfTpm(options: EkOptions): Promise<void> {
   const { pub_hash, notes, template, algorithm } = await readEk(options);
   for (const note of notes) remark(note);
   remark(`of the key that the agent sends: ${sentText(options)}, template ${template} (${algorithm})`);
-  const lines = isEkTemplateName(template) ? linesAccepting(template, DEFAULT_EK_TEMPLATES) : [];
+  const lines = isEkTemplateName(template) ? linesAccepting(template, POLICY_DEFAULTS.ekTemplates) : [];
   if (lines.length > 0) remark(`the server accepts it with ${lines.join(' and ')}, and not by default`);
   say(pub_hash);
 }

@@ -3,10 +3,16 @@ import { statSync } from 'node:fs';
 import type { EkJudge } from '../../enrolment/ek-diagnosis.ts';
 import type { EnrolmentContext, HashListPlace } from '../../enrolment/enrolment-ways.ts';
 import { fileFailure } from '../../files/file-failure.ts';
-import { DEFAULT_EK_TEMPLATES } from '../../policy/ek-templates.ts';
 import { readHashList } from '../../policy/hash-list.ts';
-import { type Policy, parsePcrs } from '../../verifier/policy.ts';
-import { intermediatesOf, type JudgingOptions, policyOfFile, policyOfOptions } from '../policy/judging-policy.ts';
+import type { Policy } from '../../verifier/policy.ts';
+import { policyOf } from '../../verifier/policy-options.ts';
+import {
+  intermediatesOf,
+  type JudgingOptions,
+  type JudgingPolicy,
+  policyOfFile,
+  policyOfOptions,
+} from '../policy/judging-policy.ts';
 import { UsageError } from '../terminal/failure.ts';
 import { nameOf } from '../terminal/files.ts';
 import { remark } from '../terminal/terminal.ts';
@@ -49,18 +55,8 @@ function placeOf(path: string): HashListPlace {
 }
 
 /** What of a policy the options do not say is as the server has it by default, and does not matter to an endorsement key. */
-function completed(
-  judging: Pick<Policy, 'bundles' | 'crls' | 'cache'>,
-  hasAuthorities: boolean,
-  isListed: Policy['isListed'],
-): Policy {
-  const pcrs = parsePcrs('sha256:0-7');
+function completed(judging: JudgingPolicy, hasAuthorities: boolean, isListed: Policy['isListed']): Policy {
   const listing = hasAuthorities ? 'either' : 'hash';
   const mode = isListed === undefined ? 'certificate' : listing;
-  return {
-    ...judging,
-    ...{ trustDomain: '', pluginName: 'tpm', mode, isListed, isDenied: undefined, enforce: true },
-    pcrs: typeof pcrs === 'string' ? [] : [pcrs],
-    ...{ ekTemplates: DEFAULT_EK_TEMPLATES, allowSha1Bank: false, wire: 'tpm-attestor', challengeTimeoutMs: 60_000 },
-  };
+  return policyOf({ ...judging, trustDomain: '', mode, isListed });
 }

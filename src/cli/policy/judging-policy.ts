@@ -1,10 +1,10 @@
 /** By what a command judges endorsement certificates: CAs and allowances as options, or a policy file. */
 import { InvalidArgumentError, Option } from 'commander';
 import { fileFailure } from '../../files/file-failure.ts';
-import { CA_PATH_BUNDLE } from '../../policy/bundle-options.ts';
 import { readTrustFiles } from '../../policy/trust-files.ts';
 import { ALLOWANCE_NAMES, type Allowance, allowing } from '../../verifier/allowances.ts';
 import { CRL_POLICIES, type CrlPolicy, type Policy, STRICT_RULES } from '../../verifier/policy.ts';
+import { CA_PATH_BUNDLE } from '../../verifier/policy-options.ts';
 import type { Certificate } from '../../x509/certificate.ts';
 import { unmarked } from '../../x509/file/file-text.ts';
 import {

@@ -1,0 +1,77 @@
+/** A policy of the few things that must be said of one; the rest is as a server has it by default. Pure. */
+import type { EkTemplateName } from '../tpm/templates.ts';
+import type { AnchorSet } from '../x509/file/trust-store.ts';
+import { PathCache } from '../x509/path/path-cache.ts';
+import { crlSetOf } from '../x509/path/revocation.ts';
+import { type Bundle, type Mode, type Policy, parsePcrs, STRICT_RULES } from './policy.ts';
+
+/** Where neither the server's options nor a caller of the library says otherwise. */
+export interface PolicyDefaults {
+  readonly pluginName: string;
+  /** As the option `pcrs` has it. */
+  readonly pcrs: string;
+  readonly ekTemplates: readonly EkTemplateName[];
+  readonly challengeTimeoutMs: number;
+}
+
+export const POLICY_DEFAULTS: PolicyDefaults = {
+  pluginName: 'tpm',
+  pcrs: 'sha256:0-7',
+  // Of RSA 2048, which every TPM has.
+  ekTemplates: ['L-1'],
+  challengeTimeoutMs: 60_000,
+};
+
+export interface PolicyOptions extends Partial<Omit<Policy, 'pcrs' | 'trustDomain'>> {
+  readonly trustDomain: string;
+  /** CAs of TPM manufacturers: one bundle, called `ca_path`, under strict rules. Beside `bundles` it is the first. */
+  readonly anchors?: AnchorSet;
+  /** Banks and PCRs that a quote must cover, by preference: `sha384:0-7 sha256:0-7`. */
+  readonly pcrs?: string;
+}
+
+/** The bundle that CAs without a name are. */
+export const CA_PATH_BUNDLE = 'ca_path';
+
+/**
+ * @throws RangeError when nothing in it could tell one TPM from another (neither CAs nor a list), and for PCRs that cannot be
+ * asked for
+ */
+export function policyOf({ trustDomain, anchors, pcrs, ...others }: PolicyOptions): Policy {
+  const named: readonly Bundle[] = others.bundles ?? [];
+  const bundles = anchors === undefined ? named : [{ name: CA_PATH_BUNDLE, anchors, rules: STRICT_RULES }, ...named];
+  if (bundles.length === 0 && others.isListed === undefined)
+    throw new RangeError('a policy needs anchors, bundles or isListed: nothing else tells one TPM from another');
+  return {
+    mode: modeOf(bundles.length > 0, others.isListed !== undefined),
+    crls: crlSetOf([]),
+    cache: new PathCache(),
+    isListed: undefined,
+    isDenied: undefined,
+    enforce: true,
+    allowSha1Bank: false,
+    wire: 'tpm-attestor',
+    ...POLICY_DEFAULTS,
+    ...others,
+    trustDomain,
+    bundles,
+    pcrs: pcrRequirements(pcrs ?? POLICY_DEFAULTS.pcrs),
+  };
+}
+
+/** What admits where nobody says what does. */
+export function modeOf(hasAuthorities: boolean, hasList: boolean): Mode {
+  if (!hasAuthorities) return 'hash';
+  return hasList ? 'either' : 'certificate';
+}
+
+function pcrRequirements(text: string): Policy['pcrs'] {
+  return text
+    .trim()
+    .split(/\s+/)
+    .map((part) => {
+      const requirement = parsePcrs(part);
+      if (typeof requirement === 'string') throw new RangeError(requirement);
+      return requirement;
+    });
+}
