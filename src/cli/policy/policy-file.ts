@@ -6,8 +6,10 @@ import { parseHcl } from '../../spire/config/hcl.ts';
 import { type HclBody, HclError, type HclValue } from '../../spire/config/hcl-body.ts';
 import { StatusError } from '../../spire/status.ts';
 import type { Policy } from '../../verifier/policy.ts';
+import { kindSentence, strangerKind } from '../../x509/file/file-kind.ts';
+import { unmarked } from '../../x509/file/file-text.ts';
 import { UsageError } from '../terminal/failure.ts';
-import { nameOf, readText, STANDARD } from '../terminal/files.ts';
+import { nameOf, readInput, STANDARD } from '../terminal/files.ts';
 import { remark } from '../terminal/terminal.ts';
 
 const TRUST_DOMAIN_OPTION = 'trust_domain';
@@ -29,9 +31,9 @@ export function readPolicyFile(path: string): Policy {
  * @throws UsageError
  */
 export function readPolicyAndSettings(path: string): { readonly policy: Policy; readonly settings: ServerSettings } {
-  const text = readText(path);
+  const bytes = readInput(path);
   try {
-    const whole = parseHcl(text);
+    const whole = parseHcl(textOf(bytes, path));
     refuseSpireFile(whole, path);
     const { trustDomain, body } = separated(whole, path);
     const settings = serverSettingsOf(trustDomain, withPathsFrom(folderOf(path), body), [TRUST_DOMAIN_OPTION]);
@@ -40,8 +42,24 @@ export function readPolicyAndSettings(path: string): { readonly policy: Policy; 
     return { policy, settings };
   } catch (cause) {
     if (!(cause instanceof HclError || cause instanceof StatusError)) throw cause;
-    throw new UsageError(`${nameOf(path)}: ${cause.message}`, { cause });
+    throw useless(path, bytes, cause);
   }
+}
+
+function textOf(bytes: Uint8Array, path: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw useless(path, bytes, new Error('it is not UTF-8 text', { cause }));
+  }
+}
+
+/** Names a file of another kind: what its text lacks is of no interest then. */
+function useless(path: string, bytes: Uint8Array, cause: Error): UsageError {
+  const stranger = strangerKind(unmarked(bytes), 'policy');
+  return new UsageError(`${nameOf(path)}: ${stranger === undefined ? cause.message : kindSentence(stranger)}`, {
+    cause,
+  });
 }
 
 /** Top-level names of spire-server's and spire-agent's own configuration; the plugin has no option of these names. */
