@@ -22,7 +22,7 @@ import { nameOf } from '../terminal/files.ts';
 import { atOption, nonEmpty } from '../terminal/options.ts';
 import { interruptible } from '../terminal/signals.ts';
 import { remark } from '../terminal/terminal.ts';
-import { readPolicyAndSettings } from './policy-file.ts';
+import { type PolicyExtent, readPolicyAndSettings } from './policy-file.ts';
 
 /** What `--allow` takes, by the names that the server's options have behind their `allow_`. */
 export type Allowance = 'software_tpm' | 'expired_ek' | 'not_yet_valid' | 'sha1_signatures' | 'tpm12' | 'gce_profile';
@@ -85,12 +85,13 @@ export function policyOfOptions({ caPath, allow = [], crlPath, crlPolicy }: Judg
 export function policyOfFile(
   path: string,
   { caPath, allow, crlPath, crlPolicy }: JudgingOptions,
+  extent?: PolicyExtent,
 ): ReturnType<typeof readPolicyAndSettings> {
   if (caPath !== undefined || allow !== undefined || crlPath !== undefined || crlPolicy !== undefined)
     throw new UsageError(
       '--policy says which CAs and what to overlook: it goes without --ca-path, --allow and --crl-…',
     );
-  return readPolicyAndSettings(path);
+  return readPolicyAndSettings(path, extent);
 }
 
 /** @throws UsageError */

@@ -24,20 +24,28 @@ export function readPolicyFile(path: string): Policy {
   return readPolicyAndSettings(path).policy;
 }
 
+/** What a command takes from a policy: all of it, or only what certificates are judged by. */
+export type PolicyExtent = 'whole' | 'certificates';
+
 /**
  * The policy, with its relaxations said on standard error. Its trust domain is empty when the file names none, which no
  * attestation has. Paths in it are relative to its folder, so that it can move with its CAs.
  *
+ * @param extent for certificates alone hash_path and deny_path are not opened: the servers may have them, and not this machine
  * @throws UsageError
  */
-export function readPolicyAndSettings(path: string): { readonly policy: Policy; readonly settings: ServerSettings } {
+export function readPolicyAndSettings(
+  path: string,
+  extent: PolicyExtent = 'whole',
+): { readonly policy: Policy; readonly settings: ServerSettings } {
   const bytes = readInput(path);
   try {
     const whole = parseHcl(textOf(bytes, path));
     refuseSpireFile(whole, path);
     const { trustDomain, body } = separated(whole, path);
     const settings = serverSettingsOf(trustDomain, withPathsFrom(folderOf(path), body), [TRUST_DOMAIN_OPTION]);
-    const { policy, warnings } = loadPolicy(settings);
+    const used = extent === 'whole' ? settings : { ...settings, hashPath: undefined, denyPath: undefined };
+    const { policy, warnings } = loadPolicy(used);
     for (const warning of [...settings.warnings, ...warnings]) remark(`policy: ${warning}`);
     return { policy, settings };
   } catch (cause) {
