@@ -1,5 +1,5 @@
 /** The command line: commands, their help, and how misuse ends. */
-import { Command } from 'commander';
+import { Command, Help, type Option } from 'commander';
 import { VERSION } from '../spire/version.ts';
 import { caImportCommand } from './ca/ca-import.ts';
 import { caInspectCommand } from './ca/ca-inspect.ts';
@@ -54,10 +54,15 @@ function helpCommand(group: Command): Command {
     });
 }
 
+function describedOption(option: Option): string {
+  return `${new Help().optionDescription(option)}${option.mandatory ? ' (required)' : ''}`;
+}
+
 /** Commander would end the process; `main.ts` alone does. Help, too, may be cut short by its reader. */
 function throwing(command: Command): Command {
   command
     .exitOverride()
+    .configureHelp({ optionDescription: describedOption })
     .configureOutput({ writeOut: sayAll, writeErr: complain })
     .showHelpAfterError('(add --help for the options)');
   for (const sub of command.commands) throwing(sub);

@@ -92,7 +92,8 @@ describe('ek hash', () => {
       'H-4',
       'H-6',
     ]);
-    expect(stderr).toContain('making the key of template H-7\n');
+    expect(stderr).toContain('making the key of template H-7\nthe TPM can make no key of template H-7\n');
+    expect(stderr).not.toContain('the TPM can make no key of template H-6');
     const file = join(tpm.folder, 'denied');
     await writeFile(file, stdout);
     const { isDenied } = readDenyList(file);

@@ -293,7 +293,7 @@ describe('a minted certificate', () => {
       const { code, stdout, stderr } = await allowing('--allow', name);
       expect([code, stdout], name).toEqual([2, '']);
       expect(stderr).toContain(
-        'It must be one of software_tpm, expired_ek, not_yet_valid, sha1_signatures, tpm12, gce_profile.',
+        'It must be one of software_tpm, expired_ek, not_yet_valid, sha1_signatures, tpm12, gce_profile. Put FILE before --allow.',
       );
     }
   });

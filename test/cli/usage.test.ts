@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -138,8 +138,9 @@ describe('a TPM that is not there ends with exit code 3 and one line that says w
   test.each([
     ['swtpm:path=/nonesuch/device/tpm.sock', 'IO_ERROR', 'whether the software TPM runs'],
     ['pcap:swtpm:path=/nonesuch/tpm.sock', 'IO_ERROR', 'whether the software TPM runs'],
-    ['device:/dev/nonesuch', 'IO_ERROR', existsSync('/.dockerenv') ? 'was not given a TPM' : 'no TPM is there'],
+    ['device:/dev/nonesuch', 'IO_ERROR', '/dev/nonesuch does not exist'],
     ['nonesuch:path=/dev/tpm0', 'NOT_SUPPORTED', 'no module for this TCTI string'],
+    ['/dev/tpm0', 'NOT_SUPPORTED', '; write device:/dev/tpm0\n'],
   ])('%s', async (tcti, name, advice) => {
     const { code, stdout, stderr } = await cli(['tpm', 'info', '--json', '--tcti', tcti]);
     expect([code, stdout]).toEqual([3, '']);
@@ -221,6 +222,14 @@ test('help goes to standard output with exit code 0 and names every command but 
   expect([code, stderr]).toEqual([0, '']);
   for (const command of ['demo', 'tpm', 'ek', 'challenge', 'verify']) expect(stdout).toContain(`  ${command} `);
   expect(stdout).not.toContain('tampering-agent');
+});
+
+test('the help of a command marks the options that are required, and no others', async () => {
+  const { stdout } = await cli(['challenge', '--help']);
+  const help = stdout.replace(/\s+/g, ' ');
+  expect(help).toContain('options of the server plugin, and trust_domain (required) -o');
+  expect(help).toContain('must stay here (required) -h');
+  expect((await cli(['verify', '--help'])).stdout).not.toContain('(required)');
 });
 
 function minimalEvidence(): string {

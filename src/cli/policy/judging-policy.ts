@@ -143,6 +143,7 @@ function collectAllowances(text: string, before: readonly Allowance[] = []): rea
     .replaceAll('-', '_')
     .replace(/^allow_/, '');
   const found = (Object.keys(ALLOWANCES) as Allowance[]).find((one) => one === name || `${name}_signatures` === one);
-  if (found === undefined) throw new InvalidArgumentError(`It must be one of ${Object.keys(ALLOWANCES).join(', ')}.`);
+  if (found === undefined)
+    throw new InvalidArgumentError(`It must be one of ${Object.keys(ALLOWANCES).join(', ')}. Put FILE before --allow.`);
   return [...before, found];
 }
