@@ -67,10 +67,11 @@ export function remedyFor(
 
 /** @param command `open` and the TCTI string, where it was the opening that failed */
 function tctiRemedy(name: string, command: string): string {
+  const opened = /^open (.*)$/s.exec(command)?.[1];
   // tctildr found no module of that name.
+  if (name === 'TSS2_TCTI_RC_NOT_SUPPORTED' && opened?.startsWith('/dev/')) return `write device:${opened}`;
   if (name === 'TSS2_TCTI_RC_NOT_SUPPORTED')
     return 'tpm2-tss has no module for this TCTI string here: write device:, swtpm: or another it knows in front, or install the package of that module (libtss2-tcti-…)';
-  const opened = /^open (.*)$/s.exec(command)?.[1];
   const { module, conf } = opened === undefined ? { module: '', conf: '' } : transportOf(opened);
   if (module === 'device') return deviceRemedy(conf || DEVICES[0]);
   return BY_TCTI[module] ?? 'the connection to the TPM broke off: look whether the TPM is still there';

@@ -11,11 +11,15 @@ export interface Surroundings {
 /** One instruction, in the words of whoever stands before the machine. */
 export function deviceRemedy(path: string, around: Surroundings = HERE): string {
   const failure = around.failureOf(path);
+  // Whoever names another device than the kernel's own has mistyped it more often than there is no TPM.
+  const isMistyped = failure === 'ENOENT' && !USUAL.test(path);
   if ((failure === 'ENOENT' || failure === 'EPERM') && around.isContainer())
     return (
+      `${isMistyped ? `${path} does not exist, and ` : ''}` +
       'this process runs in a container that was not given a TPM: start it with --device /dev/tpmrm0 and, unless it runs ' +
       "as root, with --group-add for the device's group (in Kubernetes by a device plugin)"
     );
+  if (isMistyped) return `${path} does not exist: give the device of the TPM, one of those that "ls /dev/tpm*" shows`;
   switch (failure) {
     case 'ENOENT':
     case 'ENXIO':
@@ -30,6 +34,9 @@ export function deviceRemedy(path: string, around: Surroundings = HERE): string 
       return 'the device is there and fails: look for its driver\'s messages with "dmesg | grep -i tpm"';
   }
 }
+
+/** `/dev/tpm0` and `/dev/tpmrm0`, which are there on every machine with a TPM. */
+const USUAL = /^\/dev\/tpm(rm)?0$/;
 
 const HERE: Surroundings = {
   failureOf,

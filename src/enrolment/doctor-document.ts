@@ -2,7 +2,7 @@
 import type { KeyChoice } from '../agent/endorsement/load-endorsement.ts';
 import type { EkTemplateName } from '../tpm/templates.ts';
 import type { AdmittedBy } from '../verifier/endorsement.ts';
-import type { ChainLink, EkDiagnosis } from './ek-diagnosis.ts';
+import type { ChainLink, EkDiagnosis, OtherTemplate } from './ek-diagnosis.ts';
 import type { DoctorFinding } from './ek-remarks.ts';
 import type { EkReport } from './ek-report.ts';
 import type { EnrolmentWay } from './enrolment-ways.ts';
@@ -46,6 +46,8 @@ export interface EkEntry {
   readonly taken_by: readonly KeyChoice[];
   /** Null also where neither CAs nor a list were given. */
   readonly admitted_by: AdmittedBy | null;
+  /** For a key that passes, and that a server admits only with further options; null for every other. */
+  readonly admitted_only_with: OtherTemplate | null;
   readonly certificate_source: string | null;
   readonly certificate_subject: string | null;
   /** As `ek verify` reports it, by the CAs alone. */
@@ -59,7 +61,7 @@ export interface EkEntry {
 }
 
 export function ekEntry(diagnosis: EkDiagnosis): EkEntry {
-  const { subject, admittedBy, certificate, certificateSubject, chain } = diagnosis;
+  const { subject, admittedBy, onlyWith, certificate, certificateSubject, chain } = diagnosis;
   return {
     ek: subject.id,
     file: subject.file,
@@ -70,6 +72,7 @@ export function ekEntry(diagnosis: EkDiagnosis): EkEntry {
     taken: subject.taken,
     taken_by: subject.takenBy,
     admitted_by: admittedBy,
+    admitted_only_with: onlyWith,
     certificate_source: subject.certificateSource,
     certificate_subject: certificateSubject,
     certificate,

@@ -1,6 +1,7 @@
 /** What the verifier says of an endorsement key, by the CAs and the list that were given. Opens no file. */
 
 import { finished } from '../bytes/pausable.ts';
+import { linesAccepting } from '../policy/ek-templates.ts';
 import { encode } from '../tpm/structures/codec.ts';
 import { tpmtPublic } from '../tpm/structures/public.ts';
 import { EK_TEMPLATE_NAMES } from '../tpm/templates.ts';
@@ -40,10 +41,19 @@ export interface ChainLink {
   readonly source: 'key' | 'given';
 }
 
+/** Of a key that passes, but for its template. */
+export interface OtherTemplate {
+  readonly by: AdmittedBy;
+  /** Lines of the server's configuration, which accept the template. */
+  readonly server: readonly string[];
+}
+
 export interface EkDiagnosis {
   readonly subject: EkSubject;
   /** Null for one that is not admitted, and where neither CAs nor a list were given. */
   readonly admittedBy: AdmittedBy | null;
+  /** For one that a server admits only once it accepts the template of the key. */
+  readonly onlyWith: OtherTemplate | null;
   /** By the CAs alone. */
   readonly certificate: EkReport | null;
   /** The certificate's own name, empty in that of hardware; null where there is none to read. */
@@ -62,9 +72,12 @@ export function authoritiesOf({ bundles }: Policy): number {
 export function diagnose(subject: EkSubject, judge: EkJudge): EkDiagnosis {
   const { admittedBy, findings, notes } = judgeSubject(subject, judge);
   const { report, name, chain } = lookAtCertificate(subject, judge);
+  const server = subject.template === null ? [] : linesAccepting(subject.template, judge.policy.ekTemplates);
+  const onlyWith = admittedBy === null || server.length === 0 ? null : { by: admittedBy, server };
   return {
     subject,
-    admittedBy,
+    admittedBy: onlyWith === null ? admittedBy : null,
+    onlyWith,
     certificate: report,
     certificateSubject: name,
     chain,

@@ -58,6 +58,7 @@ export function enrolmentWays(
   if (taken.admittedBy !== null || taken.findings.some(({ code }) => KEPT_OUT.includes(code))) return [];
   const { subject } = taken;
   const { policy } = context.judge;
+  if (taken.onlyWith !== null) return [templateWay(subject, taken.onlyWith.server)];
   const isSaved = subject.file !== null && !context.judge.isServers;
   const lines = subject.template === null || isSaved ? [] : linesAccepting(subject.template, policy.ekTemplates);
   const judge = accepting(subject.template, context.judge);

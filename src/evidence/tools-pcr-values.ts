@@ -40,13 +40,22 @@ export function readToolsPcrValues(bytes: Uint8Array, selection: TpmlPcrSelectio
   });
   // The other forms of as many values are always longer.
   if (bytes.length === sizes.reduce((sum, size) => sum + size, 0)) return bareValues(bytes, sizes);
+  const littleEndian = serializedByteOrder(bytes);
+  if (littleEndian === undefined) return readMarshaled(bytes);
+  return readSerialized(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), littleEndian);
+}
+
+/** Whether the bytes have the size and the count of the `-F serialized` form, which no other file has. */
+export function looksLikePcrValues(bytes: Uint8Array): boolean {
+  return serializedByteOrder(bytes) !== undefined;
+}
+
+/** True for little-endian numbers; undefined for what is not of this form. */
+function serializedByteOrder(bytes: Uint8Array): boolean | undefined {
   const lists = (bytes.length - SELECTION_BYTES - 4) / LIST_BYTES;
-  if (lists >= 1 && lists <= MAX_LISTS && Number.isInteger(lists)) {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    if (view.getUint32(SELECTION_BYTES, true) === lists) return readSerialized(view, true);
-    if (view.getUint32(SELECTION_BYTES, false) === lists) return readSerialized(view, false);
-  }
-  return readMarshaled(bytes);
+  if (lists < 1 || lists > MAX_LISTS || !Number.isInteger(lists)) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return [true, false].find((littleEndian) => view.getUint32(SELECTION_BYTES, littleEndian) === lists);
 }
 
 function bareValues(bytes: Uint8Array, sizes: readonly number[]): readonly Uint8Array[] {

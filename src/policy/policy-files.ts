@@ -212,11 +212,15 @@ function* strangers({ name, rules }: BundleSettings, { certificates }: AnchorSet
   const telling = yield* tellingAuthorities(certificates);
   const silent = certificates.filter((certificate) => !telling.has(certificate));
   const isMixed = name === CA_PATH_BUNDLE && kinds.has('cloud') && kinds.has('hardware');
+  const refusal =
+    name === CA_PATH_BUNDLE
+      ? ', which `ca_path` does not admit without allow_software_tpm'
+      : ', which this bundle does not admit';
   const ofKinds = TPM_KINDS.flatMap((kind) => {
     const example = kinds.get(kind);
     if (example === undefined) return [];
     const whose = `${describe(example)} certifies ${VOUCHED[kind]}`;
-    if (!rules.kinds.includes(kind)) return [`${whose}, which this bundle does not admit`];
+    if (!rules.kinds.includes(kind)) return [`${whose}${refusal}`];
     if (kind !== 'cloud' || !isMixed) return [];
     return [`${whose}, and others certify hardware: a bundle with kind = "cloud" would tell the two apart`];
   });

@@ -66,7 +66,7 @@ export type FindingCode =
   | 'quote.qualified_signer';
 
 export const REMEDIES: Readonly<Record<FindingCode, string>> = {
-  'evidence.malformed': 'Run the same release of tpm-attestor on agent and server.',
+  'evidence.malformed': 'Make the evidence anew, by the same release of tpm-attestor on agent and server.',
   'evidence.wire':
     'Run the agent plugin of tpm-attestor on this node; until then, set wire = "spire-tpm-plugin" on the server.',
   'evidence.version': 'Upgrade the older of agent and server.',
@@ -136,7 +136,8 @@ export const REMEDIES: Readonly<Record<FindingCode, string>> = {
   'response.other_exchange': `${NODE}: an answer to an earlier challenge was sent again.`,
   'credential.secret': `${NODE}: its TPM does not hold both the endorsement and the attestation key it claims.`,
 
-  'quote.malformed': 'Run the same release of tpm-attestor on agent and server.',
+  'quote.malformed':
+    'Make the quote anew: in SPIRE by the same release of tpm-attestor on agent and server, by hand with "tpm quote" or tpm2_quote.',
   'quote.magic': `${NODE}: no TPM made these bytes.`,
   'quote.type': `${NODE}: another signed structure was passed off as a quote.`,
   'quote.scheme': `${NODE}: its key signs in one fixed form only.`,

@@ -131,6 +131,20 @@ describe('files, bundles and folders', () => {
     expect(text.stdout).toContain('cas: 0 added, 1 there already, 4 left out, 0 unreadable; 0 other files\n');
   });
 
+  test('of which all are left out are told with the option that takes each, and cost exit code 1', async () => {
+    put('all.pem', pem(software.der, cloud.der, web.der));
+    const run = (...more: string[]) => cli(['ca', 'import', 'all.pem', '--to', 'cas', ...AT, ...more], { cwd: folder });
+    const { code, stdout } = await run();
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/software_authority: .*; --allow-software takes it\n/);
+    expect(stdout).toMatch(/cloud_authority: .*; --allow-cloud takes it\n/);
+    expect(stdout).toMatch(/unknown_authority: .*; --allow-unknown takes it\n/);
+    // The nearest neighbours: one that is added, and then one that is there.
+    for (const sum of ['1 added, 0 there already', '0 added, 1 there already'])
+      expect(await run('--allow-software')).toMatchObject({ code: 0, stdout: expect.stringContaining(sum) });
+    expect((await cli(['ca', 'import', '--help'])).stdout).toContain('or all that was found is left out');
+  });
+
   test.each([
     [['--allow-software'], [software]],
     [['--allow-cloud'], [cloud]],

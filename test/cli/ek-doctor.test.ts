@@ -95,9 +95,14 @@ describe('the TPM of the demo', () => {
         admitted_by: 'certificate',
         certificate: { verdict: 'trusted' },
       },
-      { ek: 'H-3', taken: false, taken_by: ['ecc'], admitted_by: 'certificate' },
+      {
+        ...{ ek: 'H-3', taken: false, taken_by: ['ecc'], admitted_by: null },
+        admitted_only_with: { by: 'certificate', server: ACCEPT_H3 },
+      },
     ]);
-    expect(await doctorText('--ca-path', tpm.caPath, '--allow', 'software_tpm')).toMatch(/\nAdmitted already: .*\n$/);
+    const text = await doctorText('--ca-path', tpm.caPath, '--allow', 'software_tpm');
+    expect(text).toContain(`its certificate passes; a server admits it only with ${ACCEPT_H3.join(' and ')}\n`);
+    expect(text).toMatch(/\nAdmitted already: .*\n$/);
   });
 
   test('without the allowance is not: the hash is advised before the switch', async () => {
@@ -535,7 +540,7 @@ test('a revoked machine is shown no way in', async () => {
   const revoked = await doctor(...asked);
   expect([revoked.code, errors(revoked), ways(revoked)]).toEqual([1, ['ek.revoked'], []]);
   list(0x08);
-  expect(await doctor(...asked)).toMatchObject({ code: 0, ways: [] });
+  expect(await doctor(...asked)).toMatchObject({ code: 0, ways: [{ way: 'ek_template' }] });
 });
 
 describe('a policy file', () => {
@@ -584,7 +589,9 @@ describe('a policy file', () => {
 });
 
 describe('saved keys', () => {
-  const { leaf, intermediate, root } = mintEkChain();
+  const { leaf, intermediate, root } = mintEkChain({
+    leaf: { publicKey: spkiOf(keyPair('rsa2048', 'ek').publicKey) },
+  });
   const bare = keyPair('p256', 'bare').publicKey;
   writeFileSync(path('saved-ca.pem'), pem(root.der));
   writeFileSync(path('saved.pem'), pem(leaf.der, intermediate.der));
@@ -596,7 +603,10 @@ describe('saved keys', () => {
     const good = await doctor('saved.pem', '--ca-path', 'saved-ca.pem');
     expect(good).toMatchObject({ code: 0, tpm: null, ways: [] });
     expect(good.eks).toMatchObject([
-      { ek: 'saved.pem', file: 'saved.pem', template: 'L-2', taken: true, admitted_by: 'certificate' },
+      {
+        ...{ ek: 'saved.pem', file: 'saved.pem', template: 'L-1', taken: true },
+        ...{ admitted_by: 'certificate', admitted_only_with: null },
+      },
     ]);
     const both = await doctor('saved.pem', 'bare.pem', '--ca-path', 'saved-ca.pem');
     expect([both.code, both.eks.map(({ admitted_by }) => admitted_by)]).toEqual([1, ['certificate', null]]);
@@ -608,6 +618,29 @@ describe('saved keys', () => {
     expect([code, stderr]).toEqual([2, expect.stringContaining(`${path('junk')}: `)]);
     expect(stdout).toContain('error        file.unreadable: ');
   });
+
+  test.each([
+    ['p256', 'L-2', ['ek_algorithms = ["rsa", "ecc"]']],
+    ['p384', 'H-3', ACCEPT_H3],
+  ] as const)(
+    'of kind %s are not said to be admitted by a server of default options',
+    async (keyAlgorithm, template, server) => {
+      const chain = mintEkChain({ keyAlgorithm });
+      writeFileSync(path('other-ca.pem'), pem(chain.root.der));
+      writeFileSync(path('other.pem'), pem(chain.leaf.der, chain.intermediate.der));
+      const document = await doctor('other.pem', '--ca-path', 'other-ca.pem');
+      expect(document).toMatchObject({ code: 0, ways: [{ way: 'ek_template', server }] });
+      expect(document.eks).toMatchObject([
+        { template, admitted_by: null, admitted_only_with: { by: 'certificate', server } },
+      ]);
+      const text = await doctorText('other.pem', '--ca-path', 'other-ca.pem');
+      expect(text).toContain(`its certificate passes; a server admits it only with ${server.join(' and ')}\n`);
+      // The nearest neighbour: a policy that accepts the template.
+      writeFileSync(path('other.hcl'), `ca_path = "other-ca.pem"\n${server.join('\n')}\n`);
+      const accepted = await doctor('other.pem', '--policy', 'other.hcl');
+      expect(accepted.eks).toMatchObject([{ admitted_by: 'certificate', admitted_only_with: null }]);
+    },
+  );
 
   test('as tpm2-tools write them have the hash that the TPM has', async () => {
     tpm = await startSwtpm({ templates: [] });
@@ -692,6 +725,7 @@ test('--json has every field whatever was found, and the help has the exit codes
   expect(fields(bare.eks[0])).toEqual(
     [
       'admitted_by',
+      'admitted_only_with',
       'algorithm',
       'certificate',
       'certificate_source',

@@ -61,6 +61,8 @@ describe('a key without certificate', () => {
     await startAs('494e5443', ['L-1']);
     const { stdout } = await cli(['ek', 'show', '--json', '--tcti', bus.tcti]);
     expect(JSON.parse(stdout)).toMatchObject({ certificate_source: 'NV index 0x01c00002', certificate_urls: [] });
+    const text = (await cli(['ek', 'show', '--tcti', bus.tcti])).stdout;
+    expect(text).toMatch(/ to [^,\n]+, without CA certificates above it\n/);
   });
 });
 
@@ -92,7 +94,8 @@ describe('ek hash', () => {
       'H-4',
       'H-6',
     ]);
-    expect(stderr).toContain('making the key of template H-7\n');
+    expect(stderr).toContain('making the key of template H-7\nthe TPM can make no key of template H-7\n');
+    expect(stderr).not.toContain('the TPM can make no key of template H-6');
     const file = join(tpm.folder, 'denied');
     await writeFile(file, stdout);
     const { isDenied } = readDenyList(file);

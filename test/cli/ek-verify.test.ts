@@ -293,7 +293,7 @@ describe('a minted certificate', () => {
       const { code, stdout, stderr } = await allowing('--allow', name);
       expect([code, stdout], name).toEqual([2, '']);
       expect(stderr).toContain(
-        'It must be one of software_tpm, expired_ek, not_yet_valid, sha1_signatures, tpm12, gce_profile.',
+        'It must be one of software_tpm, expired_ek, not_yet_valid, sha1_signatures, tpm12, gce_profile. Put FILE before --allow.',
       );
     }
   });
@@ -311,6 +311,17 @@ describe('a minted certificate', () => {
         codes(await withLists('--crl-path', 'revoked.crl', '--crl-path', 'root.crl', '--crl-policy', policy)),
       ).toEqual(['ek.revoked']);
     expect(await withLists('--crl-path', 'revoked.crl', '--crl-policy', 'off')).toMatchObject({ verdict: 'trusted' });
+  });
+
+  test('is judged by a policy whose lists of hashes are not on this machine; ek doctor asks for them', async () => {
+    write('root.pem', pem(chain.root.der));
+    write('chain.pem', pem(chain.leaf.der, chain.intermediate.der));
+    write('elsewhere.hcl', 'ca_path = "root.pem"\nhash_path = "/nonesuch/hashes"\ndeny_path = "/nonesuch/denied"\n');
+    expect(await judge('chain.pem', '--policy', path('elsewhere.hcl'), '--at', AT)).toMatchObject({
+      verdict: 'trusted',
+    });
+    const { code, stderr } = await cli(['ek', 'doctor', path('chain.pem'), '--policy', path('elsewhere.hcl')]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('"hash_path" cannot be used: /nonesuch/hashes')]);
   });
 
   test('is judged by the bundles of a policy, whose paths are relative to it', async () => {
@@ -413,7 +424,7 @@ describe('what the caller can put right ends with exit code 2 and one line', () 
     ['leaf.der --policy list.hcl', 'list.hcl names no CAs, by which to judge a certificate'],
     ['- --policy -', 'only one file can be "-"'],
     ['nonesuch --ca-path root.pem', 'nonesuch cannot be read: no such file or directory'],
-    ['. --ca-path root.pem', 'cannot be read: not a regular file'],
+    ['. --ca-path root.pem', 'cannot be read: it is a folder; give the file in it'],
     ['pipe --ca-path root.pem', 'pipe cannot be read: not a regular file'],
     ['large.der --ca-path root.pem', 'cannot be read: larger than 4194304 bytes'],
   ])('ek verify %s', async (command, said) => {

@@ -154,7 +154,7 @@ describe('CA certificates', () => {
 
   test.each([
     ['ca inspect empty', 'no file is in '],
-    ['ca import empty --to new', 'no file is in '],
+    ['ca import empty --to new', 'empty: name a file or a folder with CA certificates'],
     ['ek verify leaf.der --ca-path empty', '--ca-path: no file is in '],
     ['ek hash empty', 'no file is in this folder'],
     ['ek doctor empty', 'no file is in this folder'],

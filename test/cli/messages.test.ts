@@ -8,7 +8,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { preparePluginSocket } from '../../src/spire/plugin/plugin-socket.ts';
 import { CLI, cli, demoCli } from '../support/cli.ts';
 import { execute } from '../support/execute.ts';
-import { mintEkChain, pem } from '../support/pki.ts';
+import { keyPair, mintEkChain, pem } from '../support/pki.ts';
 import { until } from '../support/processes.ts';
 
 const folder: string = mkdtempSync(join(tmpdir(), 'messages-'));
@@ -73,6 +73,43 @@ describe('a TPM', () => {
     expect(unnamed.stderr).toContain('set --tcti or TPM_ATTESTOR_TCTI\n');
     for (const named of [{ ...env, TPM_ATTESTOR_TCTI: 'device:/dev/nonesuch' }])
       expect((await cli(['tpm', 'info'], { env: named })).stderr).not.toContain('TPM2TOOLS_TCTI');
+  });
+});
+
+describe('a file', () => {
+  test('behind --allow is told to stand before it', async () => {
+    writeFileSync(path('leaf.pem'), pem(mintEkChain().leaf.der));
+    const { code, stderr } = await cli(['ek', 'verify', '--allow', 'software_tpm', 'leaf.pem'], { cwd: folder });
+    expect([code, stderr]).toEqual([2, expect.stringContaining('gce_profile. Put FILE before --allow.')]);
+  });
+
+  test('that is a private key in place of a CA is told to be a certificate', async () => {
+    const key = String(keyPair('p256', 'ca').privateKey.export({ format: 'pem', type: 'pkcs8' }));
+    writeFileSync(path('key.pem'), key);
+    writeFileSync(path('key.hcl'), 'ca_path = "key.pem"\n');
+    writeFileSync(path('leaf.pem'), pem(mintEkChain().leaf.der));
+    for (const by of [
+      ['--ca-path', 'key.pem'],
+      ['--policy', 'key.hcl'],
+    ]) {
+      const { code, stderr } = await cli(['ek', 'verify', 'leaf.pem', ...by], { cwd: folder });
+      expect([code, stderr]).toEqual([2, expect.stringMatching(/Keep it secret, and give the certificate\n/)]);
+    }
+  });
+
+  test('that is evidence in place of a certificate is sent to verify', async () => {
+    writeFileSync(path('evidence.json'), '{\n  "payload": {}\n}\n');
+    const { code, stderr } = await cli(['ek', 'verify', 'evidence.json', '--ca-path', '.'], { cwd: folder });
+    expect([code, stderr]).toEqual([2, expect.stringContaining('Judge evidence with "tpm-attestor verify"')]);
+  });
+
+  test('that is not there is one line of ek doctor; beside one that is, the other is told of', async () => {
+    const { code, stdout, stderr } = await cli(['ek', 'doctor', 'nope'], { cwd: folder });
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toBe(`${path('nope')}: cannot be read: no such file or directory\n`);
+    writeFileSync(path('leaf.pem'), pem(mintEkChain().leaf.der));
+    const both = await cli(['ek', 'doctor', 'nope', 'leaf.pem'], { cwd: folder });
+    expect([both.code, both.stdout]).toEqual([2, expect.stringContaining('leaf.pem')]);
   });
 });
 

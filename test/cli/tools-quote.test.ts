@@ -237,6 +237,20 @@ describe('a quote of tpm2_quote', () => {
 });
 
 describe('verify --message', () => {
+  test('reports the attestation key as judged by its public area, and as skipped by its bare key', async () => {
+    const caseOf = async (ak: string): Promise<string> => {
+      const args = [...argumentsOf('ecc-sha256', 'values', ak), '--junit', file('report.xml')];
+      expect(await cli(args)).toMatchObject({ code: 0 });
+      const report = readFileSync(file('report.xml'), 'utf8');
+      expect(report).toContain(`skipped="${ak === 'tss' || ak === 'tpmt' ? 5 : 6}"`);
+      return report.split('\n').find((line) => line.includes('name="ak: ')) ?? '';
+    };
+    for (const ak of ['pem', 'der'])
+      expect(await caseOf(ak)).toMatch(/><skipped message="a bare key does not say [^"]+"\/><\/testcase>$/);
+    // The nearest neighbours: the same key with its attributes.
+    for (const ak of ['tss', 'tpmt']) expect(await caseOf(ak)).toMatch(/[^>]"\/>$/);
+  });
+
   test('says trusted with exit code 0, and untrusted with 1 for one changed byte', async () => {
     const args = argumentsOf('ecc-sha256', 'serialized');
     const trusted = await cli([...args, '--json']);

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -40,14 +40,13 @@ describe('what the caller can put right ends with exit code 2, one line that say
   test.each([
     ['verify', ['give an evidence file and --policy']],
     ['verify nonesuch.json --policy policy.hcl', ['nonesuch.json cannot be read: no such file']],
-    ['verify . --policy policy.hcl', [' cannot be read: not a regular file']],
+    ['verify . --policy policy.hcl', [' cannot be read: it is a folder; give the file in it']],
     ['verify empty.json', ['needs --policy']],
-    ['verify empty.json --policy policy.hcl', ['empty.json holds no payload; make it with "tpm quote"']],
-    ['verify list.json --policy policy.hcl', ['list.json is no evidence file']],
-    ['verify latin1.json --policy policy.hcl', ['latin1.json is not UTF-8']],
     ['verify empty.json --policy policy.hcl --message noise.bin', ['--message, --ak and the like are for other tools']],
     ['verify empty.json --policy policy.hcl --nonce 00 --challenge x', ['give --nonce or --challenge']],
-    ['challenge empty.json --policy policy.hcl -o x.json', ['empty.json holds no payload']],
+    ['challenge empty.json --policy policy.hcl -o x.json', ['empty.json holds no payload; make it with "tpm quote"']],
+    ['challenge list.json --policy policy.hcl -o x.json', ['list.json is no evidence file']],
+    ['challenge latin1.json --policy policy.hcl -o x.json', ['latin1.json is no evidence file', 'not UTF-8 text']],
     [[...TOOLS, '--nonce', '00'].join(' '), ['all of --message']],
     [[...TOOLS, '--ak', 'noise.bin', '--nonce', '00'].join(' '), ['the file of --ak cannot be read']],
     [[...TOOLS, '--ak', 'nonesuch', '--nonce', '00'].join(' '), ['nonesuch cannot be read']],
@@ -57,7 +56,7 @@ describe('what the caller can put right ends with exit code 2, one line that say
     ['help nosuch', ['there is no command "nosuch"']],
     ['help tpm nosuch', ['there is no command "tpm nosuch"']],
     ['tpm help nosuch', ['there is no command "nosuch"']],
-    ['verify - --policy -', ['standard input is no evidence file']],
+    ['verify - --policy -', ['only one file can be "-"']],
     ['verify x.json --policy policy.hcl --challenge -', ['--challenge must be a file']],
     ['verify x.json --policy policy.hcl --junit -', ['--junit must be a file']],
     ['challenge x.json --policy policy.hcl -o -', ['--output must be a file']],
@@ -139,8 +138,9 @@ describe('a TPM that is not there ends with exit code 3 and one line that says w
   test.each([
     ['swtpm:path=/nonesuch/device/tpm.sock', 'IO_ERROR', 'whether the software TPM runs'],
     ['pcap:swtpm:path=/nonesuch/tpm.sock', 'IO_ERROR', 'whether the software TPM runs'],
-    ['device:/dev/nonesuch', 'IO_ERROR', existsSync('/.dockerenv') ? 'was not given a TPM' : 'no TPM is there'],
+    ['device:/dev/nonesuch', 'IO_ERROR', '/dev/nonesuch does not exist'],
     ['nonesuch:path=/dev/tpm0', 'NOT_SUPPORTED', 'no module for this TCTI string'],
+    ['/dev/tpm0', 'NOT_SUPPORTED', '; write device:/dev/tpm0\n'],
   ])('%s', async (tcti, name, advice) => {
     const { code, stdout, stderr } = await cli(['tpm', 'info', '--json', '--tcti', tcti]);
     expect([code, stdout]).toEqual([3, '']);
@@ -226,6 +226,14 @@ test('help goes to standard output with exit code 0 and names every command', as
   expect([shown.code, shown.stderr]).toEqual([0, '']);
   for (const option of ['--tamper', '--repeat', '--ca-path', 'spire']) expect(shown.stdout).toContain(`  ${option}`);
   expect(shown.stdout).not.toContain('tampering-agent');
+});
+
+test('the help of a command marks the options that are required, and no others', async () => {
+  const { stdout } = await cli(['challenge', '--help']);
+  const help = stdout.replace(/\s+/g, ' ');
+  expect(help).toContain('options of the server plugin, and trust_domain (required) -o');
+  expect(help).toContain('must stay here (required) -h');
+  expect((await cli(['verify', '--help'])).stdout).not.toContain('(required)');
 });
 
 /** By the executable that a line of words is for. */

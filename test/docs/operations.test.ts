@@ -210,8 +210,8 @@ describe('log lines', () => {
   const rows = tableRows(document.section('What to do when'), 'who');
   const ours = rows.filter(([who]) => who !== 'SPIRE');
   const sources: Readonly<Record<string, string>> = {
-    server: sourcesIn('server-plugin', 'spire', 'verifier'),
-    agent: sourcesIn('agent', 'spire', 'tpm'),
+    server: sourcesIn('server-plugin', 'policy', 'spire', 'verifier'),
+    agent: sourcesIn('agent', 'agent-plugin', 'spire', 'tpm'),
   };
 
   test('of ours are in the sources of each side that says them', () => {
@@ -328,10 +328,18 @@ test('install.sh puts a release where it can be run, and prints the sums that go
   // Nothing that could be taken for a release is left of one that has no executables.
   const broken = join(folder, 'broken.tgz');
   await mkdir(join(folder, 'package'));
-  await writeFile(join(folder, 'package/package.json'), '{ "version": "9.9.9" }');
+  await writeFile(join(folder, 'package/package.json'), '{ "name": "tpm-attestor", "version": "9.9.9" }');
   await execute('tar', ['-czf', broken, '-C', folder, 'package']);
   expect((await run('install.sh', [broken], { DESTDIR: root })).code).not.toBe(0);
   expect(readdirSync(join(root, 'opt/tpm-attestor'))).toEqual([]);
+  const another = join(folder, 'another.tgz');
+  await writeFile(join(folder, 'package/package.json'), '{ "name": "other", "version": "9.9.9" }');
+  await execute('tar', ['-czf', another, '-C', folder, 'package']);
+  for (const file of [another, join(folder, 'package/package.json')])
+    expect(await run('install.sh', [file], { DESTDIR: root })).toEqual({
+      ...{ code: 2, signal: null, stdout: '' },
+      stderr: `install.sh: ${file} is not the package of tpm-attestor, which npm pack makes\n`,
+    });
 
   const { code, stdout, stderr } = await run('install.sh', [tarball], { DESTDIR: root });
   expect(code, stderr).toBe(0);
@@ -398,7 +406,7 @@ test('all-hashes.sh prints lines for the file of deny_path', async () => {
 
 describe('when a machine is refused', () => {
   test('doctor.sh says what keeps it out, and nothing once its CA is there', async () => {
-    const { root, intermediate, leaf } = mintEkChain();
+    const { root, intermediate, leaf } = mintEkChain({ keyAlgorithm: 'rsa2048' });
     const bin = join(folder, 'doctor-bin');
     await mkdir(bin);
     await symlink(CLI, join(bin, 'tpm-attestor'));
@@ -503,6 +511,25 @@ describe('what is given as a hash', () => {
     await untouched('replace.sh', [hash, hash, node, 'example.org']);
     await untouched('replace.sh', [hash, other, node, 'example.com']);
   });
+});
+
+test.each([
+  'judge-certificate.sh CERTIFICATE SERVER_OPTIONS.HCL',
+  'reload.sh PID',
+  'validate.sh SERVER.CONF',
+  'collect.sh SOURCE...',
+  'entries.sh HASH NODE WORKLOAD UID',
+  'group.sh NODE SELECTOR...',
+  'ban.sh AGENT_ID',
+  'readmit.sh AGENT_ID',
+  'memory.sh PID',
+])('%s without its arguments says so and does nothing', async (usage) => {
+  const [name = ''] = usage.split(' ');
+  const { code, stdout, stderr } = await run(name, []);
+  expect([code, stdout]).toEqual([expect.any(Number), '']);
+  expect(code).not.toBe(0);
+  expect(stderr).toMatch(/: usage: [^\n]*\n$/);
+  expect(stderr).toContain(`usage: ${usage}\n`);
 });
 
 test('memory.sh shows what a process takes', async () => {

@@ -14,13 +14,21 @@ const packageJson: { readonly version: string; readonly scripts: Readonly<Record
   await readFile('package.json', 'utf8'),
 );
 
-async function underTpm(name: string): Promise<{ readonly verdict: string; readonly scope?: string }> {
+interface Answer {
+  readonly verdict: string;
+  readonly scope?: string;
+  readonly junit: string | undefined;
+}
+
+async function underTpm(name: string): Promise<Answer> {
   const folder = await mkdtemp(join(tmpdir(), 'readme-'));
   try {
     const file = join(folder, name);
     await writeFile(file, readme.block('bash', name));
-    const { stdout } = await run('scripts/swtpm/run', ['--', 'bash', file]);
-    return JSON.parse(stdout.slice(stdout.lastIndexOf('\n{\n') + 1));
+    const JUNIT = join(folder, 'junit.xml');
+    const { stdout } = await run('scripts/swtpm/run', ['--', 'bash', file], { env: { ...process.env, JUNIT } });
+    const junit = await readFile(JUNIT, 'utf8').catch(() => undefined);
+    return { ...JSON.parse(stdout.slice(stdout.lastIndexOf('\n{\n') + 1)), junit };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -43,8 +51,20 @@ test('the version the plugins state is the package’s', () => {
 });
 
 test('the README’s ci.sh ends in a trusted quote', async () => {
-  expect(await underTpm('ci.sh')).toMatchObject({ verdict: 'trusted', scope: 'quote', findings: [] });
+  const junit = expect.stringContaining('<testsuite name="tpm-attestor verify"');
+  expect(await underTpm('ci.sh')).toMatchObject({ verdict: 'trusted', scope: 'quote', findings: [], junit });
 });
+
+test.each(['ci.sh', 'tools.sh', 'challenge.sh', 'certificate.sh'])(
+  'the README’s %s without a software TPM says how to run it',
+  async (name) => {
+    const env = { ...process.env, TPM_ATTESTOR_CA_PATH: undefined };
+    await expect(run('bash', ['-c', readme.block('bash', name)], { env })).rejects.toMatchObject({
+      stdout: '',
+      stderr: expect.stringContaining(`run this by scripts/swtpm/run -- bash ${name}\n`),
+    });
+  },
+);
 
 test('the README’s tools.sh ends in a trusted quote', async () => {
   expect(await underTpm('tools.sh')).toMatchObject({ verdict: 'trusted', scope: 'quote', findings: [] });

@@ -82,6 +82,8 @@ describe('run', () => {
     { args: ['tpm2_getrandom', '8'], says: "expected '--' and a command" },
     { args: ['--state', 'x', '--', 'true'], says: '--state is for run itself to choose' },
     { args: ['--templates', 'H-5', '--', 'true'], says: "unknown EK template 'H-5'" },
+    { args: ['--pcr-banks', 'md5', '--', 'true'], says: "unknown PCR bank 'md5'" },
+    { args: ['--pcr-banks', '', '--', 'true'], says: '--pcr-banks names no bank' },
     { args: ['--bank', 'sha256', '--', 'true'], says: "unknown argument '--bank'" },
   ])('refuses $args with exit code 2 and the reason', async ({ args, says }) => {
     const { code, stdout, stderr } = await execute(script('run'), args, { env });

@@ -69,6 +69,22 @@ test('CAs that tell nothing of TPMs are warned of together, and those above one 
   ]);
 });
 
+test('a CA of software TPMs is warned of by the option that would admit it', async () => {
+  const key = keyPair('p256', 'software');
+  const name = 'swtpm-localca';
+  writeFileSync(path('software.pem'), pem(mintAuthority(name, key, { issuer: name, key }).der));
+  const file = JSON.stringify(path('software.pem'));
+  const warned = async (options: string): Promise<readonly string[]> =>
+    (await openPolicy(options)).warnings.filter((one) => one.includes('certifies software TPMs'));
+  expect(await warned(`ca_path = ${file}`)).toEqual([
+    expect.stringMatching(/, which `ca_path` does not admit without allow_software_tpm$/),
+  ]);
+  expect(await warned(`bundle "b" {\n ca_path = ${file}\n}`)).toEqual([
+    expect.stringMatching(/, which this bundle does not admit$/),
+  ]);
+  expect(await warned(`ca_path = ${file}\nallow_software_tpm = true`)).toEqual([]);
+});
+
 describe('revocation lists', () => {
   const list = mintCrl({ issuer: commonName('Test TPM Root CA'), signer: rootKey.privateKey });
   const other = mintCrl({ issuer: commonName('Test TPM Root CA'), signer: rootKey.privateKey, number: 7 });

@@ -192,7 +192,7 @@ test('replace.sh stops where a command fails, says so of a board that never atte
     expect(stderr).toContain(`${failing} fails`);
   }
   for (const _ of ['the rest', 'nothing more']) {
-    expect(await done(replace())).toMatch(/^The old board never attested here/m);
+    expect(await done(replace())).toMatch(/^SPIRE does not know the old board /m);
     expect(await aliasesOf(server, node)).toEqual([`tpm:pub_hash:${after}`]);
   }
   // The same board under another alias is not ours to take away.

@@ -21,22 +21,27 @@ export interface MadeKey {
  * a minute for an RSA key.
  *
  * @param onKey called before each
+ * @param onNone called for each template of which the TPM can make no key
  * @throws TpmError, PasswordError
  */
 export async function makeEveryKey(
   run: TpmCommands,
   passwords: HierarchyPasswords,
   onKey: (template: EkTemplate) => void,
+  onNone: (template: EkTemplate) => void = () => undefined,
 ): Promise<readonly MadeKey[]> {
   const storage = new EndorsementStorage(run, new NvReader(run, passwords));
   const keys = new EndorsementKeys(run, passwords);
   const made: MadeKey[] = [];
   for (const template of EK_TEMPLATES) {
     onKey(template);
+    let supported = false;
     for (const inPublic of await publicAreasOf(storage, template)) {
       const pubHash = await hashOf(run, keys, inPublic);
+      supported ||= pubHash !== undefined;
       if (pubHash !== undefined && !made.some((one) => one.pubHash === pubHash)) made.push({ template, pubHash });
     }
+    if (!supported) onNone(template);
   }
   return made;
 }

@@ -33,11 +33,17 @@ export function filesOfCaPath(caPath: string): readonly string[] {
   }
 }
 
-/** Why no certificate was found. An empty folder is mended otherwise than files that cannot be read, which are listed. */
-export function nothingFound(paths: readonly string[]): string {
+const FILL_CA_PATH = 'put CA certificates there, with "tpm-attestor ca import" or by hand';
+
+/**
+ * Why no certificate was found. An empty folder is mended otherwise than files that cannot be read, which are listed.
+ *
+ * @param remedy for an empty folder
+ */
+export function nothingFound(paths: readonly string[], remedy: string = FILL_CA_PATH): string {
   const empty = paths.filter((path) => regularFilesIn(path)?.length === 0);
   if (empty.length < paths.length) return 'nothing there can be read as a certificate';
-  return `no file is in ${empty.map(nameOf).join(', ')}: put CA certificates there, with "tpm-attestor ca import" or by hand`;
+  return `no file is in ${empty.map(nameOf).join(', ')}: ${remedy}`;
 }
 
 /** Of every certificate in the folder, whatever file it is in; a file that is none has no say. @throws UsageError */

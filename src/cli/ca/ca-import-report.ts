@@ -73,6 +73,18 @@ function reported({ certificate, manufacturer, source }: SelectedCertificate): R
   return { subject, manufacturer, role, fingerprint, source };
 }
 
+/** The option that takes what is left out for this reason. */
+const TAKEN_BY: Readonly<Partial<Record<LeftOutReport['code'], string>>> = {
+  software_authority: '--allow-software',
+  cloud_authority: '--allow-cloud',
+  unknown_authority: '--allow-unknown',
+};
+
+function leftOutLine({ code, message, source }: LeftOutReport): string {
+  const option = TAKEN_BY[code];
+  return `left out    ${code}: ${message} (${source})${option === undefined ? '' : `; ${option} takes it`}`;
+}
+
 export function importLines({
   folder,
   dry_run,
@@ -84,9 +96,7 @@ export function importLines({
   return [
     ...added.map(({ file, subject }) => `${dry_run ? 'would add ' : 'added     '}  ${file}  ${subject}`),
     // Those that were not asked for are counted below, and no more.
-    ...left_out
-      .filter(({ code }) => code !== 'other_manufacturer')
-      .map(({ code, message, source }) => `left out    ${code}: ${message} (${source})`),
+    ...left_out.filter(({ code }) => code !== 'other_manufacturer').map(leftOutLine),
     ...unreadable.map(({ source, message }) => `unreadable  ${source}: ${message}`),
     [
       `${folder}: ${summary.added} ${dry_run ? 'would be added' : 'added'}`,

@@ -20,7 +20,8 @@ interface ImportOptions extends JsonOptions {
 }
 
 const EXIT_CODES = `
-Exit codes: 0 done, 1 done but for files that cannot be read or names that are taken, 2 usage or nothing found.`;
+Exit codes: 0 done; 1 done but for files that cannot be read or names that are taken, or all that was found is left out;
+2 usage or nothing found.`;
 
 const each = (text: string, before: readonly string[] = []): readonly string[] => [...before, nonEmpty(text)];
 
@@ -46,13 +47,15 @@ export function caImportCommand(): Command {
       if (options.json) sayJson(report);
       else for (const line of importLines(report)) say(line);
       const code = exitCodeOf(report);
-      if (code === EXIT.USAGE) remark(`tpm-attestor: ${nothingFound(sources)}`);
+      if (code === EXIT.USAGE)
+        remark(`tpm-attestor: ${nothingFound(sources, 'name a file or a folder with CA certificates')}`);
       process.exitCode = code;
     });
 }
 
 function exitCodeOf({ summary, left_out }: ImportReport): ExitCode {
   if (summary.added + summary.present + summary.left_out === 0) return EXIT.USAGE;
+  if (summary.added + summary.present === 0) return EXIT.UNTRUSTED;
   return summary.unreadable > 0 || left_out.some(({ code }) => code === 'name_taken') ? EXIT.UNTRUSTED : EXIT.OK;
 }
 

@@ -5,12 +5,13 @@ import type { ChainLink } from '../../enrolment/ek-diagnosis.ts';
 import type { DoctorFinding } from '../../enrolment/ek-remarks.ts';
 import type { EkReport, MissingIssuerReport } from '../../enrolment/ek-report.ts';
 import type { EnrolmentWay } from '../../enrolment/enrolment-ways.ts';
+import type { AdmittedBy } from '../../verifier/endorsement.ts';
 
 /** What becomes of a remedy that asks for nothing. */
 const NO_REMEDY = 'Nothing need be done.';
 
 export function doctorLines({ tpm, eks, findings, ways, cas }: DoctorDocument): readonly string[] {
-  const isJudged = cas > 0 || eks.some(({ admitted_by }) => admitted_by !== null);
+  const isJudged = cas > 0 || eks.some((ek) => ek.admitted_by !== null || ek.admitted_only_with !== null);
   const lines = [
     ...(tpm === null ? [] : tpmLines(tpm)),
     ...eks.flatMap((ek) => [
@@ -109,7 +110,19 @@ function missingLines({ name, key_id: keyId, aia }: MissingIssuerReport): readon
   ];
 }
 
-function verdictText({ admitted_by: by }: EkEntry, findings: readonly DoctorFinding[], isJudged: boolean): string {
+const PASSED: Readonly<Record<AdmittedBy, string>> = {
+  certificate: 'its certificate passes',
+  hash: 'its hash is listed',
+  both: 'its certificate passes and its hash is listed',
+  unenforced: 'the policy is not enforced',
+};
+
+function verdictText(
+  { admitted_by: by, admitted_only_with: other }: EkEntry,
+  findings: readonly DoctorFinding[],
+  isJudged: boolean,
+): string {
+  if (other !== null) return `${PASSED[other.by]}; a server admits it only with ${other.server.join(' and ')}`;
   if (by === 'unenforced') return 'admitted, as the policy is not enforced';
   if (by !== null) return `admitted by ${by === 'both' ? 'certificate and hash' : by}`;
   const isRefused = findings.some(({ severity }) => severity === 'error');

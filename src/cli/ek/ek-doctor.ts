@@ -54,7 +54,8 @@ export function ekDoctorCommand(): Command {
     const context = enrolmentContextOf(options);
     const { document, exitCode } = files.length > 0 ? await ofFiles(files, context) : await ofTpm(options, context);
     if (options.json) sayJson(document);
-    else for (const line of doctorLines(document)) say(line);
+    // Of files that cannot be read all has been said.
+    else if (files.length === 0 || document.eks.length > 0) for (const line of doctorLines(document)) say(line);
     process.exitCode = exitCode;
   });
 }

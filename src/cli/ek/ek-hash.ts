@@ -83,7 +83,8 @@ async function everyHashOfTpm(options: EkOptions): Promise<void> {
     if (sent !== undefined)
       say(`${hashOfSent} # ${sent.endorsement.template.name}, the key that the agent sends: ${sentText(options)}`);
     const making = ({ name }: EkTemplate): void => remark(`making the key of template ${name}`);
-    for (const { template, pubHash } of await makeEveryKey(run, passwordsOf(options), making))
+    const none = ({ name }: EkTemplate): void => remark(`the TPM can make no key of template ${name}`);
+    for (const { template, pubHash } of await makeEveryKey(run, passwordsOf(options), making, none))
       if (pubHash !== hashOfSent) say(`${pubHash} # ${template.name}`);
   });
 }

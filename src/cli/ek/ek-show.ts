@@ -40,6 +40,12 @@ export async function readEk(options: EkOptions): Promise<EndorsementReport> {
   });
 }
 
+function chainText(above: number): string {
+  return above === 0
+    ? 'without CA certificates above it'
+    : `with ${above} CA certificate${above === 1 ? '' : 's'} above it`;
+}
+
 function linesOf(report: EndorsementReport): readonly string[] {
   const { certificate, notes } = report;
   return [
@@ -53,7 +59,7 @@ function linesOf(report: EndorsementReport): readonly string[] {
         ]
       : [
           `certificate  of ${certificate.issuer}, serial ${certificate.serial}`,
-          `             ${certificate.not_before} to ${certificate.not_after}, ${report.chain} of its chain`,
+          `             ${certificate.not_before} to ${certificate.not_after}, ${chainText(report.chain)}`,
           `             from ${report.certificate_source}`,
         ]),
     ...notes.map((note) => `note         ${note}`),

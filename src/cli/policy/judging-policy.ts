@@ -23,7 +23,7 @@ import { nameOf } from '../terminal/files.ts';
 import { atOption, nonEmpty } from '../terminal/options.ts';
 import { interruptible } from '../terminal/signals.ts';
 import { remark } from '../terminal/terminal.ts';
-import { readPolicyAndSettings } from './policy-file.ts';
+import { type PolicyExtent, readPolicyAndSettings } from './policy-file.ts';
 
 export interface JudgingOptions {
   readonly caPath?: readonly string[];
@@ -74,12 +74,13 @@ export function policyOfOptions({ caPath, allow = [], crlPath, crlPolicy }: Judg
 export function policyOfFile(
   path: string,
   { caPath, allow, crlPath, crlPolicy }: JudgingOptions,
+  extent?: PolicyExtent,
 ): ReturnType<typeof readPolicyAndSettings> {
   if (caPath !== undefined || allow !== undefined || crlPath !== undefined || crlPolicy !== undefined)
     throw new UsageError(
       '--policy says which CAs and what to overlook: it goes without --ca-path, --allow and --crl-…',
     );
-  return readPolicyAndSettings(path);
+  return readPolicyAndSettings(path, extent);
 }
 
 /** @throws UsageError */
@@ -131,6 +132,7 @@ function collectAllowances(text: string, before: readonly Allowance[] = []): rea
     .replaceAll('-', '_')
     .replace(/^allow_/, '');
   const found = ALLOWANCE_NAMES.find((one) => one === name || `${name}_signatures` === one);
-  if (found === undefined) throw new InvalidArgumentError(`It must be one of ${ALLOWANCE_NAMES.join(', ')}.`);
+  if (found === undefined)
+    throw new InvalidArgumentError(`It must be one of ${ALLOWANCE_NAMES.join(', ')}. Put FILE before --allow.`);
   return [...before, found];
 }

@@ -6,8 +6,10 @@ import { parseHcl } from '../../spire/config/hcl.ts';
 import { type HclBody, HclError, type HclValue } from '../../spire/config/hcl-body.ts';
 import { InvalidConfig } from '../../spire/config/invalid-config.ts';
 import type { Policy } from '../../verifier/policy.ts';
+import { kindSentence, strangerKind } from '../../x509/file/file-kind.ts';
+import { unmarked } from '../../x509/file/file-text.ts';
 import { UsageError } from '../terminal/failure.ts';
-import { nameOf, readText, STANDARD } from '../terminal/files.ts';
+import { nameOf, readInput, STANDARD } from '../terminal/files.ts';
 import { remark } from '../terminal/terminal.ts';
 
 const TRUST_DOMAIN_OPTION = 'trust_domain';
@@ -22,26 +24,50 @@ export function readPolicyFile(path: string): Policy {
   return readPolicyAndSettings(path).policy;
 }
 
+/** What a command takes from a policy: all of it, or only what certificates are judged by. */
+export type PolicyExtent = 'whole' | 'certificates';
+
 /**
  * The policy, with its relaxations said on standard error. Its trust domain is empty when the file names none, which no
  * attestation has. Paths in it are relative to its folder, so that it can move with its CAs.
  *
+ * @param extent for certificates alone hash_path and deny_path are not opened: the servers may have them, and not this machine
  * @throws UsageError
  */
-export function readPolicyAndSettings(path: string): { readonly policy: Policy; readonly settings: ServerSettings } {
-  const text = readText(path);
+export function readPolicyAndSettings(
+  path: string,
+  extent: PolicyExtent = 'whole',
+): { readonly policy: Policy; readonly settings: ServerSettings } {
+  const bytes = readInput(path);
   try {
-    const whole = parseHcl(text);
+    const whole = parseHcl(textOf(bytes, path));
     refuseSpireFile(whole, path);
     const { trustDomain, body } = separated(whole, path);
     const settings = serverSettingsOf(trustDomain, withPathsFrom(folderOf(path), body), [TRUST_DOMAIN_OPTION]);
-    const { policy, warnings } = loadPolicy(settings);
+    const used = extent === 'whole' ? settings : { ...settings, hashPath: undefined, denyPath: undefined };
+    const { policy, warnings } = loadPolicy(used);
     for (const warning of [...settings.warnings, ...warnings]) remark(`policy: ${warning}`);
     return { policy, settings };
   } catch (cause) {
     if (!(cause instanceof HclError || cause instanceof InvalidConfig)) throw cause;
-    throw new UsageError(`${nameOf(path)}: ${cause.message}`, { cause });
+    throw useless(path, bytes, cause);
   }
+}
+
+function textOf(bytes: Uint8Array, path: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw useless(path, bytes, new Error('it is not UTF-8 text', { cause }));
+  }
+}
+
+/** Names a file of another kind: what its text lacks is of no interest then. */
+function useless(path: string, bytes: Uint8Array, cause: Error): UsageError {
+  const stranger = strangerKind(unmarked(bytes), 'policy');
+  return new UsageError(`${nameOf(path)}: ${stranger === undefined ? cause.message : kindSentence(stranger)}`, {
+    cause,
+  });
 }
 
 /** Top-level names of spire-server's and spire-agent's own configuration; the plugin has no option of these names. */

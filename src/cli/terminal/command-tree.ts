@@ -1,5 +1,5 @@
 /** What commander does otherwise in every command of ours. */
-import { Command } from 'commander';
+import { Command, Help, type Option } from 'commander';
 import { UsageError } from './failure.ts';
 import { complain, sayAll } from './terminal.ts';
 
@@ -29,10 +29,15 @@ function helpCommand(): Command {
   return help;
 }
 
+function describedOption(option: Option): string {
+  return `${new Help().optionDescription(option)}${option.mandatory ? ' (required)' : ''}`;
+}
+
 /** Commander would end the process; `runCommand` alone does. Help, too, may be cut short by its reader. */
 function throwing(command: Command): Command {
   command
     .exitOverride()
+    .configureHelp({ optionDescription: describedOption })
     .configureOutput({ writeOut: sayAll, writeErr: complain })
     .showHelpAfterError('(add --help for the options)');
   for (const sub of command.commands) throwing(sub);

@@ -30,7 +30,7 @@ import { sayAll } from './terminal.ts';
 export const STANDARD = '-';
 
 /** No evidence, key or policy is as large. */
-const MAX_INPUT_BYTES = 4 * 1024 * 1024;
+export const MAX_INPUT_BYTES: number = 4 * 1024 * 1024;
 
 /** Before a full pipe is tried again. */
 const FULL_PIPE_PAUSE_MS = 5;
@@ -55,7 +55,9 @@ export function readBeginning(path: string, maxBytes: number): Uint8Array {
     // A pipe that nobody writes to would hold a blocking open for ever, and with it the signals.
     const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
-      if (!fstatSync(file).isFile()) throw new Error('not a regular file; give - for standard input');
+      const there = fstatSync(file);
+      if (there.isDirectory()) throw new Error('it is a folder; give the file in it');
+      if (!there.isFile()) throw new Error('not a regular file; give - for standard input');
       // One with nothing to read yet is a log of the kernel's, and no file with an end.
       return readUpTo(file, maxBytes, rethrow);
     } finally {

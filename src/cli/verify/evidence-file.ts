@@ -4,7 +4,8 @@ import { MalformedError } from '../../bytes/malformed.ts';
 import { evidenceFromJson } from '../../evidence/json.ts';
 import type { Challenge, ChallengeResponse, Evidence, Payload } from '../../evidence/messages.ts';
 import { UsageError } from '../terminal/failure.ts';
-import { nameOf, readText } from '../terminal/files.ts';
+import { MAX_INPUT_BYTES, nameOf, readBeginning } from '../terminal/files.ts';
+import { strangerInsteadOfEvidence } from './evidence-kind.ts';
 
 interface Parts {
   readonly payload: Payload;
@@ -12,32 +13,70 @@ interface Parts {
   readonly response: ChallengeResponse;
 }
 
+type WithParts<P extends keyof Parts> = Evidence & Pick<Parts, P>;
+
 const MADE_BY: Readonly<Record<keyof Parts, string>> = {
   payload: 'make it with "tpm quote"',
   challenge: 'make it with "challenge"',
   response: 'make it with "tpm quote"',
 };
 
-/** An evidence file that holds what no message can: its maker's word, and not another file given by mistake. */
-export class MalformedEvidenceError extends UsageError {}
+/** What a node wrote, and no evidence: that is for a verdict to say. */
+export class UselessEvidenceError extends Error {}
 
-/** @throws UsageError unless the file holds the parts */
-export function readEvidence<P extends keyof Parts>(path: string, ...parts: readonly P[]): Evidence & Pick<Parts, P> {
-  const evidence = parse(path);
-  const missing = parts.find((part) => evidence[part] === undefined);
-  if (missing !== undefined) throw new UsageError(`${nameOf(path)} holds no ${missing}; ${MADE_BY[missing]}`);
-  return evidence as Evidence & Pick<Parts, P>;
+/** A file of the caller's own. @throws UsageError unless the file holds the parts */
+export function readEvidence<P extends keyof Parts>(path: string, ...parts: readonly P[]): WithParts<P> {
+  try {
+    return readNodesEvidence(path, ...parts);
+  } catch (cause) {
+    if (!(cause instanceof UselessEvidenceError)) throw cause;
+    throw new UsageError(cause.message, { cause });
+  }
 }
 
-function parse(path: string): Evidence {
-  const text = readText(path);
+/**
+ * A file that a node wrote. No node can make a usage error of a bad verdict by what it writes, except by a file of another
+ * kind, which the caller may have given by mistake.
+ *
+ * @throws UsageError for a file that cannot be read, or is of another kind
+ * @throws UselessEvidenceError unless the file holds the parts
+ */
+export function readNodesEvidence<P extends keyof Parts>(path: string, ...parts: readonly P[]): WithParts<P> {
+  const bytes = readBeginning(path, MAX_INPUT_BYTES + 1);
   try {
-    return evidenceFromJson(text);
+    return withParts(path, evidenceIn(bytes), parts);
   } catch (cause) {
     if (!(cause instanceof MalformedError)) throw cause;
-    const Failure = /"(payload|challenge|response)"\s*:/.test(text) ? MalformedEvidenceError : UsageError;
-    throw new Failure(`${nameOf(path)} is no evidence file: ${cause.message}; make it anew with "tpm quote"`, {
-      cause,
-    });
+    const stranger = strangerInsteadOfEvidence(bytes);
+    if (stranger !== undefined) throw new UsageError(`${nameOf(path)} is no evidence file: ${stranger}`, { cause });
+    throw new UselessEvidenceError(
+      `${nameOf(path)} is no evidence file: ${cause.message}; make it anew with "tpm quote"`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+function withParts<P extends keyof Parts>(path: string, evidence: Evidence, parts: readonly P[]): WithParts<P> {
+  const missing = parts.find((part) => evidence[part] === undefined);
+  if (missing === undefined) return evidence as WithParts<P>;
+  throw new UselessEvidenceError(`${nameOf(path)} holds no ${missing}; ${MADE_BY[missing]}`);
+}
+
+function evidenceIn(bytes: Uint8Array): Evidence {
+  if (bytes.length === 0) throw new MalformedError('Evidence', 0, 'the file is empty');
+  if (bytes.length > MAX_INPUT_BYTES)
+    throw new MalformedError('Evidence', MAX_INPUT_BYTES, `over ${MAX_INPUT_BYTES} bytes`);
+  return evidenceFromJson(textOf(bytes));
+}
+
+function textOf(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    const error = new MalformedError('Evidence', 0, 'not UTF-8 text');
+    error.cause = cause;
+    throw error;
   }
 }

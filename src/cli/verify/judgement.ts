@@ -21,9 +21,13 @@ export interface Judgement {
   readonly clock: TpmsClockInfo | undefined;
   /** The classes that were judged. */
   readonly judged: readonly CheckClass[];
+  /** Why a class could not be judged. A class that the scope leaves out has no reason here. */
+  readonly unjudged?: Unjudged;
   /** For the reader, one sentence each: what the verdict leaned on, and what it leaves open. */
   readonly notes: readonly string[];
 }
+
+export type Unjudged = Readonly<Partial<Record<CheckClass, string>>>;
 
 export interface QuoteFacts {
   readonly attest: QuoteAttest;
@@ -37,6 +41,7 @@ export function quoteJudgement(
   findings: readonly Finding[],
   judged: readonly CheckClass[],
   notes: readonly string[],
+  unjudged: Unjudged = {},
 ): Judgement {
   const trusted = quote !== undefined && findings.length === 0;
   return {
@@ -47,6 +52,7 @@ export function quoteJudgement(
     pcrs: trusted ? quote.pcrs : [],
     clock: trusted ? quote.attest.clockInfo : undefined,
     judged,
+    unjudged,
     notes: trusted ? [...notes, ...pcrNotes(quote.pcrs)] : notes,
   };
 }

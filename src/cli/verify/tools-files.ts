@@ -65,7 +65,7 @@ function binaryKind(bytes: Uint8Array, option: QuoteFile): string | undefined {
   return isSignature(bytes) ? 'a signature' : undefined;
 }
 
-function isSignature(bytes: Uint8Array): boolean {
+export function isSignature(bytes: Uint8Array): boolean {
   if (bytes[0] === 0x30) return !(readToolsSignature(bytes) instanceof Uint8Array);
   try {
     return decode(tpmtSignature, bytes).sigAlg !== 'null';

@@ -16,8 +16,10 @@ import { verifyQuote } from '../../verifier/quote.ts';
 import { Findings } from '../../verifier/verdict.ts';
 import { UsageError } from '../terminal/failure.ts';
 import { quotedSelection } from './evidence-judgement.ts';
-import { type Judgement, quoteJudgement } from './judgement.ts';
+import { type Judgement, quoteJudgement, type Unjudged } from './judgement.ts';
 import { MAX_QUOTE_FILE_BYTES } from './tools-files.ts';
+
+const BARE_KEY = 'a bare key does not say whether it is restricted: an unrestricted one signs forged quotes';
 
 /** TPM2B_PUBLIC_KEY_RSA of tpm2-tss. */
 const MAX_RSA_BITS = 4096;
@@ -36,11 +38,14 @@ export interface ToolsQuote {
 
 /** @throws UsageError for a key that cannot be read: without one nothing is judged */
 export function judgeToolsQuote(files: ToolsQuote, nonce: Uint8Array, pcrs: PcrRequirement | undefined): Judgement {
+  const ak = readKey(files.ak);
+  const unjudged: Unjudged = ak.kind === 'public area' ? {} : { ak: BARE_KEY };
   const notes = [
     'scope "quote": where the key lives, and so whose PCRs these are, is not proved; reset counters may be obfuscated',
+    ...Object.values(unjudged),
   ];
   const findings = new Findings();
-  const key = attestationKeyOf(files.ak, findings, notes);
+  const key = attestationKeyOf(ak, findings);
   const tooLong = (['message', 'signature'] as const).filter((part) => files[part].length > MAX_QUOTE_FILE_BYTES);
   for (const part of tooLong)
     findings.add('quote.malformed', `the ${part} is longer than ${MAX_QUOTE_FILE_BYTES} bytes`);
@@ -65,7 +70,14 @@ export function judgeToolsQuote(files: ToolsQuote, nonce: Uint8Array, pcrs: PcrR
           expectation,
           findings,
         );
-  return quoteJudgement(quote, true, findings.list, ['ak', 'quote'], notes);
+  return quoteJudgement(
+    quote,
+    true,
+    findings.list,
+    ak.kind === 'public area' ? ['ak', 'quote'] : ['quote'],
+    notes,
+    unjudged,
+  );
 }
 
 /** Undefined, with a finding, when they cannot be read. */
@@ -83,11 +95,10 @@ function pcrValuesOf(
   }
 }
 
-function attestationKeyOf(bytes: Uint8Array, findings: Findings, notes: string[]): AttestationKey | undefined {
-  const ak = readKey(bytes);
-  if (ak.kind === 'public area') return judgeAttestationKey(encode(tpmtPublic, ak.publicArea), findings);
-  notes.push('a bare key does not say whether it is restricted: an unrestricted one signs forged quotes');
-  return judgeBareKey(areaOf(ak.key), findings);
+function attestationKeyOf(ak: ToolsKey, findings: Findings): AttestationKey | undefined {
+  return ak.kind === 'public area'
+    ? judgeAttestationKey(encode(tpmtPublic, ak.publicArea), findings)
+    : judgeBareKey(areaOf(ak.key), findings);
 }
 
 function readKey(bytes: Uint8Array): ToolsKey {

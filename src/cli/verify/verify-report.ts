@@ -33,8 +33,8 @@ function findingLines(findings: readonly Finding[]): readonly string[] {
   return findings.flatMap(({ code, message, remedy }) => [`  ${code}: ${message}`, `    ${remedy}`]);
 }
 
-/** One test case for each class of checks; what the scope leaves out is skipped. Notes are its standard output. */
-export function junitReport({ findings, judged, scope, asked, notes }: Judgement): string {
+/** One test case for each class of checks. A class that was not judged is skipped. Notes are the standard output. */
+export function junitReport({ findings, judged, unjudged = {}, scope, asked, notes }: Judgement): string {
   const sentences = asked ? { ...CLASSES, quote: FRESH_QUOTE } : CLASSES;
   const names = Object.keys(CLASSES) as CheckClass[];
   const failed = (name: CheckClass): readonly Finding[] => findings.filter(({ code }) => code.startsWith(`${name}.`));
@@ -43,7 +43,7 @@ export function junitReport({ findings, judged, scope, asked, notes }: Judgement
     const failures = failed(name);
     if (failures.length > 0)
       return [`${open}>`, ...failures.slice(0, 1).map(() => failure(failures)), '  </testcase>'].join('\n');
-    return judged.includes(name) ? `${open}/>` : `${open}><skipped/></testcase>`;
+    return judged.includes(name) ? `${open}/>` : `${open}>${skippedBecause(unjudged[name])}</testcase>`;
   });
   const failures = names.filter((name) => failed(name).length > 0).length;
   const skipped = names.filter((name) => failed(name).length === 0 && !judged.includes(name)).length;
@@ -57,6 +57,10 @@ export function junitReport({ findings, judged, scope, asked, notes }: Judgement
     '</testsuite>',
     '',
   ].join('\n');
+}
+
+function skippedBecause(reason: string | undefined): string {
+  return reason === undefined ? '<skipped/>' : `<skipped message="${xml(reason)}"/>`;
 }
 
 /** All findings of a class: readers of these reports take one failure for a test case. */

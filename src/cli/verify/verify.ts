@@ -11,7 +11,7 @@ import { type JsonOptions, jsonOption, nonceOption, pcrsOption } from '../termin
 import { remark, sayJson } from '../terminal/terminal.ts';
 import { secretPathOf } from './challenge.ts';
 import { judgeAnswer, secretFromJson } from './challenge-file.ts';
-import { MalformedEvidenceError, readEvidence } from './evidence-file.ts';
+import { readEvidence, readNodesEvidence, UselessEvidenceError } from './evidence-file.ts';
 import { judgeEvidence } from './evidence-judgement.ts';
 import { type Judgement, judgementDocument, quoteJudgement } from './judgement.ts';
 import { readQuoteFile } from './tools-files.ts';
@@ -31,8 +31,10 @@ interface VerifyOptions extends JsonOptions {
 }
 
 const EXIT_CODES = `
-Whatever the node wrote is judged: evidence that is damaged, crafted, empty or too long is untrusted, with a report. A file
-that cannot be read, a key or policy of no use, and a file that is plainly of another kind are a mistake, without a report.
+Whatever the node wrote is judged. Evidence that is damaged, crafted, empty, too long or no JSON is untrusted, with a report.
+A mistake, without a report: a file that cannot be read, a folder, a key or policy of no use, and a file of another kind:
+  as evidence: certificates, keys and revocation lists (PEM, DER, PKCS#7), and the files of tpm2-tools;
+  as a file of tpm2_quote: PEM, JSON, HTML, YAML, and the file of another option.
 Exit codes: 0 trusted, 1 untrusted, 2 usage or a file given by mistake.`;
 
 export function verifyCommand(): Command {
@@ -87,8 +89,8 @@ function judgeFile(path: string, options: VerifyOptions): Judgement {
   if (challenge === STANDARD) throw new UsageError('the secret lies beside the challenge: --challenge must be a file');
   const evidence = readWhole(path);
   const policy = readPolicyFile(policyPath);
-  if (evidence instanceof MalformedEvidenceError)
-    return malformedJudgement(evidence.message, challenge !== undefined || nonce !== undefined);
+  if (evidence instanceof UselessEvidenceError)
+    return uselessJudgement(evidence.message, challenge !== undefined || nonce !== undefined);
   if (challenge === undefined) return judgeEvidence(evidence, policy, nonce, new Date());
   // Payload and challenge of our own file: those beside the answer are the node's word.
   const asked = readEvidence(challenge, 'payload', 'challenge');
@@ -96,17 +98,16 @@ function judgeFile(path: string, options: VerifyOptions): Judgement {
   return attestationJudgement(judgeAnswer(asked, evidence.response, kept, policy, randomBytes, new Date()));
 }
 
-function readWhole(path: string): ReturnType<typeof readEvidence<'payload' | 'response'>> | MalformedEvidenceError {
+function readWhole(path: string): ReturnType<typeof readNodesEvidence<'payload' | 'response'>> | UselessEvidenceError {
   try {
-    return readEvidence(path, 'payload', 'response');
+    return readNodesEvidence(path, 'payload', 'response');
   } catch (error) {
-    if (error instanceof MalformedEvidenceError) return error;
+    if (error instanceof UselessEvidenceError) return error;
     throw error;
   }
 }
 
-/** Of a node's file that is evidence by its names, and in which something is no such evidence's. */
-function malformedJudgement(message: string, asked: boolean): Judgement {
+function uselessJudgement(message: string, asked: boolean): Judgement {
   const findings = new Findings();
   findings.add('evidence.malformed', message);
   return quoteJudgement(undefined, asked, findings.list, ['evidence'], []);

@@ -17,7 +17,11 @@ export type Wanted =
   | 'key'
   /** CA certificates: PEM or DER. */
   | 'authority'
-  | 'crl';
+  | 'crl'
+  | Own;
+
+/** Files of this project: evidence of `tpm quote`, options of the server plugin. */
+type Own = 'evidence' | 'policy';
 
 export interface FileKind {
   /** `a web page (HTML or XML)` */
@@ -44,6 +48,8 @@ interface Row {
   readonly is: (look: Look) => boolean;
   /** What this kind is right for, so that it is no stranger there. */
   readonly rightFor?: readonly Wanted[];
+  /** The remedy where one of our own files was wanted. Without one, the file may be that file, damaged. */
+  readonly instead?: Readonly<Partial<Record<Own, string>>>;
 }
 
 const TEXT_BYTES = 2048;
@@ -54,6 +60,10 @@ const EK = 'the endorsement certificate (EK certificate)';
 export const BY_HASH =
   'A key without certificate is admitted by its hash: run "tpm-attestor ek hash FILE" and list that in hash_path';
 const IMPORT = 'Run "tpm-attestor ca import FILE --to FOLDER" and give that folder';
+const GIVE_EVIDENCE = 'Give the file that "tpm-attestor tpm quote -o FILE" wrote';
+const BESIDE = 'beside the other files of tpm2_quote and --nonce';
+const GIVE_POLICY = 'Give a file with options of the server plugin, such as ca_path = "…"';
+const OWN: Readonly<Record<Own, string>> = { evidence: GIVE_EVIDENCE, policy: GIVE_POLICY };
 const PRIVATE_KEY = /PRIVATE KEY/;
 const REQUEST = /^(CERTIFICATE REQUEST|NEW CERTIFICATE REQUEST)$/;
 
@@ -72,31 +82,36 @@ const ROWS: readonly Row[] = [
   },
   {
     what: ({ labels }) => `a private key${labels.length > 0 ? ` (PEM label "${labels.find(isPrivate)}")` : ''}`,
-    remedy: 'Keep it secret, and give the certificate or the public key',
+    remedy: (wanted) => `Keep it secret, and give the certificate${wanted === 'authority' ? '' : ' or the public key'}`,
+    instead: OWN,
     is: ({ labels, outer }) => labels.some(isPrivate) || /^(02 30 04|02( 02){8}|02 04|30 04$)/.test(outer),
   },
   {
     what: 'a PKCS#7 bundle (.p7b)',
     remedy: (wanted) => (wanted === 'crl' ? 'Take the revocation lists out of it, and give each as a file' : IMPORT),
     is: ({ bytes }) => looksLikePkcs7(bytes),
+    instead: OWN,
     rightFor: ['certificate', 'key'],
   },
   {
     what: 'a PKCS#12 file (.p12, .pfx)',
     remedy: 'Take its certificates out with "openssl pkcs12 -in FILE -nokeys -out FILE.pem"',
     is: ({ outer }) => /^02 30( 30)?$/.test(outer),
+    instead: OWN,
   },
   {
     what: 'a platform certificate (attribute certificate), which describes a machine and holds no key',
     remedy: `Give ${EK} that it refers to`,
     is: ({ labels, outer, inner }) =>
       labels.includes('ATTRIBUTE CERTIFICATE') || (outer === '30 30 03' && /^02 30 (a0|30) 30 02 30/.test(inner)),
+    instead: OWN,
   },
   {
     what: 'a certificate signing request',
     remedy: 'Give the certificate that the CA issued for it',
     is: ({ labels, outer, inner }) =>
       labels.some((label) => REQUEST.test(label)) || (outer === '30 30 03' && /^02 30 30 a0$/.test(inner)),
+    instead: OWN,
   },
   {
     what: 'a certificate revocation list (CRL)',
@@ -104,11 +119,13 @@ const ROWS: readonly Row[] = [
     is: ({ labels, outer, inner }) =>
       labels.includes('X509 CRL') || (outer === '30 30 03' && /^(02 )?30 30 1[78]/.test(inner)),
     rightFor: ['crl'],
+    instead: { ...OWN, evidence: 'Name it in crl_path of the policy' },
   },
   {
     what: 'a certificate with OpenSSL\'s own trust settings (PEM label "TRUSTED CERTIFICATE")',
     remedy: 'Write it without them: "openssl x509 -in FILE -out FILE.pem"',
     is: ({ labels }) => labels.includes('TRUSTED CERTIFICATE') || labels.includes('X509 CERTIFICATE'),
+    instead: OWN,
   },
   {
     what: 'a public key without certificate',
@@ -117,23 +134,30 @@ const ROWS: readonly Row[] = [
       (labels.some((label) => /^(RSA )?PUBLIC KEY$/.test(label)) && !labels.includes('CERTIFICATE')) ||
       /^(30 03|02 02)$/.test(outer),
     rightFor: ['key'],
+    instead: { ...OWN, evidence: `Give an attestation key in --ak, ${BESIDE}` },
   },
   {
     what: ({ labels: [label = ''] }) => `PEM with the label "${label.replace(/[^\x20-\x7e]/g, '?')}"`,
     remedy: (wanted) => `Give PEM with the label "${wanted === 'crl' ? 'X509 CRL' : 'CERTIFICATE'}"`,
     is: ({ labels }) => labels.length > 0 && !labels.includes('CERTIFICATE') && !labels.includes('X509 CRL'),
+    instead: OWN,
   },
   {
     what: 'a certificate',
     remedy: 'Give it in ca_path (on the command line --ca-path); a revocation list (CRL) is wanted here',
     is: ({ labels, outer, inner }) => labels.includes('CERTIFICATE') || (outer === '30 30 03' && /^a0 02/.test(inner)),
     rightFor: ['certificate', 'key', 'authority'],
+    instead: {
+      evidence: 'Judge an endorsement certificate with "tpm-attestor ek verify"; name a CA in ca_path of the policy',
+      policy: 'Write a file with the line ca_path = "FILE", and give that',
+    },
   },
   {
     what: 'a public area of a TPM key (TPM2B_PUBLIC or TPMT_PUBLIC)',
     remedy: BY_HASH,
     is: ({ bytes }) => looksLikePublicArea(bytes),
     rightFor: ['key'],
+    instead: { ...OWN, evidence: `Give an attestation key in --ak, ${BESIDE}` },
   },
   {
     what: 'a cabinet (.cab)',
@@ -146,11 +170,13 @@ const ROWS: readonly Row[] = [
     what: 'a saved TPM context of tpm2-tools (.ctx), which only its own TPM can load',
     remedy: 'Write the public key with "tpm2_readpublic -c FILE -o FILE.pub"',
     is: starts(0xba, 0xdc, 0xc0, 0xde),
+    instead: OWN,
   },
   {
     what: 'a quote or another attestation of a TPM (TPMS_ATTEST)',
     remedy: 'Judge it with "tpm-attestor verify"; give a certificate here',
     is: starts(0xff, 0x54, 0x43, 0x47),
+    instead: { ...OWN, evidence: `Give it in --message, ${BESIDE}` },
   },
   {
     what: 'a web page (HTML or XML), perhaps the error page of a server or proxy',
@@ -195,6 +221,12 @@ const ROWS: readonly Row[] = [
     is: ({ text }) => /^(ssh-|ecdsa-sha2-|sk-)/.test(text),
   },
   {
+    what: 'evidence or a challenge of tpm-attestor',
+    remedy: 'Judge evidence with "tpm-attestor verify"; give a certificate here',
+    is: ({ text }) => /^\{\s*"(payload|challenge|response)"\s*:/.test(text),
+    instead: { policy: GIVE_POLICY },
+  },
+  {
     what: 'JSON or YAML in which no endorsement key or certificate is found',
     remedy:
       'Give the answer of Intel, AWS (get-instance-tpm-ek-pub), Azure (enrollment show), Google (get-shielded-identity ' +
@@ -212,23 +244,28 @@ const TEXT: FileKind = {
 const UNKNOWN: FileKind = { what: 'none of the kinds of file known here', remedy: 'Give a certificate in PEM or DER' };
 
 /**
- * Names a file that is not what was wanted; undefined for one that is, or claims to be.
+ * Names a file that is not what was wanted. Undefined for one that is, or claims to be, or may be that file, damaged.
  *
  * @param bytes without a byte order mark
  */
 export function strangerKind(bytes: Uint8Array, wanted: Wanted): FileKind | undefined {
   const look = lookAt(bytes);
   const row = ROWS.find(({ is }) => is(look));
+  if (wanted === 'evidence' || wanted === 'policy') {
+    const remedy = row?.instead?.[wanted];
+    return row === undefined || remedy === undefined ? undefined : { what: nameOf(row, look), remedy };
+  }
   if (row === undefined) {
     if (bytes[0] === TAG.SEQUENCE || bytes[0] === STORED_CERTIFICATE) return undefined;
     return bytes.subarray(0, TEXT_BYTES).every(isTextOctet) ? TEXT : UNKNOWN;
   }
   if (row.rightFor?.includes(wanted)) return undefined;
-  const { what, remedy } = row;
-  return {
-    what: typeof what === 'string' ? what : what(look),
-    remedy: typeof remedy === 'string' ? remedy : remedy(wanted),
-  };
+  const { remedy } = row;
+  return { what: nameOf(row, look), remedy: typeof remedy === 'string' ? remedy : remedy(wanted) };
+}
+
+function nameOf({ what }: Row, look: Look): string {
+  return typeof what === 'string' ? what : what(look);
 }
 
 /** Of the header in front of a certificate in NV (TCG_PCCLIENT_STORED_CERT). */
