@@ -144,7 +144,7 @@ describe('a folder for temporary files that is not there', () => {
     const { code, stdout, stderr } = await demoCli(['--json'], { env: { TMPDIR: path('nonesuch') } });
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toBe(
-      `tpm-attestor: no temporary folder can be made in ${path('nonesuch')}: no such file or directory; set TMPDIR to a folder this user may write to\n`,
+      `tpm-attestor-demo: no temporary folder can be made in ${path('nonesuch')}: no such file or directory; set TMPDIR to a folder this user may write to\n`,
     );
   });
 
