@@ -1,6 +1,5 @@
 /** The attestation key: a restricted signing key that its own TPM made and that can never leave it. Pure. */
 import type { KeyObject } from 'node:crypto';
-import { MalformedError, UnsupportedError } from '../bytes/malformed.ts';
 import { keyAlgorithmName } from '../tpm/public-key.ts';
 import { algorithmName, type HashAlgorithm, hashAlgorithm } from '../tpm/structures/algorithms.ts';
 import { hasReservedBits, type ObjectAttribute, TPMA_OBJECT } from '../tpm/structures/attributes.ts';
@@ -9,6 +8,7 @@ import { TPM_ALG } from '../tpm/structures/constants.ts';
 import { objectName } from '../tpm/structures/name.ts';
 import { type TpmtPublic, tpmtPublic } from '../tpm/structures/public.ts';
 import type { Scheme } from '../tpm/structures/scheme.ts';
+import { decodedOr, type Refusal } from './decoding.ts';
 import type { Findings } from './verdict.ts';
 import { isRocaKey, usableKey } from './weak-keys.ts';
 
@@ -48,17 +48,12 @@ export function isAcceptedScheme(type: TpmtPublic['type'], { scheme, hashAlg }: 
   return SCHEMES[type].includes(scheme) && hashAlg !== undefined && SIGNATURE_HASHES.includes(hashAlg);
 }
 
+const MALFORMED: Refusal = { code: 'ak.malformed', sentence: 'the attestation key is no public area' };
+const UNSUPPORTED: Refusal = { code: 'ak.scheme', sentence: 'the attestation key uses' };
+
 export function judgeAttestationKey(publicBytes: Uint8Array, findings: Findings): AcceptableAk | undefined {
-  let publicArea: TpmtPublic;
-  try {
-    publicArea = decode(tpmtPublic, publicBytes);
-  } catch (error) {
-    if (!(error instanceof MalformedError)) throw error;
-    if (error instanceof UnsupportedError)
-      findings.add('ak.scheme', `the attestation key uses ${error.algorithm}, which is not supported`);
-    else findings.add('ak.malformed', `the attestation key is no public area: ${error.message}`);
-    return undefined;
-  }
+  const publicArea = decodedOr(findings, () => decode(tpmtPublic, publicBytes), MALFORMED, UNSUPPORTED);
+  if (publicArea === undefined) return undefined;
   judgeAttributes(publicArea.objectAttributes, findings);
   const scheme = schemeOf(publicArea);
   if (!isAcceptedScheme(publicArea.type, scheme))

@@ -1,10 +1,10 @@
 /** A creation certificate: the AK's own word, under its TPM's rules, on how it came to be. Pure. */
 import { createHash } from 'node:crypto';
 import { equalBytes, hex } from '../bytes/bytes.ts';
-import { MalformedError } from '../bytes/malformed.ts';
 import { decode } from '../tpm/structures/codec.ts';
 import { tpmsCreationData } from '../tpm/structures/creation-data.ts';
 import type { AcceptableAk } from './attestation-key.ts';
+import { decodedOr } from './decoding.ts';
 import { readSigned, verifySignature } from './signed-structure.ts';
 import type { Findings } from './verdict.ts';
 
@@ -28,7 +28,10 @@ export function judgeCreation(
   findings: Findings,
 ): void {
   verifySignature('creation', ak, certifyInfo, signature, findings);
-  judgeCreationData(creationData, findings);
+  decodedOr(findings, () => decode(tpmsCreationData, creationData), {
+    code: 'creation.malformed',
+    sentence: 'the creation data are no TPMS_CREATION_DATA',
+  });
   const attest = readSigned('creation', certifyInfo, findings);
   if (attest === undefined) return;
   const { objectName, creationHash } = attest.attested;
@@ -38,13 +41,4 @@ export function judgeCreation(
     findings.add('creation.name', `what was created is ${hex(objectName)}, not the attestation key`);
   if (!equalBytes(creationHash, hash))
     findings.add('creation.data', 'the creation data do not have the hash that was signed');
-}
-
-function judgeCreationData(creationData: Uint8Array, findings: Findings): void {
-  try {
-    decode(tpmsCreationData, creationData);
-  } catch (error) {
-    if (!(error instanceof MalformedError)) throw error;
-    findings.add('creation.malformed', `the creation data are no TPMS_CREATION_DATA: ${error.message}`);
-  }
 }

@@ -1,7 +1,6 @@
 /** The endorsement key: which machine this is, and who says so. Pure. */
 import type { KeyObject } from 'node:crypto';
 import { equalBytes } from '../bytes/bytes.ts';
-import { MalformedError } from '../bytes/malformed.ts';
 import { finished, type Pausable } from '../bytes/pausable.ts';
 import type { Payload } from '../evidence/messages.ts';
 import { keyAlgorithmName, publicKeyOf, spkiHash, spkiOfPublicArea } from '../tpm/public-key.ts';
@@ -13,6 +12,7 @@ import { MalformedCertificateError } from '../x509/malformed-certificate.ts';
 import type { PathCache } from '../x509/path/path-cache.ts';
 import { REPORT, SignatureChecks } from '../x509/path/signature-checks.ts';
 import type { Period } from '../x509/validity.ts';
+import { decodedOr } from './decoding.ts';
 import { type CertifiedEk, judgeEkCertificate } from './ek-certificate.ts';
 import type { Finding } from './findings.ts';
 import { vouching } from './operator-lists.ts';
@@ -70,7 +70,10 @@ export function judgeEndorsement(
 
 /** Whether the key could be an endorsement key at all; undefined with a finding. Costs little. */
 export function claimedEndorsement(ekPublic: Uint8Array, policy: Policy, findings: Findings): ClaimedEk | undefined {
-  const publicArea = readPublicArea(ekPublic, findings);
+  const publicArea = decodedOr(findings, () => decode(tpmtPublic, ekPublic), {
+    code: 'ek.malformed',
+    sentence: 'the endorsement key is no public area',
+  });
   if (publicArea === undefined) return undefined;
   const template = ekTemplateOf(publicArea);
   if (template === undefined)
@@ -135,16 +138,6 @@ export function trustAgain(ek: TrustedEk, policy: Policy, now: Date): TrustedEk 
   if (policy.isDenied?.(ek) === true) return undefined;
   const admittedBy = vouching(policy.mode, policy, ek.pubHash, certified !== undefined);
   return admittedBy === undefined ? undefined : { ...ek, admittedBy };
-}
-
-function readPublicArea(bytes: Uint8Array, findings: Findings): TpmtPublic | undefined {
-  try {
-    return decode(tpmtPublic, bytes);
-  } catch (error) {
-    if (!(error instanceof MalformedError)) throw error;
-    findings.add('ek.malformed', `the endorsement key is no public area: ${error.message}`);
-    return undefined;
-  }
 }
 
 type Admission = Pick<TrustedEk, 'serial' | 'admittedBy' | 'certified' | 'overlooked' | 'notes' | 'steady'>;

@@ -1,7 +1,6 @@
 /** What every exchange has in common, whatever its wire: one payload, one credential, one answer in time. Pure. */
 import { timingSafeEqual } from 'node:crypto';
 import { hex } from '../bytes/bytes.ts';
-import { MalformedError } from '../bytes/malformed.ts';
 import type { Entropy } from '../tpm/make-credential.ts';
 import type { AcceptableAk } from './attestation-key.ts';
 import type { TrustedEk } from './endorsement.ts';
@@ -31,21 +30,6 @@ export function untrusted(findings: Findings): Untrusted {
 
 export function rejected(findings: Findings): BegunExchange<never> {
   return { outcome: 'rejected', verdict: untrusted(findings) };
-}
-
-/** What `read` gives; undefined, with a finding, for a message that cannot be read. */
-export function readMessage<T>(
-  read: () => T,
-  code: 'evidence.malformed' | 'response.malformed',
-  findings: Findings,
-): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (!(error instanceof MalformedError)) throw error;
-    findings.add(code, `the message cannot be read: ${error.message}`);
-    return undefined;
-  }
 }
 
 /** A source that gives less than asked for would make secrets that can be guessed. */

@@ -19,6 +19,7 @@ import { tpmtPublic } from '../tpm/structures/public.ts';
 import { ekTemplateNamed } from '../tpm/templates.ts';
 import { judgeAttestationKey } from './attestation-key.ts';
 import { judgeCreation } from './creation.ts';
+import { decodedOr, EVIDENCE_MALFORMED, RESPONSE_MALFORMED } from './decoding.ts';
 import { admittedEndorsement, type ClaimedEk, claimedEndorsement, type TrustedEk } from './endorsement.ts';
 import {
   type BegunExchange,
@@ -27,7 +28,6 @@ import {
   judgeTime,
   type PendingCredential,
   provedKeys,
-  readMessage,
   rejected,
   requireMoment,
   untrusted,
@@ -64,7 +64,7 @@ export function* beginInSteps(
     findings.add('evidence.wire', 'the agent speaks the wire of spire-tpm-plugin, which is not admitted here');
     return rejected(findings);
   }
-  const evidence = readMessage(() => readPayload(payload), 'evidence.malformed', findings);
+  const evidence = decodedOr(findings, () => readPayload(payload), EVIDENCE_MALFORMED);
   if (evidence === undefined) return rejected(findings);
 
   const claimed = claimedEk(evidence.ek, policy, findings);
@@ -99,7 +99,7 @@ export function finish(
   requireMoment(now);
   const findings = new Findings();
   findings.pubHash = pending.ek.pubHash;
-  const answer = readMessage(() => decodePluginResponse(response), 'response.malformed', findings);
+  const answer = decodedOr(findings, () => decodePluginResponse(response), RESPONSE_MALFORMED);
   if (answer === undefined) return untrusted(findings);
   judgeTime(pending, now, findings);
   const ek = admitAgain(pending.ek, pending.policy, lists, findings);

@@ -1,6 +1,5 @@
 /** What a TPM signs about itself: that the AK signed it, in its own form, and that it is of the kind it should be. Pure. */
 import type { KeyObject } from 'node:crypto';
-import { MalformedError, UnsupportedError } from '../bytes/malformed.ts';
 import type { PlainSignature } from '../evidence/tools-quote.ts';
 import { type TpmsAttest, tpmsAttest } from '../tpm/structures/attest.ts';
 import { decode } from '../tpm/structures/codec.ts';
@@ -9,6 +8,7 @@ import type { Scheme } from '../tpm/structures/scheme.ts';
 import { SIGNATURE_ALG, type TpmtSignature, tpmtSignature } from '../tpm/structures/signature.ts';
 import { isSignature, otherKeyOf } from './ak-signature.ts';
 import { type AttestationKey, isAcceptedScheme, schemeName } from './attestation-key.ts';
+import { decodedOr } from './decoding.ts';
 import type { FindingCode } from './findings.ts';
 import type { Findings } from './verdict.ts';
 
@@ -60,13 +60,9 @@ export function readSigned<K extends SignedKind>(
       return undefined;
     }
   }
-  try {
-    return decode(tpmsAttest, bytes) as Extract<TpmsAttest, { readonly type: K }>;
-  } catch (error) {
-    if (!(error instanceof MalformedError)) throw error;
-    findings.add(FINDING[kind].malformed, `the ${kind} is no TPMS_ATTEST: ${error.message}`);
-    return undefined;
-  }
+  const sentence = `the ${kind} is no TPMS_ATTEST`;
+  const attest = decodedOr(findings, () => decode(tpmsAttest, bytes), { code: FINDING[kind].malformed, sentence });
+  return attest as Extract<TpmsAttest, { readonly type: K }> | undefined;
 }
 
 /**
@@ -82,16 +78,13 @@ export function verifySignature(
   findings: Findings,
 ): Scheme | undefined {
   if (!(signature instanceof Uint8Array)) return verifyPlain(kind, ak, bytes, signature, findings);
-  let decoded: TpmtSignature;
-  try {
-    decoded = decode(tpmtSignature, signature);
-  } catch (error) {
-    if (!(error instanceof MalformedError)) throw error;
-    if (error instanceof UnsupportedError)
-      findings.add(FINDING[kind].scheme, `the signature is ${error.algorithm}, which is not supported`);
-    else findings.add(FINDING[kind].malformed, `the signature is no TPMT_SIGNATURE: ${error.message}`);
-    return ak.scheme;
-  }
+  const decoded = decodedOr(
+    findings,
+    () => decode(tpmtSignature, signature),
+    { code: FINDING[kind].malformed, sentence: 'the signature is no TPMT_SIGNATURE' },
+    { code: FINDING[kind].scheme, sentence: 'the signature is' },
+  );
+  if (decoded === undefined) return ak.scheme;
   const form = { scheme: SIGNATURE_ALG[decoded.sigAlg], ...('hash' in decoded ? { hashAlg: decoded.hash } : {}) };
   const other = otherForm(ak, form);
   if (other !== undefined) {

@@ -24,6 +24,7 @@ import { TPM_ALG, TPM_RH } from '../tpm/structures/constants.ts';
 import { handleName, qualifiedName } from '../tpm/structures/name.ts';
 import { pcrSelection, type TpmlPcrSelection, tpmlPcrSelection } from '../tpm/structures/pcr.ts';
 import { judgeAttestationKey } from './attestation-key.ts';
+import { decodedOr, EVIDENCE_MALFORMED, RESPONSE_MALFORMED } from './decoding.ts';
 import { admittedEndorsement, claimedEndorsement } from './endorsement.ts';
 import {
   type BegunExchange,
@@ -32,7 +33,6 @@ import {
   judgeTime,
   type PendingCredential,
   provedKeys,
-  readMessage,
   rejected,
   requireMoment,
   untrusted,
@@ -117,7 +117,7 @@ export function* beginInSteps(
 
 /** Undefined with a finding at least. */
 function* judge(payload: Uint8Array, policy: Policy, now: Date, findings: Findings): Pausable<Judged | undefined> {
-  const evidence = readMessage(() => decodePayload(payload), 'evidence.malformed', findings);
+  const evidence = decodedOr(findings, () => decodePayload(payload), EVIDENCE_MALFORMED);
   if (evidence === undefined) return undefined;
 
   judgeEnvelope(evidence, policy, findings);
@@ -147,7 +147,7 @@ export function finish(
   const findings = new Findings();
   findings.pubHash = pending.ek.pubHash;
   const { ak } = pending;
-  const answer = readMessage(() => decodeResponse(response), 'response.malformed', findings);
+  const answer = decodedOr(findings, () => decodeResponse(response), RESPONSE_MALFORMED);
   if (answer === undefined) return untrusted(findings);
 
   judgeTime(pending, now, findings);
