@@ -224,7 +224,7 @@ describe('the demo on a TPM that is given', () => {
     expect(code).toBe(2);
     expect(document).toMatchObject({ ...untrusted, control: 'untrusted' });
     expect(stderr.trim().split('\n').at(-1)).toBe(
-      'tpm-attestor: the control was refused, so the attack was not tried; see its findings',
+      'tpm-attestor-demo: the control was refused, so the attack was not tried; see its findings',
     );
   });
 
@@ -232,7 +232,7 @@ describe('the demo on a TPM that is given', () => {
     const missing = `swtpm:path=${join(tmpdir(), randomUUID())}`;
     const gone = await demo(['--tcti', missing, '--ca-path', tpm.caPath]);
     expect([gone.code, gone.document]).toEqual([3, undefined]);
-    expect(gone.stderr.trim().split('\n').at(-1)).toMatch(/^tpm-attestor: .*TSS2_TCTI_RC_IO_ERROR/);
+    expect(gone.stderr.trim().split('\n').at(-1)).toMatch(/^tpm-attestor-demo: .*TSS2_TCTI_RC_IO_ERROR/);
     const nowhere = await demo(['--tcti', tpm.tcti, '--ca-path', join(tpm.folder, 'nonesuch')]);
     expect([nowhere.code, nowhere.document]).toEqual([2, undefined]);
     expect(nowhere.stderr).toContain('ca_path');
