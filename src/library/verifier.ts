@@ -9,6 +9,7 @@ export { ALLOWANCES, type Allowance, allowing } from '../verifier/allowances.ts'
 export { type AttestationKey, judgeAttestationKey, judgeBareKey } from '../verifier/attestation-key.ts';
 export { type CertificateVerdict, judgeEkCertificate } from '../verifier/ek-certificate.ts';
 export { type Finding, type FindingCode, REMEDIES } from '../verifier/findings.ts';
+export { finishKept, type KeptChallenge, keptOf } from '../verifier/kept-challenge.ts';
 export { KnownMachines } from '../verifier/known-machines.ts';
 export { LinkedKeys } from '../verifier/linked-keys.ts';
 export { type Bundle, type BundleRules, type Policy, STRICT_RULES } from '../verifier/policy.ts';

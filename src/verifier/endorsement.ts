@@ -23,8 +23,11 @@ import { isRocaKey, keyWeakness } from './weak-keys.ts';
 /** What vouches for a key. `unenforced`: nothing does, and the policy is not enforced. */
 export type AdmittedBy = 'certificate' | 'hash' | 'both' | 'unenforced';
 
+declare const trusted: unique symbol;
+
 /** Made by this file alone: a key that the policy admits. */
 export interface TrustedEk {
+  readonly [trusted]: true;
   readonly publicArea: TpmtPublic;
   /** An RSA key, imported; an ECC key is used by its coordinates. */
   readonly key: KeyObject | undefined;
@@ -108,7 +111,9 @@ export function* admittedEndorsement(
 ): Pausable<TrustedEk | undefined> {
   const admission = yield* admit(spki, claimed.pubHash, certificates, policy, now, findings, readership);
   if (admission === undefined || template === undefined) return undefined;
-  return { ...claimed, template, ...admission, notes: [...templateNotes(template, policy), ...admission.notes] };
+  const notes = [...templateNotes(template, policy), ...admission.notes];
+  const ek: Omit<TrustedEk, typeof trusted> = { ...claimed, template, ...admission, notes };
+  return ek as TrustedEk;
 }
 
 /** A TPM has a key, and so an ID, by each template: one that is accepted beside another is another name of the machine. */

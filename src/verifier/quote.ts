@@ -29,8 +29,11 @@ export interface QuoteExpectation {
   readonly qualifiedSigner: Uint8Array | undefined;
 }
 
+declare const verified: unique symbol;
+
 /** Made by `verifyQuote` alone, from a quote without findings. */
 export interface VerifiedQuote {
+  readonly [verified]: true;
   readonly attest: QuoteAttest;
   readonly pcrs: readonly PcrValue[];
 }
@@ -60,7 +63,7 @@ export function verifyQuote(
       } asked for`,
     );
   const pcrs = quote.pcrValues === undefined ? undefined : judgeValues(form, attest, quote.pcrValues, findings);
-  return findings.count === before && pcrs !== undefined ? { attest, pcrs } : undefined;
+  return findings.count === before && pcrs !== undefined ? ({ attest, pcrs } as VerifiedQuote) : undefined;
 }
 
 /** The qualifying data the quote claims to have, before anything about it is verified. */

@@ -50,8 +50,11 @@ export type { OperatorLists } from './operator-lists.ts';
 export type { Policy } from './policy.ts';
 export type { Verdict } from './verdict.ts';
 
-/** What the server must remember between challenge and answer: for one stream, for one answer. */
+declare const begun: unique symbol;
+
+/** What the server must remember between challenge and answer: for one stream, for one answer. Made by `begin` alone. */
 export interface Pending extends PendingCredential, Judged {
+  readonly [begun]: true;
   /** The quote's qualifying data for this payload and this challenge. */
   readonly commitment: Uint8Array;
   readonly pcrSelection: TpmlPcrSelection;
@@ -101,7 +104,7 @@ export function* beginInSteps(
     pcrSelection: encode(tpmlPcrSelection, selection),
   };
   const encoded = encodeChallenge(challenge);
-  const pending: Pending = {
+  const pending: Omit<Pending, typeof begun> = {
     ...judged,
     policy,
     secret,
@@ -112,7 +115,7 @@ export function* beginInSteps(
     linked,
     payloadHash,
   };
-  return { outcome: 'challenged', challenge: encoded, pending };
+  return { outcome: 'challenged', challenge: encoded, pending: pending as Pending };
 }
 
 /** Undefined with a finding at least. */

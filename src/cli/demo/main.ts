@@ -6,6 +6,8 @@ import { tamperingAgentCommand } from './tampering-agent.ts';
 
 runCommand(
   demoCommand()
+    // Both commands have --json: what stands behind `spire` is its own.
+    .enablePositionalOptions()
     .addCommand(demoSpireCommand())
     // The demo starts it by itself.
     .addCommand(tamperingAgentCommand(), { hidden: true }),

@@ -1,10 +1,6 @@
-/**
- * A challenge that travels as a file, and what only its maker keeps: the secret, and what the answer must commit to.
- * The judgement is `begin` and `finish`, as in the server plugin.
- */
+/** A challenge that travels as a file, and the file beside it that only its maker keeps. */
 
-import { equalBytes, fromHex, hex } from '../../bytes/bytes.ts';
-import { commitment } from '../../evidence/binding.ts';
+import { fromHex, hex } from '../../bytes/bytes.ts';
 import {
   type Challenge,
   type ChallengeResponse,
@@ -15,32 +11,20 @@ import {
   NONCE_BYTES,
   type Payload,
 } from '../../evidence/messages.ts';
+import { finishKept, type KeptChallenge, keptOf } from '../../verifier/kept-challenge.ts';
 import type { Policy } from '../../verifier/policy.ts';
 import type { Untrusted, Verdict } from '../../verifier/verdict.ts';
-import { begin, type Entropy, finish } from '../../verifier/verify.ts';
+import { begin, type Entropy } from '../../verifier/verify.ts';
 import { UsageError } from '../terminal/failure.ts';
 
-/** Lies beside the challenge and never leaves its maker. */
-export interface ChallengeSecret {
-  readonly secret: Uint8Array;
-  /** What the quote must carry: covers payload, challenge and trust domain. */
-  readonly commitment: Uint8Array;
-  readonly issuedAt: Date;
-}
-
 export type Challenged =
-  | { readonly outcome: 'challenged'; readonly challenge: Challenge; readonly secret: ChallengeSecret }
+  | { readonly outcome: 'challenged'; readonly challenge: Challenge; readonly secret: KeptChallenge }
   | { readonly outcome: 'rejected'; readonly verdict: Untrusted };
 
 export function makeChallenge(payload: Payload, policy: Policy, entropy: Entropy, now: Date): Challenged {
   const begun = begin(encodePayload(payload), policy, entropy, now);
   if (begun.outcome === 'rejected') return begun;
-  const { secret, commitment: committed, issuedAt } = begun.pending;
-  return {
-    outcome: 'challenged',
-    challenge: decodeChallenge(begun.challenge),
-    secret: { secret, commitment: committed, issuedAt },
-  };
+  return { outcome: 'challenged', challenge: decodeChallenge(begun.challenge), secret: keptOf(begun.pending) };
 }
 
 /**
@@ -50,31 +34,28 @@ export function makeChallenge(payload: Payload, policy: Policy, entropy: Entropy
 export function judgeAnswer(
   { payload, challenge }: { readonly payload: Payload; readonly challenge: Challenge },
   response: ChallengeResponse,
-  kept: ChallengeSecret,
+  kept: KeptChallenge,
   policy: Policy,
   entropy: Entropy,
   now: Date,
 ): Verdict {
-  const sent = encodePayload(payload);
-  // Otherwise a payload could be exchanged for one whose credential nobody has opened.
-  if (!equalBytes(commitment(policy.trustDomain, sent, encodeChallenge(challenge)), kept.commitment))
+  const asked = { payload: encodePayload(payload), challenge: encodeChallenge(challenge) };
+  const verdict = finishKept(asked, kept, encodeResponse(response), policy, entropy, now);
+  if (verdict === undefined)
     throw new UsageError(
       'the challenge is not the one its secret was kept for, or the policy names another trust domain',
     );
-  const begun = begin(sent, policy, entropy, now);
-  if (begun.outcome === 'rejected') return begun.verdict;
-  const { secret, issuedAt } = kept;
-  return finish({ ...begun.pending, secret, commitment: kept.commitment, issuedAt }, encodeResponse(response), now);
+  return verdict;
 }
 
-export function secretToJson({ secret, commitment: committed, issuedAt }: ChallengeSecret): string {
+export function secretToJson({ secret, commitment: committed, issuedAt }: KeptChallenge): string {
   const file = { secret: hex(secret), commitment: hex(committed), issuedAt: issuedAt.toISOString() };
   return `${JSON.stringify(file, null, 2)}\n`;
 }
 
 /** @throws UsageError */
-export function secretFromJson(text: string): ChallengeSecret {
-  let file: { readonly [K in keyof ChallengeSecret]?: unknown };
+export function secretFromJson(text: string): KeptChallenge {
+  let file: { readonly [K in keyof KeptChallenge]?: unknown };
   try {
     file = Object(JSON.parse(text));
   } catch {
