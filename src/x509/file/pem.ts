@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import { concat } from '../../bytes/bytes.ts';
 import { finished, type Pausable } from '../../bytes/pausable.ts';
 import { MAX_CERTIFICATE_BYTES } from '../certificate.ts';
 import { MAX_CRL_BYTES } from '../crl/crl.ts';
@@ -6,6 +7,8 @@ import { MalformedCertificateError } from '../malformed-certificate.ts';
 
 /** Lines read between two pauses. */
 const LINES_PER_STEP = 256;
+/** Lines decoded between two pauses. */
+const LINES_PER_DECODING = 8192;
 
 /** Of the blocks that are read (RFC 7468 §5 to §9 and §13; RSA PUBLIC KEY is PKCS#1's). */
 export type PemLabel = 'CERTIFICATE' | 'X509 CRL' | 'PKCS7' | 'CMS' | 'PUBLIC KEY' | 'RSA PUBLIC KEY';
@@ -109,7 +112,7 @@ export function* pemBlocks(
       } else {
         const end = `-----END ${open.label}-----`;
         if (content !== end) fail(`expected "${end}", found "${shown(content)}"`);
-        const der = base64Octets(open.lines.join('')) ?? fail('a block that is not base64');
+        const der = (yield* octetsOf(open.lines)) ?? fail('a block that is not base64');
         blocks.push({ label: open.label, der, line: open.line });
         open = undefined;
       }
@@ -123,6 +126,24 @@ export function* pemBlocks(
   }
   if (open !== undefined) throw new MalformedCertificateError(`pem.line[${open.line}]`, open.offset, 'is not ended');
   return blocks;
+}
+
+/** As `base64Octets` of all lines together; a revocation list may be a quarter of a million of them. */
+function* octetsOf(lines: readonly string[]): Pausable<Uint8Array | undefined> {
+  const parts: Uint8Array[] = [];
+  let rest = '';
+  for (let first = 0; first < lines.length; first += LINES_PER_DECODING) {
+    const text = rest + lines.slice(first, first + LINES_PER_DECODING).join('');
+    const isLast = first + LINES_PER_DECODING >= lines.length;
+    const whole = isLast ? text : text.slice(0, text.length - (text.length % 4));
+    rest = text.slice(whole.length);
+    const octets = base64Octets(whole);
+    // Padding ends the text.
+    if (octets === undefined || (!isLast && whole.endsWith('='))) return undefined;
+    parts.push(octets);
+    if (!isLast) yield;
+  }
+  return parts.length < 2 ? parts[0] : concat(...parts);
 }
 
 /** The octets of a block's text without its white space; undefined where that is not base64. */
