@@ -1,7 +1,7 @@
 /** The agent plugin's configuration. */
 
 import type { KeyChoice } from '../agent/endorsement/load-endorsement.ts';
-import { type Wire, wireProblem } from '../evidence/wires.ts';
+import { isWire, type Wire, wireProblem } from '../evidence/wires.ts';
 import { parseHcl } from '../spire/config/hcl.ts';
 import {
   describeProblem,
@@ -30,11 +30,19 @@ export interface AgentConfig {
   readonly wire: Wire;
 }
 
-const CHOICES: readonly string[] = ['auto', 'rsa', 'ecc'] satisfies KeyChoice[];
+const EK_CHOICE: KeyChoice = 'auto';
+const AK_CHOICE: KeyChoice = 'ecc';
+const CHOICES: readonly KeyChoice[] = ['auto', 'rsa', 'ecc'];
 
-function keyChoice<Default extends KeyChoice>(byDefault: Default): OptionSpec & { readonly default: Default } {
+function choiceOf(text: string): KeyChoice | undefined {
+  return CHOICES.find((choice) => choice === text);
+}
+
+type Text = Extract<OptionSpec, { readonly type: 'string' }>;
+
+function keyChoice(byDefault: KeyChoice): Text & { readonly default: KeyChoice } {
   const check = (value: string): string | undefined =>
-    CHOICES.includes(value)
+    choiceOf(value) !== undefined
       ? undefined
       : `must be one of "auto", "rsa", "ecc", not ${JSON.stringify(value.slice(0, 64))}`;
   return { type: 'string', default: byDefault, check };
@@ -42,8 +50,8 @@ function keyChoice<Default extends KeyChoice>(byDefault: Default): OptionSpec & 
 
 const TABLE = optionTable({
   tcti: { type: 'string' },
-  ek: keyChoice('auto'),
-  ak: keyChoice('ecc'),
+  ek: keyChoice(EK_CHOICE),
+  ak: keyChoice(AK_CHOICE),
   ek_certificate_path: { type: 'string' },
   endorsement_auth_file: { type: 'string' },
   owner_auth_file: { type: 'string' },
@@ -75,16 +83,16 @@ export function readAgentConfig(hcl: string): AgentConfigResult {
   if (options.wire === 'spire-tpm-plugin' && options.ek === 'ecc')
     return { ok: false, problems: ['"wire" is "spire-tpm-plugin", whose endorsement key is RSA, and "ek" is "ecc"'] };
   const config: AgentConfig = {
-    tcti: options.tcti as string | undefined,
-    ek: options.ek as KeyChoice,
-    ak: options.ak as KeyChoice,
-    ekCertificatePath: options.ek_certificate_path as string | undefined,
-    endorsementAuthFile: options.endorsement_auth_file as string | undefined,
-    ownerAuthFile: options.owner_auth_file as string | undefined,
-    tpmTimeoutMs: options.tpm_timeout as number,
-    serverTimeoutMs: options.server_timeout as number,
-    addon: { path: options.addon_path as string | undefined, sha256: options.addon_sha256 as string | undefined },
-    wire: options.wire as Wire,
+    tcti: options.tcti,
+    ek: choiceOf(options.ek) ?? EK_CHOICE,
+    ak: choiceOf(options.ak) ?? AK_CHOICE,
+    ekCertificatePath: options.ek_certificate_path,
+    endorsementAuthFile: options.endorsement_auth_file,
+    ownerAuthFile: options.owner_auth_file,
+    tpmTimeoutMs: options.tpm_timeout,
+    serverTimeoutMs: options.server_timeout,
+    addon: { path: options.addon_path, sha256: options.addon_sha256 },
+    wire: isWire(options.wire) ? options.wire : 'tpm-attestor',
   };
   return { ok: true, config };
 }
