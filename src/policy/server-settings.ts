@@ -15,7 +15,14 @@ import {
 import { TPM_ALG } from '../tpm/structures/constants.ts';
 import type { EkTemplateName } from '../tpm/templates.ts';
 import { ALLOWANCE_NAMES, ALLOWANCES, isAllowed } from '../verifier/allowances.ts';
-import { CRL_POLICIES, type CrlPolicy, MODES, type Mode, type PcrRequirement, parsePcrs } from '../verifier/policy.ts';
+import {
+  CRL_POLICIES,
+  type CrlPolicy,
+  MODES,
+  type Mode,
+  type PcrRequirement,
+  parsePcrList,
+} from '../verifier/policy.ts';
 import { CA_PATH_BUNDLE, modeOf, POLICY_DEFAULTS } from '../verifier/policy-options.ts';
 import type { TpmKind } from '../x509/ek/vendors.ts';
 import { type BundleSettings, oneOf, RULE_OPTIONS, readBundles, ruleConflicts, rulesOf } from './bundle-options.ts';
@@ -45,7 +52,7 @@ const OPTIONS = optionTable({
   deny_path: { type: 'string' },
   crl_path: { type: 'string' },
   enforce: { type: 'boolean', default: true },
-  pcrs: { type: 'string', default: POLICY_DEFAULTS.pcrs, check: (text) => problemOf(pcrRequirements(text)) },
+  pcrs: { type: 'string', default: POLICY_DEFAULTS.pcrs, check: (text) => problemOf(parsePcrList(text)) },
   ek_algorithms: {
     type: 'string list',
     default: ['rsa'],
@@ -140,7 +147,7 @@ export function serverSettingsOf(
   const bundles = [...caPathBundle(options, crlPolicy), ...named.bundles];
   const given = new Set(body.entries.map(({ key }) => key));
   const mode = MODES.find((one) => one === options.mode) ?? modeOf(bundles.length > 0, options.hash_path !== undefined);
-  const pcrs = pcrRequirements(options.pcrs);
+  const pcrs = parsePcrList(options.pcrs);
   const problems = conflicts(options, bundles, mode, given, pcrs);
   if (problems.length > 0 || typeof pcrs === 'string') throw new InvalidConfig(problems.map(describeProblem));
   const ekTemplates = acceptedEkTemplates(ekTemplateOptions(options, given));
@@ -267,17 +274,6 @@ function relaxations(
     ...(options.allow_sha1_bank ? ['allow_sha1_bank: SHA-1 PCR banks may be quoted'] : []),
     ...(options.wire === 'tpm-attestor' ? [] : [`wire: ${OTHER_WIRE}`]),
   ];
-}
-
-/** One bank, or several in order of preference with blanks between: `sha384:0-7 sha256:0-7`. */
-function pcrRequirements(text: string): readonly PcrRequirement[] | string {
-  const requirements: PcrRequirement[] = [];
-  for (const part of text.trim().split(/\s+/)) {
-    const requirement = parsePcrs(part);
-    if (typeof requirement === 'string') return requirement;
-    requirements.push(requirement);
-  }
-  return requirements;
 }
 
 function problemOf(result: readonly PcrRequirement[] | string): string | undefined {

@@ -6,7 +6,7 @@ import type { Policy } from './policy.ts';
 import type { Verdict } from './verdict.ts';
 import { begin, finish, type Pending } from './verify.ts';
 
-/** Never leaves the maker of the challenge: whoever has it can answer without a TPM. */
+/** The server's half of a challenge. Keep it secret: it holds the secret that only the node's TPM should reveal. */
 export interface KeptChallenge {
   readonly secret: Uint8Array;
   /** What the quote must carry: covers payload, challenge and trust domain. */

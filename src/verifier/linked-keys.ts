@@ -92,10 +92,8 @@ export class LinkedKeys {
       this.#machines.delete(oldest);
       this.#denied.add(oldest);
     }
-    for (const oldest of this.#denied) {
-      this.#forget(oldest);
-      return;
-    }
+    const [oldest] = this.#denied;
+    if (oldest !== undefined) this.#forget(oldest);
   }
 }
 

@@ -3,7 +3,7 @@ import type { EkTemplateName } from '../tpm/templates.ts';
 import type { AnchorSet } from '../x509/file/trust-store.ts';
 import { PathCache } from '../x509/path/path-cache.ts';
 import { crlSetOf } from '../x509/path/revocation.ts';
-import { type Bundle, type Mode, type Policy, parsePcrs, STRICT_RULES } from './policy.ts';
+import { type Bundle, type Mode, type Policy, parsePcrList, STRICT_RULES } from './policy.ts';
 
 /** Where neither the server's options nor a caller of the library says otherwise. */
 export interface PolicyDefaults {
@@ -42,6 +42,8 @@ export function policyOf({ trustDomain, anchors, pcrs, ...others }: PolicyOption
   const bundles = anchors === undefined ? named : [{ name: CA_PATH_BUNDLE, anchors, rules: STRICT_RULES }, ...named];
   if (bundles.length === 0 && others.isListed === undefined)
     throw new RangeError('a policy needs anchors, bundles or isListed: nothing else tells one TPM from another');
+  const requirements = parsePcrList(pcrs ?? POLICY_DEFAULTS.pcrs);
+  if (typeof requirements === 'string') throw new RangeError(requirements);
   return {
     mode: modeOf(bundles.length > 0, others.isListed !== undefined),
     crls: crlSetOf([]),
@@ -55,7 +57,7 @@ export function policyOf({ trustDomain, anchors, pcrs, ...others }: PolicyOption
     ...others,
     trustDomain,
     bundles,
-    pcrs: pcrRequirements(pcrs ?? POLICY_DEFAULTS.pcrs),
+    pcrs: requirements,
   };
 }
 
@@ -63,15 +65,4 @@ export function policyOf({ trustDomain, anchors, pcrs, ...others }: PolicyOption
 export function modeOf(hasAuthorities: boolean, hasList: boolean): Mode {
   if (!hasAuthorities) return 'hash';
   return hasList ? 'either' : 'certificate';
-}
-
-function pcrRequirements(text: string): Policy['pcrs'] {
-  return text
-    .trim()
-    .split(/\s+/)
-    .map((part) => {
-      const requirement = parsePcrs(part);
-      if (typeof requirement === 'string') throw new RangeError(requirement);
-      return requirement;
-    });
 }

@@ -117,3 +117,14 @@ export function parsePcrs(text: string): PcrRequirement | string {
   if (resettable.length > 0) return `PCR ${resettable.join(' and ')} can be reset by any software and proves nothing`;
   return { hash: algorithm.id, bank, indices: [...indices].sort((a, b) => a - b) };
 }
+
+/** Reads one bank, or several in order of preference with blanks between: `sha384:0-7 sha256:0-7`. As `parsePcrs` otherwise. */
+export function parsePcrList(text: string): readonly PcrRequirement[] | string {
+  const requirements: PcrRequirement[] = [];
+  for (const part of text.trim().split(/\s+/)) {
+    const requirement = parsePcrs(part);
+    if (typeof requirement === 'string') return requirement;
+    requirements.push(requirement);
+  }
+  return requirements;
+}

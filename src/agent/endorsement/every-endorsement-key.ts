@@ -21,7 +21,7 @@ export interface MadeKey {
  * a minute for an RSA key.
  *
  * @param onKey called before each
- * @param onNone called for each template of which the TPM can make no key
+ * @param onNone called for each template that the TPM does not support
  * @throws TpmError, PasswordError
  */
 export async function makeEveryKey(

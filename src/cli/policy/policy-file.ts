@@ -9,7 +9,7 @@ import type { Policy } from '../../verifier/policy.ts';
 import { kindSentence, strangerKind } from '../../x509/file/file-kind.ts';
 import { unmarked } from '../../x509/file/file-text.ts';
 import { UsageError } from '../terminal/failure.ts';
-import { nameOf, readInput, STANDARD } from '../terminal/files.ts';
+import { nameOf, readInput, STANDARD, utf8Text } from '../terminal/files.ts';
 import { remark } from '../terminal/terminal.ts';
 
 const TRUST_DOMAIN_OPTION = 'trust_domain';
@@ -40,7 +40,9 @@ export function readPolicyAndSettings(
 ): { readonly policy: Policy; readonly settings: ServerSettings } {
   const bytes = readInput(path);
   try {
-    const whole = parseHcl(textOf(bytes, path));
+    const text = utf8Text(bytes);
+    if (text === undefined) throw useless(path, bytes, new Error('it is not UTF-8 text'));
+    const whole = parseHcl(text);
     refuseSpireFile(whole, path);
     const { trustDomain, body } = separated(whole, path);
     const settings = serverSettingsOf(trustDomain, withPathsFrom(folderOf(path), body), [TRUST_DOMAIN_OPTION]);
@@ -51,14 +53,6 @@ export function readPolicyAndSettings(
   } catch (cause) {
     if (!(cause instanceof HclError || cause instanceof InvalidConfig)) throw cause;
     throw useless(path, bytes, cause);
-  }
-}
-
-function textOf(bytes: Uint8Array, path: string): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch (cause) {
-    throw useless(path, bytes, new Error('it is not UTF-8 text', { cause }));
   }
 }
 

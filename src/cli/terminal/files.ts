@@ -127,11 +127,17 @@ export function nameOf(path: string): string {
 
 /** UTF-8, and nothing else. @throws UsageError */
 export function readText(path: string): string {
+  const text = utf8Text(readInput(path));
+  if (text === undefined) throw new UsageError(`${nameOf(path)} is not UTF-8 text`);
+  return text;
+}
+
+/** Undefined for bytes that are not UTF-8. */
+export function utf8Text(bytes: Uint8Array): string | undefined {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(readInput(path));
-  } catch (cause) {
-    if (cause instanceof UsageError) throw cause;
-    throw new UsageError(`${nameOf(path)} is not UTF-8 text`, { cause });
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return undefined;
   }
 }
 

@@ -4,7 +4,7 @@ import { MalformedError } from '../../bytes/malformed.ts';
 import { evidenceFromJson } from '../../evidence/json.ts';
 import type { Challenge, ChallengeResponse, Evidence, Payload } from '../../evidence/messages.ts';
 import { UsageError } from '../terminal/failure.ts';
-import { MAX_INPUT_BYTES, nameOf, readBeginning } from '../terminal/files.ts';
+import { MAX_INPUT_BYTES, nameOf, readBeginning, utf8Text } from '../terminal/files.ts';
 import { strangerInsteadOfEvidence } from './evidence-kind.ts';
 
 interface Parts {
@@ -68,15 +68,7 @@ function evidenceIn(bytes: Uint8Array): Evidence {
   if (bytes.length === 0) throw new MalformedError('Evidence', 0, 'the file is empty');
   if (bytes.length > MAX_INPUT_BYTES)
     throw new MalformedError('Evidence', MAX_INPUT_BYTES, `over ${MAX_INPUT_BYTES} bytes`);
-  return evidenceFromJson(textOf(bytes));
-}
-
-function textOf(bytes: Uint8Array): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch (cause) {
-    const error = new MalformedError('Evidence', 0, 'not UTF-8 text');
-    error.cause = cause;
-    throw error;
-  }
+  const text = utf8Text(bytes);
+  if (text === undefined) throw new MalformedError('Evidence', 0, 'not UTF-8 text');
+  return evidenceFromJson(text);
 }

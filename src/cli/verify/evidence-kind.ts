@@ -22,7 +22,7 @@ const QUOTE_FILES: readonly Row[] = [
  */
 export function strangerInsteadOfEvidence(file: Uint8Array): string | undefined {
   const bytes = unmarked(file);
-  // JSON is evidence, whatever stands in it.
+  // A node writes JSON. The verdict says what is wrong with it.
   if (/^\s*\{/.test(Buffer.from(bytes.subarray(0, 64)).toString('latin1'))) return undefined;
   const kind = strangerKind(readToolsMessage(bytes), 'evidence');
   if (kind !== undefined) return kindSentence(kind);
