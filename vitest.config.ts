@@ -9,7 +9,7 @@ const config: ViteUserConfig = defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     exclude: hasSpire ? [...configDefaults.exclude] : [...configDefaults.exclude, 'test/spire/**'],
-    reporters: ['default', './test/support/slowest-tests.ts'],
+    reporters: ['default', './test/support/closing-lines.ts'],
     pool: 'forks',
     // By itself vitest leaves one processor free, which is half of a small machine. Most tests wait for a TPM or a process.
     maxWorkers: Math.max(2, availableParallelism() - 1),

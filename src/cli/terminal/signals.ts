@@ -2,20 +2,30 @@
 import { constants } from 'node:os';
 import { outputHoldsThread } from '../../spire/log/output.ts';
 import { exitProcess } from '../../tpm/device/native.ts';
+import { allSaid } from './terminal.ts';
 
 const SIGNALS = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM'] as const;
 
 /** For what is loaded in a TPM without resource manager: it is flushed behind the command that is under way. */
 const TPM_PATIENCE_MS = 1500;
+/** For a thread that has written and is about to say so. */
+const THREAD_PATIENCE_MS = 200;
+
+let isEnding = false;
 
 function end(signal: NodeJS.Signals): void {
+  if (isEnding) return;
+  isEnding = true;
   // As a shell tells of a process that the signal ended.
   const code = 128 + constants.signals[signal];
   // What was started ends and what is temporary goes. A TPM that does not answer is not waited for long.
   process.emit('exit', code);
-  // Node's exit would wait for that thread, and the thread for its reader.
-  if (outputHoldsThread()) process.kill(process.pid, 'SIGKILL');
-  exitProcess(code, TPM_PATIENCE_MS);
+  if (!outputHoldsThread()) exitProcess(code, TPM_PATIENCE_MS);
+  // Node's exit would wait for a thread, and that thread for a reader who may never read.
+  void allSaid(THREAD_PATIENCE_MS).finally(() => {
+    if (outputHoldsThread()) process.kill(process.pid, 'SIGKILL');
+    exitProcess(code, TPM_PATIENCE_MS);
+  });
 }
 
 /** The handlers stay: a second signal must not cut the cleaning short. */
