@@ -55,7 +55,7 @@ async function refusedInFile(edit: Edit, reason: RegExp): Promise<void> {
   expect(stderr.length).toBeLessThan(1000);
 }
 
-test('A80 refuses the names __proto__, constructor and prototype', async () => {
+test('A80 refuses names that every JavaScript object has, such as constructor', async () => {
   for (const name of ['__proto__', 'constructor', 'prototype']) {
     const member = `${JSON.stringify(name)}:{"EK":"","allow_software_tpm":true}`;
     await refusedOnTheWire((text) => text.replace('{"EK"', `{${member},"EK"`));

@@ -20,7 +20,7 @@ const FAMILIES: Readonly<Record<string, string>> = {
   evidence: 'The payload',
   ek: 'The endorsement key and its certificate',
   ak: 'The attestation key',
-  creation: 'The creation certificate, on the wire of spire-tpm-plugin',
+  creation: 'The creation certificate, on the legacy wire',
   pcr: 'The PCR banks',
   response: 'The answer',
   credential: 'The credential',
@@ -69,7 +69,8 @@ function checkSection(code: FindingCode, tests: readonly AttackTest[]): string {
 }
 
 /** Those without a number last. */
-const byAttack = (a: AttackTest, b: AttackTest): number => (a.attack ?? 'Z').localeCompare(b.attack ?? 'Z', 'en', { numeric: true });
+const byAttack = (a: AttackTest, b: AttackTest): number =>
+  (a.attack ?? 'Z').localeCompare(b.attack ?? 'Z', 'en', { numeric: true });
 
 export function testCell({ file, name }: AttackTest): string {
   return `${name} ([${file}](../test/attacks/${file}.test.ts))`;
