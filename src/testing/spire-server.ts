@@ -159,7 +159,7 @@ ${nodeAttestors.map(pluginBlock).join('')}}
 }
 
 /** Free now; nobody else on a test machine takes ports of this range at random in between. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const probe = createServer();
   await new Promise<void>((resolve, reject) => {
     probe.once('error', reject).listen(0, '127.0.0.1', resolve);

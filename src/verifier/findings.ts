@@ -1,69 +1,81 @@
-/** Every reason to distrust evidence: a stable code, and what the operator of the node or server can do. Pure. */
+/** Every reason to distrust evidence: a stable code, what it means, and what an operator can do. Pure. */
 
 const NODE = 'Distrust this node until it is explained';
 
-export type FindingCode =
-  | 'evidence.malformed'
-  | 'evidence.wire'
-  | 'evidence.version'
-  | 'evidence.trust_domain'
-  | 'ek.malformed'
-  | 'ek.template'
-  | 'ek.algorithm'
-  | 'ek.template_not_accepted'
-  | 'ek.weak_key'
-  | 'ek.roca'
-  | 'ek.denied'
-  | 'ek.key_mismatch'
-  | 'ek.no_certificate'
-  | 'ek.not_listed'
-  | 'ek.certificate_malformed'
-  | 'ek.unknown_issuer'
-  | 'ek.chain'
-  | 'ek.expired'
-  | 'ek.not_yet_valid'
-  | 'ek.weak_signature'
-  | 'ek.critical_extension'
-  | 'ek.usage'
-  | 'ek.revoked'
-  | 'ek.revocation_unknown'
-  | 'ek.profile'
-  | 'ek.tpm_family'
-  | 'ek.gce_profile'
-  | 'ek.software_tpm'
-  | 'ek.manufacturer'
-  | 'ek.model'
-  | 'ek.firmware'
-  | 'ak.malformed'
-  | 'ak.not_resident'
-  | 'ak.unrestricted'
-  | 'ak.attributes'
-  | 'ak.scheme'
-  | 'ak.name_algorithm'
-  | 'ak.weak_key'
-  | 'ak.roca'
-  | 'creation.malformed'
-  | 'creation.magic'
-  | 'creation.type'
-  | 'creation.scheme'
-  | 'creation.signature'
-  | 'creation.name'
-  | 'creation.data'
-  | 'pcr.bank'
-  | 'response.malformed'
-  | 'response.late'
-  | 'response.other_exchange'
-  | 'credential.secret'
-  | 'quote.malformed'
-  | 'quote.magic'
-  | 'quote.type'
-  | 'quote.scheme'
-  | 'quote.signature'
-  | 'quote.commitment'
-  | 'quote.selection'
-  | 'quote.pcr_values'
-  | 'quote.pcr_digest'
-  | 'quote.qualified_signer';
+/** What each finding says, in a sentence: the list of codes, and what docs/trust.md has of them. */
+export const MEANINGS = {
+  'evidence.malformed': 'The payload, or a part of it, is not in its one valid encoding.',
+  'evidence.wire': 'The agent speaks the wire of spire-tpm-plugin, which the server does not accept.',
+  'evidence.version': 'Agent and server have no protocol version in common.',
+  'evidence.trust_domain': 'The agent attests to another trust domain.',
+
+  'ek.malformed': 'The public area of the endorsement key is not a valid TPMT_PUBLIC.',
+  'ek.template': 'The endorsement key has attributes, a policy or parameters of no TCG template.',
+  'ek.algorithm': 'The server does not accept this kind of endorsement key.',
+  'ek.template_not_accepted': 'The server does not accept the template of the endorsement key.',
+  'ek.weak_key': 'The endorsement key is too weak, or is not a valid public key.',
+  'ek.roca':
+    'The endorsement key, or a CA key below the trust anchor, has the ROCA fingerprint: others can compute it.',
+  'ek.denied': 'The deny list names this machine: its hash, its serial number or a key that is linked to it.',
+  'ek.key_mismatch': 'The endorsement certificate is for another key than the agent sent.',
+  'ek.no_certificate': 'The machine needs an endorsement certificate, and sends none.',
+  'ek.not_listed': 'The endorsement key needs an entry in the allow-list, and has none.',
+  'ek.certificate_malformed': 'The endorsement certificate is not strict DER, or is larger than any real one.',
+  'ek.unknown_issuer': 'No chain of CA certificates leads from the endorsement certificate to a trust anchor.',
+  'ek.chain': 'A link of the chain does not hold: a signature, a CA flag, a key usage, a path length or a bound.',
+  'ek.expired': 'The endorsement certificate, or a CA certificate above it, has expired.',
+  'ek.not_yet_valid': 'The endorsement certificate, or a CA certificate above it, is not valid yet.',
+  'ek.weak_signature': 'A certificate is signed by a weak key, or by a weak or unknown algorithm.',
+  'ek.critical_extension': 'A certificate has a critical extension that the verifier does not know.',
+  'ek.usage': 'The certificate is not for an endorsement key, or a CA above it may not issue such certificates.',
+  'ek.revoked': 'A revocation list names the endorsement certificate, or a CA certificate above it.',
+  'ek.revocation_unknown': 'No current revocation list covers a certificate of the chain.',
+  'ek.profile': 'The certificate lacks what the TCG profile for endorsement certificates asks for.',
+  'ek.tpm_family': 'The certificate names a TPM of family 1.2.',
+  'ek.gce_profile': 'The certificate names a machine of Google Compute Engine instead of a TPM.',
+  'ek.software_tpm': 'The certificate names a software TPM or a simulator.',
+  'ek.manufacturer': 'The bundle may not vouch for TPMs of this manufacturer.',
+  'ek.model': 'The bundle may not vouch for TPMs of this model.',
+  'ek.firmware': 'The certificate names a firmware version below the least that the bundle accepts.',
+
+  'ak.malformed': 'The public area of the attestation key is not a valid TPMT_PUBLIC.',
+  'ak.not_resident':
+    'The attestation key may exist outside the TPM: fixedTPM, fixedParent or sensitiveDataOrigin is not set.',
+  'ak.unrestricted': 'The attestation key signs any data, also a forged quote: restricted or sign is not set.',
+  'ak.attributes': "The attestation key has an attribute that no honest agent's key has.",
+  'ak.scheme': 'The attestation key has no fixed signing scheme, or one that is not accepted.',
+  'ak.name_algorithm': "The attestation key's Name is not made with SHA-256, SHA-384 or SHA-512.",
+  'ak.weak_key': 'The attestation key is too weak, or is not a valid public key.',
+  'ak.roca': 'The attestation key has the ROCA fingerprint: others can compute it.',
+
+  'creation.malformed': 'The creation certificate, its data or its signature is not in its one valid encoding.',
+  'creation.magic': 'The creation certificate does not begin with TPM_GENERATED, so no TPM made it.',
+  'creation.type': 'The signed structure is not a creation certificate.',
+  'creation.scheme': 'The creation certificate is signed by another scheme than the attestation key states.',
+  'creation.signature': 'The attestation key did not sign the creation certificate.',
+  'creation.name': 'The creation certificate is for another key.',
+  'creation.data': 'The creation data do not have the hash that was signed.',
+
+  'pcr.bank': 'The TPM has allocated none of the PCR banks that the server accepts.',
+
+  'response.malformed': 'The answer is not in its one valid encoding.',
+  'response.late': 'The answer came after its challenge had expired.',
+  'response.other_exchange': 'The answer belongs to another challenge.',
+  'credential.secret': 'The answer lacks the secret of the challenge: no TPM holds both keys.',
+
+  'quote.malformed': 'The quote or its signature is not in its one valid encoding.',
+  'quote.magic': 'The quote does not begin with TPM_GENERATED, so no TPM made it.',
+  'quote.type': 'The signed structure is not a quote.',
+  'quote.scheme': 'The quote is signed by another scheme than the attestation key states.',
+  'quote.signature': 'The attestation key did not sign the quote.',
+  'quote.commitment': 'The quote does not commit to this challenge, payload and trust domain.',
+  'quote.selection': 'The quote covers other PCRs than the server asked for.',
+  'quote.pcr_values': 'The PCR values do not fill the quoted selection.',
+  'quote.pcr_digest': 'The PCR values do not have the digest that was signed.',
+  'quote.qualified_signer': 'The signer is not the attestation key under the endorsement hierarchy.',
+} as const;
+
+export type FindingCode = keyof typeof MEANINGS;
 
 export const REMEDIES: Readonly<Record<FindingCode, string>> = {
   'evidence.malformed': 'Make the evidence anew, by the same release of tpm-attestor on agent and server.',

@@ -45,7 +45,7 @@ async function started(config: string, more: NodeJS.ProcessEnv = {}): Promise<Pl
   return host;
 }
 
-test('A76 writes neither the hierarchy passwords nor the activated secret into the log of the agent', async () => {
+test('A76 keeps hierarchy passwords and the activated secret out of the log of the agent', async () => {
   const file = join(folder, 'password');
   await tpm.tpm2('tpm2_changeauth', ['-c', 'e', PASSWORD]);
   const agent = await started(`tcti = "${tpm.tcti}"\nendorsement_auth_file = ${JSON.stringify(file)}`);
@@ -67,7 +67,7 @@ test('A76 writes neither the hierarchy passwords nor the activated secret into t
   expect(secrets.flatMap((secret) => spellingsIn(log, secret))).toEqual([]);
 });
 
-test('A91 attests through a TPM that is busy for a while, and gives up on one that stays so, with nothing left in it', async () => {
+test('A91 waits for a busy TPM, gives up on one that stays busy, and leaves nothing loaded in it', async () => {
   let busy = 3;
   const bus = await interpose(tpm, async (name, command, transmit) => {
     if (name !== 'TPM2_Quote' || busy === 0) return transmit(command);
@@ -88,7 +88,7 @@ test('A91 attests through a TPM that is busy for a while, and gives up on one th
   expect(await leftInTpm(tpm)).toEqual([]);
 });
 
-test('A95 takes the TPM from its configuration alone, whatever the environment names', async () => {
+test('A95 chooses the TPM by its configuration alone, not by the environment', async () => {
   const { tcti } = tpm;
   const environment = { TPM2TOOLS_TCTI: tcti, TPM_ATTESTOR_TCTI: tcti, TPM2TOOLS_TCTI_NAME: 'swtpm', TCTI: tcti };
   const agent = await started(`tcti = "swtpm:path=${join(folder, 'nonesuch')}"`, environment);

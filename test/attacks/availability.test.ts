@@ -22,19 +22,19 @@ async function challenged(server: typeof judge, { payload }: Forger): Promise<[S
   return [stream, challenge.bytes];
 }
 
-test('tells the log and not the peer how large a message may be', async () => {
+test('tells the size limit to the log and not to the peer', async () => {
   const stream = narrow.open();
   stream.sendPayload(new Uint8Array(4097));
   const reason = 'payload of 4097 bytes is larger than 4096';
   await narrow.turnedAway(stream.next(), STATUS.RESOURCE_EXHAUSTED, reason);
 });
 
-test('tells the log and not the peer how long an attestation may take', async () => {
+test('tells the time limit to the log and not to the peer', async () => {
   const [stream] = await challenged(narrow, machine);
   await narrow.turnedAway(stream.next(), STATUS.DEADLINE_EXCEEDED, 'attestation took longer than 1000 ms');
 });
 
-test('refuses another payload, and silence, in the place of an answer', async () => {
+test('refuses a second payload, and silence, instead of an answer', async () => {
   const [twice] = await challenged(judge, machine);
   twice.sendPayload(machine.payload);
   await judge.turnedAway(twice.next(), STATUS.INVALID_ARGUMENT, 'the challenge was not answered');
@@ -43,7 +43,7 @@ test('refuses another payload, and silence, in the place of an answer', async ()
   await judge.turnedAway(silent.next(), STATUS.INVALID_ARGUMENT, 'the challenge was not answered');
 });
 
-test('refuses attestations beyond the limit in one record of the log, however many they are', async () => {
+test('logs one record for all attestations that it refuses over the limit', async () => {
   const held = [(await challenged(narrow, machine))[0], (await challenged(narrow, other))[0]];
   const before = narrow.records.length;
   const refused = Array.from({ length: 50 }, async () => {
@@ -64,7 +64,7 @@ test('refuses attestations beyond the limit in one record of the log, however ma
   expect(await narrow.judge(machine)).toMatchObject({ outcome: 'admitted' });
 });
 
-test('lets one endorsement key hold four places, and ends the oldest challenge for another', async () => {
+test('lets one endorsement key hold four challenges, and ends the oldest for a fifth', async () => {
   const held: [ServerAttestation, Uint8Array][] = [];
   for (let i = 0; i < PER_KEY; i++) held.push(await challenged(judge, machine));
   const [oldest, ...others] = held;
@@ -83,7 +83,7 @@ test('lets one endorsement key hold four places, and ends the oldest challenge f
   expect(await judge.answered(stranger, other.answer(strangersChallenge))).toMatchObject({ outcome: 'admitted' });
 });
 
-test('frees the place of a challenge that was answered, wrongly answered or broken off', async () => {
+test('frees the place of a challenge when the answer is right or wrong, or the stream breaks off', async () => {
   const ends: ((stream: ServerAttestation, challenge: Uint8Array) => Promise<void>)[] = [
     async (stream, challenge) => {
       expect(await judge.answered(stream, machine.answer(challenge))).toMatchObject({ outcome: 'admitted' });

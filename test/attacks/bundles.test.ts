@@ -78,7 +78,7 @@ const refuses = (device: SoftwareDevice, ...codes: readonly FindingCode[]): Prom
 const bundleOf = async (device: SoftwareDevice): Promise<string | undefined> =>
   (await judge.selectors(device)).find((selector) => selector.startsWith('ca:'));
 
-test('A68 refuses a virtual TPM under the CAs of hardware, and the reverse', async () => {
+test('A68 refuses a virtual TPM under a CA for hardware, and a hardware TPM under a CA for clouds', async () => {
   await refuses(sending(by(ROOTS.hardware, { san: CLOUD })), 'ek.manufacturer');
   await refuses(sending(by(ROOTS.cloud, { san: HARDWARE })), 'ek.manufacturer');
   expect(await bundleOf(sending(by(ROOTS.hardware, { san: HARDWARE })))).toBe('ca:hardware');
@@ -92,40 +92,40 @@ const GCE: CertificateRecipe = {
   extraExtensions: [{ oid: '1.3.6.1.4.1.11129.2.1.21', value: sequence(utf8String('europe-west3-a')) }],
 };
 
-test('A68 refuses a machine of Google in the place of a TPM where nobody asked for them', async () => {
+test('A68 refuses a Google Compute Engine certificate under a bundle that does not allow them', async () => {
   await refuses(sending(by(ROOTS.hardware, GCE)), 'ek.gce_profile', 'ek.manufacturer');
   await refuses(sending(by(ROOTS.cloud, GCE)), 'ek.gce_profile');
   expect(await bundleOf(sending(by(ROOTS.google, GCE)))).toBe('ca:gce');
 });
 
-test('A61 refuses the certificate of an attestation key of Google, which lists no purpose either', () =>
+test('A61 refuses a Google certificate for an attestation key, which lists no extended key usage either', () =>
   refuses(sending(by(ROOTS.google, { ...GCE, keyUsage: ['digitalSignature'] })), 'ek.usage'));
 
-test('A67 refuses a software TPM under any CAs but those of software, and hardware under these', async () => {
+test('A67 refuses a software TPM under a CA for hardware or clouds, and hardware under a CA for software', async () => {
   await refuses(sending(by(ROOTS.hardware, { san: SOFTWARE })), 'ek.software_tpm');
   await refuses(sending(by(ROOTS.cloud, { san: SOFTWARE })), 'ek.software_tpm');
   await refuses(sending(by(ROOTS.software, { san: HARDWARE })), 'ek.manufacturer');
   expect(await bundleOf(sending(by(ROOTS.software, { san: SOFTWARE })))).toBe('ca:software');
 });
 
-test('A68 refuses a CA that vouches for the TPM of another manufacturer than its own', async () => {
+test('A68 refuses a certificate that names a manufacturer other than those of its bundle', async () => {
   await refuses(sending(by(ROOTS.st, { san: { ...ST, manufacturer: 'id:494E5443' } })), 'ek.manufacturer');
   expect(await bundleOf(sending(by(ROOTS.st, { san: ST })))).toBe('ca:st');
 });
 
-test('A56 refuses a TPM that left its maker with older firmware than the least, or says it in another width', async () => {
+test('A56 refuses a certified firmware version below min_firmware, or of another length', async () => {
   await refuses(sending(by(ROOTS.st, { san: { ...ST, version: 'id:00490007' } })), 'ek.firmware');
   await refuses(sending(by(ROOTS.st, { san: { ...ST, version: 'id:4A08' } })), 'ek.firmware');
   await judge.admits(sending(by(ROOTS.st, { san: { ...ST, version: 'id:0049000a' } })));
 });
 
-test('A27 refuses a model that is not named', async () => {
+test('A27 refuses a model that is not in models', async () => {
   await refuses(sending(by(ROOTS.st, { san: { ...ST, model: 'ST19' } })), 'ek.model');
   await refuses(sending(by(ROOTS.st, { san: { ...ST, model: 'XST33HTPHAHB4' } })), 'ek.model');
   await judge.admits(sending(by(ROOTS.st, { san: { ...ST, model: 'st33ktpm2x' } })));
 });
 
-test('A68 overlooks in no bundle what another one overlooks', async () => {
+test('A68 applies the allowances of a bundle to no other bundle', async () => {
   const [expired, tpm12, sha1] = [
     { notAfter: new Date('2021-01-01T00:00:00Z') },
     { family: '1.2' },
@@ -138,7 +138,7 @@ test('A68 overlooks in no bundle what another one overlooks', async () => {
   await refuses(sending(by(ROOTS.hardware, sha1), link(ROOTS.old)), 'ek.weak_signature');
 });
 
-test('A68 gives each bundle its own selector, whatever CAs of another are sent along', async () => {
+test('A68 gives each bundle its own selector, even when CAs of another bundle are sent along', async () => {
   const [hardwareCa, cloudCa] = [authority('Hardware CA'), authority('Cloud CA')];
   const links = [link(hardwareCa, ROOTS.hardware), link(cloudCa, ROOTS.cloud), link(ROOTS.hardware), link(ROOTS.cloud)];
   for (const order of [links, links.toReversed()]) {
@@ -148,7 +148,7 @@ test('A68 gives each bundle its own selector, whatever CAs of another are sent a
   }
 });
 
-test('A68 refuses a CA of the one bundle that passes itself off as one of the other', async () => {
+test('A68 refuses a CA of one bundle that takes the name of a CA of another', async () => {
   const [hardwareCa, cloudCa] = [authority('Issuing CA of hardware'), authority('Issuing CA of a cloud')];
   const namesake: Issuer = { issuer: hardwareCa.issuer, key: cloudCa.key };
   const [real, posing] = [link(hardwareCa, ROOTS.hardware), link(namesake, ROOTS.cloud)];
@@ -158,7 +158,7 @@ test('A68 refuses a CA of the one bundle that passes itself off as one of the ot
   await refuses(sending(nameless, real), 'ek.chain');
 });
 
-test('A68 refuses a CA below a root that only has the name of the one in the bundle', async () => {
+test('A68 refuses a CA below a root that only shares the name of the root in the bundle', async () => {
   const shared = { issuer: 'CA below a shared name', key: keyPair('p256', 'below a shared name') };
   const belowFirst = link(shared, FIRST, ANONYMOUS);
   // Now the link to the root of the first bundle is known to hold.
@@ -168,7 +168,7 @@ test('A68 refuses a CA below a root that only has the name of the one in the bun
   expect(await bundleOf(sending(by(shared, { san: CLOUD, ...ANONYMOUS }), belowSecond))).toBe('ca:cloud');
 });
 
-test('A62 refuses a chain with one changed byte in the CA of a chain that was admitted', async () => {
+test('A62 refuses an admitted chain once a byte of its CA is changed', async () => {
   const ca = authority('Known CA');
   const [leaf, sound] = [by(ca), link(ca, ROOTS.hardware)];
   await judge.admits(sending(leaf, sound));
@@ -182,7 +182,7 @@ test('A62 refuses a chain with one changed byte in the CA of a chain that was ad
   await judge.admits(sending(leaf, sound));
 });
 
-test('A74 gives a known machine the selector of the bundle that vouches for it by then', async () => {
+test('A74 gives a known machine the selector of the bundle that vouches for it now', async () => {
   const device = sending(by(BOTH));
   // Twice: the second time it is remembered.
   for (const _ of [1, 2]) expect(await later.selectors(device)).toContain('ca:already');

@@ -53,7 +53,7 @@ const bundled = useJudge({ config: bundles.join('') });
 const { mode, listed } = { mode: 'mode = "both"', listed: file('listed', `${publicKeyHash(machineKey)}\n`) };
 const listing = useJudge({ config: `${mode}\nhash_path = ${JSON.stringify(listed)}`, control: () => forger(machine) });
 
-test('A79 refuses every costly chain that a stranger is known to send', async () => {
+test('A79 refuses every known kind of costly chain', async () => {
   for (const { name, certificates } of costlyChains(publicKey, ROOT)) {
     const judgement = await judge.judge(forger(withCertificates(...certificates)));
     expect({ name, outcome: judgement.outcome }).toEqual({ name, outcome: 'refused' });
@@ -61,17 +61,17 @@ test('A79 refuses every costly chain that a stranger is known to send', async ()
   await judge.admits(machine);
 });
 
-test('A79 gives up a chain whose issuer is one of too many CAs with one name and no key identifiers', async () => {
+test('A79 gives up a chain when too many CAs share the name of its issuer and have no key identifier', async () => {
   await crowded.admits(withCertificates(leafBy(namesake(11), ANONYMOUS)));
   await crowded.refuses({ device: withCertificates(leafBy(namesake(12), ANONYMOUS)) }, 'ek.chain');
 });
 
-test('A79 admits a chain of seven though eleven bundles share its names', async () => {
+test('A79 admits a chain of seven certificates while eleven bundles share its names', async () => {
   const certificates = [leafBy(first), ...authorities.slice(0, -1)];
   expect(await bundled.selectors(withCertificates(...certificates))).toContain('ca:b10');
 });
 
-test('A79 admits a machine whatever CAs of a stranger stand beside its own, and refuses it without its own', async () => {
+test('A79 admits a machine that sends CAs of strangers beside its own, and refuses it without its own', async () => {
   // As dear as theirs: it would find the budget spent on them.
   const intermediate: Issuer = { issuer: 'Test TPM Intermediate CA', key: keyPair('p521', 'intermediate') };
   const leaf = leafBy(intermediate, ANONYMOUS);
@@ -85,7 +85,7 @@ test('A79 admits a machine whatever CAs of a stranger stand beside its own, and 
   await judge.refuses({ device: withCertificates(leaf, ...strangers) }, 'ek.chain');
 });
 
-test('A79 looks at no chain for an attestation key that is refused anyway', async () => {
+test('A79 checks no chain when the attestation key is refused already', async () => {
   const loose = eccAk({
     edit: (area) => ({ ...area, objectAttributes: area.objectAttributes & ~TPMA_OBJECT.restricted }),
   });
@@ -94,7 +94,7 @@ test('A79 looks at no chain for an attestation key that is refused anyway', asyn
   await judge.refuses({ device: { ...unchained, ak: loose } }, 'ak.unrestricted');
 });
 
-test('A79 asks the list before the chain where both are needed', async () => {
+test('A79 looks at the allow-list before the chain when both must admit', async () => {
   const stranger = softwareDevice({ label: 'unlisted' });
   const [leaf = new Uint8Array()] = stranger.certificates;
   await listing.refuses({ device: { ...stranger, certificates: [leaf] } }, 'ek.not_listed');

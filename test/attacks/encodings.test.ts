@@ -49,7 +49,7 @@ const inPlaceOf =
   (elements: readonly Uint8Array[]): readonly Uint8Array[] =>
     elements.with(index, element);
 
-test('A84 refuses what is nested hundreds and thousands deep, wherever it stands', async () => {
+test('A84 refuses DER nested hundreds and thousands deep in any place that is read', async () => {
   for (const depth of [300, 3500]) {
     await refuses(sending(nested(depth)), 'ek.certificate_malformed');
     for (const place of [ISSUER, SUBJECT, KEY])
@@ -78,7 +78,7 @@ test('A84 refuses what is nested hundreds and thousands deep, wherever it stands
   for (const deep of [nested(20_000), endless(20_000)]) await refuses(sending(deep), 'evidence.malformed');
 });
 
-test('A84 refuses a length that goes on without end, or beyond all there is', async () => {
+test('A84 refuses a DER length that is indefinite or beyond the input', async () => {
   await refuses(sending(endless(300)), 'ek.certificate_malformed');
   const [leaf = new Uint8Array()] = machine.certificates;
   const content = leaf.slice(4);
@@ -97,7 +97,7 @@ test('A84 refuses a length that goes on without end, or beyond all there is', as
   }
 });
 
-test('A84 refuses an object identifier of ten thousand bytes, and one that does not end', async () => {
+test('A84 refuses an object identifier of ten thousand bytes, and one that is cut off', async () => {
   const arcs = new Uint8Array(10_000).fill(0x81);
   arcs[arcs.length - 1] = 1;
   const long = tlv(0x06, arcs);
@@ -118,7 +118,7 @@ test('A84 refuses an object identifier of ten thousand bytes, and one that does 
   }
 });
 
-test('A84 refuses more extensions than any certificate has, however many they are', async () => {
+test('A84 refuses a certificate with 900 or 100,000 extensions', async () => {
   const extensions = (count: number) =>
     Array.from({ length: count }, (_, i) => ({ oid: `1.3.6.1.4.1.${i}`, value: new Uint8Array() }));
   await refusesLeaf({ extraExtensions: extensions(900) }, 'ek.certificate_malformed');
@@ -131,7 +131,7 @@ test('A84 refuses more extensions than any certificate has, however many they ar
   await refuses(certified({ editTbs: inPlaceOf(EXTENSIONS, explicit(3, sequence(many))) }), 'evidence.malformed');
 });
 
-test('A84 answers at once after all that, from the same process', async () => {
+test('A84 survives fifty deeply nested certificates in one process', async () => {
   const { pid } = judge.host;
   const deep = sending(nested(3500));
   for (let i = 0; i < 50; i++) await refuses(deep, 'ek.certificate_malformed');
@@ -140,7 +140,7 @@ test('A84 answers at once after all that, from the same process', async () => {
   expect(judge.records.filter(({ level }) => level === 'error')).toEqual([]);
 });
 
-test('A85 refuses an extension that is there twice, with whatever values', async () => {
+test('A85 refuses an extension that occurs twice, with the same or other values', async () => {
   const constraints = (ca: boolean) => ({
     oid: '2.5.29.19',
     critical: true,
@@ -153,7 +153,7 @@ test('A85 refuses an extension that is there twice, with whatever values', async
   await judge.admits(certified({ extraExtensions: [unknown, { ...unknown, oid: '1.3.6.1.4.1.99999.2' }] }));
 });
 
-test('A85 refuses anything behind the last field of what was signed', async () => {
+test('A85 refuses anything behind the last field of TBSCertificate', async () => {
   for (const more of [
     Uint8Array.of(5, 0),
     sequence(),
@@ -166,7 +166,7 @@ test('A85 refuses anything behind the last field of what was signed', async () =
   await judge.admits(certified({ editTbs: (elements) => elements }));
 });
 
-test('A85 refuses a length or a number in a longer spelling than it needs', async () => {
+test('A85 refuses a length or a number that is encoded longer than necessary', async () => {
   const longer = (element: Uint8Array): Uint8Array => {
     const [tag = 0, length = 0] = element;
     return length < 0x80
@@ -184,7 +184,7 @@ test('A85 refuses a length or a number in a longer spelling than it needs', asyn
   await refuses(sending(longer(leaf)), 'ek.certificate_malformed');
 });
 
-test('A85 overlooks a CA that says in a longer spelling how many may be below it', async () => {
+test('A85 leaves out a CA whose path length is encoded longer than necessary', async () => {
   const limited = (limit: Uint8Array): SoftwareDevice => {
     const value = sequence(boolean(true), tlv(0x02, limit));
     const extraExtensions = [{ oid: '2.5.29.19', critical: true, value }];
@@ -194,7 +194,7 @@ test('A85 overlooks a CA that says in a longer spelling how many may be below it
   await judge.admits(limited(Uint8Array.of(0)));
 });
 
-test('A85 refuses a flag that is neither true nor false, and a version that is none of three', async () => {
+test('A85 refuses a boolean that is neither true nor false, and an unknown certificate version', async () => {
   const extension = (flag: number) => ({
     oid: '1.3.6.1.4.1.99999.1',
     critical: tlv(0x01, Uint8Array.of(flag)),
@@ -206,10 +206,10 @@ test('A85 refuses a flag that is neither true nor false, and a version that is n
     await refusesLeaf({ editTbs: inPlaceOf(0, explicit(0, integer(version))) }, 'ek.certificate_malformed');
 });
 
-test('A85 refuses a signature of which one algorithm is signed and another one said', () =>
+test('A85 refuses a certificate whose signed and outer signature algorithms differ', () =>
   refusesLeaf({ innerAlgorithm: sequence(oid('1.2.840.10045.4.3.3')) }, 'ek.certificate_malformed'));
 
-test('A85 refuses the key of the machine with anything behind it or beside it', async () => {
+test('A85 refuses a certificate with bytes behind its public key, or with a second key', async () => {
   const spki = (elements: readonly Uint8Array[]): Uint8Array => elements[KEY] ?? new Uint8Array();
   await refusesLeaf(
     {

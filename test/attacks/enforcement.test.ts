@@ -24,7 +24,7 @@ const PAST = { notAfter: new Date('2015-01-01T00:00:00Z') };
 const uncertified = (device: SoftwareDevice): SoftwareDevice => ({ ...device, certificates: [] });
 const expired = softwareDevice({ label: 'expired', chain: { leaf: PAST } });
 
-test('admits unenforced whom the policy has something against, says so in a selector and tells what it was', async () => {
+test('admits with enforce = false what the policy would refuse, gives the selector enforced:false and logs the findings', async () => {
   const before = judge.records.length;
   expect(await judge.selectors(expired)).toEqual([`pub_hash:${pubHashOf(expired)}`, 'enforced:false']);
   expect(await judge.selectors(uncertified(expired))).toContain('enforced:false');
@@ -41,13 +41,13 @@ test('admits unenforced whom the policy has something against, says so in a sele
   expect(await both.selectors(softwareDevice())).toContain('enforced:false');
 });
 
-test('gives whom the policy has nothing against the selectors of a policy that is enforced', async () => {
+test('gives the full selectors with enforce = false to a machine without findings', async () => {
   const selectors = await judge.selectors(softwareDevice());
   expect(selectors).toContain('ca:ca_path');
   expect(selectors).not.toContain('enforced:false');
 });
 
-test('refuses unenforced a certificate beside another key than its own', async () => {
+test('refuses with enforce = false a certificate for another key', async () => {
   const { certificates } = softwareDevice({ label: 'victim' });
   for (const one of [judge, both])
     await one.refuses({ device: { ...softwareDevice({ label: 'thief' }), certificates } }, 'ek.key_mismatch');
@@ -56,7 +56,7 @@ test('refuses unenforced a certificate beside another key than its own', async (
   await judge.refused(await judge.judge(forged), 'ek.key_mismatch');
 });
 
-test('refuses unenforced who does not hold the key that it names', async () => {
+test('refuses with enforce = false a sender that does not hold the endorsement key', async () => {
   const [thief, victim] = [softwareDevice({ label: 'thief' }), softwareDevice({ label: 'victim' })];
   const claiming = { ...thief, ek: { ...thief.ek, publicArea: victim.ek.publicArea } };
   for (const certificates of [victim.certificates, expired.certificates.slice(0, 0)])
@@ -64,7 +64,7 @@ test('refuses unenforced who does not hold the key that it names', async () => {
   await judge.refuses({ device: expired, forgery: { secret: () => new Uint8Array(32) } }, 'credential.secret');
 });
 
-test('refuses unenforced a denied machine', async () => {
+test('refuses with enforce = false a denied machine', async () => {
   for (const one of [judge, both]) {
     await one.refuses({ device: denied }, 'ek.denied');
     await one.refuses({ device: uncertified(denied) }, 'ek.denied');
@@ -76,12 +76,12 @@ test('refuses unenforced a denied machine', async () => {
   }
 });
 
-test('refuses unenforced keys that are none, or that others can compute', async () => {
+test('refuses with enforce = false weak keys, ROCA keys and keys of an unaccepted kind', async () => {
   await judge.refuses({ device: uncertified(softwareDevice({ key: rocaKeyPair('EK') })) }, 'ek.roca');
   await judge.refuses({ device: softwareDevice({ ak: rsaAk({ key: rocaKeyPair('AK') }) }) }, 'ak.roca');
   await judge.refuses({ device: softwareDevice({ ak: rsaAk({ algorithm: 'rsa1024' }) }) }, 'ak.weak_key');
   await judge.refuses({ device: softwareDevice({ ek: 'L-2' }) }, 'ek.algorithm');
 });
 
-test('refuses unenforced what speaks against the quote', () =>
+test('refuses with enforce = false a quote with a finding', () =>
   judge.refuses({ device: expired, forgery: { extraData: () => new Uint8Array(32) } }, 'quote.commitment'));

@@ -29,7 +29,7 @@ const patched = (bytes: Uint8Array, offset: number, ...values: number[]): Uint8A
 const peak = (pid: number): number =>
   Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
 
-test('A78 refuses a length that the bytes behind it do not have, and makes no room for it', async () => {
+test('A78 refuses a length beyond the end of the input, and allocates nothing for it', async () => {
   await judge.admits(machine);
   const before = peak(judge.host.pid);
   // A protobuf field of bytes whose length is 2^31 - 1, 2^32 - 1 and 2^63 - 1.
@@ -54,7 +54,7 @@ test('A78 refuses a length that the bytes behind it do not have, and makes no ro
   expect(peak(judge.host.pid) - before).toBeLessThan(64);
 });
 
-test('A86 admits a machine beside 200 idle streams, and after a thousand that held every place have run out', async () => {
+test('A86 admits a machine beside 200 idle streams, and after a thousand have timed out', async () => {
   const idle = (count: number) => Array.from({ length: count }, () => brief.open());
   const ends = (streams: ReturnType<typeof idle>) =>
     Promise.all(
@@ -74,7 +74,7 @@ test('A86 admits a machine beside 200 idle streams, and after a thousand that he
   await brief.admits(machine);
 });
 
-test('A87 reads a message up to the limit, refuses one byte more, and goes on after what gRPC itself refuses', async () => {
+test('A87 reads a message up to the limit, refuses one byte more, and survives what gRPC itself refuses', async () => {
   for (const size of [4095, 4096]) {
     const stream = narrow.open();
     stream.sendPayload(new Uint8Array(size));
@@ -91,7 +91,7 @@ test('A87 reads a message up to the limit, refuses one byte more, and goes on af
   await narrow.admits(machine);
 });
 
-test('A95 keeps standard output for the handshake line, whatever NODE_OPTIONS brings along', async () => {
+test('A95 keeps standard output for the handshake line, even when NODE_OPTIONS loads code that writes', async () => {
   const noise = join(folder, 'noise.cjs');
   writeFileSync(noise, "setInterval(() => { console.log('noise'); process.stdout.write('noise'); }, 20);");
   const server = process.env['TPM_ATTESTOR_SERVER'] ?? join(ROOT, 'dist/bin/tpm-attestor-server.cjs');
@@ -110,7 +110,7 @@ test('A95 keeps standard output for the handshake line, whatever NODE_OPTIONS br
   expect(said.stdout).toMatch(/^1\|1\|unix\|\/.+\|grpc\|\n$/);
 });
 
-test('A96 runs no command, whatever stands in an option, and neither plugin could', async () => {
+test('A96 runs no command from an option, and no plugin contains child_process', async () => {
   const marker = join(folder, 'marker');
   for (const text of [`sha256:0;touch ${marker}`, `$(touch ${marker})`, `\`touch ${marker}\``, `|touch ${marker}`])
     for (const option of ['pcrs', 'ca_path', 'hash_path', 'deny_path', 'crl_path', 'mode', 'plugin_name', 'wire']) {
@@ -126,7 +126,7 @@ test('A96 runs no command, whatever stands in an option, and neither plugin coul
     expect(readFileSync(join(ROOT, 'dist/bin', name), 'utf8'), name).not.toMatch(/["'](node:)?child_process["']/);
 });
 
-test('A98 makes the seed, the secret and the nonce of each challenge anew, for one machine and one payload', async () => {
+test('A98 makes a new seed, secret and nonce for each challenge, even for one machine and one payload', async () => {
   const seen = new Map<string, Set<string>>();
   const note = (what: string, bytes: Uint8Array) => seen.set(what, (seen.get(what) ?? new Set()).add(hex(bytes)));
   const noted = (secret: Uint8Array): Uint8Array => {
@@ -149,7 +149,7 @@ test('A98 makes the seed, the secret and the nonce of each challenge anew, for o
   for (const [what, values] of seen) expect(values.size, what).toBe(challenges);
 });
 
-test('A99 takes no randomness but that of node:crypto and of the TPM', () => {
+test('A99 takes randomness from node:crypto and the TPM alone', () => {
   const sources = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' }).filter((name) =>
     name.endsWith('.ts'),
   );

@@ -50,7 +50,7 @@ test('A01 refuses a whole exchange replayed on a new stream', async () => {
   );
 });
 
-test('A01 refuses an earlier quote beside the new secret', async () => {
+test('A01 refuses an earlier quote with the new secret', async () => {
   const { forger: honest, response } = await recorded();
   await judge.refused(await judge.judge(mixed(honest, response, 'quote')), 'quote.commitment');
 });
@@ -66,7 +66,7 @@ test('A01 refuses a right answer that comes after the challenge has expired', as
   await judge.refused(await judge.answered(stream, honest.answer(challenge.bytes)), 'response.late');
 });
 
-test('A02 refuses a commitment that is longer, shorter, empty or in another spelling', async () => {
+test('A02 refuses a commitment that is longer, shorter, empty or in another encoding', async () => {
   const spellings: readonly NonNullable<Forgery['extraData']>[] = [
     (bytes) => concat(bytes, Uint8Array.of(0)),
     (bytes) => bytes.slice(0, -1),
@@ -89,7 +89,7 @@ test('A03 refuses the answer to another stream of the same machine', async () =>
   await judge.refused(crossed, 'response.other_exchange');
 });
 
-test('A03 refuses the quote of another stream beside the right secret', async () => {
+test('A03 refuses the quote of another stream with the right secret', async () => {
   const honest = forger(softwareDevice());
   const other = judge.host.openAttestation();
   other.sendPayload(honest.payload);
@@ -99,7 +99,7 @@ test('A03 refuses the quote of another stream beside the right secret', async ()
   other.cancel();
 });
 
-test('A03 takes one answer: after a wrong one no right one counts on the same stream', async () => {
+test('A03 takes one answer: after a wrong answer no right one counts on the same stream', async () => {
   const honest = forger(softwareDevice());
   const stream = judge.host.openAttestation();
   stream.sendPayload(honest.payload);
@@ -111,7 +111,7 @@ test('A03 takes one answer: after a wrong one no right one counts on the same st
   await judge.refused(await judge.answered(stream, right), 'credential.secret');
 });
 
-test('A03 makes every challenge anew', async () => {
+test('A03 makes a new challenge every time', async () => {
   const honest = forger(softwareDevice());
   const seen = { nonce: new Set<string>(), secret: new Set<string>() };
   for (let i = 0; i < 3; i++) {
@@ -129,7 +129,7 @@ test('A03 makes every challenge anew', async () => {
   expect({ nonces: seen.nonce.size, secrets: seen.secret.size }).toEqual({ nonces: 3, secrets: 3 });
 });
 
-test('A04 refuses a quote over the bare nonce', () =>
+test('A04 refuses a quote over the nonce alone', () =>
   judge.refuses({ extraData: (_, { nonce }) => nonce }, 'quote.commitment'));
 
 test('A04 refuses a quote made for another trust domain', () =>
@@ -158,7 +158,7 @@ test('A04 refuses a quote made for another payload of the same machine', () => {
   );
 });
 
-test('A05 refuses the PCR values of another machine beside a right quote', () => {
+test('A05 refuses the PCR values of another machine with a right quote', () => {
   const other = softwareDevice({ label: 'other machine' });
   return judge.refuses({ values: (values) => values.map((_, index) => other.pcr(0x000b, index)) }, 'quote.pcr_digest');
 });

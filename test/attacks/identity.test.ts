@@ -16,12 +16,12 @@ function hashOf(device: SoftwareDevice): string {
   return createHash('sha256').update(spki).digest('hex');
 }
 
-test('A70 refuses a payload in which the node names itself', async () => {
+test('A70 refuses a payload in which the node states its own ID', async () => {
   for (const name of ['host-7', '4f6f2c1e-0000-4000-8000-000000000000', hashOf(softwareDevice({ label: 'victim' }))])
     await judge.refuses({ payloadBytes: (bytes) => concat(bytes, protobufField(8, name)) }, 'evidence.malformed');
 });
 
-test('A70 gives the whole hash of the endorsement key, another to every key', async () => {
+test('A70 puts the whole hash of the endorsement key into the ID, another for each key', async () => {
   const devices = [softwareDevice(), softwareDevice({ label: 'second' }), softwareDevice({ ek: 'L-2' })];
   for (const device of devices) {
     const judgement = await judge.judge(forger(device));
@@ -34,7 +34,7 @@ test('A70 gives the whole hash of the endorsement key, another to every key', as
   expect(new Set(devices.map(hashOf)).size).toBe(devices.length);
 });
 
-test('A70 keeps the identity when the attestation key is another one', async () => {
+test('A70 keeps the ID when the attestation key changes', async () => {
   const one = await judge.admits(softwareDevice());
   expect(await judge.admits(softwareDevice({ ak: eccAk({ label: 'new AK' }) }))).toBe(one);
 });

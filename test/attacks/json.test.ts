@@ -55,7 +55,7 @@ async function refusedInFile(edit: Edit, reason: RegExp): Promise<void> {
   expect(stderr.length).toBeLessThan(1000);
 }
 
-test('A80 refuses the names that reach into every object of JavaScript', async () => {
+test('A80 refuses names that every JavaScript object has, such as constructor', async () => {
   for (const name of ['__proto__', 'constructor', 'prototype']) {
     const member = `${JSON.stringify(name)}:{"EK":"","allow_software_tpm":true}`;
     await refusedOnTheWire((text) => text.replace('{"EK"', `{${member},"EK"`));
@@ -65,7 +65,7 @@ test('A80 refuses the names that reach into every object of JavaScript', async (
   }
 });
 
-test('A81 refuses a number with a million digits, and a million characters in the place of base64', async () => {
+test('A81 refuses overlong numbers and overlong base64', async () => {
   await refusedOnTheWire((text) => text.replace('false', DIGITS.slice(0, 60_000)));
   await refusedOnTheWire((text) => text.replace('false', DIGITS.slice(0, 240_000)));
   await refusedOnTheWire((text) => text.replace(/"Public":"[^"]*"/, `"Public":"${'A'.repeat(60_001)}"`));
@@ -81,7 +81,7 @@ test('A81 refuses a number with a million digits, and a million characters in th
   );
 });
 
-test('A82 refuses base64 in any other spelling than its one', async () => {
+test('A82 refuses base64 that is not canonical', async () => {
   const spellings: readonly Edit[] = [
     (base64) => `${base64.slice(0, 8)}\\n${base64.slice(8)}`,
     (base64) => `${base64.slice(0, 8)} ${base64.slice(8)}`,
@@ -102,7 +102,7 @@ test('A82 refuses base64 in any other spelling than its one', async () => {
   }
 });
 
-test('reads the same JSON where nothing is wrong with it', async () => {
+test('accepts the same JSON without these changes', async () => {
   expect(await judge.judge(pluginForger(machine))).toMatchObject({ outcome: 'admitted' });
   expect(await readFromFile((text) => text)).toMatchObject({ code: 0 });
 });

@@ -34,25 +34,25 @@ function refusesEk(edit: (area: RsaPublic) => TpmtPublic, ...codes: readonly Fin
   return judge.refuses({ device: { ...device, ek: { ...device.ek, publicArea } } }, ...codes);
 }
 
-test('A13 refuses an attestation key that is not restricted, or does not sign', async () => {
+test('A13 refuses an attestation key that is not restricted or cannot sign', async () => {
   await refusesAk(eccAk({ edit: without(TPMA_OBJECT.restricted) }), 'ak.unrestricted');
   await refusesAk(eccAk({ edit: without(TPMA_OBJECT.sign) }), 'ak.unrestricted');
   await refusesAk(rsaAk({ edit: without(TPMA_OBJECT.restricted) }), 'ak.unrestricted');
 });
 
-test('A14 refuses an attestation key that may have come from outside or may leave', async () => {
+test('A14 refuses an attestation key that may have been imported or may leave the TPM', async () => {
   const { fixedTPM, fixedParent, sensitiveDataOrigin } = TPMA_OBJECT;
   for (const bit of [fixedTPM, fixedParent, sensitiveDataOrigin, fixedTPM | fixedParent | sensitiveDataOrigin])
     await refusesAk(eccAk({ edit: without(bit) }), 'ak.not_resident');
 });
 
-test('A14 refuses an attestation key that also decrypts, is shared, certifies or has bits nobody has defined', async () => {
+test('A14 refuses an attestation key with other attributes: decrypt, encryptedDuplication, stClear, x509sign or undefined bits', async () => {
   const { decrypt, encryptedDuplication, stClear, x509sign } = TPMA_OBJECT;
   for (const bit of [decrypt, encryptedDuplication, stClear, x509sign, 0x0000_0001, 0x0010_0000])
     await refusesAk(eccAk({ edit: including(bit) }), 'ak.attributes');
 });
 
-test('A14 refuses the attestation key of another machine, whose credential this TPM cannot open', () => {
+test('A14 refuses the attestation key of another machine', () => {
   const device = softwareDevice({ ak: eccAk({ label: 'other machine' }) });
   return judge.refuses({ device, forgery: { secret: () => zeros(32) } }, 'credential.secret');
 });
@@ -68,30 +68,30 @@ test('A15 refuses an answer that comes before the payload', async () => {
   await judge.turnedAway(stream.next(), STATUS.INVALID_ARGUMENT, 'the first message is no payload');
 });
 
-test('A16 refuses a payload with a Name of its own', () => {
+test('A16 refuses a payload that states the Name of the attestation key', () => {
   const name = objectName(eccAk({ label: 'other machine' }).publicArea);
   return judge.refuses({ payloadBytes: (bytes) => concat(bytes, protobufField(7, name)) }, 'evidence.malformed');
 });
 
-test('A17 refuses a Name that SHA-1 or nothing makes', async () => {
+test('A17 refuses a Name algorithm of SHA-1, none or an unknown one', async () => {
   for (const nameAlg of [TPM_ALG.SHA1, TPM_ALG.NULL, 0x7fff])
     await refusesAk(eccAk({ edit: (area) => ({ ...area, nameAlg }) }), 'ak.name_algorithm');
 });
 
-test('A17 refuses a qualified signer whose digest is not as long as its algorithm says', () =>
+test('A17 refuses a qualified signer whose digest has the wrong length', () =>
   judge.refuses(
     { attest: (quote) => ({ ...quote, qualifiedSigner: quote.qualifiedSigner.slice(0, 22) }) },
     'quote.qualified_signer',
   ));
 
-test('A18 refuses a certificate of another machine beside a key of the sender', async () => {
+test('A18 refuses the certificate of another machine with a key of the sender', async () => {
   const [genuine, impostor] = [softwareDevice(), softwareDevice({ label: 'impostor' })];
   await judge.refuses({ device: { ...impostor, certificates: genuine.certificates } }, 'ek.key_mismatch');
   const both = [...genuine.certificates, ...impostor.certificates];
   await judge.refuses({ device: { ...impostor, certificates: both } }, 'ek.key_mismatch');
 });
 
-test('A18 refuses a self-made certificate in front of one of another machine', async () => {
+test('A18 refuses a self-made certificate in front of the certificate of another machine', async () => {
   const [genuine, impostor] = [softwareDevice(), softwareDevice({ label: 'impostor' })];
   const signer = keyPair('p256', 'impostor CA').privateKey;
   const publicKey = spkiOf(createPublicKey(impostor.ek.privateKey.export({ format: 'pem', type: 'pkcs8' })));
@@ -105,7 +105,7 @@ test('A18 refuses a second endorsement key beside the certified one', async () =
   await judge.refuses({ payloadBytes: (bytes) => concat(bytes, protobufField(3, impostor)) }, 'evidence.malformed');
 });
 
-test('A20 refuses a secret that is too long, too short or was right for an earlier challenge', async () => {
+test('A20 refuses a secret that is too long, too short or of an earlier challenge', async () => {
   let earlier: Uint8Array = zeros(32);
   await judge.admits(softwareDevice(), {
     secret: (secret) => {
@@ -118,7 +118,7 @@ test('A20 refuses a secret that is too long, too short or was right for an earli
   await judge.refuses({ secret: (secret) => secret.slice(0, 31) }, 'credential.secret');
 });
 
-test('A20 refuses an endorsement key with a symmetric cipher of its own choosing', async () => {
+test('A20 refuses an endorsement key with a symmetric cipher of no template', async () => {
   const symmetric =
     (changed: RsaPublic['parameters']['symmetric']) =>
     (area: RsaPublic): TpmtPublic => ({
@@ -139,7 +139,7 @@ test('A21 refuses an endorsement key with attributes or a policy of no template'
   await refusesEk((area) => ({ ...area, nameAlg: TPM_ALG.SHA1 }), 'ek.template');
 });
 
-test('A21 refuses an endorsement key of a kind that is not accepted here', async () => {
+test('A21 refuses an endorsement key of a kind that is not in ek_algorithms', async () => {
   const device = softwareDevice({ ek: 'L-2' });
   await judge.refuses({ device }, 'ek.algorithm');
   await eccJudge.admits(device);
@@ -170,7 +170,7 @@ test('A24 refuses a weak RSA attestation key', async () => {
   );
 });
 
-test('A24 refuses an attestation key that is no point of an accepted curve', async () => {
+test('A24 refuses an attestation key that is not a point of an accepted curve', async () => {
   const ecc = (edit: (area: EccPublic) => EccPublic) => eccAk({ edit: (area) => edit(area as EccPublic) });
   const onCurve = (curveId: number) => ecc((area) => ({ ...area, parameters: { ...area.parameters, curveId } }));
   for (const curveId of [TPM_ECC.BN_P256, TPM_ECC.SM2_P256, TPM_ECC.NIST_P384, 0x0001])
@@ -206,7 +206,7 @@ test('A24 refuses a weak endorsement key', async () => {
   );
 });
 
-test('A24 admits the attestation keys that are strong enough', async () => {
+test('A24 admits every kind of attestation key that is strong enough', async () => {
   const SHA384 = TPM_ALG.SHA384;
   const strong = [
     rsaAk(),
@@ -223,7 +223,7 @@ test('A24 admits the attestation keys that are strong enough', async () => {
   expect(ids.size).toBe(1);
 });
 
-test('A52 refuses an attestation key outside the endorsement hierarchy, whose counters are not true', async () => {
+test('A52 refuses an attestation key outside the endorsement hierarchy, whose counters are obscured', async () => {
   const { publicArea } = eccAk();
   for (const hierarchy of [0x4000_0001, 0x4000_0007, 0x4000_000c])
     await judge.refuses(

@@ -46,7 +46,7 @@ async function becomesKnown(device: SoftwareDevice): Promise<void> {
   expect(await judge.admits(device)).toBe(id);
 }
 
-test("A62 refuses a known machine's certificate beside another endorsement key, and the reverse", async () => {
+test("A62 refuses a known machine's certificate with another key, and its key with another certificate", async () => {
   const [known, thief] = [machine('known'), machine('thief')];
   await becomesKnown(known);
   await becomesKnown(thief);
@@ -54,14 +54,14 @@ test("A62 refuses a known machine's certificate beside another endorsement key, 
   await judge.refuses({ device: { ...known, certificates: thief.certificates } }, 'ek.key_mismatch');
 });
 
-test('A62 refuses who sends all that a known machine sent and holds none of its keys', async () => {
+test("A62 refuses a sender that replays a known machine's payload without its keys", async () => {
   const [known, thief] = [machine('known'), machine('thief')];
   await becomesKnown(known);
   const device = { ...thief, ek: { ...thief.ek, publicArea: known.ek.publicArea }, certificates: known.certificates };
   await judge.refuses({ device: { ...device, ak: known.ak } }, 'credential.secret');
 });
 
-test('A69 refuses a known machine that was taken off the list', async () => {
+test('A69 refuses a known machine that was taken off the allow-list', async () => {
   const listed = { ...machine('listed'), certificates: [] };
   const entry = join(hashPath, publicKeyHash(keyOf(listed)));
   writeFileSync(entry, '');
@@ -72,7 +72,7 @@ test('A69 refuses a known machine that was taken off the list', async () => {
   await judge.admits(listed);
 });
 
-test('A63 refuses a known machine whose certificate, or a CA above it, has expired since', async () => {
+test('A63 refuses a known machine when its certificate, or a CA above, has expired since', async () => {
   const notAfter = soon();
   const [leaf, below] = [machine('brief', { leaf: { notAfter } }), machine('below', { intermediate: { notAfter } })];
   await becomesKnown(leaf);
@@ -83,7 +83,7 @@ test('A63 refuses a known machine whose certificate, or a CA above it, has expir
   await judge.refuses({ device: below }, 'ek.expired');
 });
 
-test('A62 refuses a known machine whose CA was removed', async () => {
+test('A62 refuses a known machine when its CA was removed', async () => {
   const device = machine('under the other CA');
   const leaf = mintEkCertificate(OTHER_ROOT, { publicKey: spkiOf(keyOf(device)) }).der;
   const known = { ...device, certificates: [leaf] };
@@ -93,7 +93,7 @@ test('A62 refuses a known machine whose CA was removed', async () => {
   await judge.refuses({ device: known }, 'ek.unknown_issuer');
 });
 
-test('A67 refuses a known software TPM once they are no longer allowed', async () => {
+test('A67 refuses a known software TPM once software TPMs are no longer allowed', async () => {
   const software = machine('software', { leaf: { san: { manufacturer: 'id:00001014', model: 'swtpm' } } });
   await becomesKnown(software);
   await judge.host.configure(`ca_path = ${JSON.stringify(caPath)}\n${CONFIG}`, TRUST_DOMAIN);

@@ -78,7 +78,7 @@ const admittedBy = async (judge: Judge, device: SoftwareDevice): Promise<unknown
   return told()?.fields['admitted_by'];
 };
 
-test('A69 refuses a machine with one of the two where certificate and list are asked for', async () => {
+test('A69 refuses with mode = "both" a machine with only a certificate or only a list entry', async () => {
   await both.refuses({ device: unlisted }, 'ek.not_listed');
   await both.refuses({ device: uncertified(listed) }, 'ek.no_certificate');
   await both.refuses({ device: uncertified(unlisted) }, 'ek.no_certificate', 'ek.not_listed');
@@ -87,19 +87,19 @@ test('A69 refuses a machine with one of the two where certificate and list are a
   expect(await admittedBy(both, listed)).toBe('both');
 });
 
-test('A69 refuses a machine with a certificate where the list alone counts', async () => {
+test('A69 refuses with mode = "hash" an unlisted machine with a certificate', async () => {
   await hash.refuses({ device: unlisted }, 'ek.not_listed');
   expect(await hash.selectors(listed)).toEqual([`pub_hash:${pubHashOf(listed)}`]);
   expect(await admittedBy(hash, listed)).toBe('hash');
 });
 
-test('A69 refuses a machine whose line in the list is a comment, or no hash as it is printed', async () => {
+test('A69 refuses a machine whose line in the list is a comment or in upper case', async () => {
   for (const device of [upper, behindComment]) await hash.refuses({ device }, 'ek.not_listed');
   const warned = hash.records.filter(({ message }) => message.includes('will never be found'));
   expect(warned).toMatchObject([{ level: 'warn', message: expect.stringContaining('line 5') }]);
 });
 
-test('A55 refuses a denied machine, whatever vouches for it and whatever attestation key it makes', async () => {
+test('A55 refuses a denied machine with any certificate, list entry or attestation key', async () => {
   for (const judge of [either, certificate]) await judge.refuses({ device: denied }, 'ek.denied');
   await either.refuses({ device: uncertified(denied) }, 'ek.denied');
   await either.refuses({ device: { ...denied, ak: eccAk({ label: 'new AK' }) } }, 'ek.denied');
@@ -110,7 +110,7 @@ test('A55 refuses a denied machine, whatever vouches for it and whatever attesta
   expect(refused.map(({ fields }) => fields['claimed_pub_hash'])).toEqual(refused.map(() => pubHashOf(denied)));
 });
 
-test('A55 refuses a machine whose certificate has a denied serial number, however either is written', async () => {
+test('A55 refuses a certificate with a denied serial number in any spelling', async () => {
   for (const judge of [either, certificate]) {
     await judge.refuses({ device: bySerial }, 'ek.denied');
     await judge.refuses({ device: withSerial('zeros', ZEROS) }, 'ek.denied');
@@ -122,14 +122,14 @@ test('A55 refuses a machine whose certificate has a denied serial number, howeve
   }
 });
 
-test('A55 keeps out by a serial number who sends that certificate, and by its hash who does not', async () => {
+test('A55 denies by serial number only a sender of that certificate, and by hash every sender', async () => {
   // Listed, which will do for both of them without a certificate.
   await either.refuses({ device: uncertified(denied) }, 'ek.denied');
   await either.admits(uncertified(bySerial));
   await certificate.refuses({ device: uncertified(bySerial) }, 'ek.no_certificate');
 });
 
-test('A55 refuses to be configured with a line that would keep out nobody, or another one', async () => {
+test('A55 refuses a deny list with a line that is not exactly one hash or serial number', async () => {
   const wrong = [
     'nobody',
     pubHashOf(denied).slice(1),
@@ -155,7 +155,7 @@ test('A55 refuses to be configured with a line that would keep out nobody, or an
   await certificate.admits(listed);
 });
 
-test('A79 refuses to be configured with a pipe in place of any file, and waits for nobody who writes into it', async () => {
+test('A79 refuses a pipe in place of any configured file, and does not wait for a writer', async () => {
   const pipe = join(folder, 'pipe');
   execFileSync('mkfifo', [pipe]);
   const anchor = `ca_path = ${JSON.stringify(join(folder, 'wire.pem'))}\n`;

@@ -40,7 +40,7 @@ async function deny(judge: Judge, ...hashes: readonly string[]): Promise<void> {
 const refusals = (hash: string) =>
   lax.records.filter(({ fields }) => fields['finding'] === 'ek.denied' && fields['claimed_pub_hash'] === hash);
 
-test('A70 refuses an endorsement key of a template that is not accepted, whatever certifies it', async () => {
+test('A70 refuses a certified endorsement key of a template that is not accepted', async () => {
   await strict.refuses({ device: key('machine', 'H-1') }, 'ek.template_not_accepted');
   await strict.refuses({ device: key('machine', 'H-2') }, 'ek.algorithm');
   const [record] = strict.records.filter(({ fields }) => fields['finding'] === 'ek.template_not_accepted');
@@ -50,7 +50,7 @@ test('A70 refuses an endorsement key of a template that is not accepted, whateve
   await lax.admits(key('machine', 'H-1'));
 });
 
-test('A70 warns of each template beside the first, at configuration and for each machine that leans on it', async () => {
+test('A70 warns of each further template, at configuration and for each machine that uses it', async () => {
   const warned = (judge: Judge) => judge.records.filter(({ message }) => message.includes('ek_templates: '));
   await strict.admits(key('machine', 'L-1'));
   expect(warned(strict)).toEqual([]);
@@ -59,7 +59,7 @@ test('A70 warns of each template beside the first, at configuration and for each
   expect(warned(lax)[0]).toMatchObject({ level: 'warn', message: expect.stringContaining('L-1, H-1, L-2') });
 });
 
-test('A55 refuses a denied machine by another of its keys, once an attestation key was seen beside the denied one', async () => {
+test('A55 refuses a denied machine by another endorsement key that shares its attestation key', async () => {
   const [first, second] = [key('thief', 'L-1'), key('thief', 'H-1')];
   await lax.admits(first);
   await deny(lax, pubHashOf(first));
@@ -70,7 +70,7 @@ test('A55 refuses a denied machine by another of its keys, once an attestation k
   await lax.admits(key('honest', 'H-1'));
 });
 
-test('A55 refuses a known machine by every key that was seen, and names all of them', async () => {
+test('A55 refuses a denied machine by each of its keys that was seen, and logs all of them', async () => {
   const eks = (['L-1', 'H-1', 'L-2'] as const).map((template) => key('three keys', template));
   for (const device of [...eks, ...eks]) await lax.admits(device);
   const [first, second, third] = eks as [SoftwareDevice, SoftwareDevice, SoftwareDevice];
@@ -86,7 +86,7 @@ test('A55 refuses a known machine by every key that was seen, and names all of t
   await lax.refused(await lax.judge(pluginForger(first)), 'ek.denied');
 });
 
-test('A55 refuses a machine that is denied by another of its keys while its challenge is open, on both wires', async () => {
+test('A55 refuses a machine when another of its keys is denied while its challenge is open, on both wires', async () => {
   const [first, second] = [key('in time', 'L-1'), key('in time', 'H-1')];
   for (const device of [first, second]) await lax.admits(device);
   const other = key('spared', 'H-1');
@@ -98,7 +98,7 @@ test('A55 refuses a machine that is denied by another of its keys while its chal
   for (const answer of admitted) expect(await answer()).toMatchObject({ outcome: 'admitted' });
 });
 
-test('A55 links nobody by a claim: not the machine whose attestation key a denied one sends', async () => {
+test('A55 links no keys by a claim: a denied machine that sends the attestation key of another does not harm it', async () => {
   const [victim, thief] = [key('victim', 'L-1'), key('claimant', 'L-1')];
   await lax.admits(victim);
   await deny(lax, pubHashOf(thief));
@@ -116,7 +116,7 @@ test('A55 links nobody by a claim: not the machine whose attestation key a denie
   expect(refusals(pubHashOf(thief)).map(({ fields }) => fields['other_pub_hash_1'])).toEqual([undefined]);
 });
 
-test('A55 cannot link what was never seen together: another attestation key beside another endorsement key', async () => {
+test('A55 cannot link keys that were never seen together: another endorsement key with another attestation key', async () => {
   const first = key('stranger', 'L-1');
   await lax.admits(first);
   await deny(lax, pubHashOf(first));
@@ -124,7 +124,7 @@ test('A55 cannot link what was never seen together: another attestation key besi
   await lax.admits({ ...key('stranger', 'H-1'), ak: eccAk({ label: 'stranger 2' }) });
 });
 
-test('A55 refuses a denied TPM by the certificate of another of its keys that its agent is given', async () => {
+test('A55 refuses a denied TPM when its agent is given the certificate of another of its keys', async () => {
   const attest = async (path?: string): Promise<Judgement> => {
     const stream = lax.host.openAttestation();
     let response: Promise<Judgement> | undefined;

@@ -76,7 +76,7 @@ test('A55 refuses a machine that a new configuration denies while its challenge 
   await judge.host.configure(`${option('ca_path', 'ca.pem')}\n${config}`, TRUST_DOMAIN);
 });
 
-test('A69 refuses a machine that is taken off the list while its challenge is open, where nothing else admits it', async () => {
+test('A69 refuses a machine that is taken off the allow-list while its challenge is open, unless a CA admits it', async () => {
   const uncertified: readonly Forger[] = [forger(listed), pluginForger(listed)];
   const refused = await Promise.all(uncertified.map((machine) => challenged(judge, machine)));
   const admitted = await challenged(judge, forger(both));

@@ -44,15 +44,15 @@ test('A23 refuses a machine that offers the SHA-1 bank alone', async () => {
 test('A23 refuses a quote over the SHA-1 bank where SHA-256 was asked for', () =>
   judge.refuses(quoteOf([pcrSelection(SHA1, upTo(7))], valuesOf(SHA1, upTo(7))), 'quote.selection'));
 
-test('A28 refuses a quote over nothing', async () => {
+test('A28 refuses a quote over no PCR', async () => {
   await judge.refuses(quoteOf([], []), 'quote.selection');
   await judge.refuses(quoteOf([pcrSelection(SHA256, [])], []), 'quote.selection');
 });
 
-test('A28 refuses a quote over nothing with values beside it', () =>
+test('A28 refuses a quote over no PCR that comes with values', () =>
   judge.refuses(quoteOf([], [], valuesOf(SHA256, upTo(7))), 'quote.selection', 'quote.pcr_values', 'quote.pcr_digest'));
 
-test('A29 refuses a quote over a bank that is not allocated, whatever values come with it', async () => {
+test('A29 refuses a quote over a bank that is not allocated, with any values', async () => {
   const unallocated = [pcrSelection(SHA512, [])];
   await judge.refuses(quoteOf(unallocated, []), 'quote.selection');
   await judge.refuses(
@@ -75,7 +75,7 @@ test('A30 refuses a quote over fewer or more PCRs than asked for', async () => {
   );
 });
 
-test('A30 refuses a right quote with a value left out or put in', async () => {
+test('A30 refuses a right quote with a value too few or too many', async () => {
   await judge.refuses({ values: (values) => values.slice(0, 7) }, 'quote.pcr_values', 'quote.pcr_digest');
   await judge.refuses(
     { values: (values) => [...values, ...values.slice(0, 1)] },
@@ -85,10 +85,10 @@ test('A30 refuses a right quote with a value left out or put in', async () => {
   await judge.refuses({ values: () => [] }, 'quote.pcr_values', 'quote.pcr_digest');
 });
 
-test('A31 refuses values in the places of others', () =>
+test('A31 refuses values that have changed places', () =>
   judge.refuses({ values: (values) => values.toReversed() }, 'quote.pcr_digest'));
 
-test('A31 refuses a quote over other PCRs of the same number', () => {
+test('A31 refuses a quote over as many other PCRs', () => {
   const others = upTo(7).map((index) => index + 8);
   return judge.refuses(quoteOf([pcrSelection(SHA256, others)], valuesOf(SHA256, others)), 'quote.selection');
 });
@@ -104,7 +104,7 @@ test('A32 refuses a quote over two banks', () => {
   return judge.refuses(quoteOf(banks, [...valuesOf(SHA256, upTo(7)), ...valuesOf(SHA1, [0])]), 'quote.selection');
 });
 
-test('A32 refuses the same bytes cut into values at other places', () =>
+test('A32 refuses the right bytes divided into other values', () =>
   judge.refuses(
     {
       values: ([first = new Uint8Array(), second = new Uint8Array(), ...rest]) => [
@@ -116,7 +116,7 @@ test('A32 refuses the same bytes cut into values at other places', () =>
     'quote.pcr_values',
   ));
 
-test('A33 refuses a selection of another size, with PCRs no TPM has, or of a bank named twice', async () => {
+test('A33 refuses a selection of another size, with PCRs that no TPM has, or with a bank twice', async () => {
   await judge.refuses(selectionBytes(0, 0, 0, 1, 0, SHA256, 4, 0xff, 0, 0, 0), 'quote.selection');
   await judge.refuses(selectionBytes(0, 0, 0, 1, 0, SHA256, 2, 0xff, 0), 'quote.selection');
   await judge.refuses(selectionBytes(0, 0, 0, 1, 0, SHA256, 4, 0x7f, 0, 0, 1), 'quote.selection');
@@ -127,7 +127,7 @@ test('A33 refuses a selection of another size, with PCRs no TPM has, or of a ban
   await judge.refuses(quoteOf(Array(2).fill(pcrSelection(SHA256, upTo(7))), again), 'quote.selection');
 });
 
-test('A33 refuses a selection that is longer than any TPM makes it', async () => {
+test('A33 refuses a selection that is longer than any TPM makes', async () => {
   await judge.refuses(selectionBytes(0, 0, 0, 1, 0, SHA256, 5, 0xff, 0, 0, 0, 0), 'quote.malformed');
   const seventeen = Array.from({ length: 17 }, () => [0, SHA256, 0]).flat();
   await judge.refuses(selectionBytes(0, 0, 0, 17, ...seventeen), 'quote.malformed');
@@ -148,7 +148,7 @@ test('A34 refuses one changed bit in a value or in the signed digest', async () 
   );
 });
 
-test("A34 refuses a digest by the bank's hash where the key signs with another, and admits the right one", async () => {
+test("A34 refuses a PCR digest by the bank's hash when the key signs with another hash", async () => {
   const scheme = { scheme: TPM_ALG.ECDSA, hashAlg: SHA384 };
   const device = softwareDevice({ ak: eccAk({ algorithm: 'p384', scheme }) });
   await judge.admits(device);
@@ -160,7 +160,7 @@ test("A34 refuses a digest by the bank's hash where the key signs with another, 
   await judge.refuses({ device, forgery: { attest } }, 'quote.pcr_digest');
 });
 
-test('A36 refuses to be configured for PCRs that any software resets, for none, or for SHA-1', async () => {
+test('A36 refuses a configuration with resettable PCRs, without PCRs, or with SHA-1', async () => {
   const refused = ['sha256:16', 'sha256:0-7,23', 'sha256:0-23', '', 'sha256:', 'sha256:24', 'sha1:0-7'];
   for (const pcrs of refused) {
     const answer = judge.host.configure(`hash_path = "/tmp"\npcrs = "${pcrs}"`, 'example.org');

@@ -98,12 +98,12 @@ beforeAll(async () => {
   });
 });
 
-test('A09 refuses what TPM2_Quote answers in the place of a creation certificate', async () => {
+test('A09 refuses the answer of TPM2_Quote in place of a creation certificate', async () => {
   const quote = await agent.quote('ak', 'sha256:0', new Uint8Array(32));
   await judge.refused(await attest('ak', await payloadOf('ak', quote)), 'creation.type');
 });
 
-test('A14 refuses what the key certified of another key of the same TPM', async () => {
+test('A14 refuses the creation certificate of another key of the same TPM', async () => {
   await createAk('second', AK_ATTRIBUTES, 'ff');
   const other = await certified('ak', 'second');
   await judge.refused(await attest('ak', await payloadOf('ak', other, 'second')), 'creation.name');
@@ -112,13 +112,13 @@ test('A14 refuses what the key certified of another key of the same TPM', async 
   await judge.refused(await attest('ak', await payloadOf('ak', byOther)), 'creation.signature');
 });
 
-test('A13 refuses a resident key that certifies its creation and is not restricted', async () => {
+test('A13 refuses a resident key that certifies its creation but is not restricted', async () => {
   await createAk('loose', AK_ATTRIBUTES.replace('|restricted', ''));
   const own = await certified('loose', 'loose');
   await judge.refused(await attest('loose', await payloadOf('loose', own)), 'ak.unrestricted');
 });
 
-test('A14 refuses on that wire a key from a file, whose creation no TPM certifies', async () => {
+test('A14 refuses on the legacy wire a key from a file, whose creation no TPM certifies', async () => {
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   await agent.write('software.pem', privateKey.export({ format: 'pem', type: 'pkcs1' }).toString());
   const key = ['-G', 'rsa2048', '-r', 'software.pem', '-c', 'software.ctx', '-a', 'userwithauth|sign'];

@@ -50,7 +50,7 @@ const without =
   (bit: number) =>
   (area: TpmtPublic): TpmtPublic => ({ ...area, objectAttributes: area.objectAttributes & ~bit });
 
-test('refuses the wire of spire-tpm-plugin where it is not turned on', async () => {
+test('refuses the legacy wire unless it is turned on', async () => {
   await strict.refused(await strict.judge(pluginForger(softwareDevice())), 'evidence.wire');
   const { records } = strict;
   expect(records.find(({ fields }) => fields['finding'] === 'evidence.wire')?.fields['remedy']).toContain(
@@ -58,7 +58,7 @@ test('refuses the wire of spire-tpm-plugin where it is not turned on', async () 
   );
 });
 
-test('admits on both wires under one ID, and says which of them proved less', async () => {
+test('admits on both wires under one ID, and marks the legacy wire by a selector and a warning', async () => {
   for (const ak of [eccAk(), rsaAk()]) {
     const device = softwareDevice({ ak });
     const own = await judge.judge(forger(device));
@@ -75,7 +75,7 @@ test('A08 refuses a creation certificate whose magic is not TPM_GENERATED', asyn
   await refuses({ certifyInfo: (bytes) => bytes.with(3, 0x46) }, 'creation.magic');
 });
 
-test('A09 refuses a quote, or another structure a TPM signs, in the place of a creation certificate', async () => {
+test('A09 refuses a quote, or another signed structure, in place of a creation certificate', async () => {
   const name = objectName(softwareDevice().ak.publicArea);
   const pcrs = { pcrSelect: [pcrSelection(TPM_ALG.SHA256, [0])], pcrDigest: digest('sha256') };
   await refuses({ attest: (honest) => ({ ...honest, type: 'quote', attested: pcrs }) }, 'creation.type');
@@ -83,7 +83,7 @@ test('A09 refuses a quote, or another structure a TPM signs, in the place of a c
   await refuses({ attest: (honest) => ({ ...honest, type: 'certify', attested: certified }) }, 'creation.type');
 });
 
-test('A10 refuses a creation certificate, its data or its signature with a byte more or less', async () => {
+test('A10 refuses a creation certificate, its data or its signature with a byte too many or too few', async () => {
   for (const edit of [longer, shorter]) {
     await refuses({ certifyInfo: edit }, 'creation.malformed');
     await refuses({ payload: ofAk('CreateData', edit) }, 'creation.data', 'creation.malformed');
@@ -92,7 +92,7 @@ test('A10 refuses a creation certificate, its data or its signature with a byte 
   }
 });
 
-test('A11 refuses JSON with a name more, a name twice, in another order or in another spelling', async () => {
+test('A11 refuses JSON with an extra name, a name twice, another value or another spelling', async () => {
   const edits: readonly ((text: string) => string)[] = [
     (text) => text.replace('{"EK"', '{"Name":"","EK"'),
     (text) => text.replace('{"EK"', '{"EK":"","EK"'),
@@ -116,7 +116,7 @@ const PVE = { cuid: '951e201df8044442b922699be0534f1b', uuid: 'fa34b48b-5657-41e
 const withPve = (text: string) => (bytes: Uint8Array) =>
   Uint8Array.from(Buffer.from(Buffer.from(bytes).toString().replace(/}$/, `,"PVE":${text}}`)));
 
-test('admits newer agents, whose word of the machine they run in is logged and gives no selector', async () => {
+test('admits newer agents; what they claim of a virtual machine is logged and gives no selector', async () => {
   const device = softwareDevice();
   const older = await judge.judge(pluginForger(device));
   for (const text of ['null', JSON.stringify(PVE)])
@@ -131,7 +131,7 @@ test('admits newer agents, whose word of the machine they run in is logged and g
   ]);
 });
 
-test('A75 refuses what such an agent says in any other form, in the log least of all', async () => {
+test('A75 refuses a malformed claim of a virtual machine, which could forge the log', async () => {
   const lines = JSON.stringify({ ...PVE, uuid: 'x\n2026-01-01 [INFO] node attested' });
   const forms = [
     '{}',
@@ -146,7 +146,7 @@ test('A75 refuses what such an agent says in any other form, in the log least of
   await refuses({ payloadBytes: withPve('null,"PVE":null') }, 'evidence.malformed');
 });
 
-test('A10 refuses JSON that cannot be read in the place of an answer, and an answer of the other wire', async () => {
+test('A10 refuses an answer on the legacy wire that is not its JSON', async () => {
   await refuses({ responseBytes: () => Uint8Array.from(Buffer.from('{"Secret":null}')) }, 'response.malformed');
   await refuses({ responseBytes: longer }, 'response.malformed');
   await refuses({ responseBytes: () => zeros(0) }, 'response.malformed');
@@ -158,12 +158,12 @@ test('A12 refuses a creation certificate that another key signed', async () => {
   await refuses({ payload: ofAk('CreateAttestation', (bytes) => bytes.with(30, 0xff)) }, 'creation.signature');
 });
 
-test('A13 refuses on that wire an attestation key that is not restricted', async () => {
+test('A13 refuses on the legacy wire an attestation key that is not restricted', async () => {
   const device = softwareDevice({ ak: eccAk({ edit: without(TPMA_OBJECT.restricted) }) });
   await refuses({ device }, 'ak.unrestricted');
 });
 
-test('A14 refuses on that wire an attestation key from outside, which has no creation certificate', async () => {
+test('A14 refuses on the legacy wire an imported attestation key, and one without a creation certificate', async () => {
   const { fixedTPM, fixedParent, sensitiveDataOrigin } = TPMA_OBJECT;
   const nothing = (payload: PluginPayload): PluginPayload => ({
     ...payload,
@@ -192,7 +192,7 @@ test('A14 refuses the creation certificate of another key', async () => {
   );
 });
 
-test('A14 refuses creation data that are not those certified', async () => {
+test('A14 refuses creation data other than those certified', async () => {
   await refuses({ creationData: (bytes) => bytes.with(40, 0x77) }, 'creation.data');
   await refuses(
     {
@@ -218,12 +218,12 @@ test('A14 refuses creation data that are not those certified', async () => {
   await refuses({ device: softwareDevice({ ak }), forgery: { attest: shorterHash } }, 'creation.data');
 });
 
-test('A14 refuses on that wire the attestation key of another machine', () => {
+test('A14 refuses on the legacy wire the attestation key of another machine', () => {
   const device = softwareDevice({ ak: eccAk({ label: 'other machine' }) });
   return refuses({ device, forgery: { secret: () => zeros(32) } }, 'credential.secret');
 });
 
-test('A18 refuses on that wire a certificate of another machine beside a key of the sender', async () => {
+test('A18 refuses on the legacy wire the certificate of another machine with a key of the sender', async () => {
   const [genuine, impostor] = [softwareDevice(), softwareDevice({ label: 'impostor' })];
   const device = { ...impostor, certificates: genuine.certificates };
   await refuses({ device }, 'ek.key_mismatch');
@@ -237,7 +237,7 @@ test('A18 refuses on that wire a certificate of another machine beside a key of 
   expect(await judge.judge(pluginForger(genuine, { ek: swapped }))).toMatchObject({ outcome: 'admitted' });
 });
 
-test('A18 refuses on that wire a second block of either kind, and whatever else PEM can hold', async () => {
+test('A18 refuses on the legacy wire a missing or second PEM block, and text around the blocks', async () => {
   const blocks = (edit: (certificate: string, key: string) => string): PluginForgery => ({
     ek: (ek) => {
       const [certificate = '', key = ''] = Buffer.from(ek)
@@ -270,7 +270,7 @@ test('A18 refuses on that wire a second block of either kind, and whatever else 
   );
 });
 
-test('A20 refuses on that wire a secret that is too long, too short or was right for an earlier challenge', async () => {
+test('A20 refuses on the legacy wire a secret that is too long, too short or of an earlier challenge', async () => {
   let earlier = zeros(32);
   const honest = pluginForger(softwareDevice(), {
     secret: (secret) => {
@@ -285,7 +285,7 @@ test('A20 refuses on that wire a secret that is too long, too short or was right
   await refuses({ secret: () => zeros(0) }, 'credential.secret');
 });
 
-test('A21 refuses on that wire an endorsement key that is not RSA-2048', async () => {
+test('A21 refuses on the legacy wire an endorsement key that is not RSA-2048', async () => {
   for (const algorithm of ['rsa3072', 'rsa1024', 'p256'] as const) {
     const publicKey = spkiOf(keyPair(algorithm, 'odd').publicKey);
     await refuses({ pem: (pem) => ({ ...pem, publicKey }) }, 'ek.template');
@@ -296,7 +296,7 @@ test('A21 refuses on that wire an endorsement key that is not RSA-2048', async (
   await refuses({ device: softwareDevice({ ek: 'L-2' }) }, 'ek.template');
 });
 
-test('A22 refuses a creation certificate signed in another form than the key has', async () => {
+test('A22 refuses a creation certificate signed by a scheme other than the key states', async () => {
   const { privateKey } = rsaAk();
   const pss = { scheme: TPM_ALG.RSAPSS, hashAlg: TPM_ALG.SHA256 };
   const device = softwareDevice({ ak: rsaAk() });
@@ -305,7 +305,7 @@ test('A22 refuses a creation certificate signed in another form than the key has
   await refuses({ device, forgery: { sign: (bytes) => signed(privateKey, sha1, bytes) } }, 'creation.scheme');
 });
 
-test('A57 refuses the attestation key of an agent on our own wire, brought here with the quotes it made there', async () => {
+test('A57 refuses on the legacy wire the attestation key of an agent on our own wire, with its quotes', async () => {
   const honest = pluginForger(softwareDevice());
   expect(await judge.judge(honest)).toMatchObject({ outcome: 'admitted' });
   // All that such an agent ever signs is quotes. It would open the credential for whoever has one made for this key.
@@ -322,10 +322,10 @@ test('A57 refuses the attestation key of an agent on our own wire, brought here 
   await refuses({ payload: ofAk('CreateAttestation', () => zeros(0)) }, 'creation.signature', 'creation.malformed');
 });
 
-test('A69 refuses on that wire a machine without a certificate that nobody listed', () =>
+test('A69 refuses on the legacy wire a machine that has no certificate and is not listed', () =>
   refuses({ pem: ({ publicKey }) => ({ publicKey, certificate: undefined }) }, 'ek.no_certificate'));
 
-test('A79 refuses on that wire a message or a part that is too large', async () => {
+test('A79 refuses on the legacy wire a message or a part that is too large', async () => {
   await refuses({ payload: ofAk('CreateAttestation', () => zeros(1025)) }, 'evidence.malformed');
   await refuses({ pem: (pem) => ({ ...pem, certificate: zeros(16 * 1024 + 1) }) }, 'evidence.malformed');
   await refuses({ payloadBytes: (bytes) => concat(bytes, zeros(64 * 1024)) }, 'evidence.malformed');

@@ -114,7 +114,7 @@ async function makeKnownAndChange(): Promise<void> {
   );
 }
 
-test('A62 refuses a known machine, and whatever CA it sends along, once the anchor above is removed', async () => {
+test('A62 refuses a known machine once its trust anchor is removed, with any CA it sends along', async () => {
   await changed();
   await judge.refuses({ device: removed }, 'ek.unknown_issuer');
   const [leaf = new Uint8Array(), intermediate = new Uint8Array()] = removed.certificates;
@@ -128,39 +128,39 @@ test('A62 refuses a known machine, and whatever CA it sends along, once the anch
   await judge.admits(kept);
 });
 
-test('A62 admits a machine whose CA was added', async () => {
+test('A62 admits a machine once its CA is added', async () => {
   await changed();
   expect(await judge.selectors(added)).toContain('ca:changing');
   await judge.refuses({ device: { ...added, certificates: added.certificates.slice(0, 1) } }, 'ek.unknown_issuer');
 });
 
-test('A55 refuses a known machine that was denied since, by its hash or by the serial number of its certificate', async () => {
+test('A55 refuses a known machine once its hash or the serial number of its certificate is denied', async () => {
   await changed();
   await judge.refuses({ device: denied }, 'ek.denied');
   await judge.refuses({ device: deniedBySerial }, 'ek.denied');
   await judge.admits(kept);
 });
 
-test('A64 refuses a known machine whose certificate was revoked since', async () => {
+test('A64 refuses a known machine once its certificate is revoked', async () => {
   await changed();
   await judge.refuses({ device: revoked }, 'ek.revoked');
   await judge.admits(spared);
 });
 
-test('A69 refuses a known machine whose line was taken out of the list, and admits one that was put in', async () => {
+test('A69 refuses a known machine once its line is removed, and admits a machine once its line is added', async () => {
   await changed();
   await judge.refuses({ device: delisted }, 'ek.no_certificate');
   await judge.admits(listed);
 });
 
-test('A74 gives a known machine fewer selectors once the bundle vouches for it no longer', async () => {
+test('A74 gives a known machine fewer selectors once the bundle no longer vouches for it', async () => {
   await changed();
   const hash = `pub_hash:${pubHashOf(lessCertain)}`;
   expect(certain).toEqual(expect.arrayContaining([hash, 'ca:changing', 'manufacturer:IFX']));
   expect(await judge.selectors(lessCertain)).toEqual([hash]);
 });
 
-test('keeps the files from before where new ones cannot be used, all of them, and says so once', async () => {
+test('keeps all earlier files in force when a new one cannot be used, and says so once', async () => {
   await changed();
   const failures = () => judge.records.filter(({ level }) => level === 'error').map(({ message }) => message);
   const late = below(ROOTS.late, 'late');
@@ -196,7 +196,7 @@ test('keeps the files from before where new ones cannot be used, all of them, an
   await expect.poll(() => judge.judge(forger(denied)), { timeout: 20_000 }).toMatchObject({ outcome: 'admitted' });
 });
 
-test('A55 refuses a machine that was denied since, while other files are broken, change whenever they are read, or are long', async () => {
+test('A55 refuses a newly denied machine while other files are broken, long or change at each reading', async () => {
   await changed();
   put('', 'denied');
   await expect.poll(() => judge.judge(forger(listed)), { timeout: 20_000 }).toMatchObject({ outcome: 'admitted' });

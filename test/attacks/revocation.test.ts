@@ -120,7 +120,7 @@ async function notesOn(device: SoftwareDevice): Promise<readonly string[]> {
     .map(({ message }) => message.slice('relaxed policy: '.length));
 }
 
-test('A64 refuses a revoked endorsement certificate, and admits the next one of its CA', async () => {
+test('A64 refuses a revoked endorsement certificate, and admits another of the same CA', async () => {
   await refuses(under(listed, 'closed', BAD), 'ek.revoked');
   await refuses(under(listed, 'warned', BAD), 'ek.revoked');
   await judge.admits(under(listed, 'closed', GOOD));
@@ -136,7 +136,7 @@ test('A64 refuses a certificate below a revoked CA', async () => {
   }
 });
 
-test('A64 refuses a certificate of which no list tells, or none that is of now', async () => {
+test('A64 refuses a certificate without a current revocation list', async () => {
   for (const cas of [silent, stale, early, endless]) {
     await refuses(under(cas, 'closed', GOOD), 'ek.revocation_unknown');
     expect(await notesOn(under(cas, 'warned', GOOD))).toEqual([
@@ -145,49 +145,49 @@ test('A64 refuses a certificate of which no list tells, or none that is of now',
   }
 });
 
-test('A64 refuses what a list revoked that has ended since', async () => {
+test('A64 refuses a certificate that an expired revocation list names', async () => {
   await refuses(under(stale, 'closed', BAD), 'ek.revoked');
   await refuses(under(stale, 'warned', BAD), 'ek.revoked');
 });
 
-test('A64 believes no list that another key signed under the name of the CA', async () => {
+test('A64 ignores a list that another key signed under the name of the CA', async () => {
   for (const serial of [GOOD, BAD]) await refuses(under(namesake, 'closed', serial), 'ek.revocation_unknown');
   expect(await notesOn(under(namesake, 'warned', BAD))).toHaveLength(1);
   // Nor can who may put it there keep out a machine.
   await judge.admits(under(slandered, 'closed', GOOD));
 });
 
-test('A64 believes no list that says something it does not understand, or is for a part, or weakly signed', async () => {
+test('A64 calls no certificate good by a list that is partial, weakly signed or has an unknown critical extension', async () => {
   for (const cas of [critical, criticalEntry, delta, partial, indirect, sha1])
     await refuses(under(cas, 'closed', GOOD), 'ek.revocation_unknown');
   // The number may be that of another CA's certificate.
   for (const cas of [critical, criticalEntry]) await refuses(under(cas, 'closed', BAD), 'ek.revocation_unknown');
 });
 
-test('A64 refuses whom an indirect list names', async () => {
+test('A64 refuses a certificate that an indirect list names', async () => {
   for (const mode of ['closed', 'warned'] as const) await refuses(under(indirect, mode, BAD), 'ek.revoked');
 });
 
-test('A64 refuses whom a list names that is for a part, or weakly signed, or of a CA that may sign none', async () => {
+test('A64 refuses a certificate that a list names, even one that is partial, weakly signed or of a CA without cRLSign', async () => {
   for (const cas of [delta, partial, sha1]) await refuses(under(cas, 'warned', BAD), 'ek.revoked');
   const mute = link(listed.warned, ROOTS.warned, { keyUsage: ['keyCertSign'] });
   await refuses(sending(by(listed.warned, { serial: BAD }), mute), 'ek.revoked');
   expect(await notesOn(sending(by(listed.warned, { serial: GOOD }), mute))).toHaveLength(1);
 });
 
-test('A64 believes no list of a CA that may not sign any', async () => {
+test('A64 calls no certificate good by a list of a CA without cRLSign', async () => {
   const mute = link(listed.closed, ROOTS.closed, { keyUsage: ['keyCertSign'] });
   await refuses(sending(by(listed.closed, { serial: GOOD }), mute), 'ek.revocation_unknown');
 });
 
-test('A64 looks at no list for CAs whose rule says so, and at them for those beside', async () => {
+test('A64 ignores lists for a bundle with crl_policy = "off", and for no other', async () => {
   for (const cas of [listed, silent]) await judge.admits(under(cas, 'off', BAD));
   const leaf = by(listed.off, { serial: GOOD });
   await judge.admits(sending(leaf, link(listed.off, ROOTS.off, { serial: BAD_CA })));
   await refuses(sending(by(listed.closed, { serial: BAD }), link(listed.closed, ROOTS.closed), leaf), 'ek.revoked');
 });
 
-test('A64 refuses a revoked certificate of a listed machine where both are asked for', async () => {
+test('A64 refuses with mode = "both" a revoked certificate of a listed machine', async () => {
   await both.refuses({ device: under(listed, 'closed', BAD) }, 'ek.revoked');
   await both.admits(under(listed, 'closed', GOOD));
   // The list alone will do where either is asked for, which is in the log.

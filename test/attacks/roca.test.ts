@@ -45,7 +45,7 @@ const listing = useJudge({ caPath: null, config: bothAreListed, control: () => f
 const lenient = useJudge({ config: 'enforce = false' });
 const wire = useJudge({ caPath: withIntermediate, config: 'wire = "spire-tpm-plugin"' });
 
-test('A26 refuses an endorsement key with the fingerprint of ROCA, whether a CA or a list vouches for it', async () => {
+test('A26 refuses an endorsement key with the ROCA fingerprint, certified or listed', async () => {
   await certified.refuses({ device: marked }, 'ek.roca');
   await either.refuses({ device: marked }, 'ek.roca');
   await either.refuses({ device: uncertified(marked) }, 'ek.roca');
@@ -55,14 +55,14 @@ test('A26 refuses an endorsement key with the fingerprint of ROCA, whether a CA 
   for (const judge of [either, listing]) await judge.admits(uncertified(sound));
 });
 
-test('A26 refuses an attestation key with the fingerprint of ROCA', async () => {
+test('A26 refuses an attestation key with the ROCA fingerprint', async () => {
   const [weak, strong] = [rsaAk({ key: rocaKeyPair('attestation key') }), rsaAk({ label: 'strong' })];
   await certified.refuses({ device: softwareDevice({ ak: weak }) }, 'ak.roca');
   await lenient.refuses({ device: softwareDevice({ ak: weak }) }, 'ak.roca');
   await certified.admits(softwareDevice({ ak: strong }));
 });
 
-test('A26 refuses either key on the wire of spire-tpm-plugin', async () => {
+test('A26 refuses on the legacy wire either key with the ROCA fingerprint', async () => {
   const ak = rsaAk({ key: rocaKeyPair('attestation key') });
   await wire.refused(await wire.judge(pluginForger(softwareDevice({ ak }))), 'ak.roca');
   await wire.refused(await wire.judge(pluginForger(marked)), 'ek.roca');
@@ -76,13 +76,13 @@ function below(key: KeyPair, above: Issuer): SoftwareDevice {
   return { ...sound, certificates: [leaf, mintAuthority(issuer.issuer, key, above).der] };
 }
 
-test('A26 refuses a CA below the anchor that has that fingerprint', async () => {
+test('A26 refuses a CA below the trust anchor with the ROCA fingerprint', async () => {
   const above: Issuer = { issuer: 'Test TPM Root CA', key: keyPair('p256', 'root') };
   await certified.refuses({ device: below(rocaKeyPair('CA'), above) }, 'ek.roca');
   await certified.admits(below(keyPair('rsa2048', 'RSA CA'), above));
 });
 
-test('A26 admits what an anchor with that fingerprint vouches for, which the operator chose', async () => {
+test('A26 admits a machine under a trust anchor with the ROCA fingerprint, which the operator chose', async () => {
   await certified.admits(below(keyPair('rsa2048', 'RSA CA'), MARKED_ROOT));
   await certified.refuses({ device: below(rocaKeyPair('CA'), MARKED_ROOT) }, 'ek.roca');
 });

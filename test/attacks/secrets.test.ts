@@ -22,7 +22,7 @@ writeFileSync(caPath, pem(root.der, intermediate.der));
 const judge = useJudge({ caPath, config: 'wire = "spire-tpm-plugin"' });
 const machine = softwareDevice();
 
-test('A76 writes no secret, nonce or message into the log, whoever is admitted or refused and why', async () => {
+test('A76 writes no secret, nonce or message into the log of the server, after any verdict', async () => {
   const secrets: Uint8Array[] = [];
   const keep = <Bytes extends Uint8Array>(bytes: Bytes): Bytes => {
     secrets.push(bytes);

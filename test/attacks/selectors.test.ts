@@ -61,7 +61,7 @@ const HOSTILE = [
   '\ud83d\ude00'.repeat(30),
 ];
 
-test('A72 gives a model that is no plain word as its bytes, with nothing of it beside', async () => {
+test('A72 puts a model that is not a plain word into model_hex alone', async () => {
   for (const model of HOSTILE)
     expect(await judge.selectors(named({ model }))).toEqual(
       selectorsWith('manufacturer:IFX', `model_hex:${hex(model)}`, 'tpm_firmware:073f'),
@@ -71,7 +71,7 @@ test('A72 gives a model that is no plain word as its bytes, with nothing of it b
     expect(await judge.selectors(named({ model }))).toEqual(selectorsWith('manufacturer:IFX', 'tpm_firmware:073f'));
 });
 
-test('A72 gives a plain model as it is, and no two models one selector', async () => {
+test('A72 puts a plain model into model, and gives no two models one selector', async () => {
   const plain = {
     'SLB 9670 TPM2.0': 'model:SLB_9670_TPM2.0',
     'SLB 9670': 'model:SLB_9670',
@@ -102,7 +102,7 @@ const modelOf = (value: Uint8Array): CertificateRecipe => {
 };
 const utf16 = (text: string): Uint8Array => Buffer.from(text, 'utf16le').swap16();
 
-test('A72 reads the same text in every string type alike, and refuses what is no text', async () => {
+test('A72 reads every string type alike, and refuses a model that is not text', async () => {
   const facts = (model: string): readonly string[] => selectorsWith('manufacturer:IFX', model, 'tpm_firmware:073f');
   expect(await judge.selectors(certified(modelOf(tlv(0x1e, utf16('SLB 9670')))))).toEqual(facts('model:SLB_9670'));
   const injected = 'x\nca:hardware';
@@ -117,27 +117,27 @@ test('A72 reads the same text in every string type alike, and refuses what is no
     await judge.refuses({ device: certified(modelOf(value)) }, 'ek.profile');
 });
 
-test('A72 refuses a name of a TPM that is longer than any', async () => {
+test('A72 refuses a TPM model that is longer than any real one', async () => {
   await judge.refuses({ device: named({ model: 'x'.repeat(1100) }) }, 'ek.profile');
   await judge.refuses({ device: named({ model: 'x'.repeat(64 * 1024) }) }, 'evidence.malformed');
   await judge.admits(named({ model: 'x'.repeat(1000) }));
 });
 
-test('A72 refuses a manufacturer or a version that is anything but hexadecimal digits', async () => {
+test('A72 refuses a manufacturer or a version that is not hexadecimal digits', async () => {
   for (const manufacturer of ['id:49465800\n', 'id:4946580', 'IFX', 'id:49465800\0', 'id:IFX', 'id:494658000', ''])
     await judge.refuses({ device: named({ manufacturer }) }, 'ek.profile');
   for (const version of ['id:073F\n', 'id:7', 'id:0x7F', '7.63', 'id:', 'id:07 3F', 'id:000000001'])
     await judge.refuses({ device: named({ version }) }, 'ek.profile');
 });
 
-test('A72 gives an id in no table as digits, whatever letters it spells', async () => {
+test('A72 gives an unknown manufacturer as its digits, even when they spell letters', async () => {
   for (const id of ['49465820', '49465000', '0a63613a', '49425800'])
     expect(await judge.selectors(named({ manufacturer: `id:${id.toUpperCase()}` }))).toEqual(
       selectorsWith(`manufacturer:${id}`, 'model:SLB_9670', 'tpm_firmware:073f'),
     );
 });
 
-test('A73 gives no selector of a certificate that is missing, not sound or not asked for', async () => {
+test('A73 gives no certificate selectors when the certificate is missing or not sound', async () => {
   const bare = [`pub_hash:${pubHashOf(machine)}`];
   const full = selectorsWith('manufacturer:IFX', 'model:SLB_9670', 'tpm_firmware:073f');
   expect(await listing.selectors({ ...machine, certificates: [] })).toEqual(bare);
@@ -163,7 +163,7 @@ test('A74 gives a machine fewer selectors once its certificate has expired', asy
 /** Every way that these tests know to end a line, a string or a colour. */
 const FORGED = 'x\n{"@level":"error","@message":"forged"}\r\u001b[2K\u0085\u2028\u202e\u0000","finding":"none';
 
-test('A75 lets no text of a certificate forge or colour a line of the log', async () => {
+test('A75 lets no text of a certificate forge or colour a log line', async () => {
   const publicKey = spkiOf(keyPair('rsa2048', 'machine L-1').publicKey);
   const sending = (...certificates: readonly Uint8Array[]): SoftwareDevice => ({ ...machine, certificates });
   const root: Issuer = { issuer: 'Test TPM Root CA', key: keyPair('p256', 'root') };

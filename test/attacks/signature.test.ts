@@ -21,7 +21,7 @@ const ecdsa = (edit: (signature: EccSignature) => TpmtSignature): Forgery => ({
 });
 const number = (value: bigint): Uint8Array => fromHex(value.toString(16).padStart(64, '0')) ?? new Uint8Array();
 
-test('A22 refuses a signature with the padding of another scheme, though it verifies', async () => {
+test('A22 refuses a valid signature with the padding of another scheme', async () => {
   for (const [own, other] of [
     [RSASSA_SHA256, RSAPSS_SHA256],
     [RSAPSS_SHA256, RSASSA_SHA256],
@@ -40,7 +40,7 @@ test('A22 refuses ECDSA numbers under the name of another scheme', async () => {
     );
 });
 
-test('A22 refuses an HMAC, which anybody can make with a public key', () => {
+test('A22 refuses an HMAC in place of a signature', () => {
   const { publicArea } = eccAk();
   const key = publicArea.type === 'ecc' ? publicArea.unique.x : '';
   const sign: Forgery['sign'] = (quoted) => ({
@@ -51,18 +51,18 @@ test('A22 refuses an HMAC, which anybody can make with a public key', () => {
   return judge.refuses({ sign }, 'quote.scheme');
 });
 
-test('A22 refuses a signature that is none', async () => {
+test('A22 refuses a null signature and an empty one', async () => {
   await judge.refuses({ sign: () => ({ sigAlg: 'null' }) }, 'quote.scheme');
   await judge.refuses({ signature: () => Uint8Array.of(0, 0x10, 0, 0, 0, 0) }, 'quote.malformed');
   await judge.refuses({ signature: () => new Uint8Array() }, 'quote.malformed');
 });
 
-test('A22 refuses an RSA signature by a key on a curve', () => {
+test('A22 refuses an RSA signature for an ECC key', () => {
   const { privateKey } = rsaAk();
   return judge.refuses({ sign: (quoted) => signed(privateKey, RSASSA_SHA256, quoted) }, 'quote.scheme');
 });
 
-test('A22 refuses an attestation key whose scheme is open or not accepted', async () => {
+test('A22 refuses an attestation key without a fixed scheme or with one that is not accepted', async () => {
   const ecc = (scheme: Scheme) => judge.refuses({ device: softwareDevice({ ak: eccAk({ scheme }) }) }, 'ak.scheme');
   const rsa = (scheme: Scheme) => judge.refuses({ device: softwareDevice({ ak: rsaAk({ scheme }) }) }, 'ak.scheme');
   await ecc({ scheme: TPM_ALG.NULL });
@@ -94,13 +94,13 @@ test('A23 refuses a signature over SHA-1, or another hash, by a key that has SHA
   }
 });
 
-test('A23 refuses a signature that says another hash than it was made with', () =>
+test('A23 refuses a signature that states another hash than it was made with', () =>
   judge.refuses(
     ecdsa((signature) => ({ ...signature, hash: SHA384 })),
     'quote.scheme',
   ));
 
-test('A23 refuses an RSA signature over SM3, at which OpenSSL throws, and tells every other finding beside it', async () => {
+test('A23 refuses an RSA signature over SM3, at which OpenSSL throws, and logs every other finding as well', async () => {
   for (const sigAlg of ['rsassa', 'rsapss'] as const) {
     const ak = rsaAk({ scheme: sigAlg === 'rsassa' ? RSASSA_SHA256 : RSAPSS_SHA256 });
     const sign: Forgery['sign'] = () => ({ sigAlg, hash: TPM_ALG.SM3_256, sig: new Uint8Array(256) });
@@ -126,7 +126,7 @@ test('A25 refuses ECDSA numbers that are zero, out of range or longer than the f
   for (const edit of edits) await judge.refuses(ecdsa(edit), 'quote.signature');
 });
 
-test('A25 admits a number whose leading zero was left out, and the other of the two equal signatures', async () => {
+test('A25 admits an ECDSA number without its leading zero, and the equivalent signature with n − s', async () => {
   const { privateKey } = eccAk();
   const stripped: Forgery['sign'] = (quoted) => {
     for (;;) {

@@ -21,7 +21,7 @@ test('A08 refuses a validly signed structure whose magic is not TPM_GENERATED', 
   await judge.refuses({ quoted: (quoted) => patched(quoted, 3, 0x48) }, 'quote.magic');
 });
 
-test('A09 refuses every other structure that a TPM signs, with the right commitment in it', async () => {
+test('A09 refuses every other structure that a TPM signs, even with the right commitment', async () => {
   const name = concat(Uint8Array.of(0, TPM_ALG.SHA256), zeros(32));
   const { clockInfo, firmwareVersion } = {
     clockInfo: { clock: 1n, resetCount: 1, restartCount: 0, safe: true },
@@ -43,12 +43,12 @@ test('A09 refuses every other structure that a TPM signs, with the right commitm
   for (const attest of others) await judge.refuses({ attest }, 'quote.type');
 });
 
-test('A09 refuses the body of a quote under another type, and a type no TPM has', async () => {
+test('A09 refuses the body of a quote under another or an unknown type', async () => {
   for (const type of [0x17, 0x1a, 0x00])
     await judge.refuses({ quoted: (quoted) => patched(quoted, 5, type) }, 'quote.type');
 });
 
-test('A10 refuses a signed quote with a byte more, a byte less or a size that lies', async () => {
+test('A10 refuses a signed quote with a byte too many, a byte too few or a false size', async () => {
   const changes: readonly NonNullable<Forgery['quoted']>[] = [
     (quoted) => concat(quoted, zeros(1)),
     (quoted) => quoted.slice(0, -1),
@@ -59,39 +59,39 @@ test('A10 refuses a signed quote with a byte more, a byte less or a size that li
   for (const quoted of changes) await judge.refuses({ quoted }, 'quote.malformed');
 });
 
-test('A10 refuses a signed quote in which a yes or no is neither', () => {
+test('A10 refuses a signed quote in which a yes/no byte is neither 0 nor 1', () => {
   // Behind magic, type, qualified signer, extra data, clock and two counters.
   const safe = 4 + 2 + (2 + 34) + (2 + 32) + 8 + 4 + 4;
   return judge.refuses({ quoted: (quoted) => patched(quoted, safe, 2) }, 'quote.malformed');
 });
 
-test('A10 refuses a signature with a byte more or less', async () => {
+test('A10 refuses a signature with a byte too many or too few', async () => {
   await judge.refuses({ signature: (signature) => concat(signature, zeros(1)) }, 'quote.malformed');
   await judge.refuses({ signature: (signature) => signature.slice(0, -1) }, 'quote.malformed');
 });
 
-test('A10 refuses an attestation key with a byte more or less', async () => {
+test('A10 refuses an attestation key with a byte too many or too few', async () => {
   await judge.refuses({ payload: (p) => ({ ...p, akPublic: concat(p.akPublic, zeros(1)) }) }, 'ak.malformed');
   await judge.refuses({ payload: (p) => ({ ...p, akPublic: p.akPublic.slice(0, -1) }) }, 'ak.malformed');
   await judge.refuses({ payload: (p) => ({ ...p, akPublic: zeros(0) }) }, 'ak.malformed');
 });
 
-test('A10 refuses an endorsement key with a byte more or less', async () => {
+test('A10 refuses an endorsement key with a byte too many or too few', async () => {
   await judge.refuses({ payload: (p) => ({ ...p, ekPublic: concat(p.ekPublic, zeros(1)) }) }, 'ek.malformed');
   await judge.refuses({ payload: (p) => ({ ...p, ekPublic: p.ekPublic.slice(0, -1) }) }, 'ek.malformed');
 });
 
-test('A10 refuses a payload that is cut off or goes on', async () => {
+test('A10 refuses a payload that is cut off or has trailing bytes', async () => {
   await judge.refuses({ payloadBytes: (bytes) => concat(bytes, zeros(1)) }, 'evidence.malformed');
   await judge.refuses({ payloadBytes: (bytes) => bytes.slice(0, -1) }, 'evidence.malformed');
 });
 
-test('A10 refuses an answer that is cut off or goes on', async () => {
+test('A10 refuses an answer that is cut off or has trailing bytes', async () => {
   await judge.refuses({ responseBytes: (bytes) => concat(bytes, zeros(1)) }, 'response.malformed');
   await judge.refuses({ responseBytes: (bytes) => bytes.slice(0, -1) }, 'response.malformed');
 });
 
-test('A11 refuses a payload with a decoded copy beside the bytes', () =>
+test('A11 refuses a payload with a decoded copy beside its bytes', () =>
   judge.refuses(
     { payloadBytes: (bytes) => concat(bytes, protobufField(15, '{"ak":"another"}')) },
     'evidence.malformed',
@@ -100,12 +100,12 @@ test('A11 refuses a payload with a decoded copy beside the bytes', () =>
 test('A11 refuses an answer with a decoded copy beside the signed bytes', () =>
   judge.refuses({ responseBytes: (bytes) => concat(bytes, protobufField(15, '{"pcrs":{}}')) }, 'response.malformed'));
 
-test('A11 refuses a field that is given twice, though the last one is right', async () => {
+test('A11 refuses a field that is given twice, even when the last one is right', async () => {
   await judge.refuses({ payloadBytes: (bytes) => concat(protobufField(3, zeros(314)), bytes) }, 'evidence.malformed');
   await judge.refuses({ responseBytes: (bytes) => concat(protobufField(2, zeros(145)), bytes) }, 'response.malformed');
 });
 
-test('A11 refuses fields out of order and numbers in a longer spelling', async () => {
+test('A11 refuses fields out of order and numbers encoded longer than necessary', async () => {
   await judge.refuses(
     {
       payload: (payload) => ({ ...payload, trustDomain: '' }),
@@ -145,7 +145,7 @@ test('A79 refuses a payload with too many certificates, too large a field or too
   await judge.refuses(certificates(junk(8, 16 * 1024).concat(junk(1, 64 * 1024))), 'evidence.malformed');
 });
 
-test('refuses a payload that offers no version both sides speak', async () => {
+test('refuses a payload that offers no version that both sides speak', async () => {
   await judge.refuses({ payload: (payload) => ({ ...payload, versions: [2] }) }, 'evidence.version');
   await judge.refuses({ payload: (payload) => ({ ...payload, versions: [] }) }, 'evidence.version');
 });

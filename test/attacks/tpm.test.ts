@@ -81,7 +81,7 @@ beforeAll(async () => {
   expect(await attest()).toMatchObject({ outcome: 'admitted' });
 });
 
-test('A09 refuses what TPM2_GetTime, TPM2_NV_Certify and TPM2_Certify answer in the place of a quote', async () => {
+test('A09 refuses the answers of TPM2_GetTime, TPM2_NV_Certify and TPM2_Certify in place of a quote', async () => {
   const output = ['-o', 'signature', '-f', 'tss', '--attestation', 'quoted'];
   const time = (data: Uint8Array) => agent.attested('tpm2_gettime', '-c', 'ak.ctx', '-q', hex(data), ...output);
   await judge.refused(await attest({ quote: time }), 'quote.type');
@@ -118,7 +118,7 @@ test('A12 refuses a quote by a second attestation key of the same TPM', async ()
   await judge.refused(await attest({ payload, quote }), 'quote.signature', 'quote.qualified_signer');
 });
 
-test('A13 refuses a resident key that is not restricted, which quotes and signs forged quotes all the same', async () => {
+test('A13 refuses a resident key that is not restricted, which also signs forged quotes', async () => {
   const payload = await agent.payload('loose', AK_ATTRIBUTES.replace('|restricted', ''));
   const { quoted } = await agent.quote('loose', 'sha256:0', new Uint8Array(32));
   const forged = encode(tpmsAttest, { ...decode(tpmsAttest, quoted), firmwareVersion: 1n });
@@ -130,7 +130,7 @@ test('A13 refuses a resident key that is not restricted, which quotes and signs 
   await judge.refused(await attest({ payload }), 'ak.unrestricted');
 });
 
-test('A14 refuses a key from a file, for which the TPM opens credentials all the same', async () => {
+test('A14 refuses a key from a file, although the TPM opens credentials for it', async () => {
   // The tools cannot give it a signing scheme, which is refused on its own.
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   await agent.write('software.pem', privateKey.export({ format: 'pem', type: 'sec1' }).toString());
@@ -157,7 +157,7 @@ test('A14 refuses a key from a file, for which the TPM opens credentials all the
   await judge.refused(await attest({ payload }), 'ak.not_resident', 'ak.scheme');
 });
 
-test('A14 refuses a key that was imported, for which the TPM opens credentials all the same', async () => {
+test('A14 refuses an imported key, although the TPM opens credentials for it', async () => {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   await agent.write('imported.pem', privateKey.export({ format: 'pem', type: 'sec1' }).toString());
   await agent.tool('tpm2_createprimary', '-C', 'o', '-c', 'parent.ctx');
@@ -181,7 +181,7 @@ test('A14 refuses a key that was imported, for which the TPM opens credentials a
   await judge.refused(await attest({ payload }), 'ak.not_resident', 'ak.scheme');
 });
 
-test("A14 refuses another TPM's attestation key, for which this TPM opens no credential", async () => {
+test("A14 refuses another TPM's attestation key, because this TPM opens no credential for it", async () => {
   await other.payload('ak');
   await agent.write('foreign.pub', encode(tpm2bPublic, decode(tpmtPublic, await other.publicArea('ak'))));
   await agent.tool('tpm2_loadexternal', '-C', 'e', '-u', 'foreign.pub', '-c', 'foreign.ctx');
@@ -197,7 +197,7 @@ test("A14 refuses another TPM's attestation key, for which this TPM opens no cre
   await judge.refused(judgement, 'credential.secret');
 });
 
-test('A29 refuses a quote over a bank that the TPM has not allocated, which it makes all the same', async () => {
+test('A29 refuses a quote over a bank that the TPM has not allocated, although the TPM makes it', async () => {
   const nothing = digest('sha256');
   const quote = async (data: Uint8Array): Promise<Signed> => {
     const signed = await agent.quote('ak', 'sha512:0,1', data);

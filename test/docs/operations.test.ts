@@ -429,7 +429,7 @@ describe('when a machine is refused', () => {
   });
 });
 
-test.each(['docs/operations.md', 'docs/migrate-from-spire-tpm-plugin.md', 'README.md'])(
+test.each(['docs/operations.md', 'docs/migrate-from-spire-tpm-plugin.md', 'docs/configuration.md', 'README.md'])(
   '%s configures the executables where install.sh puts them',
   (path) => {
     const { text } = new MarkdownDocument(path);

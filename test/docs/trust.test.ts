@@ -1,9 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { attackTests, checkRows, FINDING_CODES, testCell } from '../support/attack-tests.ts';
+import { attackTests, FINDING_CODES, testCell, withChecks } from '../support/attack-tests.ts';
 
 const trust: string = readFileSync(new URL('../../docs/trust.md', import.meta.url), 'utf8');
 const tests = attackTests();
+const read = (path: string): string => readFileSync(new URL(`../../docs/${path}`, import.meta.url), 'utf8');
 
 function section(title: string): string {
   const text = trust.split(/^## /m).find((part) => part.startsWith(`${title}\n`));
@@ -13,9 +14,13 @@ function section(title: string): string {
 
 const idsIn = (text: string): readonly string[] => [...new Set(text.match(/\bA\d{2,3}\b/g) ?? [])];
 
-test('the table has a row for each finding, with the attacks it stops and the tests that say so', () => {
-  const rows = section('Checks').match(/^\| `.*$/gm);
-  expect(rows).toEqual(checkRows(tests));
+/** Of a line that names a test: `name ([file](path))`. */
+const NAMED_TEST = /^ *- (.+) \(\[[\w-]+\]\((.+\.ts)\)\)$/;
+
+test('there is a section for each finding, with its meaning, the attacks it stops and the tests that say so', async () => {
+  await expect(withChecks(trust, tests)).toMatchFileSnapshot('../../docs/trust.md');
+  const headings = [...section('Checks').matchAll(/^#### `(.*)`$/gm)].map(([, code]) => code);
+  expect(headings).toEqual(FINDING_CODES);
 });
 
 test('every finding is asked for by an attack test', () => {
@@ -23,8 +28,19 @@ test('every finding is asked for by an attack test', () => {
   expect(without).toEqual([]);
 });
 
-test('every attack test is in a table', () => {
+test('every attack test is in a list', () => {
   expect(tests.filter((attackTest) => !trust.includes(testCell(attackTest))).map(({ name }) => name)).toEqual([]);
+});
+
+test('every line that names a test names one that there is', () => {
+  const lines = trust.split('\n').filter((line) => NAMED_TEST.test(line));
+  expect(lines.length).toBeGreaterThan(tests.length);
+  const absent = lines.filter((line) => {
+    const [, name = '', file = ''] = NAMED_TEST.exec(line) ?? [];
+    const text = read(file);
+    return !text.includes(`'${name}'`) && !text.includes(`"${name}"`);
+  });
+  expect(absent).toEqual([]);
 });
 
 test('no two attack tests have the same name', () => {
@@ -45,26 +61,34 @@ test('what it does not prove comes first', () => {
 
 describe('promises', () => {
   const spaced = (text: string): string => text.replace(/\s+/g, ' ');
-  const read = (path: string): string => readFileSync(new URL(`../../docs/${path}`, import.meta.url), 'utf8');
-  const promises = [...section('Promises').matchAll(/^\| (.+) \| \[\w+\]\((.+)\) \| (.+) \|$/gm)].map(
-    ([, words = '', document = '', shown = '']) => ({ words, document, shown }),
-  );
+  const promises = section('Promises')
+    .split(/^### In /m)
+    .flatMap((part) => {
+      const document = /^\[\w+\]\((.+)\)$/m.exec(part)?.[1] ?? '';
+      return part.split(/^- /m).flatMap((text, i) => {
+        const [first = '', ...shown] = text.trimEnd().split('\n');
+        return i === 0 ? [] : [{ words: /^“(.+)”$/.exec(first)?.[1] ?? '', document, shown }];
+      });
+    });
 
-  test('are said in the words that the table has', () => {
+  test('are said in the words that the list has', () => {
     expect(promises.length).toBeGreaterThan(15);
-    expect(promises.filter(({ words, document }) => !spaced(read(document)).includes(words))).toEqual([]);
+    const unsaid = promises.filter(({ words, document }) => words === '' || !spaced(read(document)).includes(words));
+    expect(unsaid).toEqual([]);
   });
 
   test('are each shown by tests that there are', () => {
-    for (const { words, shown } of promises)
-      for (const cell of shown.split('<br>')) {
-        const [, name = '', file = ''] = /^(.+) \(\[.+\]\((.+)\)\)$/.exec(cell) ?? [];
-        expect(name, `${words}: ${cell}`).not.toBe('');
+    for (const { words, shown } of promises) {
+      expect(shown, words).not.toEqual([]);
+      for (const line of shown) {
+        const [, name = '', file = ''] = NAMED_TEST.exec(line) ?? [];
+        expect(name, `${words}: ${line}`).not.toBe('');
         expect(read(file).includes(`'${name}'`), `${words}: ${file} has no test "${name}"`).toBe(true);
       }
+    }
   });
 
-  test('of the stance in SECURITY.md are all in the table', () => {
+  test('of the stance in SECURITY.md are all in the list', () => {
     const stance = /^## Stance\n([\s\S]*?)^## /m.exec(read('../SECURITY.md'))?.[1] ?? '';
     const points = stance.split(/^- /m).slice(1).map(spaced);
     expect(points.length).toBeGreaterThan(4);

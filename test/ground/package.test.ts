@@ -48,6 +48,7 @@ describe('the packed tarball, installed where there is no compiler', () => {
     expect((await readdir(home)).sort()).toEqual([
       ...['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'dist', 'docs', 'examples', 'package.json', 'scripts'],
     ]);
+    expect((await readdir(join(home, 'docs'))).sort()).toEqual((await readdir(join(ROOT, 'docs'))).sort());
     expect((await readdir(join(home, 'dist/bin'))).sort()).toEqual([
       ...['tpm-attestor-agent.cjs', 'tpm-attestor-demo.cjs', 'tpm-attestor-server.cjs', 'tpm-attestor.cjs'],
       'tpm_attestor.node',

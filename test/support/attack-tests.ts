@@ -1,19 +1,31 @@
-/** The attack tests as they are written: their names, and the findings each of them asks for. */
+/** The attack tests as they are written: their names, the findings each of them asks for, and what docs/trust.md has of them. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { REMEDIES } from '../../src/verifier/findings.ts';
+import { type FindingCode, MEANINGS } from '../../src/verifier/findings.ts';
 
 export interface AttackTest {
   /** Name of the test file, without its ending. */
   readonly file: string;
   readonly name: string;
-  /** `A08`, or undefined for what no catalogue has a number for. */
+  /** `A08`, or undefined for an attack that no catalogue has a number for. */
   readonly attack: string | undefined;
   /** Finding codes that its text names. */
   readonly codes: readonly string[];
 }
 
-export const FINDING_CODES: readonly string[] = Object.keys(REMEDIES);
+export const FINDING_CODES: readonly FindingCode[] = Object.keys(MEANINGS) as FindingCode[];
 const FOLDER = new URL('../attacks/', import.meta.url);
+
+/** What stands before the dot of a code. */
+const FAMILIES: Readonly<Record<string, string>> = {
+  evidence: 'The payload',
+  ek: 'The endorsement key and its certificate',
+  ak: 'The attestation key',
+  creation: 'The creation certificate, on the legacy wire',
+  pcr: 'The PCR banks',
+  response: 'The answer',
+  credential: 'The credential',
+  quote: 'The quote',
+};
 
 export function attackTests(): readonly AttackTest[] {
   return readdirSync(FOLDER)
@@ -32,14 +44,33 @@ function testsOf(file: string, text: string): readonly AttackTest[] {
   });
 }
 
-/** The table of docs/trust.md: a row for each finding code, in their order. */
-export function checkRows(tests: readonly AttackTest[]): readonly string[] {
-  return FINDING_CODES.map((code) => {
-    const stopped = tests.filter(({ codes }) => codes.includes(code));
-    const attacks = [...new Set(stopped.map(({ attack }) => attack ?? '–'))].sort().join(', ');
-    return `| \`${code}\` | ${attacks} | ${stopped.map(testCell).join('<br>')} |`;
-  });
+/** `document` with the part between the marks that `npx vitest run test/docs/trust.test.ts -u` writes. */
+export function withChecks(document: string, tests: readonly AttackTest[]): string {
+  const marks = /(<!-- checks: [^>]*-->\n)[\s\S]*?(<!-- end of checks -->\n)/;
+  if (!marks.test(document)) throw new Error('the document has no marks of the checks');
+  return document.replace(marks, (_, begin: string, end: string) => `${begin}\n${checkSections(tests)}\n${end}`);
 }
+
+/** A section for each finding code, in their order: what it means, the attacks it stops, and the tests that show it. */
+function checkSections(tests: readonly AttackTest[]): string {
+  const sections = FINDING_CODES.map((code, i) => {
+    const [family = ''] = code.split('.');
+    const isFirst = FINDING_CODES[i - 1]?.startsWith(`${family}.`) !== true;
+    return `${isFirst ? `### ${FAMILIES[family]}\n\n` : ''}${checkSection(code, tests)}`;
+  });
+  return sections.join('\n');
+}
+
+function checkSection(code: FindingCode, tests: readonly AttackTest[]): string {
+  const shown = tests.filter(({ codes }) => codes.includes(code)).sort(byAttack);
+  const attacks = [...new Set(shown.map(({ attack }) => attack ?? 'unnumbered'))].join(', ');
+  const lines = shown.map((one) => `- ${testCell(one)}\n`).join('');
+  return `#### \`${code}\`\n\n${MEANINGS[code]}\n\nAttacks: ${attacks}\n\n${lines}`;
+}
+
+/** Those without a number last. */
+const byAttack = (a: AttackTest, b: AttackTest): number =>
+  (a.attack ?? 'Z').localeCompare(b.attack ?? 'Z', 'en', { numeric: true });
 
 export function testCell({ file, name }: AttackTest): string {
   return `${name} ([${file}](../test/attacks/${file}.test.ts))`;
