@@ -36,6 +36,7 @@ export function decodeEkPem(bytes: Uint8Array): EkPem {
     const [whole = '', label, base64 = ''] = BLOCK.exec(text) ?? [];
     if (label !== 'CERTIFICATE' && label !== 'PUBLIC KEY')
       throw fail(offset, 'neither a CERTIFICATE nor a PUBLIC KEY block');
+    // tooth A18: the last of several blocks counts
     if (found.has(label)) throw fail(offset, `a second ${label} block`);
     const der = Uint8Array.from(Buffer.from(base64, 'base64'));
     if (der.length > BLOCK_BYTES[label]) throw fail(offset, `a ${label} block over ${BLOCK_BYTES[label]} bytes`);

@@ -31,7 +31,9 @@ function canonical<T extends object>(name: string, message: Message<T>, bytes: U
     error.cause = cause;
     throw error;
   }
+  // tooth A79: fields may be of any size and number
   checkLimits(name, decoded);
+  // tooth A10, A11, A16, A18, A70, A72, A79: unknown, repeated and disordered fields pass
   if (!equalBytes(message.encode(decoded).finish(), bytes))
     throw new MalformedError(name, 0, 'not in its one accepted encoding (an unknown, repeated or disordered field)');
   return decoded;

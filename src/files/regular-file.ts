@@ -6,6 +6,7 @@ import { atOnce, type Steps, type Wait, waitFor } from './steps.ts';
 const LATER = { open: promisify(open), stat: promisify(fstat), read: promisify(read), close: promisify(close) };
 const CHUNK_BYTES = 256 * 1024;
 /** Opening a pipe would wait for somebody who writes into it. */
+// tooth A79 [constants.O_RDONLY | constants.O_NONBLOCK -> constants.O_RDONLY]: the server waits for a pipe
 const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
 
 /** @throws Error of node:fs, and one for a file of another kind or of more than `maxBytes` */

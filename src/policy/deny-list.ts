@@ -36,8 +36,11 @@ export function* denyList(denyPath: string): Steps<DenyList> {
   // By their digests, which are of one size whatever the numbers are.
   const serials = new DigestTable();
   const { problem, digest } = yield* readTextList(denyPath, hashes, (line) => {
+    // tooth A55 [exec(line) -> exec(line.split(/\s/)[0] ?? '')]: whatever follows a hash is a name
     const hash = PUB_HASH.exec(line)?.[1];
     if (hash !== undefined) {
+      // tooth A55 [Buffer.from(hash, 'hex') -> Buffer.from(hash.replace(/[A-F]/g, '0'), 'hex')]: a hash in capitals
+      //   denies nobody
       hashes.add(Buffer.from(hash, 'hex'));
       return true;
     }
@@ -46,6 +49,7 @@ export function* denyList(denyPath: string): Steps<DenyList> {
     serials.add(digestOfSerial(serial.replaceAll(':', '')));
     return true;
   });
+  // tooth reload: a bad line of the deny list is overlooked
   if (problem !== undefined)
     throw new Error(
       `${problem} is no entry: one is 64 hexadecimal digits, or "serial:" and hexadecimal digits, with names behind a #`,
@@ -59,5 +63,7 @@ export function* denyList(denyPath: string): Steps<DenyList> {
 
 /** Some CAs write leading zeros and some viewers drop them. */
 function digestOfSerial(digits: string): Uint8Array {
+  // tooth A55 [digits.toLowerCase().replace(/^0+(?=.)/, '') -> digits]: leading zeros and capitals count in a serial
+  //   number
   return digestOf('sha256', digits.toLowerCase().replace(/^0+(?=.)/, ''), 'buffer');
 }

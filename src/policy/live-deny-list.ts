@@ -98,6 +98,8 @@ export class LiveDenyList {
       reading = yield* this.#read();
     } catch (error) {
       const message = unusable('deny_path', this.#path, error);
+      // tooth A55 [message !== this.#failure?.message && ((this.#settled = this.#latest = undefined), true)]: a deny
+      //   list that has gone denies nobody
       if (message !== this.#failure?.message) this.#report.failed([message]);
       // What the system failed at may go well the next time, though the file stays the same.
       this.#failure = { message, state: isOfSystem(error) ? undefined : state };

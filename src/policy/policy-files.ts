@@ -155,6 +155,7 @@ export function* loadTrust(
           return only;
         });
   warnings.push(...(list?.warnings ?? []).map((text) => `hash_path: ${text}`));
+  // tooth reload: the sound part of changed files counts
   if (problems.length > 0 || crls === undefined) throw new InvalidConfig(problems);
 
   const { trustDomain, pluginName, mode, enforce, pcrs, ekTemplates, allowSha1Bank, wire } = settings;

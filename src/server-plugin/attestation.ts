@@ -88,6 +88,8 @@ async function judge<Pending extends PendingCredential>(
   { challenges, lists, linked }: Standing,
   log: Logger,
 ): Promise<Trusted<Proved>> {
+  // tooth A01, A03 [randomBytes -> (count: number) => new Uint8Array(count).fill(1)]: every nonce and secret is the
+  //   same
   const begun = await inSlices(begin(payload, policy, randomBytes, new Date()), stream.signal);
   if (begun.outcome === 'rejected') throw refusal(begun.verdict, stream, linked, log);
 
@@ -96,6 +98,8 @@ async function judge<Pending extends PendingCredential>(
   if (response?.kind !== 'challenge_response')
     throw new PeerError(STATUS.INVALID_ARGUMENT, 'the challenge was not answered');
   const verdict = finish(begun.pending, response.bytes, new Date(), lists());
+  // tooth A03 [verdict.verdict === 'untrusted' && finish(begun.pending, (await stream.receive())?.bytes ?? new
+  //   Uint8Array(), new Date(), lists()).verdict === 'untrusted']: a second answer may follow a wrong one
   if (verdict.verdict === 'untrusted') throw refusal(verdict, stream, linked, log);
   return verdict;
 }
@@ -110,6 +114,7 @@ function refusal(
   const address = stream.metadata.get('x-forwarded-client-ip') ?? '';
   const claimed = claimedPubHash === undefined ? {} : { claimed_pub_hash: claimedPubHash };
   for (const { code, message, remedy } of findings) {
+    // tooth A55 [{}]: the log does not name the other hashes of a denied machine
     const others = code === 'ek.denied' ? otherHashes(claimedPubHash, linked) : {};
     log.warn(`attestation refused: ${message}`, { finding: code, remedy, client_ip: address, ...claimed, ...others });
   }
@@ -135,6 +140,7 @@ function logTrusted(
   log: Logger,
 ): void {
   for (const note of notes) log.warn(`relaxed policy: ${note}`, { agent_id: device.agentId });
+  // tooth enforcement: nobody hears what was overlooked
   for (const { code, message, remedy } of overlooked)
     log.warn(`not enforced: ${message}`, { agent_id: device.agentId, finding: code, remedy });
   const { bundle, tolerated } = device.ek;

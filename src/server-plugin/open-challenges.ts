@@ -24,6 +24,7 @@ export class OpenChallenges {
       end = () => reject(displaced(pubHash));
     });
     const [oldest] = waiting;
+    // tooth availability: one endorsement key may hold every place
     if (oldest !== undefined && waiting.size >= MAX_PER_KEY) {
       waiting.delete(oldest);
       oldest();
@@ -32,6 +33,7 @@ export class OpenChallenges {
     try {
       return await Promise.race([receive(), ended]);
     } finally {
+      // tooth availability: an answered challenge keeps its place
       waiting.delete(end);
       if (waiting.size === 0 && this.#waiting.get(pubHash) === waiting) this.#waiting.delete(pubHash);
     }

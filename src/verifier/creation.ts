@@ -36,6 +36,8 @@ export function judgeCreation(
   if (attest === undefined) return;
   const { objectName, creationHash } = attest.attested;
   // By the nameAlg of what was created (Part 3, 12.1).
+  // tooth creation.data [createHash(ak.nameAlg.name) -> createHash('sha256')]: creation data is hashed with SHA-256,
+  //   whatever the Name algorithm
   const hash = createHash(ak.nameAlg.name).update(creationData).digest();
   if (!equalBytes(objectName, ak.name))
     findings.add('creation.name', `what was created is ${hex(objectName)}, not the attestation key`);

@@ -115,9 +115,14 @@ export function* judgeEkCertificate(
   let steady: Period | undefined;
   const named = bundles.filter((bundle) => isNamedBy(bundle, question));
   for (const bundle of named.length > 0 ? named : bundles.slice(0, 1)) {
+    // tooth A68 [bundle, question -> { ...bundle, rules: { ...bundle.rules, allowExpiredLeaf: bundles.some((b) =>
+    //   b.rules.allowExpiredLeaf) } }, question]: what one bundle overlooks, all do
+    // tooth A68 [bundle, question -> { ...bundle, name: bundles[0]?.name ?? '' }, question]: the first bundle gets the
+    //   credit
     const answer = yield* ask(bundle, question, { crls, cache, checks });
     const { rank, verdict } = answer;
     // A bundle that refuses today and comes first may vouch tomorrow.
+    // tooth A74 [steady === undefined -> true]: a bundle that vouches by now is not asked again
     steady = steady === undefined ? answer.steady : intersection(steady, answer.steady);
     if (verdict.trusted) return { ...verdict, certified: { ...verdict.certified, steady } };
     if (furthest === undefined || rank > furthest.rank) furthest = { rank, refusal: verdict };
@@ -147,6 +152,10 @@ function* ask(
     checks,
     requireEku: KEY_PURPOSE.ekCertificate,
     leafWithoutPurposes: profile.withoutPurposes,
+    // tooth ek.revocation_unknown [rules.crlPolicy === 'fail-closed' -> false]: an unknown revocation state is only
+    //   noted
+    // tooth A64 [rules.crlPolicy === 'off' -> rules.crlPolicy !== 'fail-closed']: lists are ignored under "warn"
+    // tooth A64 [rules.crlPolicy === 'off' -> false]: lists count under "off"
     revocation: rules.crlPolicy === 'off' ? undefined : { crls, required: rules.crlPolicy === 'fail-closed' },
   });
   const { facts } = profile;

@@ -78,6 +78,8 @@ export function claimedEndorsement(ekPublic: Uint8Array, policy: Policy, finding
     sentence: 'the endorsement key is no public area',
   });
   if (publicArea === undefined) return undefined;
+  // tooth ek.template [ekTemplateOf(publicArea) ?? { name: 'L-1', algorithm: publicArea.type }]: any public area is a
+  //   template
   const template = ekTemplateOf(publicArea);
   if (template === undefined)
     findings.add('ek.template', 'the endorsement key has attributes or a policy of no TCG template');
@@ -89,6 +91,8 @@ export function claimedEndorsement(ekPublic: Uint8Array, policy: Policy, finding
     findings.add('ek.weak_key', `the endorsement key is not usable: ${weakness ?? 'its numbers are no public key'}`);
     return undefined;
   }
+  // tooth enforcement [policy.enforce && isRocaKey(publicArea)]: without enforcement a key that others can compute will
+  //   do
   if (isRocaKey(publicArea))
     findings.add('ek.roca', 'the endorsement key has the fingerprint of CVE-2017-15361 (ROCA): others can compute it');
 
@@ -118,6 +122,7 @@ export function* admittedEndorsement(
 
 /** A TPM has a key, and so an ID, by each template: one that is accepted beside another is another name of the machine. */
 function judgeTemplate({ name, algorithm }: EkTemplate, { ekTemplates }: Policy, findings: Findings): void {
+  // tooth A70 [ekTemplates.length > 0]: every template of the TCG is accepted
   if (ekTemplates.includes(name)) return;
   const accepted = `accepted are keys of ${ekTemplates.join(', ')}`;
   if (ekTemplates.some((one) => ekTemplateNamed(one).algorithm === algorithm))
@@ -126,6 +131,7 @@ function judgeTemplate({ name, algorithm }: EkTemplate, { ekTemplates }: Policy,
 }
 
 function templateNotes({ name }: EkTemplate, { ekTemplates: [first, ...further] }: Policy): readonly string[] {
+  // tooth A70 [true]: nobody is warned of a further template
   if (name === first || further.length === 0) return [];
   return [
     `ek_templates: the endorsement key is of template ${name}; by its key of ${first} the machine has another ID`,
@@ -139,9 +145,11 @@ function templateNotes({ name }: EkTemplate, { ekTemplates: [first, ...further] 
 export function trustAgain(ek: TrustedEk, policy: Policy, now: Date): TrustedEk | undefined {
   const { steady, certified } = ek;
   const moment = now.getTime();
+  // tooth A63, A74 [steady === undefined]: a known machine stays known when its certificate expires
   if (steady === undefined || moment < steady.from || moment > steady.until) return undefined;
   if (policy.isDenied?.(ek) === true) return undefined;
   const admittedBy = vouching(policy.mode, policy, ek.pubHash, certified !== undefined);
+  // tooth A69 [{ ...ek, admittedBy: admittedBy ?? ek.admittedBy }]: a known machine stays listed
   return admittedBy === undefined ? undefined : { ...ek, admittedBy };
 }
 
@@ -164,6 +172,9 @@ function* admit(
 ): Pausable<Admission | undefined> {
   const against = new Findings();
   const leaf = readLeaf(certificates, policy.cache, against);
+  // tooth ek.key_mismatch: a certificate may be for another key
+  // tooth enforcement [leaf !== undefined -> leaf !== undefined && policy.enforce]: without enforcement a copied
+  //   certificate will do
   if (leaf !== undefined && !isFor(leaf, spki)) {
     findings.add('ek.key_mismatch', "the certificate's key is not the endorsement key that was sent");
     return undefined;
@@ -175,6 +186,7 @@ function* admit(
   const mustBeListed = policy.mode === 'hash' || policy.mode === 'both';
   const isUnlisted = mustBeListed && policy.isListed?.(pubHash) !== true;
   // The list is asked before the chain: where it decides alone, a chain is looked at only to be told.
+  // tooth A79 [false]: a chain is searched for a machine that no list names
   const isDecided = isUnlisted && policy.enforce && readership === 'server';
   const asksCertificate = policy.mode !== 'hash' && !isDecided;
   let certified: CertifiedEk | undefined;

@@ -22,6 +22,7 @@ export function selectors(ek: TrustedEk, proof?: 'credential-only'): readonly st
   return [
     `pub_hash:${ek.pubHash}`,
     ...(ek.certified === undefined ? [] : certifiedSelectors(ek.certified)),
+    // tooth enforcement [[]]: a machine that was admitted without enforcement looks like any other
     ...(ek.admittedBy === 'unenforced' ? ['enforced:false'] : []),
     ...(proof === undefined ? [] : [`proof:${proof}`]),
   ];
@@ -48,6 +49,10 @@ const MAX_MODEL_BYTES = 120;
  * its own included, is given as its bytes: no two models have the same selector, and one longer than any has none.
  */
 function modelSelectors(model: string): readonly string[] {
+  // tooth A72 [true]: a model is given as it is
+  // tooth A72 [/^[A-Za-z0-9.-]+( [A-Za-z0-9.-]+)*$/ -> /^[A-Za-z0-9._-]+( [A-Za-z0-9._-]+)*$/]: a blank and a low line
+  //   are the same
+  // tooth A72 [model.length <= MAX_MODEL_CHARS -> true]: a model is as long as it likes
   const isPlain = model.length <= MAX_MODEL_CHARS && /^[A-Za-z0-9.-]+( [A-Za-z0-9.-]+)*$/.test(model);
   if (isPlain) return [`model:${model.replaceAll(' ', '_')}`];
   const bytes = new TextEncoder().encode(model);

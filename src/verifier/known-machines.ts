@@ -31,12 +31,16 @@ export class KnownMachines {
 
   /** The judgement, if it would come out the same now: the operator's lists are asked, and the time. */
   recall(payloadHash: string, policy: Policy, now: Date): Judged | undefined {
+    // tooth known-machine, reload, lists, bundles, revocation, enforcement [policy === this.#policy -> true]: a known
+    //   machine stays known under another configuration
     const judged = policy === this.#policy ? this.#machines.get(payloadHash) : undefined;
     const ek = judged === undefined ? undefined : trustAgain(judged.ek, policy, now);
     return judged === undefined || ek === undefined ? undefined : { ...judged, ek };
   }
 
   remember(payloadHash: string, policy: Policy, { ek, ak, requirement }: Judged): void {
+    // tooth known-machine, reload, lists, bundles, revocation, enforcement: a known machine stays known under another
+    //   configuration
     if (policy !== this.#policy) return;
     // A Map iterates in the order of insertion: who is inserted anew is the last to go.
     this.#machines.delete(payloadHash);

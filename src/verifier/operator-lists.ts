@@ -13,7 +13,10 @@ export function vouching(
   pubHash: string,
   isCertified: boolean,
 ): AdmittedBy | undefined {
+  // tooth A69 [mode !== 'certificate']: every machine is on the list
   const isOnList = mode !== 'certificate' && isListed?.(pubHash) === true;
+  // tooth A69 [&& -> ||]: certificate or list is enough where both are needed
+  // tooth A64 [isOnList && isCertified -> isOnList]: a listed machine needs no sound certificate where both are needed
   if (mode === 'both') return isOnList && isCertified ? 'both' : undefined;
   if (isOnList) return 'hash';
   return isCertified && mode !== 'hash' ? 'certificate' : undefined;
@@ -33,11 +36,15 @@ export function admitAgain(
   findings: Findings,
 ): TrustedEk | undefined {
   const { pubHash, serial } = ek;
+  // tooth A55: a denial does not reach a challenged machine
+  // tooth A55 [{ pubHash, serial } -> { pubHash, serial: undefined }]: a denied serial number does not reach a
+  //   challenged machine
   if (lists.isDenied?.({ pubHash, serial }) === true) {
     findings.add('ek.denied', `the endorsement key ${pubHash} was denied while its challenge was open`);
     return undefined;
   }
   if (ek.admittedBy === 'unenforced') return ek;
+  // tooth A69 [ek.admittedBy]: a challenged machine stays listed
   const admittedBy = vouching(mode, lists, pubHash, ek.certified !== undefined);
   if (admittedBy !== undefined) return { ...ek, admittedBy };
   const unlisted = new Findings();

@@ -88,8 +88,11 @@ export function* beginInSteps(
 ): Pausable<Begun> {
   requireMoment(now);
   const findings = new Findings();
+  // tooth A62 [payload, -> decodePayload(payload).ekCertificates[0] ?? payload,]: a known machine's certificate is
+  //   enough to pass for it
   const payloadHash = digestOf('sha256', payload, 'hex');
   const judged = known?.recall(payloadHash, policy, now) ?? (yield* judge(payload, policy, now, findings));
+  // tooth A55 [judged !== undefined && (linked?.remember(judged, policy.isDenied), true)]: a claim links two machines
   if (judged !== undefined) judgeLinks(judged, policy, linked, findings);
   if (judged === undefined || !findings.none) return rejected(findings);
 
@@ -128,6 +131,7 @@ function* judge(payload: Uint8Array, policy: Policy, now: Date, findings: Findin
   const ak = judgeAttestationKey(evidence.akPublic, findings);
   const requirement = choosePcrs(evidence.pcrBanks, policy, findings);
   // A chain costs more than all the rest, and what is refused anyway need not have a sound one.
+  // tooth A79 [!findings.none -> false]: a chain is searched for a payload that is refused anyway
   if (!findings.none || claimed === undefined || ak === undefined || requirement === undefined) return undefined;
   const ek = yield* admittedEndorsement(claimed, evidence.ekCertificates, policy, now, findings);
   return ek === undefined ? undefined : { ek, ak, requirement };
@@ -155,6 +159,7 @@ export function finish(
 
   judgeTime(pending, now, findings);
   const ek = admitAgain(pending.ek, pending.policy, lists, findings);
+  // tooth A55: a denial does not reach the linked keys of a challenged machine
   judgeLinks(pending, lists, pending.linked, findings);
   const replayed = judgeSecret(pending, answer, findings);
   const expectation = {
@@ -201,6 +206,8 @@ function choosePcrs(banks: readonly number[], policy: Policy, findings: Findings
 
 /** Whether the answer is one to another challenge altogether, which is one finding and not two. */
 function judgeSecret(pending: Pending, answer: ChallengeResponse, findings: Findings): boolean {
+  // tooth enforcement [!pending.policy.enforce || isSecret(pending, answer.secret)]: without enforcement a machine need
+  //   not hold its key
   if (isSecret(pending, answer.secret)) return false;
   const extraData = quotedExtraData(answer.quoted);
   const replayed = extraData !== undefined && !equalBytes(extraData, pending.commitment);

@@ -102,6 +102,7 @@ export function parseCertificate(bytes: Uint8Array): Certificate {
   const serial = readSerial(tbs, note);
   const innerAlgorithm = tbs.take(TAG.SEQUENCE, 'signature');
   // Only the inner one is signed (RFC 5280 §4.1.1.2).
+  // tooth A85: the algorithm counts that nobody signed
   if (Buffer.compare(innerAlgorithm.der, algorithm.der) !== 0) innerAlgorithm.fail('differs from signatureAlgorithm');
   const signatureAlgorithm = readSignatureAlgorithm(algorithm, note);
   const issuer = readName(tbs.take(TAG.SEQUENCE, 'issuer'), note);
@@ -114,6 +115,7 @@ export function parseCertificate(bytes: Uint8Array): Certificate {
   tbs.takeIf(0x81, 'issuerUniqueID');
   tbs.takeIf(0x82, 'subjectUniqueID');
   const extensions = readAllExtensions(tbs, note);
+  // tooth A85: more may follow what was signed
   tbs.finish();
 
   const read = <T>(oid: string, reader: (value: Uint8Array, noteOddity: typeof note) => T): T | undefined => {
@@ -169,6 +171,7 @@ function readVersion(tbs: DerReader): void {
   const wrapper = tbs.enter(0xa0, 'version');
   const version = wrapper.integer('value');
   wrapper.finish();
+  // tooth A85: a certificate of any version will do
   if (version.length !== 1 || version[0] !== 2) wrapper.fail('not a version 3 certificate');
 }
 

@@ -127,6 +127,7 @@ export class DerReader {
       length = 0;
       for (let i = 0; i < octets; i++) length = length * 256 + this.#octet(cursor++, field);
       // The shortest form has no leading zero octet, and none at all below 128 (X.690 §10.1).
+      // tooth A85: a longer spelling of a length will do
       if (length < (octets === 1 ? 0x80 : 256 ** (octets - 1))) {
         this.#refuse(field, offset, 'length is not in its shortest form');
       }
@@ -173,6 +174,7 @@ export class DerReader {
     const element = this.take(TAG.INTEGER, field);
     const content = element.content;
     if (content.length === 0) element.fail('an INTEGER without content');
+    // tooth A85: a longer spelling of a number will do
     if (!isShortestInteger(content)) element.fail('an INTEGER not in its shortest form');
     return content;
   }
@@ -205,6 +207,7 @@ export function isShortestInteger(content: Uint8Array): boolean {
 export function objectIdentifier(element: DerElement): string {
   const content = element.content;
   if (content.length === 0) element.fail('an OBJECT IDENTIFIER without content');
+  // tooth A84: an object identifier is as long as it likes
   if (content.length > MAX_OBJECT_IDENTIFIER_BYTES) {
     element.fail(`an OBJECT IDENTIFIER of ${content.length} bytes, ${MAX_OBJECT_IDENTIFIER_BYTES} are read`);
   }

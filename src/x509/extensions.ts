@@ -49,10 +49,12 @@ export function readExtensions(reader: DerReader, noteOddity: NoteOddity): Reado
   const extensions = new Map<string, Extension>();
   if (reader.atEnd) reader.fail('an empty list of extensions');
   for (let i = 0; !reader.atEnd; i++) {
+    // tooth certificates: a certificate may hold any number of extensions
     if (i === MAX_EXTENSIONS) reader.fail(`more than ${MAX_EXTENSIONS} extensions`);
     const extension = reader.enter(TAG.SEQUENCE, `[${i}]`);
     const oid = extension.objectIdentifier('extnID');
     // Two readers that each take another of the two would read two different certificates.
+    // tooth A65, A85: the last of several extensions counts
     if (extensions.has(oid)) extension.fail(`extension ${oid} occurs twice`);
     const critical = readDefaultFalse(extension, 'critical', () => noteOddity('critical-FALSE-encoded'));
     const value = extension.take(TAG.OCTET_STRING, 'extnValue').content;
@@ -67,6 +69,7 @@ function readDefaultFalse(reader: DerReader, field: string, noteEncodedFalse: ()
   const element = reader.takeIf(TAG.BOOLEAN, field);
   if (element === undefined) return false;
   const [octet] = element.content;
+  // tooth A85: any octet but zero is a true flag
   if (element.content.length !== 1 || (octet !== 0x00 && octet !== 0xff))
     element.fail('a BOOLEAN that is not 00 or ff');
   if (octet === 0x00) noteEncodedFalse();

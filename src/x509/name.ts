@@ -79,6 +79,7 @@ function readAttribute(pair: DerReader, attributes: NameAttribute[], forms: stri
   const type = objectIdentifier(pair.take(TAG.OBJECT_IDENTIFIER, 'type'));
   const value = pair.next('value');
   pair.finish();
+  // tooth A72: a name is as long as it likes
   if (value.der.length > MAX_ATTRIBUTE_BYTES) value.fail(`an attribute of ${value.der.length} bytes`);
   const text = readString(value);
   if (text !== undefined && TOO_MANY_MARKS.test(text)) value.fail('more than 30 combining marks in a row');
@@ -176,6 +177,7 @@ export function formatName(name: Name): string {
 }
 
 function formatAttribute({ type, text }: NameAttribute): string {
+  // tooth A75 [printable(beginning(text)) -> beginning(text)]: a name stands in the log as it is
   return `${SHORT_NAMES[type] ?? type}=${text === undefined ? '(binary)' : printable(beginning(text))}`;
 }
 

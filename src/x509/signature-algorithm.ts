@@ -67,6 +67,7 @@ function readPss(algorithm: DerReader): SignatureAlgorithm | undefined {
   const trailer = reader.takeIf(0xa3, 'trailerField')?.enter();
   const trailerField = trailer === undefined ? 1 : readSmallInteger(trailer);
   reader.finish();
+  // tooth A85 [maskHash !== hash -> false]: the mask of RSA-PSS may have another hash than the text
   if (hash === undefined || maskHash !== hash || saltBytes === undefined || trailerField !== 1) return undefined;
   return { scheme: 'rsa-pss', hash, saltBytes };
 }

@@ -1,6 +1,5 @@
 /** The server plugin's own executable as a process, and what it makes of evidence. */
 import { execFileSync } from 'node:child_process';
-import { appendFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -65,11 +64,15 @@ export function useJudge(options: JudgeOptions | (() => Promise<JudgeOptions>) =
   return judge;
 }
 
+const started = new Set<Judge>();
+
 export class Judge {
   readonly #records: HostedLogRecord[] = [];
   #host: PluginHost<'server'> | undefined;
   #control: () => Promise<Forger> | Forger = () => forger(softwareDevice());
   #folder = '';
+  #args: readonly string[] = [];
+  #config = '';
   #admitted = 0;
 
   get host(): PluginHost<'server'> {
@@ -81,20 +84,36 @@ export class Judge {
     this.#folder = await mkdtemp(join(tmpdir(), 'judge-'));
     const defaultCaPath = join(this.#folder, 'ca.pem');
     await writeFile(defaultCaPath, pem(mintEkChain().root.der));
-    this.#host = await startPlugin({
-      kind: 'server',
-      command: process.execPath,
-      args: [...(preload === undefined ? [] : ['--require', preload]), executable()],
-      onLog: (record) => this.#records.push(record),
-    });
+    this.#args = [...(preload === undefined ? [] : ['--require', preload]), executable()];
     const ca = caPath === null ? '' : `ca_path = ${JSON.stringify(caPath ?? defaultCaPath)}\n`;
-    await this.#host.configure(`${ca}${config}`, TRUST_DOMAIN);
+    this.#config = `${ca}${config}`;
     if (control !== undefined) this.#control = control;
+    started.add(this);
+    await this.#launch();
+  }
+
+  /** A process that has seen nothing yet. */
+  async restart(): Promise<void> {
+    await this.#host?.stop();
+    this.#records.length = 0;
+    this.#admitted = 0;
+    await this.#launch();
   }
 
   async stop(): Promise<void> {
+    started.delete(this);
     await this.#host?.stop();
     await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  async #launch(): Promise<void> {
+    this.#host = await startPlugin({
+      kind: 'server',
+      command: process.execPath,
+      args: this.#args,
+      onLog: (record) => this.#records.push(record),
+    });
+    await this.#host.configure(this.#config, TRUST_DOMAIN);
   }
 
   /** One attestation on a stream of its own. */
@@ -139,12 +158,12 @@ export class Judge {
   /** The same of an attestation that has been judged already. */
   async refused(judgement: Judgement, ...codes: readonly FindingCode[]): Promise<void> {
     const control = await this.judge(await this.#control());
-    record('control', { admitted: control.outcome === 'admitted' });
+    record('control', control.outcome === 'admitted');
     expect(control, 'the untampered control').toMatchObject({ outcome: 'admitted' });
     // Its record comes after those of the attack in the one pipe that both go through.
     await this.until(() => this.#records.filter(({ message }) => message === 'node attested').length >= this.#admitted);
     const findings = judgement.outcome === 'refused' ? this.#findingsOf(judgement.message) : [];
-    record('attack', { admitted: judgement.outcome === 'admitted', codes, findings });
+    record('attack', judgement.outcome === 'admitted');
     expect({ outcome: judgement.outcome, findings: [...new Set(findings)].sort() }).toEqual({
       outcome: 'refused',
       findings: [...codes].sort(),
@@ -223,12 +242,28 @@ export class Judge {
   }
 }
 
-/** For scripts/teeth.mjs, which compares what attacks met with and without a check. */
-function record(kind: 'attack' | 'control', facts: Readonly<Record<string, unknown>>): void {
-  const file = process.env['TPM_ATTESTOR_ATTACK_RECORD'];
-  if (file === undefined) return;
-  const { currentTestName: test, testPath } = expect.getState();
-  appendFileSync(file, `${JSON.stringify({ kind, test, file: testPath, ...facts })}\n`);
+/** What an attack, or the honest machine after it, met with. */
+export interface AttackRecord {
+  readonly kind: 'attack' | 'control';
+  readonly admitted: boolean;
+}
+
+let records: AttackRecord[] = [];
+
+function record(kind: AttackRecord['kind'], admitted: boolean): void {
+  records.push({ kind, admitted });
+}
+
+/** For scripts/teeth, which compares what attacks meet with and without a check. */
+export async function recordAttacks(during: () => Promise<void>): Promise<readonly AttackRecord[]> {
+  records = [];
+  await during();
+  return records;
+}
+
+/** The judges of this test file, each as a process that has seen nothing yet. */
+export async function restartJudges(): Promise<void> {
+  await Promise.all([...started].map((judge) => judge.restart()));
 }
 
 /** A machine that has its challenge; its answer is sent when that is called. */

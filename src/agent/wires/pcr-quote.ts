@@ -92,6 +92,7 @@ async function readPcrs(run: TpmCommands, selection: TpmsPcrSelection): Promise<
       .filter(({ hash }) => hash === selection.hash)
       .flatMap(selectedPcrs)
       .filter((index) => missing.includes(index));
+    // tooth bus [read.length === 0 -> false]: the agent reads without end what the TPM does not answer
     if (read.length === 0 || read.length !== pcrValues.length) {
       throw new PcrError(`the TPM does not answer PCR ${missing.join(', ')} of the bank asked for`);
     }

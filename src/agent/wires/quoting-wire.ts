@@ -70,6 +70,7 @@ function readSelection(pcrSelection: Uint8Array): TpmsPcrSelection {
   const banks = decode(tpmlPcrSelection, pcrSelection);
   const [selection] = banks;
   const indices = selection === undefined ? [] : selectedPcrs(selection);
+  // tooth attest [banks.length > 1 -> false]: the agent quotes the first of several banks
   if (selection === undefined || banks.length > 1 || indices.length === 0 || indices.some((i) => i >= PCR_COUNT)) {
     throw new MalformedError('Challenge.pcrSelection', 0, `not PCRs 0 to ${PCR_COUNT - 1} of one bank`);
   }

@@ -17,6 +17,7 @@ export class CountedWarning {
   /** The record is the one of the first, or of the last of several. */
   warn(logger: Logger, fields: LogFields): void {
     this.#count += 1;
+    // tooth availability: each attestation that is turned away is a record of the log
     if (this.#timer !== undefined) {
       this.#last = () => logger.warn(this.#message, { ...fields, times: this.#count });
       return;

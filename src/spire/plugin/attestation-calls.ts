@@ -95,6 +95,7 @@ export function answerTo(
   const suffix = attestation === undefined ? '' : ` (attestation ${attestation.id})`;
   if (error instanceof PeerError) {
     logger.warn(`attestation refused: ${error.reason}`);
+    // tooth availability [PEER_SENTENCE[attestation?.kind ?? 'server'] -> error.reason]: the peer learns limits
     return new StatusError(error.code, `${PEER_SENTENCE[attestation?.kind ?? 'server']}${suffix}`);
   }
   if (error instanceof StatusError) {

@@ -19,6 +19,7 @@ export type Decoded<C> = C extends Codec<infer T> ? T : never;
 export function decode<T>(codec: Codec<T>, bytes: Uint8Array): T {
   const reader = new ByteReader(bytes, [codec.name]);
   const value = codec.read(reader);
+  // tooth A10: bytes behind a structure are overlooked
   reader.end();
   return value;
 }

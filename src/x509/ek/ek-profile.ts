@@ -144,6 +144,7 @@ function usageProblems(certificate: Certificate, withoutPurposes: boolean, witho
     (subjectPublicKeyInfo.key.type === 'ec' && keyUsage?.has('keyAgreement') === true) ||
     (keyUsage === undefined && withoutUsage);
   const signs = keyUsage?.has('digitalSignature') === true || keyUsage?.has('keyCertSign') === true;
+  // tooth A61: an attestation key's certificate passes for that of an endorsement key
   if (!encrypts || signs) {
     const has = keyUsage === undefined ? 'no key usage' : `key usage ${[...keyUsage].join(', ') || '(none)'}`;
     problems.push({ code: 'key_usage', message: `${describe(certificate)} has ${has}: not an encryption key's` });
@@ -247,17 +248,20 @@ interface NamedTpm {
 }
 
 function manufacturerId(text: string | undefined): string | undefined {
+  // tooth A72 [$/i -> /i]: text may follow the digits of a manufacturer
   return /^id:([0-9a-f]{8})$/i.exec(text ?? '')?.[1]?.toUpperCase();
 }
 
 /** Manufacturer, model and version, each exactly once and well formed; else what is wrong with them. */
 function readTpm(subject: TcgSubject): NamedTpm | string {
   const { manufacturer, model, version } = subject;
+  // tooth A85 [model.length !== 1 -> model.length === 0]: the first of several models counts
   if (manufacturer.length !== 1 || model.length !== 1 || version.length !== 1) {
     return 'the subject alternative name must hold one TPM manufacturer, one model and one version';
   }
   const id = manufacturerId(manufacturer[0]);
   if (id === undefined) return 'the TPM manufacturer is not "id:" and eight hex digits';
+  // tooth A72 [/^id:([0-9a-f]{2,8})$/i -> /^(?:id:)?(.+)$/is]: any text is a version
   const firmware = /^id:([0-9a-f]{2,8})$/i.exec(version[0] ?? '')?.[1]?.toUpperCase();
   if (firmware === undefined) return 'the TPM version is not "id:" and two to eight hex digits';
   const name = model[0] ?? '';

@@ -23,11 +23,13 @@ export function ruleProblems(facts: EkCertificateFacts, rules: EkRules): EkProbl
 
 function kindProblems({ manufacturer: { id, name, kind } }: EkCertificateFacts, rules: EkRules): EkProblem[] {
   const whose = `manufacturer id:${id} (${name ?? 'in no table'})`;
+  // tooth A67, A68: any CA may vouch for any kind of TPM
   if (!rules.kinds.includes(kind)) {
     if (kind === 'software') return [{ code: 'software_tpm', message: `${whose} is no hardware TPM's` }];
     const wanted = rules.kinds.join(' or ');
     return [{ code: 'manufacturer', message: `${whose} makes ${kind} TPMs; these CAs may vouch for ${wanted} ones` }];
   }
+  // tooth A68 [true]: any manufacturer will do
   if (rules.manufacturers === undefined || rules.manufacturers.includes(id)) return [];
   const wanted = rules.manufacturers.map((one) => vendorLetters(one) ?? `id:${one}`).join(', ');
   return [{ code: 'manufacturer', message: `${whose} is none of those these CAs may vouch for: ${wanted}` }];
@@ -37,11 +39,14 @@ function modelProblems({ model }: EkCertificateFacts, { models }: EkRules): EkPr
   if (models === undefined) return [];
   if (model === undefined) return [{ code: 'model', message: 'the certificate names no model; not all are accepted' }];
   if (models.some((pattern) => isModel(model, pattern))) return [];
+  // tooth A75 [printable(model.slice(0, MAX_MODEL_CHARS)) -> model.slice(0, MAX_MODEL_CHARS)]: a model stands in the
+  //   log as it is
   return [{ code: 'model', message: `model "${printable(model.slice(0, MAX_MODEL_CHARS))}" is not accepted` }];
 }
 
 function isModel(model: string, pattern: string): boolean {
   const [name, wanted] = [comparable(model), comparable(pattern)];
+  // tooth A27 [startsWith -> includes]: a pattern matches anywhere in a model
   return wanted.endsWith('*') ? name.startsWith(wanted.slice(0, -1)) : name === wanted;
 }
 
@@ -50,6 +55,7 @@ function firmwareProblems({ version }: EkCertificateFacts, { minFirmware }: EkRu
   if (version === undefined)
     return [{ code: 'firmware', message: `the certificate names no firmware version; ${minFirmware} is the least` }];
   // Vendors write their versions in different widths, and those of one model are comparable alone.
+  // tooth A56: firmware versions of different widths are compared
   if (version.length !== minFirmware.length)
     return [{ code: 'firmware', message: `firmware ${version} cannot be compared with the least, ${minFirmware}` }];
   if (version >= minFirmware.toUpperCase()) return [];

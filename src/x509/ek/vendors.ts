@@ -70,6 +70,7 @@ export function tpmVendor(id: string): TpmVendor | undefined {
  */
 export function vendorLetters(id: string): string | undefined {
   const vendor = tpmVendor(id);
+  // tooth A72: an id in no table is spelt out
   if (vendor === undefined || vendor.kind === 'software') return undefined;
   const letters = String.fromCharCode(...(id.match(/../g) ?? []).map((pair) => Number.parseInt(pair, 16)));
   return /^[A-Z]{2,4}[\0 ]{0,2}$/.test(letters) ? letters.replace(/[\0 ]+$/, '') : undefined;

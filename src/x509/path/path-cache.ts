@@ -27,11 +27,14 @@ export class PathCache {
    * @throws {MalformedCertificateError}
    */
   certificate(der: Uint8Array): Certificate {
+    // tooth A62 [this.#known.get(hash('sha256', der, 'hex')) -> [...this.#known.values()].find((one) =>
+    //   one.certificate.der.length === der.length)]: a certificate of the same length is taken for a known one
     return this.#known.get(hash('sha256', der, 'hex'))?.certificate ?? parseCertificate(der);
   }
 
   /** Whether the signature on `subject` was verified with the key of `issuer` before. */
   isSigned(subject: Certificate, issuer: Certificate): boolean {
+    // tooth A68 [this.#known.has(subject.fingerprint)]: a signature by one issuer holds for every issuer
     return this.#known.get(subject.fingerprint)?.signers.has(issuer.fingerprint) === true;
   }
 

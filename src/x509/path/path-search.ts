@@ -80,6 +80,7 @@ export class PathSearch {
 
   /** Finds out what a certificate signed that an anchor vouches for, and what that signed in turn. */
   *#descendFrom(top: Certificate): Pausable<void> {
+    // tooth A79 [[top] -> [...this.#graph.reachable, top]]: keys of CAs count that no anchor signed
     const vouched = new Set([top]);
     for (const issuer of vouched) {
       for (const subject of this.#graph.subjectsOf(issuer))
@@ -180,6 +181,7 @@ export class PathSearch {
     if (known !== undefined) return known;
     const problems = authorityProblems(issuer, this.#question);
     // An anchor was chosen by somebody, key and all.
+    // tooth A26 [true]: an anchor with a ROCA key is refused
     if (!isAnchor) problems.push(...rocaProblems(issuer));
     memory.set(issuer, problems);
     return problems;

@@ -91,6 +91,7 @@ export function* validatePathInSteps(question: PathQuestion): Pausable<PathVerdi
   const { steady } = search;
   if (chain !== undefined && problems.length === 0) {
     question.cache?.remember(chain);
+    // tooth A64 [search.openOf(chain) -> []]: nobody hears that no list tells
     return { ok: true, chain, notes: search.openOf(chain), steady };
   }
   if (chain !== undefined) return { ok: false, problems, chain, steady };

@@ -113,13 +113,22 @@ export function revocationOf(
   }
   const named = crls.byIssuer.get(issuer.subject.canonical) ?? [];
   const problems = new Map(named.map((list) => [list, crls.signatureProblem(list, issuer)]));
+  // tooth A64 [problems.get(list) === undefined -> ['bad_signature', undefined].includes(problems.get(list)?.code)]:
+  //   anybody may write a list under the name of a CA
   const signed = named.filter((list) => problems.get(list) === undefined);
   const indirect = above.flatMap((ca) => indirectLists(ca, crls));
+  // tooth A64 [[...signed, ...indirect] -> [...signed, ...indirect].filter((one) => isCurrent(one, now))]: an ended
+  //   list revokes nothing
   for (const list of [...signed, ...indirect]) {
+    // tooth A64 [list.speaksForOthers -> faultOf(list) !== undefined]: a partial or weakly signed list revokes nothing
+    // tooth A64 [list.speaksForOthers -> false]: a list of other certificates revokes by its numbers
     const found = list.speaksForOthers ? undefined : list.find(certificate.serial, certificate.issuer.canonical);
     if (found !== undefined) return { status: 'revoked', ...found };
   }
+  // tooth A64 [false]: a CA may sign lists that may not
   const mayNotSign = issuer.keyUsage?.has('cRLSign') === false;
+  // tooth A64 [faultOf(list) === undefined -> faultOf(list)?.startsWith('is signed') !== true]: a part of a list tells
+  //   that a certificate is good
   const own = mayNotSign ? [] : signed.filter((list) => faultOf(list) === undefined);
   const theirs = [issuer, ...above]
     .filter((ca) => ca.keyUsage?.has('cRLSign') !== false)
@@ -127,6 +136,7 @@ export function revocationOf(
   const usable = [...own, ...theirs.filter((list) => isWholeFor(certificate, list))].sort(
     (a, b) => startOf(b) - startOf(a),
   );
+  // tooth A64 [usable[0]]: a list that has ended, or not begun, tells that a certificate is good
   const deciding = usable.find((list) => isCurrent(list, now));
   if (deciding !== undefined) return { status: 'good', steady: steadyOf(deciding, usable, now) };
   if (usable.length === 0 && named.length === 0) return unknown(`no revocation list of ${describe(issuer)} is known`);
@@ -169,6 +179,7 @@ function steadyOf(
 
 /** Why a list does not say that a certificate is good; undefined for one that does. */
 function faultOf({ unusable, signatureAlgorithm }: CertificateRevocationList): string | undefined {
+  // tooth A64 [true]: a list over SHA-1 tells that a certificate is good
   if (unsoundness(signatureAlgorithm) === undefined) return unusable;
   return `is signed with ${describeSignature(signatureAlgorithm)}`;
 }

@@ -60,6 +60,7 @@ export class SignatureChecks {
     this.#answers.set(subject, answers);
     // As certified: what a key is restricted to counts.
     const key = Buffer.from(issuer.subjectPublicKeyInfo.der).toString('latin1');
+    // tooth A79: each bundle checks the same signatures again
     if (answers.has(key)) return answers.get(key);
     const known = isKnown();
     if (!known && !this.spend(costOf(issuer.subjectPublicKeyInfo.key), purpose)) return 'unaffordable';
@@ -70,6 +71,7 @@ export class SignatureChecks {
 
   /** Takes this much from the budget. False, and nothing is taken, where less is left. */
   spend(cost: number, purpose: CheckPurpose): boolean {
+    // tooth A79: a chain may cost what it likes
     if (this.#left[purpose] < cost) return false;
     this.#left[purpose] -= cost;
     return true;

@@ -1,0 +1,99 @@
+/**
+ * Runs a test once for each check that it may catch the loss of, with that check left out, and at last with all of them in
+ * their place: a test that fails then was left in a state that proves nothing of the runs before.
+ *
+ * Without a plan it runs each test as it is and says which checks the test met. Each run has servers of its own.
+ */
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type RunnerTestCase as Test, TestRunner } from 'vitest';
+import type { AttackRecord } from '../../test/support/judge.ts';
+import type { Judges } from './set-up.ts';
+
+/** One run of one test. */
+export interface Attempt {
+  readonly file: string;
+  readonly test: string;
+  /** The check that was left out; undefined when all were in their place. */
+  readonly without: number | undefined;
+  readonly error: string | undefined;
+  /** The numbers of the checks that made a difference. */
+  readonly met: readonly number[];
+  readonly attacks: readonly AttackRecord[];
+}
+
+/** By file and name of a test: the checks to leave out. */
+export type Plan = Readonly<Record<string, readonly number[]>>;
+
+const given = (name: string): string => {
+  const value = process.env[name];
+  if (value === undefined) throw new Error(`${name} is not set: run this by npm run teeth`);
+  return value;
+};
+
+const folder = mkdtempSync(join(tmpdir(), 'teeth-'));
+const met = join(folder, 'met');
+process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+
+/** The check that tests of the agent miss, which run it in this process, and those that they met. */
+const here = { without: -1, met: new Set<number>(), isAgent: false };
+Object.assign(globalThis, {
+  __tooth: {
+    is: (number: number) => here.isAgent && number === here.without,
+    skips(number: number): boolean {
+      here.met.add(number);
+      return this.is(number);
+    },
+    meets<T>(number: number, value: T): T {
+      if (value) here.met.add(number);
+      return value;
+    },
+  },
+});
+
+export default class TeethRunner extends TestRunner {
+  /** Null: every test as it is. */
+  readonly #plan: Plan | null = JSON.parse(readFileSync(given('TPM_ATTESTOR_TEETH_PLAN'), 'utf8'));
+
+  async runTask(test: Test): Promise<void> {
+    const key = `${test.file.name}\0${test.fullTestName}`;
+    for (const without of this.#plan?.[key] ?? []) await this.#attempt(test, without);
+    if (this.#plan === null || key in this.#plan) {
+      const error = await this.#attempt(test, undefined);
+      if (error !== undefined) throw error;
+    }
+  }
+
+  async #attempt(test: Test, without: number | undefined): Promise<unknown> {
+    rmSync(met, { force: true });
+    Object.assign(here, { without: without ?? -1, isAgent: !test.file.name.startsWith('test/attacks/') });
+    here.met.clear();
+    process.env['TPM_ATTESTOR_TOOTH'] = String(here.without);
+    process.env['TPM_ATTESTOR_TEETH_MET'] = met;
+    const { recordAttacks, restartJudges } = (globalThis as unknown as { __judges: Judges }).__judges;
+    let error: unknown;
+    const attacks = await recordAttacks(async () => {
+      try {
+        await restartJudges();
+        await TestRunner.getTestFn(test)();
+      } catch (thrown) {
+        error = thrown ?? new Error('thrown without a reason');
+      }
+    });
+    const attempt: Attempt = {
+      file: test.file.name,
+      test: test.fullTestName,
+      without,
+      error: error === undefined ? undefined : String((error as Error).message ?? error),
+      met: here.isAgent ? [...here.met] : metByServers(),
+      attacks,
+    };
+    appendFileSync(given('TPM_ATTESTOR_TEETH_ATTEMPTS'), `${JSON.stringify(attempt)}\n`);
+    return error;
+  }
+}
+
+function metByServers(): readonly number[] {
+  return existsSync(met) ? [...new Set(readFileSync(met, 'utf8').trim().split('\n').map(Number))] : [];
+}
