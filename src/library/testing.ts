@@ -1,7 +1,17 @@
-/** `tpm-attestor/testing`: software TPMs for the tests of others. Needs swtpm and tpm2-tools. */
+/**
+ * Software TPMs for the tests of others. Needs Linux, swtpm and tpm2-tools.
+ *
+ * May change before 1.0.
+ *
+ * @module tpm-attestor/testing
+ */
 export {
+  type ProvisionOptions,
+  type SoftwareEkTemplate,
   type SoftwareTpm,
   SoftwareTpmError,
   type SoftwareTpmOptions,
   startSoftwareTpm,
+  type Tpm2Options,
+  type Tpm2Output,
 } from '../testing/software-tpm.ts';

@@ -90,7 +90,7 @@ function unsigned(magnitude: Uint8Array): Uint8Array {
   return (shortest[0] ?? 0) < 0x80 ? element(0x02, shortest) : element(0x02, ZERO, shortest);
 }
 
-/** What {@link spkiOf} is for the key of a public area, without importing it; undefined for what has none. */
+/** What `spkiOf` is for the key of a public area, without importing it; undefined for what has none. */
 export function spkiOfPublicArea(publicArea: TpmtPublic): Uint8Array | undefined {
   if (publicArea.type === 'rsa') {
     const key = element(0x30, unsigned(publicArea.unique), unsigned(exponentBytes(rsaExponent(publicArea))));

@@ -46,8 +46,8 @@ import type {
 import type { LoadedHandle, Runner } from './runner.ts';
 
 /** `T` with the named fields optional, because the command has a default for them. */
-type Defaulted<T, Field extends keyof T> = Omit<T, Field> & Partial<Pick<T, Field>>;
-type CreationDefaults = 'inSensitive' | 'outsideInfo' | 'creationPCR';
+export type Defaulted<T, Field extends keyof T> = Omit<T, Field> & Partial<Pick<T, Field>>;
+export type CreationDefaults = 'inSensitive' | 'outsideInfo' | 'creationPCR';
 
 const NOTHING: Uint8Array = new Uint8Array();
 const CREATION: Pick<CreateInput, CreationDefaults> = {

@@ -14,14 +14,14 @@ export interface TpmsClockInfo {
   readonly safe: boolean;
 }
 
-interface AttestHeader {
+export interface AttestHeader {
   readonly qualifiedSigner: Uint8Array;
   readonly extraData: Uint8Array;
   readonly clockInfo: TpmsClockInfo;
   readonly firmwareVersion: bigint;
 }
 
-interface AttestedByType {
+export interface AttestedByType {
   readonly quote: { readonly pcrSelect: TpmlPcrSelection; readonly pcrDigest: Uint8Array };
   readonly certify: { readonly name: Uint8Array; readonly qualifiedName: Uint8Array };
   readonly creation: { readonly objectName: Uint8Array; readonly creationHash: Uint8Array };
