@@ -7,6 +7,7 @@
  */
 export {
   type ProvisionOptions,
+  SOFTWARE_EK_TEMPLATES,
   type SoftwareEkTemplate,
   type SoftwareTpm,
   SoftwareTpmError,

@@ -32,8 +32,10 @@ export type { OperatorLists } from '../verifier/operator-lists.ts';
 export {
   type Bundle,
   type BundleRules,
+  CRL_POLICIES,
   type CrlPolicy,
   type DenySubject,
+  MODES,
   type Mode,
   type PcrRequirement,
   type Policy,

@@ -114,6 +114,7 @@ export function publicKeyHash(key: KeyObject): string {
   return spkiHash(spkiOf(key));
 }
 
+/** Lower-case hexadecimal SHA-256 of a SubjectPublicKeyInfo in DER: the `pub_hash` of a machine. */
 export function spkiHash(spki: Uint8Array): string {
   return hash('sha256', spki, 'hex');
 }

@@ -2,6 +2,7 @@
 
 const NODE = 'Distrust this node until it is explained';
 
+/** Codes are stable: none is renamed or takes another meaning. New checks bring new codes. */
 export type FindingCode =
   | 'evidence.malformed'
   | 'evidence.wire'
@@ -65,6 +66,7 @@ export type FindingCode =
   | 'quote.pcr_digest'
   | 'quote.qualified_signer';
 
+/** For each code what the operator can do: one instruction or two. */
 export const REMEDIES: Readonly<Record<FindingCode, string>> = {
   'evidence.malformed': 'Make the evidence anew, by the same release of tpm-attestor on agent and server.',
   'evidence.wire':
@@ -149,6 +151,7 @@ export const REMEDIES: Readonly<Record<FindingCode, string>> = {
   'quote.qualified_signer': `${NODE}: its attestation key does not lie in the endorsement hierarchy.`,
 };
 
+/** One reason to distrust evidence. */
 export interface Finding {
   /** Stable. */
   readonly code: FindingCode;

@@ -36,6 +36,7 @@ export class KnownMachines {
     return judged === undefined || ek === undefined ? undefined : { ...judged, ek };
   }
 
+  /** Remembers a machine that has proved itself, unless it was judged by another policy. */
   remember(payloadHash: string, policy: Policy, { ek, ak, requirement }: Judged): void {
     if (policy !== this.#policy) return;
     // A Map iterates in the order of insertion: who is inserted anew is the last to go.

@@ -20,6 +20,7 @@ interface Machine {
   readonly aks: Set<string>;
 }
 
+/** An endorsement key and an attestation key of one TPM. */
 export type Keys = { readonly ek: TrustedEk; readonly ak: AcceptableAk };
 
 /**

@@ -63,6 +63,7 @@ export interface Pending extends PendingCredential, Judged {
   readonly payloadHash: string;
 }
 
+/** What `begin` comes to. */
 export type Begun = BegunExchange<Pending>;
 
 /**
