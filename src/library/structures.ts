@@ -1,7 +1,7 @@
 /**
  * TPM 2.0 structures (TPM 2.0 Library, Part 2) as strict codecs. Pure.
  *
- * May change before 1.0. Field names are those of the specification and stay.
+ * All of it may change before 1.0. Field names are those of the specification.
  *
  * @module tpm-attestor/tpm/structures
  */

@@ -1,7 +1,7 @@
 /**
  * Software TPMs for the tests of others. Needs Linux, swtpm and tpm2-tools.
  *
- * May change before 1.0.
+ * All of it may change before 1.0.
  *
  * @module tpm-attestor/testing
  */

@@ -1,7 +1,7 @@
 /**
  * Certificates of endorsement keys and of the CAs above them, and revocation lists. Pure.
  *
- * May change before 1.0.
+ * All of it may change before 1.0.
  *
  * @module tpm-attestor/x509
  */

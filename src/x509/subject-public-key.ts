@@ -10,7 +10,7 @@ const CURVES = {
 } as const;
 
 /** Curves by their JWK names (RFC 7518 §6.2.1.1). */
-export type Curve = (typeof CURVES)[keyof typeof CURVES]['curve'];
+export type Curve = 'P-256' | 'P-384' | 'P-521';
 
 const OPENSSL_NAMES: Readonly<Record<Curve, string>> = {
   'P-256': 'prime256v1',
