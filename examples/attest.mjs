@@ -13,14 +13,15 @@ try {
   const policy = policyOf({ trustDomain: 'example.org', bundles: [{ name: 'lab', anchors, rules }] });
 
   const agent = new Attestor({ trustDomain: 'example.org', tcti: () => tpm.tcti });
-  let pending;
+  // What the server remembers of each stream until its answer.
+  const pending = new Map();
   const { response } = await agent.attest(async (payload) => {
     const begun = begin(payload, policy, (bytes) => new Uint8Array(randomBytes(bytes)), new Date());
     if (begun.outcome === 'rejected') throw new Error(begun.verdict.findings[0]?.message);
-    pending = begun.pending;
+    pending.set('stream', begun.pending);
     return begun.challenge;
   });
-  const verdict = finish(pending, response, new Date());
+  const verdict = finish(pending.get('stream'), response, new Date());
   console.log(verdict.verdict, verdict.verdict === 'trusted' ? verdict.device.agentId : verdict.findings);
 } finally {
   await tpm.stop();

@@ -9,6 +9,7 @@ import { isUnsupported } from './endorsement/endorsement-keys.ts';
 import type { KeyChoice } from './endorsement/load-endorsement.ts';
 import type { HierarchyPasswords } from './passwords/hierarchy-passwords.ts';
 
+/** Which attestation key is wanted, and what may be used to make it. */
 export interface AkRequest {
   readonly choice: KeyChoice;
   /** Sets keys apart: a trust domain for our own wire, which has no slash, and for everything else something that has. */

@@ -22,6 +22,7 @@ import type { AgentWire, Question } from './wires/agent-wire.ts';
 import { pluginWire } from './wires/legacy-wire.ts';
 import { QuotingWire } from './wires/quoting-wire.ts';
 
+/** Everything but `trustDomain` and `tcti` has a default. */
 export interface AttestorOptions {
   /** The agent's own, by its configuration; never the one a challenge names. */
   readonly trustDomain: string;
@@ -45,11 +46,14 @@ export interface AttestorOptions {
 /** Sends a payload to the server and answers its challenge. */
 export type Exchange = (payload: Uint8Array) => Promise<Uint8Array>;
 
+/** How one attestation is ended, and who is told of its end. */
 export interface AttestOptions {
   readonly signal?: AbortSignal;
+  /** Called once the TPM is closed for good, with the commands sent, by name. */
   readonly onClosed?: (commands: ReadonlyMap<string, number>) => void;
 }
 
+/** What an attestation came to on the side of the agent. Whether the server trusts it, the server says. */
 export interface Attestation {
   /** The answer as the wire has it. Holds the opened secret. */
   readonly response: Uint8Array;

@@ -6,10 +6,26 @@
  */
 import { equalBytes } from '../bytes/bytes.ts';
 import { MalformedError } from '../bytes/malformed.ts';
-import { Challenge, ChallengeResponse, type Evidence, Payload } from './gen/tpm_attestor/v1/evidence.ts';
+import * as wire from './gen/tpm_attestor/v1/evidence.ts';
 import { FIELD_LIMITS, MESSAGE_BYTES } from './limits.ts';
 
-export type { Challenge, ChallengeResponse, Evidence, Payload };
+// The generated names are types and codecs in one; these are the types alone.
+
+/** The agent's first message. It has the same form in all versions. */
+export interface Payload extends wire.Payload {}
+
+/** The server's answer to a payload. */
+export interface Challenge extends wire.Challenge {}
+
+/** The agent's answer to a challenge. */
+export interface ChallengeResponse extends wire.ChallengeResponse {}
+
+/** What an evidence file holds. Without a challenge the quote's qualifying data is a nonce that somebody else chose. */
+export interface Evidence {
+  readonly payload: Payload | undefined;
+  readonly challenge: Challenge | undefined;
+  readonly response: ChallengeResponse | undefined;
+}
 
 /** The only version of the exchange so far. */
 export const PROTOCOL_VERSION = 1;
@@ -61,29 +77,32 @@ function byteLength(value: unknown): number {
   return value instanceof Uint8Array ? value.length : 0;
 }
 
-/** @throws MalformedError */
+/** @throws MalformedError when the bytes are not a payload in its one accepted encoding, or are over a limit */
 export function decodePayload(bytes: Uint8Array): Payload {
-  return canonical('Payload', Payload, bytes, MESSAGE_BYTES.payload);
+  return canonical('Payload', wire.Payload, bytes, MESSAGE_BYTES.payload);
 }
 
-/** @throws MalformedError */
+/** @throws MalformedError when the bytes are not a challenge in its one accepted encoding, or are over a limit */
 export function decodeChallenge(bytes: Uint8Array): Challenge {
-  return canonical('Challenge', Challenge, bytes, MESSAGE_BYTES.challenge);
+  return canonical('Challenge', wire.Challenge, bytes, MESSAGE_BYTES.challenge);
 }
 
-/** @throws MalformedError */
+/** @throws MalformedError when the bytes are not a response in its one accepted encoding, or are over a limit */
 export function decodeResponse(bytes: Uint8Array): ChallengeResponse {
-  return canonical('ChallengeResponse', ChallengeResponse, bytes, MESSAGE_BYTES.response);
+  return canonical('ChallengeResponse', wire.ChallengeResponse, bytes, MESSAGE_BYTES.response);
 }
 
+/** Encodes as docs/wire.md says, and checks none of its limits. */
 export function encodePayload(payload: Payload): Uint8Array {
-  return Payload.encode(payload).finish();
+  return wire.Payload.encode(payload).finish();
 }
 
+/** Encodes as docs/wire.md says, and checks none of its limits. */
 export function encodeChallenge(challenge: Challenge): Uint8Array {
-  return Challenge.encode(challenge).finish();
+  return wire.Challenge.encode(challenge).finish();
 }
 
+/** Encodes as docs/wire.md says, and checks none of its limits. */
 export function encodeResponse(response: ChallengeResponse): Uint8Array {
-  return ChallengeResponse.encode(response).finish();
+  return wire.ChallengeResponse.encode(response).finish();
 }

@@ -12,8 +12,10 @@ import { makeScratchFolder, removeScratchFolder } from '../files/scratch-folder.
 
 /** The default EK templates swtpm can make (EK Credential Profile v2.6, annex B; it has neither SM2 nor RSA-4096). */
 export const SOFTWARE_EK_TEMPLATES = ['L-1', 'L-2', 'H-1', 'H-2', 'H-3', 'H-4', 'H-6'] as const;
+/** Name of a template that swtpm can make. */
 export type SoftwareEkTemplate = (typeof SOFTWARE_EK_TEMPLATES)[number];
 
+/** How a software TPM is made. */
 export interface ProvisionOptions {
   /** EK templates with a certificate in NV; none gives a TPM as blank as swtpm_setup leaves it. Default L-1 and H-3. */
   readonly templates?: readonly SoftwareEkTemplate[];
@@ -23,17 +25,20 @@ export interface ProvisionOptions {
   readonly persistentEks?: boolean;
 }
 
+/** A new software TPM, or a copy of one. */
 export interface SoftwareTpmOptions extends ProvisionOptions {
   /** A folder `provisionSoftwareTpm` made: its TPM is copied, EK identity included, instead of making one. */
   readonly image?: string;
 }
 
+/** How a tpm2-tools command is run. */
 export interface Tpm2Options {
   /** Where relative file names lie. Default: `folder` of the TPM. */
   readonly cwd?: string;
   readonly input?: Uint8Array | string;
 }
 
+/** A running swtpm, with a CA of its own that certified its endorsement keys. */
 export interface SoftwareTpm {
   /** TCTI string of tpm2-tss. swtpm serves one client at a time; the next one waits. */
   readonly tcti: string;
@@ -55,6 +60,7 @@ export interface SoftwareTpm {
   tpm2(tool: `tpm2_${string}`, args?: readonly string[], options?: Tpm2Options): Promise<Tpm2Output>;
 }
 
+/** What a tpm2-tools command wrote. */
 export interface Tpm2Output {
   readonly stdout: string;
   readonly stderr: string;

@@ -17,6 +17,7 @@ import type { SymDefObject } from './structures/scheme.ts';
 /** Returns that many fresh random bytes. */
 export type Entropy = (bytes: number) => Uint8Array;
 
+/** What TPM2_ActivateCredential takes. */
 export interface Credential {
   /** TPMS_ID_OBJECT: the TPM2B_ID_OBJECT of the command without its size. */
   readonly credentialBlob: Uint8Array;

@@ -90,7 +90,7 @@ function unsigned(magnitude: Uint8Array): Uint8Array {
   return (shortest[0] ?? 0) < 0x80 ? element(0x02, shortest) : element(0x02, ZERO, shortest);
 }
 
-/** What {@link spkiOf} is for the key of a public area, without importing it; undefined for what has none. */
+/** What `spkiOf` is for the key of a public area, without importing it; undefined for what has none. */
 export function spkiOfPublicArea(publicArea: TpmtPublic): Uint8Array | undefined {
   if (publicArea.type === 'rsa') {
     const key = element(0x30, unsigned(publicArea.unique), unsigned(exponentBytes(rsaExponent(publicArea))));
@@ -114,6 +114,7 @@ export function publicKeyHash(key: KeyObject): string {
   return spkiHash(spkiOf(key));
 }
 
+/** Lower-case hexadecimal SHA-256 of a SubjectPublicKeyInfo in DER: the `pub_hash` of a machine. */
 export function spkiHash(spki: Uint8Array): string {
   return hash('sha256', spki, 'hex');
 }

@@ -8,8 +8,10 @@ import { encode } from './structures/codec.ts';
 import { TPM_ALG, TPM_ECC } from './structures/constants.ts';
 import { type TpmtPublic, tpmtPublic } from './structures/public.ts';
 
+/** Name of a default EK template (EK Credential Profile 2.6, appendix B). */
 export type EkTemplateName = 'L-1' | 'L-2' | 'H-1' | 'H-2' | 'H-3' | 'H-4' | 'H-6' | 'H-7';
 
+/** A default EK template, and where the TCG has a TPM keep what belongs to it. */
 export interface EkTemplate {
   readonly name: EkTemplateName;
   readonly algorithm: 'rsa' | 'ecc';

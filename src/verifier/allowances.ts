@@ -2,6 +2,7 @@
 import type { FindingCode } from './findings.ts';
 import type { BundleRules } from './policy.ts';
 
+/** What one allowance does, and what it costs. */
 export interface AllowanceRow {
   /** The finding that it takes away. */
   readonly finding: FindingCode;
@@ -19,6 +20,7 @@ export interface AllowanceRow {
  */
 export type Allowance = 'software_tpm' | 'expired_ek' | 'not_yet_valid' | 'sha1_signatures' | 'tpm12' | 'gce_profile';
 
+/** Every allowance. */
 export const ALLOWANCES: Readonly<Record<Allowance, AllowanceRow>> = {
   software_tpm: {
     finding: 'ek.software_tpm',

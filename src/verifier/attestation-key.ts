@@ -12,6 +12,7 @@ import { decodedOr, type Refusal } from './decoding.ts';
 import type { Findings } from './verdict.ts';
 import { isRocaKey, usableKey } from './weak-keys.ts';
 
+/** A key that a quote can be verified with. */
 export interface AttestationKey {
   readonly key: KeyObject;
   /**
@@ -51,6 +52,12 @@ export function isAcceptedScheme(type: TpmtPublic['type'], { scheme, hashAlg }: 
 const MALFORMED: Refusal = { code: 'ak.malformed', sentence: 'the attestation key is no public area' };
 const UNSUPPORTED: Refusal = { code: 'ak.scheme', sentence: 'the attestation key uses' };
 
+/**
+ * Judges the public area of an AK: its attributes, its scheme, its numbers (Part 2, 8.3 and 12.2.4).
+ *
+ * @param publicBytes TPMT_PUBLIC
+ * @returns undefined with a finding where no signature can be verified; otherwise the key, whose flaws are findings, too
+ */
 export function judgeAttestationKey(publicBytes: Uint8Array, findings: Findings): AcceptableAk | undefined {
   const publicArea = decodedOr(findings, () => decode(tpmtPublic, publicBytes), MALFORMED, UNSUPPORTED);
   if (publicArea === undefined) return undefined;

@@ -68,11 +68,13 @@ export interface CertifiedEk {
   readonly steady: Period;
 }
 
+/** One reason to refuse a certificate. `message` is one sentence, for logs. */
 export interface CertificateProblem {
   readonly code: FindingCode;
   readonly message: string;
 }
 
+/** Whether a bundle vouches for the certificate. */
 export type CertificateVerdict =
   | {
       readonly trusted: true;
@@ -91,6 +93,7 @@ export type CertificateVerdict =
       readonly missingIssuer: MissingIssuer | undefined;
     };
 
+/** An endorsement certificate, the CA certificates that came with it, and the time. */
 export interface CertificateQuestion {
   readonly leaf: Certificate;
   readonly intermediates: readonly Certificate[];

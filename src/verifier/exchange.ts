@@ -20,6 +20,7 @@ export interface PendingCredential {
   readonly linked: LinkedKeys | undefined;
 }
 
+/** A challenge for the agent, and what to remember of it; or a verdict at once. */
 export type BegunExchange<Pending> =
   | { readonly outcome: 'challenged'; readonly challenge: Uint8Array; readonly pending: Pending }
   | { readonly outcome: 'rejected'; readonly verdict: Untrusted };

@@ -20,6 +20,7 @@ export interface Asked {
   readonly challenge: Uint8Array;
 }
 
+/** What to keep of a challenge for `finishKept`. */
 export function keptOf({ secret, commitment: committed, issuedAt }: Pending): KeptChallenge {
   return { secret, commitment: committed, issuedAt };
 }

@@ -38,6 +38,7 @@ export class KnownMachines {
     return judged === undefined || ek === undefined ? undefined : { ...judged, ek };
   }
 
+  /** Remembers a machine that has proved itself, unless it was judged by another policy. */
   remember(payloadHash: string, policy: Policy, { ek, ak, requirement }: Judged): void {
     // tooth known-machine, reload, lists, bundles, revocation, enforcement: a known machine stays known under another
     //   configuration

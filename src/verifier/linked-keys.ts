@@ -20,7 +20,8 @@ interface Machine {
   readonly aks: Set<string>;
 }
 
-type Keys = { readonly ek: TrustedEk; readonly ak: AcceptableAk };
+/** An endorsement key and an attestation key of one TPM. */
+export type Keys = { readonly ek: TrustedEk; readonly ak: AcceptableAk };
 
 /**
  * Our agents make one attestation key for a trust domain, whichever endorsement key they use. An attestation proves that

@@ -14,6 +14,7 @@ export interface PolicyDefaults {
   readonly challengeTimeoutMs: number;
 }
 
+/** The defaults of the server plugin, too. */
 export const POLICY_DEFAULTS: PolicyDefaults = {
   pluginName: 'tpm',
   pcrs: 'sha256:0-7',
@@ -22,6 +23,7 @@ export const POLICY_DEFAULTS: PolicyDefaults = {
   challengeTimeoutMs: 60_000,
 };
 
+/** The trust domain, what admits a machine, and what differs from the defaults. */
 export interface PolicyOptions extends Partial<Omit<Policy, 'pcrs' | 'trustDomain'>> {
   readonly trustDomain: string;
   /** CAs of TPM manufacturers: one bundle, called `ca_path`, under strict rules. Beside `bundles` it is the first. */

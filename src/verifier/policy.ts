@@ -46,6 +46,7 @@ export const STRICT_RULES: BundleRules = {
  * none tells, that is noted. `off`: lists are not looked at. A list that does tell counts in either of the first two.
  */
 export const CRL_POLICIES = ['fail-closed', 'warn', 'off'] as const;
+/** One of `CRL_POLICIES`. */
 export type CrlPolicy = (typeof CRL_POLICIES)[number];
 
 /** CAs under a name, with rules of their own. */
@@ -58,6 +59,7 @@ export interface Bundle {
 
 /** What admits an endorsement key: its certificate, the operator's list, either of the two, or both together. */
 export const MODES = ['certificate', 'hash', 'either', 'both'] as const;
+/** One of `MODES`. */
 export type Mode = (typeof MODES)[number];
 
 /** What a deny-list may name a machine by. */
@@ -68,6 +70,7 @@ export interface DenySubject {
   readonly serial: Uint8Array | undefined;
 }
 
+/** What a machine must be and prove. `policyOf` makes one. */
 export interface Policy {
   readonly trustDomain: string;
   /** Part of agent IDs. */

@@ -10,6 +10,7 @@ import type { AttestationKey } from './attestation-key.ts';
 import { readSigned, verifySignature } from './signed-structure.ts';
 import { Findings, type PcrValue } from './verdict.ts';
 
+/** A quote as it came: nothing in it is trusted yet. */
 export interface SignedQuote {
   /** TPMS_ATTEST as signed. */
   readonly quoted: Uint8Array;
@@ -38,6 +39,12 @@ export interface VerifiedQuote {
   readonly pcrs: readonly PcrValue[];
 }
 
+/**
+ * Verifies signature, form, expectation and PCR values of a quote (Part 3, TPM2_Quote).
+ *
+ * @param findings every fault is added to it
+ * @returns undefined when there was a fault, or there are no PCR values
+ */
 export function verifyQuote(
   ak: AttestationKey,
   quote: SignedQuote,

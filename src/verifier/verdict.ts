@@ -42,6 +42,7 @@ export interface TrustedDevice extends ProvedKeys {
   readonly firmwareVersion: bigint;
 }
 
+/** The machine holds the keys that `device` names, and the policy admits them. */
 export interface Trusted<Device extends ProvedKeys = TrustedDevice> {
   readonly verdict: 'trusted';
   readonly device: Device;
@@ -51,6 +52,7 @@ export interface Trusted<Device extends ProvedKeys = TrustedDevice> {
   readonly overlooked: readonly Finding[];
 }
 
+/** The machine is not admitted. */
 export interface Untrusted {
   readonly verdict: 'untrusted';
   /** Of the endorsement key that was claimed and need not be the machine's; undefined where none could be read. */
@@ -59,6 +61,7 @@ export interface Untrusted {
   readonly findings: readonly Finding[];
 }
 
+/** What a verification ends in; `verdict` says which of the two. */
 export type Verdict = Trusted | Untrusted;
 
 /** Most findings of one verdict, and most characters of one: what a stranger can make a server write into its log. */
@@ -72,12 +75,14 @@ export class Findings {
   readonly #list: Finding[] = [];
   #count = 0;
 
+  /** Adds a finding. @param message one sentence; what is beyond 600 characters is cut */
   add(code: FindingCode, message: string): void {
     this.#count += 1;
     const shown = message.length > MAX_MESSAGE_CHARS ? `${message.slice(0, MAX_MESSAGE_CHARS)}…` : message;
     if (this.#list.length <= MAX_FINDINGS) this.#list.push({ code, message: shown, remedy: REMEDIES[code] });
   }
 
+  /** Whether there is a finding with this code, among those that are told. */
   has(code: FindingCode): boolean {
     return this.#list.some((finding) => finding.code === code);
   }

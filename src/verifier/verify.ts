@@ -63,6 +63,7 @@ export interface Pending extends PendingCredential, Judged {
   readonly payloadHash: string;
 }
 
+/** What `begin` comes to. */
 export type Begun = BegunExchange<Pending>;
 
 /**
@@ -73,8 +74,15 @@ export type Begun = BegunExchange<Pending>;
  * @param linked keys that were proved to lie in one TPM, under whatever policy
  * @throws RangeError when the entropy source gives other than it was asked for, TypeError when `now` is no moment
  */
-export function begin(...question: Parameters<typeof beginInSteps>): Begun {
-  return finished(beginInSteps(...question));
+export function begin(
+  payload: Uint8Array,
+  policy: Policy,
+  entropy: Entropy,
+  now: Date,
+  known?: KnownMachines,
+  linked?: LinkedKeys,
+): Begun {
+  return finished(beginInSteps(payload, policy, entropy, now, known, linked));
 }
 
 /** @see begin. For a server: a stranger's certificates cost milliseconds, and it may pause between their signatures. */

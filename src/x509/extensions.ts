@@ -9,6 +9,7 @@ export interface Extension {
   readonly value: Uint8Array;
 }
 
+/** Whether the subject is a CA (RFC 5280 §4.2.1.9). */
 export interface BasicConstraints {
   readonly ca: boolean;
   /** Most non-self-issued CA certificates that may follow; undefined for no limit. */
@@ -28,8 +29,10 @@ export const KEY_USAGES = [
   'decipherOnly',
 ] as const;
 
+/** One of `KEY_USAGES`. */
 export type KeyUsage = (typeof KEY_USAGES)[number];
 
+/** Oddities of extensions. */
 export type ExtensionOddity =
   | 'critical-FALSE-encoded'
   | 'cA-FALSE-encoded'

@@ -18,12 +18,14 @@ const PADDING_OCTETS: readonly number[] = [0x00, 0x11, 0xff];
 /** `PEM`: text where DER belongs. */
 export type IntakeOddity = 'PEM' | 'TCG-header' | `${number}-trailing-bytes-${string}`;
 
+/** A certificate cut out of what a TPM keeps. */
 export interface Intake {
   /** The certificate alone, a view of the input: what is to be parsed, hashed, kept. */
   readonly der: Uint8Array;
   readonly oddities: readonly IntakeOddity[];
 }
 
+/** The certificates of a chain, in DER. */
 export interface ChainIntake {
   readonly certificates: readonly Uint8Array[];
   readonly oddities: readonly IntakeOddity[];

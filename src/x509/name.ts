@@ -23,6 +23,7 @@ export interface Name {
   readonly canonical: string;
 }
 
+/** Oddities of names. */
 export type NameOddity = 'RDN-SET-not-sorted' | 'multi-valued-RDN';
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

@@ -2,13 +2,16 @@ import { constants, type KeyObject, verify } from 'node:crypto';
 import { type DerElement, type DerReader, TAG } from './der.ts';
 import type { SubjectKey } from './subject-public-key.ts';
 
+/** Hashes that certificates are signed over. */
 export type Hash = 'sha1' | 'sha256' | 'sha384' | 'sha512';
 
+/** How a certificate or list is signed; `other` has the dotted object identifier. */
 export type SignatureAlgorithm =
   | { readonly scheme: 'rsa-pkcs1' | 'ecdsa'; readonly hash: Hash }
   | { readonly scheme: 'rsa-pss'; readonly hash: Hash; readonly saltBytes: number }
   | { readonly scheme: 'other'; readonly identifier: string };
 
+/** Oddities of signature algorithms. */
 export type SignatureOddity = 'rsa-signature-parameters-absent' | 'ecdsa-signature-parameters-present';
 
 /** RFC 4055 §5, RFC 5758 §3.2, and the SHA-1 forms of RFC 3279 so that they can be refused by name. */

@@ -9,7 +9,8 @@ const CURVES = {
   '1.3.132.0.35': { curve: 'P-521', bits: 521, coordinateBytes: 66 },
 } as const;
 
-export type Curve = (typeof CURVES)[keyof typeof CURVES]['curve'];
+/** Curves by their JWK names (RFC 7518 §6.2.1.1). */
+export type Curve = 'P-256' | 'P-384' | 'P-521';
 
 const OPENSSL_NAMES: Readonly<Record<Curve, string>> = {
   'P-256': 'prime256v1',
@@ -34,6 +35,7 @@ const RSA_ENCRYPTION_NULL: Uint8Array = Uint8Array.of(
 /** Bit lengths of RSA moduli that are trusted, and worth a signature check. */
 const RSA_BITS = { least: 2048, most: 8192 } as const;
 
+/** An RSA key, and what its identifier restricts it to (RFC 8017, appendix C). */
 export interface RsaSubjectKey {
   readonly type: 'rsa';
   readonly use: 'any' | 'oaep' | 'pss';
@@ -43,6 +45,7 @@ export interface RsaSubjectKey {
   readonly exponent: Uint8Array;
 }
 
+/** A key on one of the three NIST curves (RFC 5480). */
 export interface EcSubjectKey {
   readonly type: 'ec';
   readonly curve: Curve;
@@ -59,6 +62,7 @@ export interface OtherSubjectKey {
   readonly algorithm: string;
 }
 
+/** The key that a certificate is for. */
 export type SubjectKey = RsaSubjectKey | EcSubjectKey | OtherSubjectKey;
 
 /** SubjectPublicKeyInfo (RFC 5280 §4.1.2.7). */

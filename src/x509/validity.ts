@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { type DerElement, type DerReader, TAG } from './der.ts';
 
+/** Oddities of dates. */
 export type TimeOddity = 'GeneralizedTime-before-2050';
 
 /** Period in which the issuer keeps up what the certificate says, both ends included (RFC 5280 §4.1.2.5). */

@@ -48,6 +48,26 @@ test('what the document calls stable is there', () => {
   expect('Attestor' in tpm).toBe(true);
 });
 
+test('the document and the entries call the same names stable, and each of them is exported', () => {
+  const { exports } = JSON.parse(read('package.json')) as {
+    readonly exports: Readonly<Record<string, { readonly types: string }>>;
+  };
+  for (const [entry, exported] of Object.entries(ENTRIES)) {
+    const source = exports[`./${entry}`]?.types.replace('./dist/', 'src/').replace('.d.ts', '.ts') ?? '';
+    const item = document.split(`\n- \`tpm-attestor/${entry}\`.`)[1]?.split('\n- ')[0];
+    const stable = stableNames(item ?? '');
+    expect([entry, stableNames(read(source))]).toEqual([entry, stable]);
+    expect(stable.filter((name) => !(name in exported))).toEqual([]);
+  }
+});
+
+/** Those in the sentence that says what is stable; no names where all of an entry may change. */
+function stableNames(text: string): readonly string[] {
+  const sentence = /Stable: ([^.]*)\.|All of it may change/.exec(text);
+  if (sentence === null) throw new Error(`nothing is said of what is stable in: ${text}`);
+  return [...(sentence[1] ?? '').matchAll(/`([^`]+)`/g)].map(([, name = '']) => name);
+}
+
 test('its links lead somewhere', () => {
   const links = [...document.matchAll(/\]\(([^)#]+)[^)]*\)/g)].map(([, path = '']) => path);
   expect(links.filter((path) => !existsSync(new URL(`../../docs/${path}`, import.meta.url)))).toEqual([]);

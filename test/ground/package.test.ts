@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -17,6 +17,7 @@ import { startSwtpm } from '../support/swtpm.ts';
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 let folder: string;
+let tarball: string;
 let installation: Execution;
 /** Of a machine that has Node and nothing to build with. */
 let env: NodeJS.ProcessEnv;
@@ -32,7 +33,7 @@ beforeAll(async () => {
   env = { HOME: folder, PATH: tools, ...registry() };
   const application = join(folder, 'application');
   await mkdir(application);
-  const tarball = join(folder, packed.stdout.trim().split('\n').at(-1) ?? '');
+  tarball = join(folder, packed.stdout.trim().split('\n').at(-1) ?? '');
   installation = await execute('npm', ['install', '--no-audit', '--no-fund', tarball], { cwd: application, env });
 }, 300_000);
 afterAll(() => rm(folder, { recursive: true, force: true }));
@@ -129,6 +130,44 @@ describe('the examples, run from the installed package', () => {
       code: 1,
       stdout: expect.stringMatching(/^ek\.unknown_issuer: /),
     });
+  });
+});
+
+describe('the types of the package', () => {
+  const tool = (name: string, ...args: readonly string[]): Promise<Execution> =>
+    execute(join(ROOT, 'node_modules/.bin', name), args, { cwd: folder });
+
+  test('are where publint looks for them', async () => {
+    expect(await tool('publint', tarball, '--strict')).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  // The package is of ES modules alone: how CommonJS would require it is not asked.
+  test('are resolved as attw resolves them', async () => {
+    const { code, stdout } = await tool('attw', tarball, '--profile', 'esm-only', '--format', 'json');
+    expect([code, JSON.parse(stdout).analysis.types]).toEqual([0, { kind: 'included' }]);
+  });
+
+  // What test/types says of the sources in `npm run check` is said here of the declarations.
+  test.each([
+    ['node16', 'node16'],
+    ['bundler', 'esnext'],
+  ])('serve a project with moduleResolution %s, the examples too', async (moduleResolution, module) => {
+    const application = join(folder, 'application');
+    const [examples, types] = [join(application, 'examples'), join(application, 'types')];
+    await cp(join(ROOT, 'examples'), examples, { recursive: true });
+    await cp(join(ROOT, 'test/types'), types, { recursive: true });
+    await writeFile(join(types, 'package.json'), '{ "type": "module" }');
+    const compilerOptions = {
+      ...{ module, moduleResolution, target: 'es2023', lib: ['es2023'], noEmit: true },
+      // Once is enough: it looks into the declarations of the package, and into those of Node at length.
+      skipLibCheck: moduleResolution === 'bundler',
+      ...{ types: ['node'], typeRoots: [join(ROOT, 'node_modules/@types')] },
+      // The examples are JavaScript, whose parameters have no types.
+      ...{ strict: true, noImplicitAny: false, allowJs: true, checkJs: true },
+    };
+    const project = join(application, `${moduleResolution}.json`);
+    await writeFile(project, JSON.stringify({ compilerOptions, include: ['examples', 'types'] }));
+    expect(await tool('tsc', '-p', project)).toMatchObject({ code: 0, stdout: '' });
   });
 });
 

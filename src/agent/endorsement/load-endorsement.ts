@@ -16,8 +16,10 @@ import { nvName, nvNoteText } from './nv-note.ts';
 
 export { EndorsementError } from './endorsement-storage.ts';
 
+/** Kind of key to use; `auto` takes the first that is there. */
 export type KeyChoice = 'auto' | 'rsa' | 'ecc';
 
+/** The endorsement key of this machine. */
 export interface Endorsement {
   readonly template: EkTemplate;
   /** TPMT_PUBLIC. */

@@ -11,6 +11,7 @@ import { TPM_ALG, TPM_ECC, TPM_SE } from '../../tpm/structures/constants.ts';
 import { tpmtPublic } from '../../tpm/structures/public.ts';
 import { readPasswordFile } from './password-file.ts';
 
+/** A hierarchy whose password an agent may need. */
 export type PasswordHierarchy = 'endorsement' | 'owner';
 
 /** Files by hierarchy; the hierarchies not named have no password. */

@@ -46,8 +46,9 @@ import type {
 import type { LoadedHandle, Runner } from './runner.ts';
 
 /** `T` with the named fields optional, because the command has a default for them. */
-type Defaulted<T, Field extends keyof T> = Omit<T, Field> & Partial<Pick<T, Field>>;
-type CreationDefaults = 'inSensitive' | 'outsideInfo' | 'creationPCR';
+export type Defaulted<T, Field extends keyof T> = Omit<T, Field> & Partial<Pick<T, Field>>;
+/** Fields of TPM2_Create and TPM2_CreatePrimary that have a default: no data, no password, no PCRs. */
+export type CreationDefaults = 'inSensitive' | 'outsideInfo' | 'creationPCR';
 
 const NOTHING: Uint8Array = new Uint8Array();
 const CREATION: Pick<CreateInput, CreationDefaults> = {
@@ -60,6 +61,7 @@ const KEY_SCHEME = Uint8Array.of(TPM_ALG.NULL >> 8, TPM_ALG.NULL);
 /** TPMT_SYM_DEF; for a block cipher the same bytes as TPMT_SYM_DEF_OBJECT. */
 const AES_128_CFB = encode(symDefObject, { algorithm: TPM_ALG.AES, keyBits: 128, mode: TPM_ALG.CFB });
 
+/** The commands of one exclusive operation. Each rejects with a `TpmError` when the TPM or tpm2-tss refuses. */
 export class TpmCommands {
   readonly #run: Runner;
 
@@ -103,6 +105,7 @@ export class TpmCommands {
 
   // Objects
 
+  /** TPM2_CreatePrimary. The key stays loaded until `release`. */
   createPrimary(input: Defaulted<CreatePrimaryInput, CreationDefaults>): Promise<CreatePrimaryOutput> {
     return this.#run.send((native) => native.createPrimary({ ...CREATION, ...input }), {
       sessions: input.sessions,
@@ -110,10 +113,12 @@ export class TpmCommands {
     });
   }
 
+  /** TPM2_Create. `outPrivate` is encrypted to the parent; nothing is loaded. */
   create(input: Defaulted<CreateInput, CreationDefaults>): Promise<CreateOutput> {
     return this.#run.send((native) => native.create({ ...CREATION, ...input }), { sessions: input.sessions });
   }
 
+  /** TPM2_Load. The object stays loaded until `release`. */
   load(input: LoadInput): Promise<ObjectHandleOutput> {
     return this.#run.send((native) => native.load(input), {
       sessions: input.sessions,
@@ -129,6 +134,7 @@ export class TpmCommands {
     });
   }
 
+  /** TPM2_ReadPublic. */
   readPublic(input: Defaulted<ReadPublicInput, 'sessions'>): Promise<ReadPublicOutput> {
     return this.#run.send((native) => native.readPublic({ sessions: [], ...input }), { sessions: input.sessions });
   }
@@ -145,6 +151,7 @@ export class TpmCommands {
     return this.#run.release(handle);
   }
 
+  /** TPM2_FlushContext. `release` is the same, for a handle that may be gone. */
   flushContext(input: { readonly flushHandle: LoadedHandle }): Promise<void> {
     return this.#run.send((native) => native.flushContext(input), { flushes: input.flushHandle });
   }
@@ -163,6 +170,7 @@ export class TpmCommands {
 
   // Policies
 
+  /** TPM2_PolicySecret. Defaults: no nonce, no command, no reference, no expiration. */
   policySecret(
     input: Defaulted<PolicySecretInput, 'nonceTPM' | 'cpHashA' | 'policyRef' | 'expiration'>,
   ): Promise<PolicySecretOutput> {
@@ -180,6 +188,7 @@ export class TpmCommands {
     });
   }
 
+  /** TPM2_PolicyGetDigest: the digest of the policy session so far. */
   policyGetDigest(input: Defaulted<PolicyGetDigestInput, 'sessions'>): Promise<{ readonly policyDigest: Uint8Array }> {
     return this.#run.send((native) => native.policyGetDigest({ sessions: [], ...input }), { sessions: input.sessions });
   }
@@ -211,6 +220,7 @@ export class TpmCommands {
 
   // Non-volatile memory
 
+  /** TPM2_NV_ReadPublic. */
   nvReadPublic(input: Defaulted<NvReadPublicInput, 'sessions'>): Promise<NvReadPublicOutput> {
     return this.#run.send((native) => native.nvReadPublic({ sessions: [], ...input }), { sessions: input.sessions });
   }
@@ -222,6 +232,7 @@ export class TpmCommands {
 
   // The TPM itself
 
+  /** TPM2_GetCapability. `moreData` says that the TPM has more of the same. */
   getCapability(input: Defaulted<GetCapabilityInput, 'sessions'>): Promise<GetCapabilityOutput> {
     return this.#run.send((native) => native.getCapability({ sessions: [], ...input }), { sessions: input.sessions });
   }
@@ -240,6 +251,7 @@ export class TpmCommands {
     return (await this.#run.send((native) => native.trFromTpmPublic<KeyHandle>(record))).object;
   }
 
+  /** An NV index that is in the TPM already. @throws RangeError for a handle of another type */
   async nvFromTpm(input: { readonly nvIndex: number }): Promise<NvHandle> {
     expectHandleType(input.nvIndex >>> 24, [0x01], 'an NV index');
     const record = { tpmHandle: input.nvIndex, sessions: [] };
@@ -275,6 +287,7 @@ export class TpmCommands {
     return this.#run.send((native) => native.trSetAuth(input));
   }
 
+  /** The Name that ESYS knows the object by (Part 1, 16). */
   trGetName(input: { readonly object: Resource }): Promise<Uint8Array> {
     return this.#run.send((native) => native.trGetName(input));
   }

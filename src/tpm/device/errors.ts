@@ -28,6 +28,7 @@ export class TpmError extends Error {
   /** The same command may succeed a little later. tpm2-tss has then already tried several times. */
   readonly retryable: boolean;
 
+  /** @internal */
   constructor(failure: NativeFailure, options?: ErrorOptions) {
     const { layer, name, description, argument, retryable } = decodeResponseCode(failure.rc);
     const where = argument === undefined ? '' : ` on ${argument.kind} ${argument.index}`;

@@ -7,8 +7,11 @@ declare const kind: unique symbol;
 
 /** A key or another object, loaded or persistent. */
 export type KeyHandle = number & { readonly [kind]: 'key' };
+/** An authorization session, or the password pseudo-session. */
 export type SessionHandle = number & { readonly [kind]: 'session' };
+/** An NV index. */
 export type NvHandle = number & { readonly [kind]: 'nv' };
+/** A hierarchy. */
 export type HierarchyHandle = number & { readonly [kind]: 'hierarchy' };
 /** "No object here": an optional handle left out. */
 export type NoHandle = number & { readonly [kind]: 'none' };

@@ -13,6 +13,7 @@ interface WithSessions {
   readonly sessions: readonly SessionHandle[];
 }
 
+/** Input of TPM2_StartAuthSession. */
 export interface StartAuthSessionInput extends WithSessions {
   /** The session is salted to this key. */
   readonly tpmKey: KeyHandle | NoHandle;
@@ -45,22 +46,27 @@ interface CreationOutput {
   readonly creationTicket: Uint8Array;
 }
 
+/** Input of TPM2_CreatePrimary. */
 export interface CreatePrimaryInput extends CreationInput {
   readonly primaryHandle: HierarchyHandle;
 }
 
+/** Output of TPM2_CreatePrimary. */
 export interface CreatePrimaryOutput extends CreationOutput {
   readonly objectHandle: KeyHandle;
 }
 
+/** Input of TPM2_Create. */
 export interface CreateInput extends CreationInput {
   readonly parentHandle: KeyHandle;
 }
 
+/** Output of TPM2_Create. */
 export interface CreateOutput extends CreationOutput {
   readonly outPrivate: Uint8Array;
 }
 
+/** Input of TPM2_Load. */
 export interface LoadInput extends WithSessions {
   readonly parentHandle: KeyHandle;
   readonly inPrivate: Uint8Array;
@@ -68,20 +74,24 @@ export interface LoadInput extends WithSessions {
   readonly inPublic: Uint8Array;
 }
 
+/** Input of TPM2_LoadExternal. */
 export interface LoadExternalInput extends WithSessions {
   readonly hierarchy: HierarchyHandle;
   /** TPMT_PUBLIC. */
   readonly inPublic: Uint8Array;
 }
 
+/** Output of TPM2_Load and TPM2_LoadExternal. */
 export interface ObjectHandleOutput {
   readonly objectHandle: KeyHandle;
 }
 
+/** Input of TPM2_ReadPublic. */
 export interface ReadPublicInput extends WithSessions {
   readonly objectHandle: KeyHandle;
 }
 
+/** Output of TPM2_ReadPublic. */
 export interface ReadPublicOutput {
   /** TPMT_PUBLIC. */
   readonly outPublic: Uint8Array;
@@ -98,15 +108,18 @@ export interface ActivateCredentialInput extends WithSessions {
   readonly secret: Uint8Array;
 }
 
+/** Output of TPM2_ActivateCredential. */
 export interface ActivateCredentialOutput {
   /** Secret; the addon has wiped its own copies. */
   readonly certInfo: Uint8Array;
 }
 
+/** Input of TPM2_GetRandom. */
 export interface GetRandomInput extends WithSessions {
   readonly bytesRequested: number;
 }
 
+/** Input of TPM2_GetCapability. */
 export interface GetCapabilityInput extends WithSessions {
   /** TPM_CAP. */
   readonly capability: number;
@@ -114,12 +127,14 @@ export interface GetCapabilityInput extends WithSessions {
   readonly propertyCount: number;
 }
 
+/** Output of TPM2_GetCapability. */
 export interface GetCapabilityOutput {
   readonly moreData: boolean;
   /** TPMS_CAPABILITY_DATA. */
   readonly capabilityData: Uint8Array;
 }
 
+/** Input of TPM2_Quote. */
 export interface QuoteInput extends WithSessions {
   readonly signHandle: KeyHandle;
   readonly qualifyingData: Uint8Array;
@@ -129,6 +144,7 @@ export interface QuoteInput extends WithSessions {
   readonly pcrSelect: Uint8Array;
 }
 
+/** Output of TPM2_Quote. */
 export interface QuoteOutput {
   /** TPMS_ATTEST: exactly the signed bytes. */
   readonly quoted: Uint8Array;
@@ -136,6 +152,7 @@ export interface QuoteOutput {
   readonly signature: Uint8Array;
 }
 
+/** Input of TPM2_CertifyCreation. */
 export interface CertifyCreationInput extends WithSessions {
   readonly signHandle: KeyHandle;
   /** The object whose creation is certified; it needs no authorization. */
@@ -148,6 +165,7 @@ export interface CertifyCreationInput extends WithSessions {
   readonly creationTicket: Uint8Array;
 }
 
+/** Output of TPM2_CertifyCreation. */
 export interface CertifyCreationOutput {
   /** TPMS_ATTEST: exactly the signed bytes. */
   readonly certifyInfo: Uint8Array;
@@ -155,11 +173,13 @@ export interface CertifyCreationOutput {
   readonly signature: Uint8Array;
 }
 
+/** Input of TPM2_PCR_Read. */
 export interface PcrReadInput extends WithSessions {
   /** TPML_PCR_SELECTION. */
   readonly pcrSelectionIn: Uint8Array;
 }
 
+/** Output of TPM2_PCR_Read. */
 export interface PcrReadOutput {
   readonly pcrUpdateCounter: number;
   /** TPML_PCR_SELECTION: what was read, which may be less than asked. */
@@ -168,6 +188,7 @@ export interface PcrReadOutput {
   readonly pcrValues: Uint8Array;
 }
 
+/** Input of TPM2_PolicySecret. */
 export interface PolicySecretInput extends WithSessions {
   readonly authHandle: EntityHandle;
   readonly policySession: SessionHandle;
@@ -178,32 +199,38 @@ export interface PolicySecretInput extends WithSessions {
   readonly expiration: number;
 }
 
+/** Output of TPM2_PolicySecret. */
 export interface PolicySecretOutput {
   readonly timeout: Uint8Array;
   /** TPMT_TK_AUTH. */
   readonly policyTicket: Uint8Array;
 }
 
+/** Input of TPM2_PolicyOR. */
 export interface PolicyOrInput extends WithSessions {
   readonly policySession: SessionHandle;
   /** TPML_DIGEST. */
   readonly pHashList: Uint8Array;
 }
 
+/** Input of TPM2_PolicyGetDigest. */
 export interface PolicyGetDigestInput extends WithSessions {
   readonly policySession: SessionHandle;
 }
 
+/** Input of TPM2_NV_ReadPublic. */
 export interface NvReadPublicInput extends WithSessions {
   readonly nvIndex: NvHandle;
 }
 
+/** Output of TPM2_NV_ReadPublic. */
 export interface NvReadPublicOutput {
   /** TPMS_NV_PUBLIC. */
   readonly nvPublic: Uint8Array;
   readonly nvName: Uint8Array;
 }
 
+/** Input of TPM2_NV_Read. */
 export interface NvReadInput extends WithSessions {
   readonly authHandle: EntityHandle;
   readonly nvIndex: NvHandle;

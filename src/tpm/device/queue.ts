@@ -16,6 +16,7 @@ interface Entry {
 
 const current = new AsyncLocalStorage<Entry>();
 
+/** Tasks that must not run at the same time. */
 export class Queue {
   #tail: Promise<void> = Promise.resolve();
   readonly #stops = new Set<AbortController>();

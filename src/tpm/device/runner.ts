@@ -11,6 +11,7 @@ import { ESYS_TR, type KeyHandle, type SessionHandle } from './handles.ts';
 import type { NativeContext } from './native-context.ts';
 import { Queue } from './queue.ts';
 
+/** What takes up a slot of the TPM until it is flushed. */
 export type LoadedHandle = KeyHandle | SessionHandle;
 
 /** What the operations on one TPM share. */

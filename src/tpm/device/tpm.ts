@@ -10,6 +10,7 @@ import { cleanUpOf } from './resource-manager.ts';
 import { type Connection, type LoadedHandle, Runner } from './runner.ts';
 import { refuseOtherFiles } from './tcti.ts';
 
+/** An open TPM. `close` it, or declare it with `await using`. */
 export class Tpm {
   /** The TCTI configuration string it was opened with. */
   readonly tcti: string;
@@ -80,6 +81,7 @@ export class Tpm {
     return this.#closing;
   }
 
+  /** As `close`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -1,6 +1,7 @@
 /** What the product knows of each hash and curve, once; everything else gets a resolved entry. */
 import { TPM_ALG, TPM_ECC } from './constants.ts';
 
+/** A hash algorithm that this package computes. `id` is its TPM_ALG_ID (Part 2, 6.3). */
 export interface HashAlgorithm {
   readonly id: number;
   /** Name in configuration, selectors and `node:crypto`. */

@@ -14,14 +14,16 @@ export interface TpmsClockInfo {
   readonly safe: boolean;
 }
 
-interface AttestHeader {
+/** What a TPMS_ATTEST of any type begins with. */
+export interface AttestHeader {
   readonly qualifiedSigner: Uint8Array;
   readonly extraData: Uint8Array;
   readonly clockInfo: TpmsClockInfo;
   readonly firmwareVersion: bigint;
 }
 
-interface AttestedByType {
+/** What each type of attestation says: TPMU_ATTEST (Part 2, 10.12). */
+export interface AttestedByType {
   readonly quote: { readonly pcrSelect: TpmlPcrSelection; readonly pcrDigest: Uint8Array };
   readonly certify: { readonly name: Uint8Array; readonly qualifiedName: Uint8Array };
   readonly creation: { readonly objectName: Uint8Array; readonly creationHash: Uint8Array };
@@ -37,12 +39,15 @@ interface AttestedByType {
   readonly nvDigest: { readonly indexName: Uint8Array; readonly nvDigest: Uint8Array };
 }
 
+/** TPMI_ST_ATTEST by name. */
 export type AttestType = keyof AttestedByType;
 
+/** TPMS_ATTEST (Part 2, 10.12); `type` says which form `attested` has. */
 export type TpmsAttest = {
   readonly [T in AttestType]: AttestHeader & { readonly type: T; readonly attested: AttestedByType[T] };
 }[AttestType];
 
+/** What TPM2_Quote signs. */
 export type QuoteAttest = Extract<TpmsAttest, { type: 'quote' }>;
 
 const clockInfo: Codec<TpmsClockInfo> = struct('TPMS_CLOCK_INFO', {
@@ -90,6 +95,7 @@ const bodies: { readonly [T in AttestType]: Codec<AttestedByType[T]> } = {
   nvDigest: struct('TPMS_NV_DIGEST_CERTIFY_INFO', { indexName: tpm2bName, nvDigest: tpm2bDigest }),
 };
 
+/** Reads no bytes that do not begin with TPM_GENERATED_VALUE. */
 export const tpmsAttest: Codec<TpmsAttest> = {
   name: 'TPMS_ATTEST',
   read: (r) => {

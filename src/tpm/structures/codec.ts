@@ -6,10 +6,13 @@
  */
 import { Reader as ByteReader, type Reader, Writer } from './cursor.ts';
 
+/** One structure: `decode` and `encode` use it. */
 export interface Codec<T> {
   /** The structure's name in the specification; the root of error paths. */
   readonly name: string;
+  /** Reads one structure and leaves what is behind it. @throws MalformedError */
   read(reader: Reader): T;
+  /** @throws RangeError when a value does not fit its field. */
   write(writer: Writer, value: T): void;
 }
 

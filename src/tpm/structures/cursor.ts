@@ -28,6 +28,7 @@ export class Reader {
     return value;
   }
 
+  /** The error for this field, to be thrown. */
   malformed(reason: string, offset: number = this.#offset): MalformedError {
     return new MalformedError(this.#path.join('.'), offset, reason);
   }
@@ -37,18 +38,22 @@ export class Reader {
     return new UnsupportedError(this.#path.join('.'), this.#offset, algorithm);
   }
 
+  /** Each of these reads one big-endian number. @throws MalformedError when too few bytes are left */
   u8(): number {
     return this.#view.getUint8(this.#take(1));
   }
 
+  /** @see u8 */
   u16(): number {
     return this.#view.getUint16(this.#take(2));
   }
 
+  /** @see u8 */
   u32(): number {
     return this.#view.getUint32(this.#take(4));
   }
 
+  /** @see u8 */
   u64(): bigint {
     return this.#view.getBigUint64(this.#take(8));
   }
@@ -65,6 +70,7 @@ export class Reader {
     return new Reader(this.#bytes, this.#path, start, start + length);
   }
 
+  /** @throws MalformedError when bytes are left over */
   end(): void {
     if (this.remaining > 0) throw this.malformed(`${this.remaining} bytes left over`);
   }
@@ -83,32 +89,38 @@ export class Writer {
   #view: DataView = new DataView(this.#buffer.buffer);
   #length = 0;
 
+  /** Each of these writes one big-endian number. */
   u8(value: number): void {
     const start = this.#grow(1);
     this.#view.setUint8(start, inRange(value, 0xff));
   }
 
+  /** @see u8 */
   u16(value: number): void {
     const start = this.#grow(2);
     this.#view.setUint16(start, inRange(value, 0xffff));
   }
 
+  /** @see u8 */
   u32(value: number): void {
     const start = this.#grow(4);
     this.#view.setUint32(start, inRange(value, 0xffffffff));
   }
 
+  /** @see u8 */
   u64(value: bigint): void {
     if (value < 0n || value > 0xffffffffffffffffn) throw new RangeError(`${value} does not fit 64 bits`);
     const start = this.#grow(8);
     this.#view.setBigUint64(start, value);
   }
 
+  /** Writes bytes as they are, without a size. */
   bytes(value: Uint8Array): void {
     const start = this.#grow(value.length);
     this.#buffer.set(value, start);
   }
 
+  /** A copy of what was written. */
   finish(): Uint8Array {
     return this.#buffer.slice(0, this.#length);
   }

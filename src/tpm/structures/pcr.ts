@@ -1,6 +1,7 @@
 /** TPML_PCR_SELECTION (TPM 2.0 Library Part 2, 10.6.2 and 10.9.7). */
 import { type Codec, tpml } from './codec.ts';
 
+/** TPMS_PCR_SELECTION (Part 2, 10.6.2): PCRs of one bank. */
 export interface TpmsPcrSelection {
   /** TPM_ALG_ID of the bank. */
   readonly hash: number;
@@ -8,6 +9,7 @@ export interface TpmsPcrSelection {
   readonly pcrSelect: Uint8Array;
 }
 
+/** TPML_PCR_SELECTION (Part 2, 10.9.7): one entry for each bank. */
 export type TpmlPcrSelection = readonly TpmsPcrSelection[];
 
 /** PCRs of a PC Client TPM: 0 to 23. */
@@ -33,6 +35,7 @@ const tpmsPcrSelection: Codec<TpmsPcrSelection> = {
   },
 };
 
+/** Takes at most 16 banks, of at most 32 PCRs each. */
 export const tpmlPcrSelection: Codec<TpmlPcrSelection> = tpml('TPML_PCR_SELECTION', tpmsPcrSelection, BANKS_MAX);
 
 /** One bank's selection in the three-byte form that PC Client TPMs use. `indices` are 0..23. */

@@ -20,6 +20,7 @@ interface PublicHeader {
   readonly authPolicy: Uint8Array;
 }
 
+/** Public area of an RSA key; its parameters are TPMS_RSA_PARMS. */
 export interface RsaPublic extends PublicHeader {
   readonly type: 'rsa';
   readonly parameters: {
@@ -33,6 +34,7 @@ export interface RsaPublic extends PublicHeader {
   readonly unique: Uint8Array;
 }
 
+/** Public area of an ECC key; its parameters are TPMS_ECC_PARMS. */
 export interface EccPublic extends PublicHeader {
   readonly type: 'ecc';
   readonly parameters: {
@@ -45,18 +47,21 @@ export interface EccPublic extends PublicHeader {
   readonly unique: { readonly x: Uint8Array; readonly y: Uint8Array };
 }
 
+/** Public area of an HMAC key or a sealed object; its parameters are TPMS_KEYEDHASH_PARMS. */
 export interface KeyedHashPublic extends PublicHeader {
   readonly type: 'keyedHash';
   readonly parameters: { readonly scheme: Scheme };
   readonly unique: Uint8Array;
 }
 
+/** Public area of a key for a block cipher; its parameters are TPMS_SYMCIPHER_PARMS. */
 export interface SymCipherPublic extends PublicHeader {
   readonly type: 'symCipher';
   readonly parameters: { readonly symmetric: SymDefObject | null };
   readonly unique: Uint8Array;
 }
 
+/** TPMT_PUBLIC (Part 2, 12.2.4); `type` says which form it has. */
 export type TpmtPublic = RsaPublic | EccPublic | KeyedHashPublic | SymCipherPublic;
 
 const publicType = selector(
@@ -97,6 +102,7 @@ const bodies: {
   }),
 };
 
+/** Throws UnsupportedError for an algorithm of the specification that is not read here. */
 export const tpmtPublic: Codec<TpmtPublic> = {
   name: 'TPMT_PUBLIC',
   read: (r) => {

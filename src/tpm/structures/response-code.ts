@@ -6,6 +6,7 @@
  */
 import { FORMAT_0, FORMAT_1, LAYER_CODES, RETRYABLE, WARNINGS } from './response-code-table.ts';
 
+/** Who answered with a code: the TPM, or a part of tpm2-tss (TCG TSS 2.0 Overview, 2.4). */
 export type Layer =
   | 'tpm'
   | 'feature'

@@ -5,12 +5,14 @@ import { tpm2bEccParameter, tpm2bPublicKeyRsa } from './buffers.ts';
 import { type Codec, selector, struct, u16 } from './codec.ts';
 import { TPM_ALG } from './constants.ts';
 
+/** TPMS_SIGNATURE_RSA; `hash` is a TPM_ALG_ID. */
 export interface RsaSignature {
   readonly sigAlg: 'rsassa' | 'rsapss';
   readonly hash: number;
   readonly sig: Uint8Array;
 }
 
+/** TPMS_SIGNATURE_ECC; `hash` is a TPM_ALG_ID, the numbers are big-endian. */
 export interface EccSignature {
   readonly sigAlg: 'ecdsa' | 'ecdaa' | 'sm2' | 'ecschnorr';
   readonly hash: number;
@@ -18,12 +20,14 @@ export interface EccSignature {
   readonly signatureS: Uint8Array;
 }
 
+/** TPMT_HA; `hash` is a TPM_ALG_ID. */
 export interface HmacSignature {
   readonly sigAlg: 'hmac';
   readonly hash: number;
   readonly digest: Uint8Array;
 }
 
+/** TPMT_SIGNATURE (Part 2, 11.3.4); `sigAlg` says which form it has. */
 export type TpmtSignature = RsaSignature | EccSignature | HmacSignature | { readonly sigAlg: 'null' };
 
 /** TPM_ALG_ID of each signature form; a key's scheme must be the same number. */
@@ -78,6 +82,7 @@ const bodies: Readonly<Record<TpmtSignature['sigAlg'], Codec<never>>> = {
   null: nothing,
 } as Readonly<Record<TpmtSignature['sigAlg'], Codec<never>>>;
 
+/** Throws UnsupportedError for an algorithm of the specification that is not read here. */
 export const tpmtSignature: Codec<TpmtSignature> = {
   name: 'TPMT_SIGNATURE',
   read: (r) => {

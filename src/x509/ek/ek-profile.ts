@@ -12,6 +12,7 @@ import {
 } from './tcg-attributes.ts';
 import { type TpmKind, tpmVendor } from './vendors.ts';
 
+/** Codes are stable. */
 export type EkProblemCode =
   | 'eku'
   | 'key_usage'
@@ -54,8 +55,10 @@ export interface EkCertificateFacts {
   readonly oddities: readonly EkOddity[];
 }
 
+/** In what endorsement certificates differ from the profile and are accepted all the same. */
 export type EkOddity = 'SAN-attribute-not-UTF8String' | 'multi-valued-RDN' | 'TPM-specification-unreadable';
 
+/** What is accepted besides the profile. Nothing by default. */
 export interface EkProfileOptions {
   /** Accept certificates of TPMs of family 1.2, which need neither key usage nor key purpose. */
   readonly allowTpm12?: boolean | undefined;
@@ -65,6 +68,7 @@ export interface EkProfileOptions {
   readonly keyIsKnown?: boolean | undefined;
 }
 
+/** What a certificate says of its TPM, and what is wrong with it. */
 export interface EkProfileVerdict {
   /** undefined when the certificate does not name its TPM in a readable way. */
   readonly facts: EkCertificateFacts | undefined;

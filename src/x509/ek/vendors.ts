@@ -9,6 +9,7 @@ export interface TpmVendor {
  * and simulators, whose keys lie in a file, and examples, which are nobody's.
  */
 export const TPM_KINDS = ['hardware', 'cloud', 'software'] as const;
+/** One of `TPM_KINDS`. */
 export type TpmKind = (typeof TPM_KINDS)[number];
 
 interface Entry {

@@ -23,6 +23,7 @@ export type Wanted =
 /** Files of this project: evidence of `tpm quote`, options of the server plugin. */
 type Own = 'evidence' | 'policy';
 
+/** What a file is instead of what was asked for. */
 export interface FileKind {
   /** `a web page (HTML or XML)` */
   readonly what: string;

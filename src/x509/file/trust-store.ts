@@ -12,6 +12,7 @@ export interface AnchorSet {
   readonly bySubject: ReadonlyMap<string, readonly Certificate[]>;
 }
 
+/** A file that was read: PEM or DER. */
 export interface TrustStoreFile {
   /** As it is to appear in problems. */
   readonly name: string;
@@ -26,6 +27,7 @@ export interface TrustStoreProblem {
   readonly kind?: FileKind | undefined;
 }
 
+/** CA certificates read from files, and what could not be read. */
 export interface TrustStore {
   readonly anchors: AnchorSet;
   readonly problems: readonly TrustStoreProblem[];
@@ -96,6 +98,7 @@ export function* contentsOf<T>(
   return { items, problems };
 }
 
+/** Trusts these certificates. Each ends a path, whether it is a root or not. */
 export function anchorsOf(certificates: readonly Certificate[]): AnchorSet {
   return { certificates, bySubject: groupBySubject(certificates) };
 }

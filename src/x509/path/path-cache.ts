@@ -38,7 +38,11 @@ export class PathCache {
     return this.#known.get(subject.fingerprint)?.signers.has(issuer.fingerprint) === true;
   }
 
-  /** @param chain that was accepted, leaf first, anchor last */
+  /**
+   * Remembers the CAs of a path, and who signed them.
+   *
+   * @param chain that was accepted, leaf first, anchor last
+   */
   remember(chain: readonly Certificate[]): void {
     for (const [i, issuer] of chain.entries()) {
       const subject = chain[i - 1];

@@ -4,6 +4,7 @@ import { intersection, only, type Period } from '../validity.ts';
 import { describe, type PathProblem, signatureProblem } from './path-rules.ts';
 import { type CrlSet, type RevocationStatus, revocationOf } from './revocation.ts';
 
+/** Which lists are asked. */
 export interface RevocationRule {
   readonly crls: CrlSet;
   /** A certificate is refused of which no list tells whether it was revoked. */

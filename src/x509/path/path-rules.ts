@@ -5,6 +5,7 @@ import { hasRocaFingerprint } from '../roca.ts';
 import { describeSignature, type SignatureAlgorithm, unsoundness, verifySignature } from '../signature-algorithm.ts';
 import { weakness } from '../subject-public-key.ts';
 
+/** Codes are stable. */
 export type PathProblemCode =
   | 'unknown_issuer'
   | 'bad_signature'

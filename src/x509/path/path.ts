@@ -14,6 +14,7 @@ import {
 import { PathSearch } from './path-search.ts';
 import type { SignatureChecks } from './signature-checks.ts';
 
+/** A certificate, what may stand above it, whom to trust, and the time. */
 export interface PathQuestion extends PathAllowances {
   readonly leaf: Certificate;
   /** Certificates that may stand in the path; from wherever they are, they are never anchors. */
@@ -42,6 +43,7 @@ export interface MissingIssuer {
   readonly addresses: readonly string[];
 }
 
+/** A path to an anchor, or why there is none. */
 export type PathVerdict = {
   /** Throughout this period the same question has the same answer. */
   readonly steady: Period;

@@ -28,6 +28,7 @@ const SERVER: CheckBudget = { search: 8_000, telling: 1_300 };
 /** Trusts what a server trusts, and takes the time to tell a person all there is to tell. */
 export const REPORT: CheckBudget = { ...SERVER, telling: 1_000_000 };
 
+/** What a check is for. */
 export type CheckPurpose = keyof CheckBudget;
 
 /**
