@@ -12,6 +12,7 @@ import {
   type PluginPayload,
 } from '../evidence/legacy-messages.ts';
 import { NONCE_BYTES } from '../evidence/messages.ts';
+import { LEGACY_EK_TEMPLATE } from '../evidence/wires.ts';
 import { type Entropy, makeCredential } from '../tpm/make-credential.ts';
 import { publicAreaOf } from '../tpm/public-key.ts';
 import { encode } from '../tpm/structures/codec.ts';
@@ -38,8 +39,6 @@ import { admitAgain, type OperatorLists } from './operator-lists.ts';
 import type { Policy } from './policy.ts';
 import { Findings, type ProvedKeys, type Trusted, type Untrusted } from './verdict.ts';
 
-/** The EK that this wire can name: a public key says nothing of attributes and policy, the template the rest. */
-const EK_TEMPLATE = 'L-1';
 const NOTE =
   'wire: the agent speaks that of spire-tpm-plugin: no quote, so nothing is proved of what this machine booted';
 
@@ -136,9 +135,12 @@ function notesOf(pve: Proxmox): readonly string[] {
 /** The whole public area is the template's with this key; a credential for any other the TPM will not open. */
 function claimedEk({ publicKey }: EkPem, policy: Policy, findings: Findings): ClaimedEk | undefined {
   const key = readKey(publicKey);
-  const publicArea = key === undefined ? undefined : publicAreaOf(key, ekTemplateNamed(EK_TEMPLATE).publicArea);
+  const publicArea = key === undefined ? undefined : publicAreaOf(key, ekTemplateNamed(LEGACY_EK_TEMPLATE).publicArea);
   if (publicArea === undefined) {
-    findings.add('ek.template', `the endorsement key is none of template ${EK_TEMPLATE}, all that this wire can name`);
+    findings.add(
+      'ek.template',
+      `the endorsement key is none of template ${LEGACY_EK_TEMPLATE}, all that this wire can name`,
+    );
     return undefined;
   }
   return claimedEndorsement(encode(tpmtPublic, publicArea), policy, findings);
