@@ -23,6 +23,7 @@ import { judgeCreation } from './creation.ts';
 import { decodedOr, EVIDENCE_MALFORMED, RESPONSE_MALFORMED } from './decoding.ts';
 import { admittedEndorsement, type ClaimedEk, claimedEndorsement, type TrustedEk } from './endorsement.ts';
 import {
+  addUnopened,
   type BegunExchange,
   exactly,
   isSecret,
@@ -103,8 +104,7 @@ export function finish(
   judgeTime(pending, now, findings);
   const ek = admitAgain(pending.ek, pending.policy, lists, findings);
   judgeLinks(pending, lists, pending.linked, findings);
-  if (!isSecret(pending, answer.Secret))
-    findings.add('credential.secret', 'the credential was not opened: no TPM holds both keys');
+  if (!isSecret(pending, answer.Secret)) addUnopened(findings);
   if (!findings.none || ek === undefined) return untrusted(findings);
   const device = provedKeys({ ...pending, ek }, selectors(ek, 'credential-only'));
   const { notes, overlooked } = ek;
