@@ -27,7 +27,7 @@ import ts from 'typescript';
  */
 
 const MARK = /^ *\/\/ (tooth(?:less)?)\b(.*(?:\n *\/\/ {3}.*)*)\n/gm;
-const BLANKS = /^(?:\s|\/\/.*|\/\*[^]*?\*\/)*/;
+const BLANKS = /^(?:\s|\/\/.*|\/\*[\s\S]*?\*\/)*/;
 const TERMS = /^(?: ([\w.,/ -]+?))?(?: \[(.*)\])?: (.+)$/;
 
 /** @param {string} text of the file @param {ReadonlySet<string>} codes of findings @returns {readonly Tooth[]} */

@@ -1,5 +1,6 @@
 /** SPIRE's agent plugin: configuration in, one attestation per stream. */
 
+import { type AgentErrorCode, isAgentError } from '../agent/agent-error.ts';
 import type { AkMaker } from '../agent/ak-maker.ts';
 import { type Attestation, Attestor } from '../agent/attest.ts';
 import { isSoftwareTcti, tctiOrDevice, unusedTctiVariable } from '../agent/device-choice.ts';
@@ -10,7 +11,7 @@ import { InvalidConfig } from '../spire/config/invalid-config.ts';
 import { errorFields, type Logger } from '../spire/log/logger.ts';
 import type { AttestationStream } from '../spire/plugin/attestation-stream.ts';
 import type { PluginDefinition } from '../spire/plugin/plugin-definition.ts';
-import { STATUS, StatusError } from '../spire/status.ts';
+import { STATUS, type StatusCode, StatusError } from '../spire/status.ts';
 import { NativeUnavailableError, TctiError, TpmError } from '../tpm/device/errors.ts';
 import { type AddonChoice, exitProcess, nativeAddon } from '../tpm/device/native.ts';
 import { Queue } from '../tpm/device/queue.ts';
@@ -161,14 +162,12 @@ function statusOf(error: unknown, logger: Logger): unknown {
   const remedy = remedyFor(error);
   const name = error instanceof TpmError ? { tpm_error: error.name, tpm_command: error.command } : {};
   logger.error('attestation failed', { ...errorFields(error), ...name, ...(remedy === undefined ? {} : { remedy }) });
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  const status = typeof code === 'string' ? STATUS_BY_CODE[code] : undefined;
-  if (status === undefined) return new StatusError(STATUS.INTERNAL, 'internal error, see the log of the agent');
-  const sentence = (error as Error).message;
-  return new StatusError(status, remedy === undefined ? sentence : `${sentence}: ${remedy}`);
+  if (!isAgentError(error)) return new StatusError(STATUS.INTERNAL, 'internal error, see the log of the agent');
+  const { code, message } = error;
+  return new StatusError(STATUS_OF[code], remedy === undefined ? message : `${message}: ${remedy}`);
 }
 
-const STATUS_BY_CODE: Readonly<Record<string, StatusError['code']>> = {
+const STATUS_OF: Readonly<Record<AgentErrorCode, StatusCode>> = {
   ERR_TPM: STATUS.UNAVAILABLE,
   ERR_NATIVE_UNAVAILABLE: STATUS.UNAVAILABLE,
   ERR_PCR: STATUS.UNAVAILABLE,

@@ -118,8 +118,7 @@ export class Attestor {
    * When `signal` aborts, this rejects at once with its reason. Other attestations still wait until the TPM has answered
    * the command that was under way, has been freed of what was loaded, and is closed.
    *
-   * @throws TpmError, NativeUnavailableError, MalformedError for a challenge that cannot be read, EndorsementError,
-   * CertificateFileError, PasswordError, PcrError, and what `exchange` throws
+   * @throws AgentError, and what `exchange` throws
    */
   attest(exchange: Exchange, { signal, onClosed }: AttestOptions = {}): Promise<Attestation> {
     const holdings = new TpmHoldings(this.#options, signal);

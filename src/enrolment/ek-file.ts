@@ -1,6 +1,7 @@
 /** A saved endorsement key, in whichever form the tool at hand wrote it. Reads bytes; opens no file. */
 import type { KeyObject } from 'node:crypto';
 import { MalformedError } from '../bytes/malformed.ts';
+import { nistCurveByOpenssl } from '../bytes/nist-curves.ts';
 import { readToolsKey } from '../evidence/tpm2-tools.ts';
 import { publicKeyHash, publicKeyOf, samePublicKey } from '../tpm/public-key.ts';
 import type { TpmtPublic } from '../tpm/structures/public.ts';
@@ -48,9 +49,6 @@ export class EkFileError extends Error {
   override readonly name = 'EkFileError';
   readonly code = 'ERR_EK_FILE';
 }
-
-/** NIST curves, by the names OpenSSL has for them. */
-const CURVE_BITS: Readonly<Record<string, number>> = { prime256v1: 256, secp384r1: 384, secp521r1: 521 };
 
 /**
  * Reads a saved endorsement key of at most 64 KiB. What is read has not been verified.
@@ -137,6 +135,6 @@ function isSized(bytes: Uint8Array): boolean {
 function kindOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): EkFile['key'] | undefined {
   const { modulusLength, namedCurve = '' } = asymmetricKeyDetails ?? {};
   if (asymmetricKeyType === 'rsa' && modulusLength !== undefined) return { algorithm: 'rsa', bits: modulusLength };
-  const bits = asymmetricKeyType === 'ec' ? CURVE_BITS[namedCurve] : undefined;
+  const bits = asymmetricKeyType === 'ec' ? nistCurveByOpenssl(namedCurve)?.bits : undefined;
   return bits === undefined ? undefined : { algorithm: 'ecc', bits };
 }

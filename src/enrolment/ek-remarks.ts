@@ -1,10 +1,10 @@
 /** What `ek doctor` finds beside the judgement of the verifier: stable codes, and what to do. */
 import { CertificateFileError } from '../agent/endorsement/ek-certificate-file.ts';
-import { CHAIN_INDICES } from '../agent/endorsement/endorsement-chain.ts';
 import type { InventoryError } from '../agent/endorsement/endorsement-inventory.ts';
 import { type NvNote, type NvNoteCode, nvName } from '../agent/endorsement/nv-note.ts';
 import { isRefusal, type PasswordHierarchy } from '../agent/passwords/hierarchy-passwords.ts';
 import { remedyFor } from '../agent/remedy.ts';
+import { isChainIndex } from '../tpm/ek-nv-indices.ts';
 import { EK_TEMPLATES } from '../tpm/templates.ts';
 import type { FindingCode } from '../verifier/findings.ts';
 
@@ -118,11 +118,10 @@ const CODES: Readonly<Record<NvNoteCode, RemarkCode>> = {
 /** Of an index that the agent passes over, or finds odd. */
 export function remarkOfNote(note: NvNote): DoctorFinding {
   const { index, message, remedy } = note;
-  const isOfChain = index >= CHAIN_INDICES.first && index <= CHAIN_INDICES.last;
   const template = EK_TEMPLATES.find((one) => {
     return [one.certificateNvIndex, one.nonceNvIndex, one.templateNvIndex].includes(index);
   });
-  const code = isOfChain ? 'chain.unreadable' : CODES[note.code];
+  const code = isChainIndex(index) ? 'chain.unreadable' : CODES[note.code];
   return { ...remarkOf(code, `${nvName(index)} ${message}`, template?.name ?? null), remedy };
 }
 

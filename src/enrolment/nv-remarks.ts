@@ -1,27 +1,22 @@
 /** What the indices of a TPM's endorsement keys hold beside certificates that are as they should be. */
-import { CHAIN_INDICES } from '../agent/endorsement/endorsement-chain.ts';
 import type { EndorsementInventory } from '../agent/endorsement/endorsement-inventory.ts';
 import type { CertificateIndex } from '../agent/endorsement/endorsement-storage.ts';
+import { AGENT_EK_TEMPLATES } from '../agent/endorsement/load-endorsement.ts';
 import { type NvNote, nvName } from '../agent/endorsement/nv-note.ts';
+import { EK_CERTIFICATE_INDEX, EK_POLICY_INDICES, isChainIndex } from '../tpm/ek-nv-indices.ts';
 import { EK_TEMPLATES, type EkTemplate } from '../tpm/templates.ts';
 import type { IntakeOddity } from '../x509/intake.ts';
 import { type DoctorFinding, remarkOf } from './ek-remarks.ts';
 
-/** Hash algorithms of the policies that H templates refer to (EK Credential Profile 2.6, 2.2.2.4). */
-const POLICY_INDICES: ReadonlyMap<number, string> = new Map([
-  [0x01c07f01, 'SHA-256'],
-  [0x01c07f02, 'SHA-384'],
-  [0x01c07f03, 'SHA-512'],
-  [0x01c07f04, 'SM3-256'],
-]);
-
-/** Of templates that no agent takes: certificate and template of H-5 (SM2) and H-7 (RSA-4096). */
-const UNTAKEN_INDICES: ReadonlyMap<number, string> = new Map([
-  [0x01c0001a, 'the certificate of a key of template H-5'],
-  [0x01c0001b, 'the template of H-5'],
-  [0x01c0001e, 'the certificate of a key of template H-7'],
-  [0x01c0001f, 'the template of H-7'],
-]);
+/** Of templates that no agent takes: H-5 (SM2) and H-7 (RSA-4096). */
+const UNTAKEN_INDICES: ReadonlyMap<number, string> = new Map(
+  Object.entries(EK_CERTIFICATE_INDEX)
+    .filter(([name]) => !AGENT_EK_TEMPLATES.some((taken) => taken === name))
+    .flatMap(([name, index]) => [
+      [index, `the certificate of a key of template ${name}`],
+      [index + 1, `the template of ${name}`],
+    ]),
+);
 
 /** What lies around a key's certificate in its own index is told with the key. @param remarkOfNote what a note comes to */
 export function nvRemarks(
@@ -39,9 +34,9 @@ export function nvRemarks(
 }
 
 function remarksOfIndex(index: number): readonly DoctorFinding[] {
-  if (index >= CHAIN_INDICES.first && index <= CHAIN_INDICES.last) return [];
-  if (EK_TEMPLATES.some(({ certificateNvIndex, name }) => certificateNvIndex === index && name !== 'H-7')) return [];
-  const hash = POLICY_INDICES.get(index);
+  if (isChainIndex(index)) return [];
+  if (AGENT_EK_TEMPLATES.some((name) => EK_CERTIFICATE_INDEX[name] === index)) return [];
+  const hash = EK_POLICY_INDICES.get(index);
   if (hash !== undefined)
     return [remarkOf('nv.policy', `${nvName(index)}, for a policy of endorsement keys with ${hash}, is defined`)];
   const untaken = UNTAKEN_INDICES.get(index);

@@ -1,4 +1,5 @@
 /** The PEM text by which spire-tpm-plugin names an endorsement key. Pure. */
+import { toBase64 } from '../bytes/base64.ts';
 import { MalformedError } from '../bytes/malformed.ts';
 
 export interface EkPem {
@@ -51,7 +52,7 @@ export function decodeEkPem(bytes: Uint8Array): EkPem {
 
 /** RFC 7468, 3: lines of 64 characters. */
 function block(label: Label, der: Uint8Array): string {
-  const base64 = Buffer.from(der.buffer, der.byteOffset, der.byteLength).toString('base64');
+  const base64 = toBase64(der);
   const lines = base64.match(new RegExp(`.{1,${LINE_CHARACTERS}}`, 'g')) ?? [];
   return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`, ''].join('\n');
 }

@@ -1,4 +1,5 @@
 /** JSON documents in the one form that Go's encoder gives a struct. Pure. */
+import { fromBase64, toBase64 } from '../bytes/base64.ts';
 import { equalBytes } from '../bytes/bytes.ts';
 import { MalformedError } from '../bytes/malformed.ts';
 
@@ -73,7 +74,7 @@ function isPointer(form: Form): form is Pointer {
 
 /** What JSON.stringify takes, names in the order of the form. */
 function written(form: Form, value: Value): unknown {
-  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
+  if (value instanceof Uint8Array) return toBase64(value);
   if (isPointer(form)) return value === null || value === undefined ? value : written(form[1], value);
   if (typeof value !== 'object' || value === null || typeof form !== 'object') return value;
   // Of what is undefined JSON has no name.
@@ -113,9 +114,8 @@ function read(path: string, form: Form, value: unknown): Value {
 
 function readBytes(path: string, maxBytes: number, value: unknown): Uint8Array {
   if (typeof value !== 'string') throw new MalformedError(path, 0, 'is not a string');
-  const bytes = Uint8Array.from(Buffer.from(value, 'base64'));
-  // Node skips what is no base64: only text that comes back the same was canonical.
-  if (Buffer.from(bytes).toString('base64') !== value) throw new MalformedError(path, 0, 'is not canonical base64');
+  const bytes = fromBase64(value);
+  if (bytes === undefined) throw new MalformedError(path, 0, 'is not canonical base64');
   if (bytes.length > maxBytes) throw new MalformedError(path, 0, `${bytes.length} bytes are over ${maxBytes}`);
   return bytes;
 }

@@ -4,6 +4,7 @@
  * The mapping is the one of Protocol Buffers (lowerCamelCase names, bytes in standard base64), made strict: no unknown,
  * missing or repeated names, one spelling of bytes. White space and JSON's escapes are free.
  */
+import { fromBase64, toBase64 } from '../bytes/base64.ts';
 import { MalformedError } from '../bytes/malformed.ts';
 import { checkLimits, type Evidence } from './messages.ts';
 
@@ -48,7 +49,7 @@ export function evidenceToJson(evidence: Evidence): string {
 
 function plain(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(plain);
-  return value instanceof Uint8Array ? Buffer.from(value).toString('base64') : value;
+  return value instanceof Uint8Array ? toBase64(value) : value;
 }
 
 /** @throws MalformedError naming the field */
@@ -104,10 +105,9 @@ function fieldValue(path: string, kind: Field, value: unknown): unknown {
     if (Buffer.from(value).toString() !== value) throw new MalformedError(path, 0, 'is not Unicode text');
     return value;
   }
-  const bytes = Buffer.from(value, 'base64');
-  // Node skips what is no base64: only text that comes back the same was canonical.
-  if (bytes.toString('base64') !== value) throw new MalformedError(path, 0, 'is not canonical base64');
-  return Uint8Array.from(bytes);
+  const bytes = fromBase64(value);
+  if (bytes === undefined) throw new MalformedError(path, 0, 'is not canonical base64');
+  return bytes;
 }
 
 /**

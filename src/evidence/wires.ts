@@ -1,4 +1,5 @@
 /** The forms of exchange that agent and server know, told apart by the first message. Pure. */
+import type { EkTemplateName } from '../tpm/templates.ts';
 
 /** Our own, and that of spire-tpm-plugin, which has no quote. */
 export type Wire = 'tpm-attestor' | 'spire-tpm-plugin';
@@ -13,6 +14,9 @@ export function isWire(text: string): text is Wire {
 export function wireProblem(text: string): string | undefined {
   return isWire(text) ? undefined : `must be "${WIRES.join('" or "')}", not ${JSON.stringify(text.slice(0, 64))}`;
 }
+
+/** The EK that the wire of spire-tpm-plugin can name: a public key says nothing of attributes and policy, the template the rest. */
+export const LEGACY_EK_TEMPLATE: EkTemplateName = 'L-1';
 
 const OPENING_BRACE = 0x7b;
 

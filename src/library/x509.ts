@@ -5,6 +5,7 @@
  *
  * @module tpm-attestor/x509
  */
+export type { NistCurve, NistCurveName } from '../bytes/nist-curves.ts';
 export { type Certificate, type Oddity, parseCertificate } from '../x509/certificate.ts';
 export { type CertificateRevocationList, parseCrl, type Revocation } from '../x509/crl/crl.ts';
 export type { CrlScope } from '../x509/crl/crl-scope.ts';
@@ -42,7 +43,6 @@ export { type CrlSet, crlsFrom } from '../x509/path/revocation.ts';
 export { type CheckBudget, type CheckPurpose, SignatureChecks } from '../x509/path/signature-checks.ts';
 export type { Hash, SignatureAlgorithm, SignatureOddity } from '../x509/signature-algorithm.ts';
 export type {
-  Curve,
   EcSubjectKey,
   OtherSubjectKey,
   RsaSubjectKey,

@@ -1,14 +1,11 @@
 /** `ek_algorithms` and `ek_templates`: by which of its endorsement keys a machine may attest, and so how many IDs it has. */
 import { EK_TEMPLATE_NAMES, type EkTemplate, type EkTemplateName, ekTemplateNamed } from '../tpm/templates.ts';
-import { POLICY_DEFAULTS } from '../verifier/policy-options.ts';
+import { EK_TEMPLATE_OF_KIND, POLICY_DEFAULTS } from '../verifier/policy-options.ts';
 
 export type EkAlgorithm = EkTemplate['algorithm'];
 
-/** One for each kind: the templates of which nearly every TPM has its certificates. */
-const DEFAULTS: Readonly<Record<EkAlgorithm, EkTemplateName>> = { rsa: 'L-1', ecc: 'L-2' };
-
 export function isEkAlgorithm(text: string): text is EkAlgorithm {
-  return Object.hasOwn(DEFAULTS, text);
+  return Object.hasOwn(EK_TEMPLATE_OF_KIND, text);
 }
 
 export function isEkTemplateName(text: string): text is EkTemplateName {
@@ -29,7 +26,7 @@ export interface EkTemplateOptions {
 
 /** `ek_templates` where it is given, else the default template of each kind in `ek_algorithms`. */
 export function acceptedEkTemplates({ algorithms, templates }: EkTemplateOptions): readonly EkTemplateName[] {
-  const listed = templates ?? algorithms?.map((algorithm) => DEFAULTS[algorithm]);
+  const listed = templates ?? algorithms?.map((algorithm) => EK_TEMPLATE_OF_KIND[algorithm]);
   return [...new Set(listed ?? POLICY_DEFAULTS.ekTemplates)];
 }
 

@@ -1,5 +1,5 @@
 /** The server plugin's options, and what they ask for before any file is read. */
-import { isWire, type Wire, wireProblem } from '../evidence/wires.ts';
+import { isWire, LEGACY_EK_TEMPLATE, type Wire, wireProblem } from '../evidence/wires.ts';
 import { parseHcl } from '../spire/config/hcl.ts';
 import type { HclBody } from '../spire/config/hcl-body.ts';
 import { InvalidConfig } from '../spire/config/invalid-config.ts';
@@ -238,7 +238,7 @@ function conflicts(
       'is "spire-tpm-plugin", whose endorsement keys are RSA, which ek_algorithms does not list',
     ],
     [
-      isOtherWire && hasRsa && contradiction === undefined && !accepted.includes('L-1'),
+      isOtherWire && hasRsa && contradiction === undefined && !accepted.includes(LEGACY_EK_TEMPLATE),
       'wire',
       'is "spire-tpm-plugin", whose endorsement keys are of template L-1, which ek_templates does not list',
     ],

@@ -3,13 +3,17 @@
  */
 import { createHash } from 'node:crypto';
 import { concat, hex } from '../bytes/bytes.ts';
+import { EK_CERTIFICATE_INDEX } from './ek-nv-indices.ts';
 import { TPMA_OBJECT } from './structures/attributes.ts';
 import { encode } from './structures/codec.ts';
 import { TPM_ALG, TPM_ECC } from './structures/constants.ts';
 import { type TpmtPublic, tpmtPublic } from './structures/public.ts';
 
-/** Name of a default EK template (EK Credential Profile 2.6, appendix B). */
-export type EkTemplateName = 'L-1' | 'L-2' | 'H-1' | 'H-2' | 'H-3' | 'H-4' | 'H-6' | 'H-7';
+/**
+ * Name of a default EK template (EK Credential Profile 2.6, appendix B), but for the SM2 one (H-5): no supported TPM stack
+ * makes that.
+ */
+export type EkTemplateName = Exclude<keyof typeof EK_CERTIFICATE_INDEX, 'H-5'>;
 
 /** A default EK template, and where the TCG has a TPM keep what belongs to it. */
 export interface EkTemplate {
@@ -75,26 +79,26 @@ const SHA512: EkPolicies = {
 
 interface Row {
   readonly name: EkTemplateName;
-  readonly nv: number;
   readonly policies: EkPolicies;
   readonly aesBits: 128 | 256;
   readonly key: { readonly rsaBits: number } | { readonly curveId: number };
 }
 
 const ROWS: readonly Row[] = [
-  { name: 'L-1', nv: 0x01c00002, policies: SHA256, aesBits: 128, key: { rsaBits: 2048 } },
-  { name: 'L-2', nv: 0x01c0000a, policies: SHA256, aesBits: 128, key: { curveId: TPM_ECC.NIST_P256 } },
-  { name: 'H-1', nv: 0x01c00012, policies: SHA256, aesBits: 128, key: { rsaBits: 2048 } },
-  { name: 'H-2', nv: 0x01c00014, policies: SHA256, aesBits: 128, key: { curveId: TPM_ECC.NIST_P256 } },
-  { name: 'H-3', nv: 0x01c00016, policies: SHA384, aesBits: 256, key: { curveId: TPM_ECC.NIST_P384 } },
-  { name: 'H-4', nv: 0x01c00018, policies: SHA512, aesBits: 256, key: { curveId: TPM_ECC.NIST_P521 } },
-  { name: 'H-6', nv: 0x01c0001c, policies: SHA384, aesBits: 256, key: { rsaBits: 3072 } },
-  { name: 'H-7', nv: 0x01c0001e, policies: SHA384, aesBits: 256, key: { rsaBits: 4096 } },
+  { name: 'L-1', policies: SHA256, aesBits: 128, key: { rsaBits: 2048 } },
+  { name: 'L-2', policies: SHA256, aesBits: 128, key: { curveId: TPM_ECC.NIST_P256 } },
+  { name: 'H-1', policies: SHA256, aesBits: 128, key: { rsaBits: 2048 } },
+  { name: 'H-2', policies: SHA256, aesBits: 128, key: { curveId: TPM_ECC.NIST_P256 } },
+  { name: 'H-3', policies: SHA384, aesBits: 256, key: { curveId: TPM_ECC.NIST_P384 } },
+  { name: 'H-4', policies: SHA512, aesBits: 256, key: { curveId: TPM_ECC.NIST_P521 } },
+  { name: 'H-6', policies: SHA384, aesBits: 256, key: { rsaBits: 3072 } },
+  { name: 'H-7', policies: SHA384, aesBits: 256, key: { rsaBits: 4096 } },
 ];
 
 const NO_SCHEME = { scheme: TPM_ALG.NULL } as const;
 
-function ekTemplate({ name, nv, policies, aesBits, key }: Row): EkTemplate {
+function ekTemplate({ name, policies, aesBits, key }: Row): EkTemplate {
+  const nv = EK_CERTIFICATE_INDEX[name];
   const low = name.startsWith('L');
   const header = {
     nameAlg: policies.hash,
@@ -128,7 +132,6 @@ function ekTemplate({ name, nv, policies, aesBits, key }: Row): EkTemplate {
   };
 }
 
-/** Every template but the SM2 one (H-5), which no supported TPM stack makes. */
 export const EK_TEMPLATES: readonly EkTemplate[] = ROWS.map(ekTemplate);
 
 export const EK_TEMPLATE_NAMES: readonly EkTemplateName[] = EK_TEMPLATES.map(({ name }) => name);

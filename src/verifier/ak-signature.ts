@@ -1,6 +1,7 @@
 /** Whether a key made a signature, in the form that the signature has. Pure. */
 import { constants, type KeyObject, verify } from 'node:crypto';
 import { bigEndian, concat, padStart } from '../bytes/bytes.ts';
+import { NIST_CURVES } from '../bytes/nist-curves.ts';
 import { curveByJwk, hashAlgorithm } from '../tpm/structures/algorithms.ts';
 import type { EccSignature, TpmtSignature } from '../tpm/structures/signature.ts';
 
@@ -49,15 +50,10 @@ function coordinateBytes(key: KeyObject): number | undefined {
   return curveByJwk(key.export({ format: 'jwk' }).crv ?? '')?.coordinateBytes;
 }
 
-/** Sizes of the numbers in signatures by the keys that TPMs have, and what such a key is called. */
+/** The RSA keys that TPMs have, by the size of their signatures. */
 const RSA_SIZES: ReadonlyMap<number, string> = new Map(
   [128, 256, 384, 512].map((bytes) => [bytes, `RSA-${bytes * 8}`]),
 );
-const ECC_SIZES: readonly (readonly [bytes: number, curve: string])[] = [
-  [32, 'P-256'],
-  [48, 'P-384'],
-  [66, 'P-521'],
-];
 
 /** An ECDSA number is by so many octets shorter than the field once in 2^64 signatures. */
 const MAX_MISSING_BYTES = 8;
@@ -74,8 +70,8 @@ export function otherKeyOf(key: KeyObject, signature: TpmtSignature): string | u
   if (signature.sigAlg !== 'ecdsa') return undefined;
   const sizes = [magnitudeBytes(signature.signatureR), magnitudeBytes(signature.signatureS)];
   const fits = (bytes: number): boolean => sizes.every((size) => size <= bytes && size > bytes - MAX_MISSING_BYTES);
-  const [bytes, curve] = ECC_SIZES.find(([size]) => fits(size)) ?? [];
-  return bytes === coordinateBytes(key) ? undefined : curve;
+  const other = NIST_CURVES.find((curve) => fits(curve.coordinateBytes));
+  return other?.coordinateBytes === coordinateBytes(key) ? undefined : other?.name;
 }
 
 function magnitudeBytes(number: Uint8Array): number {

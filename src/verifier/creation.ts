@@ -5,7 +5,7 @@ import { decode } from '../tpm/structures/codec.ts';
 import { tpmsCreationData } from '../tpm/structures/creation-data.ts';
 import type { AcceptableAk } from './attestation-key.ts';
 import { decodedOr } from './decoding.ts';
-import { readSigned, verifySignature } from './signed-structure.ts';
+import { readSigned, SIGNED_FINDING, verifySignature } from './signed-structure.ts';
 import type { Findings } from './verdict.ts';
 
 export interface CreationEvidence {
@@ -29,7 +29,7 @@ export function judgeCreation(
 ): void {
   verifySignature('creation', ak, certifyInfo, signature, findings);
   decodedOr(findings, () => decode(tpmsCreationData, creationData), {
-    code: 'creation.malformed',
+    code: SIGNED_FINDING.creation.malformed,
     sentence: 'the creation data are no TPMS_CREATION_DATA',
   });
   const attest = readSigned('creation', certifyInfo, findings);

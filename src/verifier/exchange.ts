@@ -65,6 +65,10 @@ export function isSecret({ secret }: PendingCredential, answer: Uint8Array): boo
   return answer.length === secret.length && timingSafeEqual(answer, secret);
 }
 
+export function addUnopened(findings: Findings): void {
+  findings.add('credential.secret', 'the credential was not opened: no TPM holds both keys');
+}
+
 /** What an opened credential proves of the two keys. */
 export function provedKeys({ policy, ek, ak }: PendingCredential, selectors: readonly string[]): ProvedKeys {
   return {

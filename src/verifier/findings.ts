@@ -2,7 +2,6 @@
 
 const NODE = 'Keep this node out until the cause is known';
 
-<<<<<<< HEAD
 /** What each finding says, in a sentence: the list of codes, and what docs/trust.md has of them. */
 export const MEANINGS = {
   'evidence.malformed': 'The payload, or a part of it, is not in its one valid encoding.',
@@ -76,72 +75,8 @@ export const MEANINGS = {
   'quote.qualified_signer': 'The signer is not the attestation key under the endorsement hierarchy.',
 } as const;
 
-export type FindingCode = keyof typeof MEANINGS;
-=======
 /** Codes are stable: none is renamed or takes another meaning. New checks bring new codes. */
-export type FindingCode =
-  | 'evidence.malformed'
-  | 'evidence.wire'
-  | 'evidence.version'
-  | 'evidence.trust_domain'
-  | 'ek.malformed'
-  | 'ek.template'
-  | 'ek.algorithm'
-  | 'ek.template_not_accepted'
-  | 'ek.weak_key'
-  | 'ek.roca'
-  | 'ek.denied'
-  | 'ek.key_mismatch'
-  | 'ek.no_certificate'
-  | 'ek.not_listed'
-  | 'ek.certificate_malformed'
-  | 'ek.unknown_issuer'
-  | 'ek.chain'
-  | 'ek.expired'
-  | 'ek.not_yet_valid'
-  | 'ek.weak_signature'
-  | 'ek.critical_extension'
-  | 'ek.usage'
-  | 'ek.revoked'
-  | 'ek.revocation_unknown'
-  | 'ek.profile'
-  | 'ek.tpm_family'
-  | 'ek.gce_profile'
-  | 'ek.software_tpm'
-  | 'ek.manufacturer'
-  | 'ek.model'
-  | 'ek.firmware'
-  | 'ak.malformed'
-  | 'ak.not_resident'
-  | 'ak.unrestricted'
-  | 'ak.attributes'
-  | 'ak.scheme'
-  | 'ak.name_algorithm'
-  | 'ak.weak_key'
-  | 'ak.roca'
-  | 'creation.malformed'
-  | 'creation.magic'
-  | 'creation.type'
-  | 'creation.scheme'
-  | 'creation.signature'
-  | 'creation.name'
-  | 'creation.data'
-  | 'pcr.bank'
-  | 'response.malformed'
-  | 'response.late'
-  | 'response.other_exchange'
-  | 'credential.secret'
-  | 'quote.malformed'
-  | 'quote.magic'
-  | 'quote.type'
-  | 'quote.scheme'
-  | 'quote.signature'
-  | 'quote.commitment'
-  | 'quote.selection'
-  | 'quote.pcr_values'
-  | 'quote.pcr_digest'
-  | 'quote.qualified_signer';
->>>>>>> house/lib
+export type FindingCode = keyof typeof MEANINGS;
 
 /** For each code what the operator can do: one instruction or two. */
 export const REMEDIES: Readonly<Record<FindingCode, string>> = {

@@ -12,6 +12,7 @@ import {
   type PluginPayload,
 } from '../evidence/legacy-messages.ts';
 import { NONCE_BYTES } from '../evidence/messages.ts';
+import { LEGACY_EK_TEMPLATE } from '../evidence/wires.ts';
 import { type Entropy, makeCredential } from '../tpm/make-credential.ts';
 import { publicAreaOf } from '../tpm/public-key.ts';
 import { encode } from '../tpm/structures/codec.ts';
@@ -22,6 +23,7 @@ import { judgeCreation } from './creation.ts';
 import { decodedOr, EVIDENCE_MALFORMED, RESPONSE_MALFORMED } from './decoding.ts';
 import { admittedEndorsement, type ClaimedEk, claimedEndorsement, type TrustedEk } from './endorsement.ts';
 import {
+  addUnopened,
   type BegunExchange,
   exactly,
   isSecret,
@@ -38,8 +40,6 @@ import { admitAgain, type OperatorLists } from './operator-lists.ts';
 import type { Policy } from './policy.ts';
 import { Findings, type ProvedKeys, type Trusted, type Untrusted } from './verdict.ts';
 
-/** The EK that this wire can name: a public key says nothing of attributes and policy, the template the rest. */
-const EK_TEMPLATE = 'L-1';
 const NOTE =
   'wire: the agent speaks that of spire-tpm-plugin: no quote, so nothing is proved of what this machine booted';
 
@@ -108,8 +108,7 @@ export function finish(
   judgeLinks(pending, lists, pending.linked, findings);
   // tooth enforcement [pending.policy.enforce && !isSecret(pending, answer.Secret)]: without enforcement a machine need
   //   not hold its key
-  if (!isSecret(pending, answer.Secret))
-    findings.add('credential.secret', 'the credential was not opened: no TPM holds both keys');
+  if (!isSecret(pending, answer.Secret)) addUnopened(findings);
   if (!findings.none || ek === undefined) return untrusted(findings);
   const device = provedKeys({ ...pending, ek }, selectors(ek, 'credential-only'));
   const { notes, overlooked } = ek;
@@ -140,9 +139,12 @@ function notesOf(pve: Proxmox): readonly string[] {
 /** The whole public area is the template's with this key; a credential for any other the TPM will not open. */
 function claimedEk({ publicKey }: EkPem, policy: Policy, findings: Findings): ClaimedEk | undefined {
   const key = readKey(publicKey);
-  const publicArea = key === undefined ? undefined : publicAreaOf(key, ekTemplateNamed(EK_TEMPLATE).publicArea);
+  const publicArea = key === undefined ? undefined : publicAreaOf(key, ekTemplateNamed(LEGACY_EK_TEMPLATE).publicArea);
   if (publicArea === undefined) {
-    findings.add('ek.template', `the endorsement key is none of template ${EK_TEMPLATE}, all that this wire can name`);
+    findings.add(
+      'ek.template',
+      `the endorsement key is none of template ${LEGACY_EK_TEMPLATE}, all that this wire can name`,
+    );
     return undefined;
   }
   return claimedEndorsement(encode(tpmtPublic, publicArea), policy, findings);

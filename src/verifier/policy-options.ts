@@ -1,5 +1,5 @@
 /** A policy of the few things that must be said of one; the rest is as a server has it by default. Pure. */
-import type { EkTemplateName } from '../tpm/templates.ts';
+import type { EkTemplate, EkTemplateName } from '../tpm/templates.ts';
 import type { AnchorSet } from '../x509/file/trust-store.ts';
 import { PathCache } from '../x509/path/path-cache.ts';
 import { crlSetOf } from '../x509/path/revocation.ts';
@@ -14,12 +14,18 @@ export interface PolicyDefaults {
   readonly challengeTimeoutMs: number;
 }
 
+/** For each kind of key the template of which nearly every TPM has its certificates. */
+export const EK_TEMPLATE_OF_KIND: Readonly<Record<EkTemplate['algorithm'], EkTemplateName>> = {
+  rsa: 'L-1',
+  ecc: 'L-2',
+};
+
 /** The defaults of the server plugin, too. */
 export const POLICY_DEFAULTS: PolicyDefaults = {
   pluginName: 'tpm',
   pcrs: 'sha256:0-7',
-  // Of RSA 2048, which every TPM has.
-  ekTemplates: ['L-1'],
+  // RSA 2048, which every TPM has.
+  ekTemplates: [EK_TEMPLATE_OF_KIND.rsa],
   challengeTimeoutMs: 60_000,
 };
 

@@ -22,7 +22,7 @@ const TYPES: Readonly<Record<SignedKind, number>> = {
 
 type Flaw = 'malformed' | 'magic' | 'type' | 'scheme' | 'signature';
 
-const FINDING: Readonly<Record<SignedKind, Readonly<Record<Flaw, FindingCode>>>> = {
+export const SIGNED_FINDING: Readonly<Record<SignedKind, Readonly<Record<Flaw, FindingCode>>>> = {
   quote: {
     malformed: 'quote.malformed',
     magic: 'quote.magic',
@@ -50,19 +50,22 @@ export function readSigned<K extends SignedKind>(
     // Looked at before decoding, so that the two classic forgeries get names of their own.
     // tooth quote.magic: signed bytes may begin in any way
     if (view.getUint32(0) !== TPM_GENERATED) {
-      findings.add(FINDING[kind].magic, 'the signed bytes do not begin as every structure made by a TPM does');
+      findings.add(SIGNED_FINDING[kind].magic, 'the signed bytes do not begin as every structure made by a TPM does');
       return undefined;
     }
     if (view.getUint16(4) !== TYPES[kind]) {
       findings.add(
-        FINDING[kind].type,
+        SIGNED_FINDING[kind].type,
         `the signed structure has type 0x${view.getUint16(4).toString(16)}, not a ${kind}'s`,
       );
       return undefined;
     }
   }
   const sentence = `the ${kind} is no TPMS_ATTEST`;
-  const attest = decodedOr(findings, () => decode(tpmsAttest, bytes), { code: FINDING[kind].malformed, sentence });
+  const attest = decodedOr(findings, () => decode(tpmsAttest, bytes), {
+    code: SIGNED_FINDING[kind].malformed,
+    sentence,
+  });
   return attest as Extract<TpmsAttest, { readonly type: K }> | undefined;
 }
 
@@ -82,20 +85,20 @@ export function verifySignature(
   const decoded = decodedOr(
     findings,
     () => decode(tpmtSignature, signature),
-    { code: FINDING[kind].malformed, sentence: 'the signature is no TPMT_SIGNATURE' },
-    { code: FINDING[kind].scheme, sentence: 'the signature is' },
+    { code: SIGNED_FINDING[kind].malformed, sentence: 'the signature is no TPMT_SIGNATURE' },
+    { code: SIGNED_FINDING[kind].scheme, sentence: 'the signature is' },
   );
   if (decoded === undefined) return ak.scheme;
   const form = { scheme: SIGNATURE_ALG[decoded.sigAlg], ...('hash' in decoded ? { hashAlg: decoded.hash } : {}) };
   const other = otherForm(ak, form);
   if (other !== undefined) {
-    findings.add(FINDING[kind].scheme, `the signature is ${schemeName(form)}, ${other}`);
+    findings.add(SIGNED_FINDING[kind].scheme, `the signature is ${schemeName(form)}, ${other}`);
     return undefined;
   }
   if (isSignature(ak.key, bytes, decoded)) return form;
   // What cannot be checked is not called false.
   if (isCheckable(form)) addFalse(kind, ak, decoded, findings);
-  else findings.add(FINDING[kind].scheme, `the signature is ${schemeName(form)}, which is not supported`);
+  else findings.add(SIGNED_FINDING[kind].scheme, `the signature is ${schemeName(form)}, which is not supported`);
   return ak.scheme;
 }
 
@@ -114,9 +117,13 @@ function otherForm({ key, scheme, algorithm }: AttestationKey, form: Scheme): st
 /** A false signature whose numbers are of another size than the key's is one by another kind of key. */
 function addFalse(kind: SignedKind, ak: AttestationKey, signature: TpmtSignature, findings: Findings): void {
   const other = otherKeyOf(ak.key, signature);
-  if (other === undefined) findings.add(FINDING[kind].signature, 'the attestation key did not make this signature');
+  if (other === undefined)
+    findings.add(SIGNED_FINDING[kind].signature, 'the attestation key did not make this signature');
   else
-    findings.add(FINDING[kind].scheme, `the signature is by a key of ${other}, the attestation key is ${ak.algorithm}`);
+    findings.add(
+      SIGNED_FINDING[kind].scheme,
+      `the signature is by a key of ${other}, the attestation key is ${ak.algorithm}`,
+    );
 }
 
 /**
@@ -134,13 +141,13 @@ function verifyPlain(
   const [first] = forms;
   if (first === undefined) {
     const name = signature.plain === 'rsa' ? 'RSA' : 'ECDSA';
-    findings.add(FINDING[kind].scheme, `the signature is a plain one by ${name}, the key is ${ak.algorithm}`);
+    findings.add(SIGNED_FINDING[kind].scheme, `the signature is a plain one by ${name}, the key is ${ak.algorithm}`);
     return undefined;
   }
   const found = forms.find((form) => isSignature(ak.key, bytes, form.signature));
   if (found === undefined) addFalse(kind, ak, first.signature, findings);
   else if (ak.scheme === undefined && !isAcceptedScheme(typeOf(ak.key), found.form))
-    findings.add(FINDING[kind].scheme, `the signature is ${schemeName(found.form)}, which is not supported`);
+    findings.add(SIGNED_FINDING[kind].scheme, `the signature is ${schemeName(found.form)}, which is not supported`);
   return ak.scheme ?? found?.form;
 }
 

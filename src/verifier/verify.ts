@@ -27,6 +27,7 @@ import { judgeAttestationKey } from './attestation-key.ts';
 import { decodedOr, EVIDENCE_MALFORMED, RESPONSE_MALFORMED } from './decoding.ts';
 import { admittedEndorsement, claimedEndorsement } from './endorsement.ts';
 import {
+  addUnopened,
   type BegunExchange,
   exactly,
   isSecret,
@@ -220,6 +221,6 @@ function judgeSecret(pending: Pending, answer: ChallengeResponse, findings: Find
   const extraData = quotedExtraData(answer.quoted);
   const replayed = extraData !== undefined && !equalBytes(extraData, pending.commitment);
   if (replayed) findings.add('response.other_exchange', 'neither its secret nor its quote answer this challenge');
-  else findings.add('credential.secret', 'the credential was not opened: no TPM holds both keys');
+  else addUnopened(findings);
   return replayed;
 }

@@ -1,7 +1,8 @@
 /** Keys too weak to stand for a machine (NIST SP 800-57 part 1, SP 800-56B 6.2, SP 800-186). Pure. */
 import type { KeyObject } from 'node:crypto';
+import { NIST_CURVES } from '../bytes/nist-curves.ts';
 import { eccPoint, isOnCurve, publicKeyOf, rsaExponent } from '../tpm/public-key.ts';
-import { TPM_ECC } from '../tpm/structures/constants.ts';
+import { curve } from '../tpm/structures/algorithms.ts';
 import type { EccPublic, RsaPublic, TpmtPublic } from '../tpm/structures/public.ts';
 import { hasRocaFingerprint } from '../x509/roca.ts';
 
@@ -9,7 +10,6 @@ const RSA_MIN_BITS = 2048;
 /** More only buys the sender our time. */
 const RSA_MAX_BITS = 4096;
 const EXPONENT = 65537;
-const CURVES: readonly number[] = [TPM_ECC.NIST_P256, TPM_ECC.NIST_P384, TPM_ECC.NIST_P521];
 
 const NO_KEY = 'its numbers are no public key (a point off the curve)';
 
@@ -49,6 +49,7 @@ function rsaWeakness(key: RsaPublic): string | undefined {
 
 function eccWeakness(key: EccPublic): string | undefined {
   const { curveId } = key.parameters;
-  if (!CURVES.includes(curveId)) return `curve 0x${curveId.toString(16)} is none of P-256, P-384, P-521`;
+  if (curve(curveId)?.jwk === undefined)
+    return `curve 0x${curveId.toString(16)} is none of ${NIST_CURVES.map(({ name }) => name).join(', ')}`;
   return eccPoint(key) === undefined ? 'a coordinate is longer than the field' : undefined;
 }

@@ -1,22 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { createPublicKey, ECDH, hash, type KeyObject } from 'node:crypto';
+import { NIST_CURVES, type NistCurveName } from '../bytes/nist-curves.ts';
 import { type DerElement, type DerReader, TAG } from './der.ts';
-
-/** Curves on which certificates and TPMs have keys here, by object identifier. */
-const CURVES = {
-  '1.2.840.10045.3.1.7': { curve: 'P-256', bits: 256, coordinateBytes: 32 },
-  '1.3.132.0.34': { curve: 'P-384', bits: 384, coordinateBytes: 48 },
-  '1.3.132.0.35': { curve: 'P-521', bits: 521, coordinateBytes: 66 },
-} as const;
-
-/** Curves by their JWK names (RFC 7518 §6.2.1.1). */
-export type Curve = 'P-256' | 'P-384' | 'P-521';
-
-const OPENSSL_NAMES: Readonly<Record<Curve, string>> = {
-  'P-256': 'prime256v1',
-  'P-384': 'secp384r1',
-  'P-521': 'secp521r1',
-};
 
 /** RFC 8017 appendix C, and what each identifier restricts the key to. */
 const RSA_USES: Readonly<Record<string, RsaSubjectKey['use']>> = {
@@ -48,7 +33,7 @@ export interface RsaSubjectKey {
 /** A key on one of the three NIST curves (RFC 5480). */
 export interface EcSubjectKey {
   readonly type: 'ec';
-  readonly curve: Curve;
+  readonly curve: NistCurveName;
   readonly bits: number;
   /** Coordinates of the curve's full width. */
   readonly x: Uint8Array;
@@ -126,8 +111,9 @@ function readEcKey(bits: DerElement, parameters: DerReader): EcSubjectKey | Othe
   if (parameters.nextTag !== TAG.OBJECT_IDENTIFIER) return { type: 'other', algorithm: EC_PUBLIC_KEY };
   const identifier = parameters.objectIdentifier('namedCurve');
   parameters.finish();
-  if (!isCurve(identifier)) return { type: 'other', algorithm: identifier };
-  const { curve, bits: keyBits, coordinateBytes } = CURVES[identifier];
+  const known = NIST_CURVES.find(({ objectIdentifier }) => objectIdentifier === identifier);
+  if (known === undefined) return { type: 'other', algorithm: identifier };
+  const { name: curve, bits: keyBits, coordinateBytes } = known;
   const point = bits.content.subarray(1);
   // SEC 1 §2.3.3. Compressed points would need a square root and are not used in endorsement certificates.
   if (point[0] !== 0x04 || point.length !== 1 + 2 * coordinateBytes) bits.fail(`not an uncompressed ${curve} point`);
@@ -138,10 +124,6 @@ function readEcKey(bits: DerElement, parameters: DerReader): EcSubjectKey | Othe
     x: point.subarray(1, 1 + coordinateBytes),
     y: point.subarray(1 + coordinateBytes),
   };
-}
-
-function isCurve(identifier: string): identifier is keyof typeof CURVES {
-  return Object.hasOwn(CURVES, identifier);
 }
 
 function plainRsa(bitString: Uint8Array): Uint8Array {
@@ -198,8 +180,9 @@ function decodeSpki(der: Uint8Array): KeyObject {
 /** Whether an EC key's point lies on its curve; true of what has no point. Costs a fifth of an import. */
 export function isOnCurve(key: SubjectKey): boolean {
   if (key.type !== 'ec') return true;
+  const openssl = NIST_CURVES.find(({ name }) => name === key.curve)?.openssl ?? '';
   try {
-    ECDH.convertKey(Buffer.concat([Buffer.of(4), key.x, key.y]), OPENSSL_NAMES[key.curve]);
+    ECDH.convertKey(Buffer.concat([Buffer.of(4), key.x, key.y]), openssl);
     return true;
   } catch {
     return false;

@@ -18,7 +18,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { readInput, refuseInputAsOutput, writeOutput, writeSecret } from '../../src/cli/terminal/files.ts';
-import { judgeToolsQuote } from '../../src/cli/verify/tools-judgement.ts';
+import { readToolsAk } from '../../src/cli/verify/tools-key.ts';
 
 const folder: string = mkdtempSync(join(tmpdir(), 'files-'));
 const path = (name: string): string => join(folder, name);
@@ -137,12 +137,7 @@ test.each([
   ['brainpoolP256r1', () => generateKeyPairSync('ec', { namedCurve: 'brainpoolP256r1' })],
   ['Ed25519', () => generateKeyPairSync('ed25519')],
 ])('a PEM key that no TPM has is the caller’s to mend: %s', { timeout: 120_000 }, (_, make) => {
-  const pem = execKey(make);
-  const none = new Uint8Array();
-  const files = { message: none, signature: none, pcrValues: none, ak: pem };
-  expect(() => judgeToolsQuote(files, Uint8Array.of(1), undefined)).toThrow(
-    expect.objectContaining({ name: 'UsageError' }),
-  );
+  expect(() => readToolsAk(execKey(make))).toThrow(expect.objectContaining({ name: 'UsageError' }));
 });
 
 function execKey(make: () => { readonly publicKey: { export(options: object): string | Buffer } }): Uint8Array {

@@ -2,8 +2,10 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { concat, fromHex } from '../../src/bytes/bytes.ts';
-import { judgeToolsQuote, type ToolsQuote } from '../../src/cli/verify/tools-judgement.ts';
-import { parsePcrs } from '../../src/verifier/policy.ts';
+import { readToolsAk } from '../../src/cli/verify/tools-key.ts';
+import type { Judgement } from '../../src/verifier/judgement.ts';
+import { type PcrRequirement, parsePcrs } from '../../src/verifier/policy.ts';
+import { judgeToolsQuote, type ToolsQuote } from '../../src/verifier/tools-judgement.ts';
 import { cli } from '../support/cli.ts';
 import { boolean, explicit, integer, octetString, oid, sequence } from '../support/der-writer.ts';
 import { type SoftwareTpm, startSwtpm } from '../support/swtpm.ts';
@@ -53,7 +55,13 @@ beforeAll(async () => {
   }
 });
 
-function filesOf(key: string, quote: string, ak = 'tss'): ToolsQuote {
+type Files = { readonly [part in keyof ToolsQuote]: Uint8Array };
+
+function judged({ ak, ...files }: Files, ...asked: [Uint8Array, PcrRequirement | undefined]): Judgement {
+  return judgeToolsQuote({ ...files, ak: readToolsAk(ak) }, ...asked);
+}
+
+function filesOf(key: string, quote: string, ak = 'tss'): Files {
   const read = (name: string): Uint8Array => Uint8Array.from(readFileSync(file(name)));
   const made = `${key}.${quote}`;
   return {
@@ -90,7 +98,7 @@ describe('a quote of tpm2_quote', () => {
   test.each(rows)('by $key in form $quote is trusted, with its key in every form', async ({ key, quote }) => {
     const pcrs = { serialized: 4, values: 4, 'two-banks': 3, eleven: 11 }[quote];
     for (const ak of ['tss', 'tpmt', 'pem', 'der']) {
-      const judgement = judgeToolsQuote(filesOf(key, quote, ak), nonce, undefined);
+      const judgement = judged(filesOf(key, quote, ak), nonce, undefined);
       expect(judgement.findings).toEqual([]);
       expect(judgement).toMatchObject({ verdict: 'trusted', scope: 'quote' });
       expect(judgement.pcrs).toHaveLength(pcrs);
@@ -116,9 +124,9 @@ describe('a quote of tpm2_quote', () => {
   test.each(KEYS)('by $name with a plain signature is trusted, and refused with one bit changed', ({ name }) => {
     for (const ak of ['tss', 'pem']) {
       const files = filesOf(name, 'plain', ak);
-      expect(judgeToolsQuote(files, nonce, undefined)).toMatchObject({ verdict: 'trusted', findings: [] });
+      expect(judged(files, nonce, undefined)).toMatchObject({ verdict: 'trusted', findings: [] });
       const signature = files.signature.with(-1, (files.signature.at(-1) ?? 0) ^ 1);
-      const { findings } = judgeToolsQuote({ ...files, signature }, nonce, undefined);
+      const { findings } = judged({ ...files, signature }, nonce, undefined);
       expect(findings.map(({ code }) => code)).toEqual(['quote.signature']);
     }
   });
@@ -128,15 +136,13 @@ describe('a quote of tpm2_quote', () => {
     const sized = (bytes: Uint8Array): Uint8Array =>
       concat(Uint8Array.of(bytes.length >> 8, bytes.length & 0xff), bytes);
     const message = sized(files.message);
-    expect(judgeToolsQuote({ ...files, message }, nonce, undefined)).toMatchObject({ verdict: 'trusted' });
+    expect(judged({ ...files, message }, nonce, undefined)).toMatchObject({ verdict: 'trusted' });
     const ak = loadableKeyPem(files.ak);
-    expect(judgeToolsQuote({ ...files, ak }, nonce, undefined)).toMatchObject({ verdict: 'trusted', findings: [] });
-    expect(() => judgeToolsQuote({ ...files, ak: Buffer.concat([ak, ak]) }, nonce, undefined)).toThrow(
-      'one whole block',
-    );
+    expect(judged({ ...files, ak }, nonce, undefined)).toMatchObject({ verdict: 'trusted', findings: [] });
+    expect(() => judged({ ...files, ak: Buffer.concat([ak, ak]) }, nonce, undefined)).toThrow('one whole block');
     // One octet less than its size says.
     const short = message.subarray(0, -1);
-    expect(judgeToolsQuote({ ...files, message: short }, nonce, undefined)).toMatchObject({ verdict: 'untrusted' });
+    expect(judged({ ...files, message: short }, nonce, undefined)).toMatchObject({ verdict: 'untrusted' });
   });
 
   test.each([
@@ -146,7 +152,7 @@ describe('a quote of tpm2_quote', () => {
     ['RSASSA beside an ECC key', 'rsa-sha256', 'ecc-sha256'],
   ])('by %s is refused for its scheme alone', (_, made, given) => {
     const { ak } = filesOf(given, 'values');
-    const { findings } = judgeToolsQuote({ ...filesOf(made, 'values'), ak }, nonce, undefined);
+    const { findings } = judged({ ...filesOf(made, 'values'), ak }, nonce, undefined);
     expect(findings.map(({ code }) => code)).toEqual(['quote.scheme']);
   });
 
@@ -165,7 +171,7 @@ describe('a quote of tpm2_quote', () => {
     ['nothing', () => Buffer.alloc(0), 'tpm2_createak -u'],
   ])('is not judged by %s for a key, and told what to give', (_, ak, said) => {
     const files = filesOf('ecc-sha256', 'values');
-    expect(() => judgeToolsQuote({ ...files, ak: ak() }, nonce, undefined)).toThrow(said);
+    expect(() => judged({ ...files, ak: ak() }, nonce, undefined)).toThrow(said);
   });
 
   test.each(KEYS)('by $name is refused with any one byte of message or signature changed', ({ name }) => {
@@ -176,7 +182,7 @@ describe('a quote of tpm2_quote', () => {
         bytes[offset] = (bytes[offset] ?? 0) ^ 1;
         // Bare values of other PCRs than are quoted are no file to judge; everything else is a verdict.
         try {
-          expect(judgeToolsQuote({ ...files, [part]: bytes }, nonce, undefined).verdict).toBe('untrusted');
+          expect(judged({ ...files, [part]: bytes }, nonce, undefined).verdict).toBe('untrusted');
         } catch (error) {
           expect(error).toMatchObject({ code: 'ERR_USAGE' });
         }
@@ -190,14 +196,14 @@ describe('a quote of tpm2_quote', () => {
     const pcrValues = files.pcrValues.slice();
     const offset = form === 'values' ? 5 : 147;
     pcrValues[offset] = (pcrValues[offset] ?? 0) ^ 1;
-    const { findings } = judgeToolsQuote({ ...files, pcrValues }, nonce, undefined);
+    const { findings } = judged({ ...files, pcrValues }, nonce, undefined);
     expect(findings.map(({ code }) => code)).toEqual(['quote.pcr_digest']);
   });
 
   test('is refused for another nonce, another key, other PCRs than required', () => {
     const files = filesOf('ecc-sha256', 'values');
-    const codes = (...args: Parameters<typeof judgeToolsQuote>): readonly string[] =>
-      judgeToolsQuote(...args).findings.map(({ code }) => code);
+    const codes = (...args: Parameters<typeof judged>): readonly string[] =>
+      judged(...args).findings.map(({ code }) => code);
     const required = (text: string) => {
       const pcrs = parsePcrs(text);
       if (typeof pcrs === 'string') throw new Error(pcrs);
@@ -228,9 +234,9 @@ describe('a quote of tpm2_quote', () => {
     const to = ['-m', 'loose.values.msg', '-s', 'loose.values.sig', '-o', 'loose.values.pcrs', '-F', 'values'];
     await tpm.tpm2('tpm2_quote', ['-c', 'loose.ctx', '-l', 'sha256:0', '-q', NONCE, '-g', 'sha256', ...to]);
     await tpm.tpm2('tpm2_flushcontext', ['-t']);
-    const findings = judgeToolsQuote(filesOf('loose', 'values'), nonce, undefined).findings;
+    const findings = judged(filesOf('loose', 'values'), nonce, undefined).findings;
     expect(findings.map(({ code }) => code)).toEqual(['ak.unrestricted']);
-    const bare = judgeToolsQuote(filesOf('loose', 'values', 'pem'), nonce, undefined);
+    const bare = judged(filesOf('loose', 'values', 'pem'), nonce, undefined);
     expect(bare.verdict).toBe('trusted');
     expect(bare.notes.join()).toContain('does not say whether it is restricted');
   });

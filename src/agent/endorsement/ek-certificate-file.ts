@@ -1,7 +1,7 @@
 /** The file of an endorsement certificate that the TPM does not hold. */
 import type { KeyObject } from 'node:crypto';
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { RegularFileError, regularFile } from '../../files/regular-file.ts';
+import { inSlices } from '../../files/steps.ts';
 import { parseCertificate } from '../../x509/certificate.ts';
 import { readKeyFile } from '../../x509/file/key-file.ts';
 import { MAX_CHAIN_CERTIFICATES } from '../../x509/intake.ts';
@@ -32,31 +32,19 @@ export interface CertificateFile {
  */
 export async function readCertificateFile(path: string): Promise<CertificateFile> {
   try {
-    const certificates = certificatesIn(await contentsOf(path));
+    const contents = await inSlices(regularFile(path, MAX_FILE_BYTES), new AbortController().signal);
+    const certificates = certificatesIn(contents);
     const publicKey = keysOf(certificates)[0];
     if (publicKey === undefined) throw new Error('its first certificate has a key of a kind that no TPM has');
     return { path, publicKey, certificates };
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = cause instanceof RegularFileError ? `it ${cause.reason}` : errorText(cause);
     throw new CertificateFileError(`no endorsement certificate can be read from ${path}: ${reason}`, { cause });
   }
 }
 
-async function contentsOf(path: string): Promise<Uint8Array> {
-  // Without O_NONBLOCK a pipe that nobody writes into takes a thread of the pool for good.
-  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  try {
-    if (!(await file.stat()).isFile()) throw new Error('it is not a regular file');
-    const bytes = new Uint8Array(MAX_FILE_BYTES + 1);
-    let length = 0;
-    for (let bytesRead = -1; bytesRead !== 0 && length < bytes.length; length += bytesRead) {
-      ({ bytesRead } = await file.read(bytes, length, bytes.length - length, null));
-    }
-    if (length > MAX_FILE_BYTES) throw new Error(`it is larger than ${MAX_FILE_BYTES} bytes`);
-    return bytes.slice(0, length);
-  } finally {
-    await file.close();
-  }
+function errorText(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
 }
 
 function certificatesIn(contents: Uint8Array): readonly Uint8Array[] {

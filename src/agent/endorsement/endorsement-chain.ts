@@ -10,9 +10,6 @@ import {
 } from '../../x509/intake.ts';
 import { MalformedCertificateError } from '../../x509/malformed-certificate.ts';
 
-/** Where the chain lies: one blob over as many indices as it needs (EK Credential Profile 2.6, 2.2.1.5.2). */
-export const CHAIN_INDICES = { first: 0x01c00100, last: 0x01c001ff } as const;
-
 /** For people. */
 export const CHAIN_NAME = 'the certificate chain in the TPM';
 

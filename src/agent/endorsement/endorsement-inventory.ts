@@ -1,6 +1,7 @@
 /** Which endorsement keys and certificates a TPM has. Reads, makes keys to look at them, and leaves nothing loaded. */
 import type { TpmCommands } from '../../tpm/device/commands.ts';
 import { TpmError } from '../../tpm/device/errors.ts';
+import { EK_INDICES } from '../../tpm/ek-nv-indices.ts';
 import type { EkTemplate } from '../../tpm/templates.ts';
 import type { PasswordFiles, PasswordHierarchy } from '../passwords/hierarchy-passwords.ts';
 import { PasswordsTriedOnce } from '../passwords/passwords-tried-once.ts';
@@ -18,9 +19,6 @@ import {
 } from './load-endorsement.ts';
 import { handlesIn, type NvContents, NvReader, type NvRecord } from './nv-index.ts';
 import type { NvNote } from './nv-note.ts';
-
-/** All that is about endorsement keys (EK Credential Profile 2.6, 2.2.2.4). */
-const EK_INDICES = { first: 0x01c00000, last: 0x01c07fff } as const;
 
 const CHOICES: readonly KeyChoice[] = ['auto', 'rsa', 'ecc'];
 

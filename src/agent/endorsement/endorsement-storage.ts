@@ -5,6 +5,7 @@
 import { concat } from '../../bytes/bytes.ts';
 import { MalformedError } from '../../bytes/malformed.ts';
 import type { TpmCommands } from '../../tpm/device/commands.ts';
+import { EK_CHAIN_INDICES } from '../../tpm/ek-nv-indices.ts';
 import { decode } from '../../tpm/structures/codec.ts';
 import { type TpmtPublic, tpmtPublic } from '../../tpm/structures/public.ts';
 import type { EkTemplate } from '../../tpm/templates.ts';
@@ -12,7 +13,7 @@ import { parseCertificate } from '../../x509/certificate.ts';
 import { looksLikePem, readPem } from '../../x509/file/pem.ts';
 import { type Intake, takeCertificate, withoutPadding } from '../../x509/intake.ts';
 import { MalformedCertificateError } from '../../x509/malformed-certificate.ts';
-import { CHAIN_INDICES, type Chain, type ChainPart, chainOf } from './endorsement-chain.ts';
+import { type Chain, type ChainPart, chainOf } from './endorsement-chain.ts';
 import { obstacleNote } from './nv-access.ts';
 import { handlesIn, type NvContents } from './nv-index.ts';
 import { type NvNote, nvNoteText } from './nv-note.ts';
@@ -85,7 +86,7 @@ export class EndorsementStorage {
 
   async #readChain(): Promise<Chain> {
     const parts: (ChainPart | undefined)[] = [];
-    for (const index of await handlesIn(this.#run, CHAIN_INDICES.first, CHAIN_INDICES.last)) {
+    for (const index of await handlesIn(this.#run, EK_CHAIN_INDICES.first, EK_CHAIN_INDICES.last)) {
       const record = await this.#nv.read(index);
       if (record.state === 'contents') parts.push({ index, bytes: record.bytes });
       // What was in between is missing.

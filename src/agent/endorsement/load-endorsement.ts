@@ -41,8 +41,8 @@ export interface LoadedEndorsement {
   readonly object: KeyHandle;
 }
 
-/** A machine has one identity, so the order is fixed. */
-const ORDER: readonly EkTemplateName[] = ['L-1', 'H-1', 'L-2', 'H-2', 'H-3', 'H-4', 'H-6'];
+/** Those an agent takes. A machine has one identity, so the order is fixed. */
+export const AGENT_EK_TEMPLATES: readonly EkTemplateName[] = ['L-1', 'H-1', 'L-2', 'H-2', 'H-3', 'H-4', 'H-6'];
 /** Certificates of one payload: the key's own and what the TPM has of its chain. */
 const MAX_CERTIFICATES = 10;
 
@@ -64,7 +64,7 @@ export async function loadEndorsement(
   run: TpmCommands,
   choice: KeyChoice,
   passwords: HierarchyPasswords,
-  { names = ORDER, certificateFile }: EndorsementSearch = {},
+  { names = AGENT_EK_TEMPLATES, certificateFile }: EndorsementSearch = {},
 ): Promise<LoadedEndorsement> {
   const templates = templatesOf(choice, names);
   const storage = new EndorsementStorage(run, new NvReader(run, passwords));
@@ -75,7 +75,10 @@ export async function loadEndorsement(
 }
 
 /** The templates an agent looks for by the choice of its configuration, in its order. */
-export function templatesOf(choice: KeyChoice, names: readonly EkTemplateName[] = ORDER): readonly EkTemplate[] {
+export function templatesOf(
+  choice: KeyChoice,
+  names: readonly EkTemplateName[] = AGENT_EK_TEMPLATES,
+): readonly EkTemplate[] {
   return names
     .flatMap((name) => EK_TEMPLATES.filter((template) => template.name === name))
     .filter(({ algorithm }) => choice === 'auto' || algorithm === choice);

@@ -1,4 +1,4 @@
-/** The file of a password: short, and there at once. */
+/** The file of a password: short, and there at once. `files/regular-file` waits for no pipe, and keeps copies that nobody wipes. */
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';

@@ -4,6 +4,7 @@
  */
 import { encodeEkPem } from '../../evidence/ek-pem.ts';
 import { decodePluginChallenge, encodePluginPayload, encodePluginResponse } from '../../evidence/legacy-messages.ts';
+import { LEGACY_EK_TEMPLATE } from '../../evidence/wires.ts';
 import { ESYS_TR } from '../../tpm/device/handles.ts';
 import { publicKeyOf, spkiOf } from '../../tpm/public-key.ts';
 import { decode } from '../../tpm/structures/codec.ts';
@@ -12,13 +13,10 @@ import { ekTemplateOf } from '../../tpm/templates.ts';
 import { type Endorsement, EndorsementError } from '../endorsement/load-endorsement.ts';
 import type { AgentWire } from './agent-wire.ts';
 
-/** Its servers make credentials for a key of this template, whatever the TPM has besides. */
-const EK_TEMPLATE = 'L-1';
-
 export function pluginWire(trustDomain: string): AgentWire {
   return {
     name: 'spire-tpm-plugin',
-    ekTemplates: [EK_TEMPLATE],
+    ekTemplates: [LEGACY_EK_TEMPLATE],
     // No trust domain has a slash: no purpose of our own wire is equal to it.
     akPurpose: `/spire-tpm-plugin/${trustDomain}`,
     payload: async (run, endorsement, ak) => {
@@ -50,9 +48,9 @@ export function pluginWire(trustDomain: string): AgentWire {
 function ekKey({ publicArea }: Endorsement): Uint8Array {
   const area = decode(tpmtPublic, publicArea);
   const key = publicKeyOf(area);
-  if (key === undefined || ekTemplateOf(area)?.name !== EK_TEMPLATE) {
+  if (key === undefined || ekTemplateOf(area)?.name !== LEGACY_EK_TEMPLATE) {
     throw new EndorsementError(
-      `the wire of spire-tpm-plugin needs an endorsement key of template ${EK_TEMPLATE}, and the TPM makes it otherwise`,
+      `the wire of spire-tpm-plugin needs an endorsement key of template ${LEGACY_EK_TEMPLATE}, and the TPM makes it otherwise`,
     );
   }
   return spkiOf(key);

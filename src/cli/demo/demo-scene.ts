@@ -1,6 +1,5 @@
 /** The stage of the demo: a TPM, both plugin executables run as SPIRE runs them, and what they logged. */
-import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { decodePayload, type Payload } from '../../evidence/messages.ts';
@@ -8,6 +7,7 @@ import { STATUS, StatusError } from '../../spire/status.ts';
 import type { HostedLogRecord } from '../../testing/plugin-host/hclog-reader.ts';
 import { type PluginHost, startPlugin } from '../../testing/plugin-host/plugin-host.ts';
 import { type SoftwareEkTemplate, type SoftwareTpm, startSoftwareTpm } from '../../testing/software-tpm.ts';
+import { checksumOf } from '../../testing/spire-plugin-block.ts';
 import { EK_TEMPLATE_NAMES } from '../../tpm/templates.ts';
 import { UsageError } from '../terminal/failure.ts';
 import { TAMPERING_AGENT } from './tampering-agent.ts';
@@ -99,7 +99,7 @@ export class DemoScene {
 
   /** Of the executable that judges. */
   serverSha256(): string {
-    return createHash('sha256').update(readFileSync(EXECUTABLES.server)).digest('hex');
+    return checksumOf(EXECUTABLES.server);
   }
 
   /** Afterwards every record has been read. */

@@ -3,8 +3,8 @@ import { dirname, resolve } from 'node:path';
 import { loadPolicy } from '../../policy/policy-files.ts';
 import { type ServerSettings, serverSettingsOf } from '../../policy/server-settings.ts';
 import { parseHcl } from '../../spire/config/hcl.ts';
-import { type HclBody, HclError, type HclValue } from '../../spire/config/hcl-body.ts';
-import { InvalidConfig } from '../../spire/config/invalid-config.ts';
+import type { HclBody, HclValue } from '../../spire/config/hcl-body.ts';
+import { isConfigError } from '../../spire/config/invalid-config.ts';
 import type { Policy } from '../../verifier/policy.ts';
 import { kindSentence, strangerKind } from '../../x509/file/file-kind.ts';
 import { unmarked } from '../../x509/file/file-text.ts';
@@ -51,7 +51,7 @@ export function readPolicyAndSettings(
     for (const warning of [...settings.warnings, ...warnings]) remark(`policy: ${warning}`);
     return { policy, settings };
   } catch (cause) {
-    if (!(cause instanceof HclError || cause instanceof InvalidConfig)) throw cause;
+    if (!isConfigError(cause)) throw cause;
     throw useless(path, bytes, cause);
   }
 }

@@ -1,11 +1,9 @@
 /** How the command ends when it cannot do what was asked: one sentence and an exit code. */
 import { CommanderError } from 'commander';
-import { CertificateFileError } from '../../agent/endorsement/ek-certificate-file.ts';
+import { type AgentErrorCode, isAgentError } from '../../agent/agent-error.ts';
 import { EndorsementError } from '../../agent/endorsement/load-endorsement.ts';
-import { PasswordError } from '../../agent/passwords/hierarchy-passwords.ts';
 import { remedyFor } from '../../agent/remedy.ts';
 import { ScratchFolderError } from '../../files/scratch-folder.ts';
-import { TctiError } from '../../tpm/device/errors.ts';
 
 /** What the caller can put right: an argument, a configuration, a file. The message says how. */
 export class UsageError extends Error {
@@ -35,13 +33,22 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof CommanderError)
     return { exitCode: error.exitCode === 0 ? EXIT.OK : EXIT.USAGE, sentence: undefined };
   const message = error instanceof Error ? error.message : String(error);
-  if (error instanceof UsageError) return { exitCode: EXIT.USAGE, sentence: sentence(message) };
-  if (error instanceof PasswordError || error instanceof TctiError || error instanceof ScratchFolderError)
+  if (error instanceof UsageError || error instanceof ScratchFolderError)
     return { exitCode: EXIT.USAGE, sentence: sentence(message) };
-  if (error instanceof CertificateFileError)
-    return { exitCode: EXIT.USAGE, sentence: sentence(`${message}${remedyOf(error)}`) };
-  return { exitCode: EXIT.FAILED, sentence: sentence(`${message}${remedyOf(error)}`) };
+  const exitCode = isAgentError(error) ? EXIT_OF[error.code] : EXIT.FAILED;
+  return { exitCode, sentence: sentence(`${message}${remedyOf(error)}`) };
 }
+
+const EXIT_OF: Readonly<Record<AgentErrorCode, ExitCode>> = {
+  ERR_TPM: EXIT.FAILED,
+  ERR_NATIVE_UNAVAILABLE: EXIT.FAILED,
+  ERR_PCR: EXIT.FAILED,
+  ERR_ENDORSEMENT: EXIT.FAILED,
+  ERR_MALFORMED: EXIT.FAILED,
+  ERR_PASSWORD: EXIT.USAGE,
+  ERR_TCTI: EXIT.USAGE,
+  ERR_CERTIFICATE_FILE: EXIT.USAGE,
+};
 
 function remedyOf(error: unknown): string {
   if (error instanceof EndorsementError) return '; see "tpm info" for the keys of this TPM';

@@ -22,6 +22,7 @@ import {
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileFailure } from '../../files/file-failure.ts';
+import { readBeginning as beginningOf, RegularFileError } from '../../files/regular-file.ts';
 import { UsageError } from './failure.ts';
 import { interruptible, waitOrThrow } from './signals.ts';
 import { sayAll } from './terminal.ts';
@@ -51,20 +52,15 @@ export function readBeginning(path: string, maxBytes: number): Uint8Array {
     standardInputIsRead = true;
   }
   try {
-    if (path === STANDARD) return interruptible(() => readUpTo(0, maxBytes, waitOrThrow));
-    // A pipe that nobody writes to would hold a blocking open for ever, and with it the signals.
-    const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    try {
-      const there = fstatSync(file);
-      if (there.isDirectory()) throw new Error('it is a folder; give the file in it');
-      if (!there.isFile()) throw new Error('not a regular file; give - for standard input');
-      // One with nothing to read yet is a log of the kernel's, and no file with an end.
-      return readUpTo(file, maxBytes, rethrow);
-    } finally {
-      closeSync(file);
-    }
+    return path === STANDARD ? interruptible(() => standardInput(maxBytes)) : beginningOf(path, maxBytes);
   } catch (cause) {
-    throw unreadable(path, cause);
+    if (!(cause instanceof RegularFileError)) throw unreadable(path, cause);
+    throw unreadable(
+      path,
+      cause.found === 'folder'
+        ? new Error('it is a folder; give the file in it')
+        : new Error('not a regular file; give - for standard input'),
+    );
   }
 }
 
@@ -72,23 +68,18 @@ function unreadable(path: string, cause: unknown): UsageError {
   return new UsageError(`${nameOf(path)} cannot be read: ${fileFailure(cause)}`, { cause });
 }
 
-/** What a size says is believed of no file: what is read is counted. */
-function readUpTo(file: number, maxBytes: number, onFailure: (error: unknown) => void): Uint8Array {
+function standardInput(maxBytes: number): Uint8Array {
   const contents = new Uint8Array(maxBytes);
   let length = 0;
   for (let read = -1; read !== 0 && length < contents.length; ) {
     try {
-      read = readSync(file, contents, length, contents.length - length, null);
+      read = readSync(0, contents, length, contents.length - length, null);
       length += read;
     } catch (error) {
-      onFailure(error);
+      waitOrThrow(error);
     }
   }
   return contents.slice(0, length);
-}
-
-function rethrow(error: unknown): never {
-  throw error;
 }
 
 /**

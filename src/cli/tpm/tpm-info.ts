@@ -1,6 +1,5 @@
 /** `tpm info`: what the TPM is, whether it can attest now, and which endorsement certificates it holds. */
 import { Command } from 'commander';
-import { CHAIN_INDICES } from '../../agent/endorsement/endorsement-chain.ts';
 import { attempt } from '../../agent/endorsement/endorsement-inventory.ts';
 import { EndorsementStorage } from '../../agent/endorsement/endorsement-storage.ts';
 import { NvReader } from '../../agent/endorsement/nv-index.ts';
@@ -10,6 +9,7 @@ import { handleText } from '../../enrolment/endorsement-report.ts';
 import { readTpmFacts, type TpmFacts } from '../../enrolment/tpm-capabilities.ts';
 import type { TpmCommands } from '../../tpm/device/commands.ts';
 import { TpmError } from '../../tpm/device/errors.ts';
+import { EK_CHAIN_INDICES } from '../../tpm/ek-nv-indices.ts';
 import { publicKeyHash } from '../../tpm/public-key.ts';
 import { EK_TEMPLATES, type EkTemplate } from '../../tpm/templates.ts';
 import { parseCertificate } from '../../x509/certificate.ts';
@@ -60,7 +60,7 @@ async function lookAtStorage(run: TpmCommands, options: TpmOptions): Promise<Sto
       storage.note(failedNote(template.templateNvIndex, making.error));
   }
   const chain = await attempt(() => storage.chain());
-  if ('error' in chain) storage.note(failedNote(CHAIN_INDICES.first, chain.error));
+  if ('error' in chain) storage.note(failedNote(EK_CHAIN_INDICES.first, chain.error));
   return { eks, notes: storage.notes };
 }
 

@@ -26,6 +26,7 @@ import { TPM_ALG } from '../../tpm/structures/constants.ts';
 import { pcrSelection } from '../../tpm/structures/pcr.ts';
 import { tpmtPublic } from '../../tpm/structures/public.ts';
 import type { AkAlgorithm } from '../../tpm/templates.ts';
+import { quotedSelection } from '../../verifier/evidence-judgement.ts';
 import type { PcrRequirement } from '../../verifier/policy.ts';
 import { isTrustDomain } from '../policy/policy-file.ts';
 import { UsageError } from '../terminal/failure.ts';
@@ -43,7 +44,6 @@ import {
 import { remark } from '../terminal/terminal.ts';
 import { withTpm } from '../terminal/tpm-device.ts';
 import { readEvidence } from '../verify/evidence-file.ts';
-import { quotedSelection } from '../verify/evidence-judgement.ts';
 
 /** No trust domain has a slash: what is signed for a file is never what an agent signs for its server. */
 const PURPOSE = '/quote';

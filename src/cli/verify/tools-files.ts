@@ -5,11 +5,9 @@ import { readToolsSignature } from '../../evidence/tools-quote.ts';
 import { decode } from '../../tpm/structures/codec.ts';
 import { TPM_GENERATED } from '../../tpm/structures/constants.ts';
 import { tpmtSignature } from '../../tpm/structures/signature.ts';
+import { MAX_QUOTE_FILE_BYTES } from '../../verifier/tools-judgement.ts';
 import { UsageError } from '../terminal/failure.ts';
 import { nameOf, readBeginning } from '../terminal/files.ts';
-
-/** Sixteen banks of PCR values in their longest form take less. */
-export const MAX_QUOTE_FILE_BYTES: number = 256 * 1024;
 
 export type QuoteFile = 'message' | 'signature' | 'pcr-values';
 

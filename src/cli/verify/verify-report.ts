@@ -1,8 +1,8 @@
-/** How `verify` shows its judgement to people and to test reports. */
+/** How `verify` shows its judgement to people, programs and test reports. */
 import { printable } from '../../spire/log/hclog.ts';
 import type { Finding } from '../../verifier/findings.ts';
+import { type CheckClass, isFresh, type Judgement } from '../../verifier/judgement.ts';
 import { remark, say } from '../terminal/terminal.ts';
-import { type CheckClass, isFresh, type Judgement } from './judgement.ts';
 
 const CLASSES: Readonly<Record<CheckClass, string>> = {
   evidence: 'the evidence is for this policy',
@@ -31,6 +31,28 @@ export function remarkFindings(findings: readonly Finding[]): void {
 
 function findingLines(findings: readonly Finding[]): readonly string[] {
   return findings.flatMap(({ code, message, remedy }) => [`  ${code}: ${message}`, `    ${remedy}`]);
+}
+
+/** The document of `verify --json`. */
+export function judgementDocument(judgement: Judgement): object {
+  const { verdict, scope, findings, pcrs, clock, notes } = judgement;
+  return {
+    verdict,
+    scope,
+    fresh: isFresh(judgement),
+    findings,
+    pcrs,
+    clock:
+      clock === undefined
+        ? null
+        : {
+            clock_ms: Number(clock.clock),
+            reset_count: clock.resetCount,
+            restart_count: clock.restartCount,
+            safe: clock.safe,
+          },
+    notes,
+  };
 }
 
 /** One test case for each class of checks. A class that was not judged is skipped. Notes are the standard output. */

@@ -1,9 +1,10 @@
 /** `verify`: judges an evidence file, or the files of tpm2-tools. */
 import { randomBytes } from 'node:crypto';
 import { Command } from 'commander';
-import { pcrNotes } from '../../verifier/pcr-notes.ts';
+import { judgeEvidence } from '../../verifier/evidence-judgement.ts';
+import { attestationJudgement, type Judgement, unreadableJudgement } from '../../verifier/judgement.ts';
 import type { PcrRequirement } from '../../verifier/policy.ts';
-import { Findings, type Verdict } from '../../verifier/verdict.ts';
+import { judgeToolsQuote } from '../../verifier/tools-judgement.ts';
 import { readPolicyFile } from '../policy/policy-file.ts';
 import { EXIT, UsageError } from '../terminal/failure.ts';
 import { readInput, readText, refuseInputAsOutput, STANDARD, writeOutput } from '../terminal/files.ts';
@@ -12,11 +13,9 @@ import { remark, sayJson } from '../terminal/terminal.ts';
 import { secretPathOf } from './challenge.ts';
 import { judgeAnswer, secretFromJson } from './challenge-file.ts';
 import { readEvidence, readNodesEvidence, UselessEvidenceError } from './evidence-file.ts';
-import { judgeEvidence } from './evidence-judgement.ts';
-import { type Judgement, judgementDocument, quoteJudgement } from './judgement.ts';
 import { readQuoteFile } from './tools-files.ts';
-import { judgeToolsQuote } from './tools-judgement.ts';
-import { junitReport, sayJudgement } from './verify-report.ts';
+import { readToolsAk } from './tools-key.ts';
+import { judgementDocument, junitReport, sayJudgement } from './verify-report.ts';
 
 interface VerifyOptions extends JsonOptions {
   readonly policy?: string;
@@ -90,7 +89,7 @@ function judgeFile(path: string, options: VerifyOptions): Judgement {
   const evidence = readWhole(path);
   const policy = readPolicyFile(policyPath);
   if (evidence instanceof UselessEvidenceError)
-    return uselessJudgement(evidence.message, challenge !== undefined || nonce !== undefined);
+    return unreadableJudgement(evidence.message, challenge !== undefined || nonce !== undefined);
   if (challenge === undefined) return judgeEvidence(evidence, policy, nonce, new Date());
   // Payload and challenge of our own file: those beside the answer are the node's word.
   const asked = readEvidence(challenge, 'payload', 'challenge');
@@ -105,29 +104,6 @@ function readWhole(path: string): ReturnType<typeof readNodesEvidence<'payload' 
     if (error instanceof UselessEvidenceError) return error;
     throw error;
   }
-}
-
-function uselessJudgement(message: string, asked: boolean): Judgement {
-  const findings = new Findings();
-  findings.add('evidence.malformed', message);
-  return quoteJudgement(undefined, asked, findings.list, ['evidence'], []);
-}
-
-function attestationJudgement(verdict: Verdict): Judgement {
-  const trusted = verdict.verdict === 'trusted' ? verdict : undefined;
-  return {
-    verdict: verdict.verdict,
-    scope: 'attestation',
-    asked: true,
-    findings: verdict.verdict === 'untrusted' ? verdict.findings : [],
-    pcrs: trusted?.device.pcrs ?? [],
-    clock: trusted?.device.clockInfo,
-    judged: ['evidence', 'ek', 'ak', 'pcr', 'response', 'credential', 'quote'],
-    notes:
-      trusted === undefined
-        ? []
-        : [...trusted.notes, `this machine is ${trusted.device.agentId}`, ...pcrNotes(trusted.device.pcrs)],
-  };
 }
 
 function judgeTools({ message, signature, pcrValues, ak, nonce, pcrs, policy, challenge }: VerifyOptions): Judgement {
@@ -147,7 +123,7 @@ function judgeTools({ message, signature, pcrValues, ak, nonce, pcrs, policy, ch
     message: readQuoteFile(message, 'message'),
     signature: readQuoteFile(signature, 'signature'),
     pcrValues: readQuoteFile(pcrValues, 'pcr-values'),
-    ak: readInput(ak),
+    ak: readToolsAk(readInput(ak)),
   };
   return judgeToolsQuote(files, nonce, pcrs);
 }

@@ -1,3 +1,5 @@
+import { HclError } from './hcl-body.ts';
+
 /** A configuration that can be read and cannot be used: everything that is wrong with it. */
 export class InvalidConfig extends Error {
   override readonly name = 'InvalidConfig';
@@ -9,4 +11,11 @@ export class InvalidConfig extends Error {
     super(problems.join('; '));
     this.problems = problems;
   }
+}
+
+/** Why a text is refused as a configuration: it cannot be read, or cannot be used. */
+export type ConfigError = HclError | InvalidConfig;
+
+export function isConfigError(error: unknown): error is ConfigError {
+  return error instanceof HclError || error instanceof InvalidConfig;
 }

@@ -1,5 +1,4 @@
-import { HclError } from '../config/hcl-body.ts';
-import { InvalidConfig } from '../config/invalid-config.ts';
+import { InvalidConfig, isConfigError } from '../config/invalid-config.ts';
 import type {
   ConfigureRequest,
   ConfigureResponse,
@@ -16,7 +15,7 @@ export interface CoreConfig {
 export interface PluginConfigDefinition<Config> {
   /**
    * Makes the configuration that attestations get from now on. When it rejects, the one before stays in force.
-   * An HclError, an InvalidConfig or a StatusError reaches the operator word for word.
+   * A ConfigError or a StatusError reaches the operator word for word.
    */
   configure(core: CoreConfig, hcl: string): Promise<Config>;
   /** What is wrong with a configuration; empty when it is valid. Must open, lock and write nothing. */
@@ -46,7 +45,7 @@ export class PluginConfig<Config> {
     });
     this.#last = turn.catch(() => {});
     await turn.catch((error) => {
-      throw isWrongConfig(error) ? new StatusError(STATUS.INVALID_ARGUMENT, error.message) : error;
+      throw isConfigError(error) ? new StatusError(STATUS.INVALID_ARGUMENT, error.message) : error;
     });
     return {};
   }
@@ -56,16 +55,12 @@ export class PluginConfig<Config> {
     try {
       notes = await this.#definition.validate(coreOf(request), request.hclConfiguration);
     } catch (error) {
-      if (!isWrongConfig(error)) throw error;
+      if (!isConfigError(error)) throw error;
       notes = error instanceof InvalidConfig ? error.problems : [error.message];
     }
     // SPIRE looks at the notes alone: a refusal without one would pass.
     return { valid: notes.length === 0, notes };
   }
-}
-
-function isWrongConfig(error: unknown): error is HclError | InvalidConfig {
-  return error instanceof HclError || error instanceof InvalidConfig;
 }
 
 function coreOf(request: ConfigureRequest | ValidateRequest): CoreConfig {

@@ -74,6 +74,8 @@ export class NativeUnavailableError extends Error {
   }
 }
 
+export type DeviceError = TpmError | TctiError | NativeUnavailableError;
+
 function isNativeFailure(thrown: unknown): thrown is Error & NativeFailure {
   return (
     thrown instanceof Error &&

@@ -1,9 +1,10 @@
 /** Finds and loads the addon, once, when a TPM is first opened. Importing this file loads nothing. */
 import { createHash } from 'node:crypto';
-import { closeSync, existsSync, constants as fileSystem, fstatSync, openSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { RegularFileError, readRegularFile } from '../../files/regular-file.ts';
 import { NativeUnavailableError } from './errors.ts';
 import type { NativeAddon } from './native-context.ts';
 
@@ -83,15 +84,11 @@ function dlopenFlags(): number {
 /** No addon is as large. */
 const MAX_ADDON_BYTES = 64 * 1024 * 1024;
 
-/** A pipe would be waited for. */
 function readAddon(file: string): Uint8Array {
-  const descriptor = openSync(file, fileSystem.O_RDONLY | fileSystem.O_NONBLOCK);
   try {
-    const status = fstatSync(descriptor);
-    if (!status.isFile() || status.size > MAX_ADDON_BYTES) throw new Error('not a file of an addon');
-    return readFileSync(descriptor);
-  } finally {
-    closeSync(descriptor);
+    return readRegularFile(file, MAX_ADDON_BYTES);
+  } catch (cause) {
+    throw cause instanceof RegularFileError ? new Error('not a file of an addon', { cause }) : cause;
   }
 }
 

@@ -1,4 +1,5 @@
 /** What the product knows of each hash and curve, once; everything else gets a resolved entry. */
+import { NIST_CURVES, type NistCurve, type NistCurveName } from '../../bytes/nist-curves.ts';
 import { TPM_ALG, TPM_ECC } from './constants.ts';
 
 /** A hash algorithm that this package computes. `id` is its TPM_ALG_ID (Part 2, 6.3). */
@@ -9,18 +10,14 @@ export interface HashAlgorithm {
   readonly digestBytes: number;
 }
 
-export interface Curve {
+/** A curve as a TPM and its tools name it. */
+export interface Curve extends Omit<NistCurve, 'name' | 'objectIdentifier'> {
   readonly id: number;
-  readonly name: string;
+  readonly name: NistCurveName | 'SM2';
   /** RFC 7518 `crv`; absent where JWK has none. */
-  readonly jwk: string | undefined;
-  readonly openssl: string;
-  /** DER (RFC 5480 2.1.1.1, RFC 8998 for SM2). */
+  readonly jwk: NistCurveName | undefined;
+  /** DER. */
   readonly objectIdentifier: Uint8Array;
-  readonly coordinateBytes: number;
-  readonly bits: number;
-  /** Order of the base point (SEC 2; GB/T 32918.5 for SM2). */
-  readonly order: bigint;
 }
 
 const HASHES: readonly HashAlgorithm[] = [
@@ -31,49 +28,45 @@ const HASHES: readonly HashAlgorithm[] = [
   { id: TPM_ALG.SM3_256, name: 'sm3', digestBytes: 32 },
 ];
 
+const NIST_IDS: Readonly<Record<NistCurveName, number>> = {
+  'P-256': TPM_ECC.NIST_P256,
+  'P-384': TPM_ECC.NIST_P384,
+  'P-521': TPM_ECC.NIST_P521,
+};
+
 const CURVES: readonly Curve[] = [
-  {
-    id: TPM_ECC.NIST_P256,
-    name: 'P-256',
-    jwk: 'P-256',
-    openssl: 'prime256v1',
-    objectIdentifier: Uint8Array.of(0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07),
-    coordinateBytes: 32,
-    bits: 256,
-    order: 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n,
-  },
-  {
-    id: TPM_ECC.NIST_P384,
-    name: 'P-384',
-    jwk: 'P-384',
-    openssl: 'secp384r1',
-    objectIdentifier: Uint8Array.of(0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22),
-    coordinateBytes: 48,
-    bits: 384,
-    order: 0xffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973n,
-  },
-  {
-    id: TPM_ECC.NIST_P521,
-    name: 'P-521',
-    jwk: 'P-521',
-    openssl: 'secp521r1',
-    objectIdentifier: Uint8Array.of(0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x23),
-    coordinateBytes: 66,
-    bits: 521,
-    order:
-      0x01fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409n,
-  },
+  ...NIST_CURVES.map((nist) => ({
+    ...nist,
+    id: NIST_IDS[nist.name],
+    jwk: nist.name,
+    objectIdentifier: derOf(nist.objectIdentifier),
+  })),
   {
     id: TPM_ECC.SM2_P256,
     name: 'SM2',
     jwk: undefined,
     openssl: 'SM2',
-    objectIdentifier: Uint8Array.of(0x06, 0x08, 0x2a, 0x81, 0x1c, 0xcf, 0x55, 0x01, 0x82, 0x2d),
+    // RFC 8998.
+    objectIdentifier: derOf('1.2.156.10197.1.301'),
     coordinateBytes: 32,
     bits: 256,
+    // GB/T 32918.5.
     order: 0xfffffffeffffffffffffffffffffffff7203df6b21c6052b53bbf40939d54123n,
   },
 ];
+
+/** OBJECT IDENTIFIER (X.690 8.19) of less than 128 octets. */
+function derOf(dotted: string): Uint8Array {
+  const [first = 0, second = 0, ...rest] = dotted.split('.').map(Number);
+  const octets = [first * 40 + second, ...rest].flatMap(base128);
+  return Uint8Array.of(0x06, octets.length, ...octets);
+}
+
+function base128(number: number): number[] {
+  const octets = [number & 0x7f];
+  for (let left = number >> 7; left > 0; left >>= 7) octets.unshift(0x80 | (left & 0x7f));
+  return octets;
+}
 
 const HASH_BY_ID = new Map(HASHES.map((hash) => [hash.id, hash]));
 const HASH_BY_NAME = new Map(HASHES.map((hash) => [hash.name, hash]));

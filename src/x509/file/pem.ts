@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import { fromBase64 } from '../../bytes/base64.ts';
 import { concat } from '../../bytes/bytes.ts';
 import { finished, type Pausable } from '../../bytes/pausable.ts';
 import { MAX_CERTIFICATE_BYTES } from '../certificate.ts';
@@ -146,12 +147,9 @@ function* octetsOf(lines: readonly string[]): Pausable<Uint8Array | undefined> {
   return parts.length < 2 ? parts[0] : concat(...parts);
 }
 
-/** The octets of a block's text without its white space; undefined where that is not base64. */
+/** The octets of a block's text without its white space; undefined where that is empty or not base64. */
 export function base64Octets(text: string): Uint8Array | undefined {
-  const der = Buffer.from(text, 'base64');
-  // Node skips over what is not base64; writing it back shows whether there was any.
-  if (text === '' || der.toString('base64') !== text) return undefined;
-  return new Uint8Array(der.buffer, der.byteOffset, der.byteLength);
+  return text === '' ? undefined : fromBase64(text);
 }
 
 function view(bytes: Uint8Array): Buffer {

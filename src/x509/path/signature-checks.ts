@@ -1,13 +1,14 @@
 import { Buffer } from 'node:buffer';
+import type { NistCurveName } from '../../bytes/nist-curves.ts';
 import type { Certificate } from '../certificate.ts';
-import type { Curve, SubjectKey } from '../subject-public-key.ts';
+import type { SubjectKey } from '../subject-public-key.ts';
 import { type PathAllowances, type PathProblem, signatureProblem } from './path-rules.ts';
 
 /**
  * What checking one signature costs with OpenSSL 3 on a common server, in microseconds of processor time. Only the
  * ratios matter: they are the same within a factor of two wherever this was measured.
  */
-const CURVE_COST: Readonly<Record<Curve, number>> = { 'P-256': 65, 'P-384': 650, 'P-521': 1250 };
+const CURVE_COST: Readonly<Record<NistCurveName, number>> = { 'P-256': 65, 'P-384': 650, 'P-521': 1250 };
 
 /** An RSA check grows with the square of the modulus. */
 const RSA_2048_COST = 25;

@@ -1,8 +1,9 @@
-/** What `verify` answers, whatever was verified. */
-import type { QuoteAttest, TpmsClockInfo } from '../../tpm/structures/attest.ts';
-import type { Finding } from '../../verifier/findings.ts';
-import { pcrNotes } from '../../verifier/pcr-notes.ts';
-import type { PcrValue } from '../../verifier/verdict.ts';
+/** What is said of evidence, whatever of it was verified: the verdict, its scope, and what it leaves open. Pure. */
+import type { QuoteAttest, TpmsClockInfo } from '../tpm/structures/attest.ts';
+import { EVIDENCE_MALFORMED } from './decoding.ts';
+import type { Finding } from './findings.ts';
+import { pcrNotes } from './pcr-notes.ts';
+import { Findings, type PcrValue, type Verdict } from './verdict.ts';
 
 /** `attestation`: the EK vouches for the AK that signed. `quote`: only that this key signed these PCRs. */
 export type Scope = 'attestation' | 'quote';
@@ -57,29 +58,32 @@ export function quoteJudgement(
   };
 }
 
+/** Of what is no evidence at all. @param message why, in one sentence */
+export function unreadableJudgement(message: string, asked: boolean): Judgement {
+  const findings = new Findings();
+  findings.add(EVIDENCE_MALFORMED.code, message);
+  return quoteJudgement(undefined, asked, findings.list, ['evidence'], []);
+}
+
+/** Of the scope `attestation`. */
+export function attestationJudgement(verdict: Verdict): Judgement {
+  const trusted = verdict.verdict === 'trusted' ? verdict : undefined;
+  return {
+    verdict: verdict.verdict,
+    scope: 'attestation',
+    asked: true,
+    findings: verdict.verdict === 'untrusted' ? verdict.findings : [],
+    pcrs: trusted?.device.pcrs ?? [],
+    clock: trusted?.device.clockInfo,
+    judged: ['evidence', 'ek', 'ak', 'pcr', 'response', 'credential', 'quote'],
+    notes:
+      trusted === undefined
+        ? []
+        : [...trusted.notes, `this machine is ${trusted.device.agentId}`, ...pcrNotes(trusted.device.pcrs)],
+  };
+}
+
 /** Made after the verifier asked for it. */
 export function isFresh({ verdict, asked }: Judgement): boolean {
   return verdict === 'trusted' && asked;
-}
-
-/** The document of `verify --json`. */
-export function judgementDocument(judgement: Judgement): object {
-  const { verdict, scope, findings, pcrs, clock, notes } = judgement;
-  return {
-    verdict,
-    scope,
-    fresh: isFresh(judgement),
-    findings,
-    pcrs,
-    clock:
-      clock === undefined
-        ? null
-        : {
-            clock_ms: Number(clock.clock),
-            reset_count: clock.resetCount,
-            restart_count: clock.restartCount,
-            safe: clock.safe,
-          },
-    notes,
-  };
 }

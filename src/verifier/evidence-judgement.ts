@@ -1,26 +1,25 @@
-/** Judges an evidence file by a policy, without a secret: that its quote is genuine, not whose it is. */
-
-import { equalBytes } from '../../bytes/bytes.ts';
-import { MalformedError } from '../../bytes/malformed.ts';
-import { commitment } from '../../evidence/binding.ts';
+/** Judges an evidence file by a policy, without a secret: that its quote is genuine, not whose it is. Pure. */
+import { equalBytes } from '../bytes/bytes.ts';
+import { MalformedError } from '../bytes/malformed.ts';
+import { commitment } from '../evidence/binding.ts';
 import {
   type ChallengeResponse,
   type Evidence,
   encodeChallenge,
   encodePayload,
   type Payload,
-} from '../../evidence/messages.ts';
-import { tpmsAttest } from '../../tpm/structures/attest.ts';
-import { decode, encode } from '../../tpm/structures/codec.ts';
-import { TPM_ALG, TPM_RH } from '../../tpm/structures/constants.ts';
-import { handleName, qualifiedName } from '../../tpm/structures/name.ts';
-import { pcrSelection, type TpmlPcrSelection, tpmlPcrSelection } from '../../tpm/structures/pcr.ts';
-import { judgeAttestationKey } from '../../verifier/attestation-key.ts';
-import { judgeEndorsement } from '../../verifier/endorsement.ts';
-import type { Policy } from '../../verifier/policy.ts';
-import { verifyQuote } from '../../verifier/quote.ts';
-import { Findings } from '../../verifier/verdict.ts';
+} from '../evidence/messages.ts';
+import { tpmsAttest } from '../tpm/structures/attest.ts';
+import { decode, encode } from '../tpm/structures/codec.ts';
+import { TPM_ALG, TPM_RH } from '../tpm/structures/constants.ts';
+import { handleName, qualifiedName } from '../tpm/structures/name.ts';
+import { pcrSelection, type TpmlPcrSelection, tpmlPcrSelection } from '../tpm/structures/pcr.ts';
+import { judgeAttestationKey } from './attestation-key.ts';
+import { judgeEndorsement } from './endorsement.ts';
 import { type Judgement, quoteJudgement } from './judgement.ts';
+import type { Policy } from './policy.ts';
+import { verifyQuote } from './quote.ts';
+import { Findings } from './verdict.ts';
 
 /** @param nonce what the quote was asked to carry; without it freshness is not judged */
 export function judgeEvidence(

@@ -1,23 +1,25 @@
-/** Judges a quote that other tools made: the files of `tpm2_quote` and `tpm2_createak`. */
+/** Judges a quote that other tools made: the files of `tpm2_quote` and `tpm2_createak`. Pure. */
 import type { KeyObject } from 'node:crypto';
-import { MalformedError } from '../../bytes/malformed.ts';
-import { readToolsPcrValues } from '../../evidence/tools-pcr-values.ts';
-import { readToolsMessage, readToolsSignature } from '../../evidence/tools-quote.ts';
-import { readToolsKey, type ToolsKey } from '../../evidence/tpm2-tools.ts';
-import { publicAreaOf } from '../../tpm/public-key.ts';
-import { curveByJwk } from '../../tpm/structures/algorithms.ts';
-import { encode } from '../../tpm/structures/codec.ts';
-import { pcrSelection, type TpmlPcrSelection } from '../../tpm/structures/pcr.ts';
-import { type TpmtPublic, tpmtPublic } from '../../tpm/structures/public.ts';
-import { akTemplate } from '../../tpm/templates.ts';
-import { type AttestationKey, judgeAttestationKey, judgeBareKey } from '../../verifier/attestation-key.ts';
-import type { PcrRequirement } from '../../verifier/policy.ts';
-import { verifyQuote } from '../../verifier/quote.ts';
-import { Findings } from '../../verifier/verdict.ts';
-import { UsageError } from '../terminal/failure.ts';
+import { MalformedError } from '../bytes/malformed.ts';
+import { readToolsPcrValues } from '../evidence/tools-pcr-values.ts';
+import { readToolsMessage, readToolsSignature } from '../evidence/tools-quote.ts';
+import type { ToolsKey } from '../evidence/tpm2-tools.ts';
+import { publicAreaOf } from '../tpm/public-key.ts';
+import { curveByJwk } from '../tpm/structures/algorithms.ts';
+import { encode } from '../tpm/structures/codec.ts';
+import { pcrSelection, type TpmlPcrSelection } from '../tpm/structures/pcr.ts';
+import { type TpmtPublic, tpmtPublic } from '../tpm/structures/public.ts';
+import { akTemplate } from '../tpm/templates.ts';
+import { type AttestationKey, judgeAttestationKey, judgeBareKey } from './attestation-key.ts';
 import { quotedSelection } from './evidence-judgement.ts';
 import { type Judgement, quoteJudgement, type Unjudged } from './judgement.ts';
-import { MAX_QUOTE_FILE_BYTES } from './tools-files.ts';
+import type { PcrRequirement } from './policy.ts';
+import { verifyQuote } from './quote.ts';
+import { SIGNED_FINDING } from './signed-structure.ts';
+import { Findings } from './verdict.ts';
+
+/** Sixteen banks of PCR values in their longest form take less. */
+export const MAX_QUOTE_FILE_BYTES: number = 256 * 1024;
 
 const BARE_KEY = 'a bare key does not say whether it is restricted: an unrestricted one signs forged quotes';
 
@@ -32,13 +34,29 @@ export interface ToolsQuote {
   readonly signature: Uint8Array;
   /** As `tpm2_quote -o` wrote them, in any form. */
   readonly pcrValues: Uint8Array;
-  /** As {@link readToolsKey} reads it. */
-  readonly ak: Uint8Array;
+  readonly ak: ToolsAk;
 }
 
-/** @throws UsageError for a key that cannot be read: without one nothing is judged */
-export function judgeToolsQuote(files: ToolsQuote, nonce: Uint8Array, pcrs: PcrRequirement | undefined): Judgement {
-  const ak = readKey(files.ak);
+/** The key of the verifier, and whether anything but its numbers is known. */
+export interface ToolsAk {
+  readonly kind: ToolsKey['kind'];
+  /** Around a bare key a template's, of which nothing is looked at. */
+  readonly publicArea: TpmtPublic;
+}
+
+/** Undefined for a key that no TPM signs quotes with. */
+export function toolsAkOf(key: ToolsKey): ToolsAk | undefined {
+  if (key.kind === 'public area') return key;
+  const publicArea = key.key.asymmetricKeyType === 'ec' ? eccArea(key.key) : rsaArea(key.key);
+  return publicArea === undefined ? undefined : { kind: key.kind, publicArea };
+}
+
+/** @param pcrs that must be quoted; undefined for any */
+export function judgeToolsQuote(
+  { ak, ...files }: ToolsQuote,
+  nonce: Uint8Array,
+  pcrs: PcrRequirement | undefined,
+): Judgement {
   const unjudged: Unjudged = ak.kind === 'public area' ? {} : { ak: BARE_KEY };
   const notes = [
     'scope "quote": where the key lives, and so whose PCRs these are, is not proved; reset counters may be obfuscated',
@@ -48,7 +66,7 @@ export function judgeToolsQuote(files: ToolsQuote, nonce: Uint8Array, pcrs: PcrR
   const key = attestationKeyOf(ak, findings);
   const tooLong = (['message', 'signature'] as const).filter((part) => files[part].length > MAX_QUOTE_FILE_BYTES);
   for (const part of tooLong)
-    findings.add('quote.malformed', `the ${part} is longer than ${MAX_QUOTE_FILE_BYTES} bytes`);
+    findings.add(SIGNED_FINDING.quote.malformed, `the ${part} is longer than ${MAX_QUOTE_FILE_BYTES} bytes`);
   const quoted = readToolsMessage(files.message);
   const selection = quotedSelection(quoted);
   const expectation = {
@@ -95,32 +113,10 @@ function pcrValuesOf(
   }
 }
 
-function attestationKeyOf(ak: ToolsKey, findings: Findings): AttestationKey | undefined {
-  return ak.kind === 'public area'
-    ? judgeAttestationKey(encode(tpmtPublic, ak.publicArea), findings)
-    : judgeBareKey(areaOf(ak.key), findings);
-}
-
-function readKey(bytes: Uint8Array): ToolsKey {
-  try {
-    return readToolsKey(bytes);
-  } catch (cause) {
-    if (!(cause instanceof MalformedError)) throw cause;
-    throw new UsageError(
-      `the file of --ak cannot be read: ${cause.message}; give the attestation key as tpm2_createak -u or tpm2_readpublic -o write it, with -f tss, tpmt, pem or der`,
-      { cause },
-    );
-  }
-}
-
-/** A public area around the numbers of a bare key, which are all that is looked at. */
-function areaOf(key: KeyObject): TpmtPublic {
-  const area = key.asymmetricKeyType === 'ec' ? eccArea(key) : rsaArea(key);
-  if (area === undefined)
-    throw new UsageError(
-      `the key of --ak, ${key.asymmetricKeyDetails?.namedCurve ?? key.asymmetricKeyType}, is not supported: quotes are signed by RSA keys of at most 4096 bits or on P-256, P-384, P-521`,
-    );
-  return area;
+function attestationKeyOf({ kind, publicArea }: ToolsAk, findings: Findings): AttestationKey | undefined {
+  return kind === 'public area'
+    ? judgeAttestationKey(encode(tpmtPublic, publicArea), findings)
+    : judgeBareKey(publicArea, findings);
 }
 
 function eccArea(key: KeyObject): TpmtPublic | undefined {
