@@ -8,7 +8,7 @@ import { isChainIndex } from '../tpm/ek-nv-indices.ts';
 import { EK_TEMPLATES } from '../tpm/templates.ts';
 import type { FindingCode } from '../verifier/findings.ts';
 
-export type RemarkCode =
+export type DoctorCode =
   | 'agent.no_key'
   | 'tpm.key'
   | 'tpm.endorsement_password'
@@ -36,7 +36,7 @@ export type DoctorSeverity = 'error' | 'remark';
 
 export interface DoctorFinding {
   /** Stable; those of the verifier among them. */
-  readonly code: FindingCode | RemarkCode;
+  readonly code: FindingCode | DoctorCode;
   readonly severity: DoctorSeverity;
   /** One sentence. */
   readonly message: string;
@@ -54,7 +54,7 @@ const NOTHING = 'Nothing need be done.';
 /** The agent says it with what it found in the index. */
 const OF_ITS_NOTE = '';
 
-export const REMARKS: Readonly<Record<RemarkCode, Entry>> = {
+export const DOCTOR_FINDINGS: Readonly<Record<DoctorCode, Entry>> = {
   'agent.no_key': { severity: 'error', remedy: 'Choose another kind by ek on the agent; "tpm info" shows this TPM.' },
   'tpm.key': { severity: 'error', remedy: 'Choose another kind by ek on the agent.' },
   'tpm.endorsement_password': {
@@ -102,11 +102,11 @@ export const REMARKS: Readonly<Record<RemarkCode, Entry>> = {
   },
 };
 
-export function remarkOf(code: RemarkCode, message: string, ek: string | null = null): DoctorFinding {
-  return { code, ...REMARKS[code], message, ek };
+export function remarkOf(code: DoctorCode, message: string, ek: string | null = null): DoctorFinding {
+  return { code, ...DOCTOR_FINDINGS[code], message, ek };
 }
 
-const CODES: Readonly<Record<NvNoteCode, RemarkCode>> = {
+const CODES: Readonly<Record<NvNoteCode, DoctorCode>> = {
   unwritten: 'nv.reserved',
   unreadable: 'nv.unreadable',
   owner_password: 'tpm.owner_password',
@@ -133,7 +133,7 @@ export function remarkOfNote(note: NvNote): DoctorFinding {
  */
 export function remarkOfError(
   error: InventoryError,
-  otherwise: RemarkCode,
+  otherwise: DoctorCode,
   ek: string | null,
   refused: readonly PasswordHierarchy[],
 ): DoctorFinding {

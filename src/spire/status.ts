@@ -52,11 +52,6 @@ export class PeerError extends StatusError {
   }
 }
 
-/** `PERMISSION_DENIED` for 7. */
-export function statusName(code: number): string {
-  return Object.entries(STATUS).find(([, value]) => value === code)?.[0] ?? `code ${code}`;
-}
-
 const MAX_MESSAGE_CHARS = 2048;
 
 /** What is put on the wire. OK and UNKNOWN are never the answer of a failed call; lone surrogates have no encoding. */

@@ -100,7 +100,7 @@ export class SpireAgent {
 }
 
 /** The configuration of an agent that keeps nothing and looks for changes every second. */
-export function agentConfig(folder: string, bundle: string, options: SpireAgentOptions): string {
+function agentConfig(folder: string, bundle: string, options: SpireAgentOptions): string {
   const { serverPort, nodeAttestor, joinToken } = options;
   return `agent {
   server_address = "127.0.0.1"

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { SpireLog } from './spire-log.ts';
 
 /** SPIRE or what it needs could not be had, or did not start. */
-export class SpireError extends Error {
+class SpireError extends Error {
   override readonly name = 'SpireError';
   readonly code = 'ERR_SPIRE';
 }

@@ -84,7 +84,7 @@ export function parseCertificate(bytes: Uint8Array): Certificate {
   // A Buffer would make every slice of it a Buffer.
   const input = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const oddities = new Set<Oddity>();
-  const note = (oddity: Oddity): void => {
+  const onOddity = (oddity: Oddity): void => {
     oddities.add(oddity);
   };
 
@@ -99,31 +99,34 @@ export function parseCertificate(bytes: Uint8Array): Certificate {
 
   const tbs = signed.enter();
   readVersion(tbs);
-  const serial = readSerial(tbs, note);
+  const serial = readSerial(tbs, onOddity);
   const innerAlgorithm = tbs.take(TAG.SEQUENCE, 'signature');
   // Only the inner one is signed (RFC 5280 §4.1.1.2).
   // tooth A85: the algorithm counts that nobody signed
   if (Buffer.compare(innerAlgorithm.der, algorithm.der) !== 0) innerAlgorithm.fail('differs from signatureAlgorithm');
-  const signatureAlgorithm = readSignatureAlgorithm(algorithm, note);
-  const issuer = readName(tbs.take(TAG.SEQUENCE, 'issuer'), note);
+  const signatureAlgorithm = readSignatureAlgorithm(algorithm, onOddity);
+  const issuer = readName(tbs.take(TAG.SEQUENCE, 'issuer'), onOddity);
   if (isEmptyName(issuer)) tbs.fail('an empty issuer');
-  const { notBefore, notAfter } = readValidity(tbs.enter(TAG.SEQUENCE, 'validity'), note);
-  const subject = readName(tbs.take(TAG.SEQUENCE, 'subject'), note);
-  if (isEmptyName(subject)) note('empty-subject');
+  const { notBefore, notAfter } = readValidity(tbs.enter(TAG.SEQUENCE, 'validity'), onOddity);
+  const subject = readName(tbs.take(TAG.SEQUENCE, 'subject'), onOddity);
+  if (isEmptyName(subject)) onOddity('empty-subject');
   const subjectPublicKeyInfo = readSubjectPublicKeyInfo(tbs.take(TAG.SEQUENCE, 'subjectPublicKeyInfo'));
-  noteKey(subjectPublicKeyInfo, note);
+  lookAtKeyUse(subjectPublicKeyInfo, onOddity);
   tbs.takeIf(0x81, 'issuerUniqueID');
   tbs.takeIf(0x82, 'subjectUniqueID');
-  const extensions = readAllExtensions(tbs, note);
+  const extensions = readAllExtensions(tbs, onOddity);
   // tooth A85: more may follow what was signed
   tbs.finish();
 
-  const read = <T>(oid: string, reader: (value: Uint8Array, noteOddity: typeof note) => T): T | undefined => {
+  const read = <T>(
+    oid: string,
+    reader: (value: Uint8Array, onOddity: (oddity: Oddity) => void) => T,
+  ): T | undefined => {
     const extension = extensions.get(oid);
-    return extension === undefined ? undefined : reader(extension.value, note);
+    return extension === undefined ? undefined : reader(extension.value, onOddity);
   };
   const keyUsage = read(EXTENSION.keyUsage, readKeyUsage);
-  if (keyUsage !== undefined && !extensions.get(EXTENSION.keyUsage)?.critical) note('keyUsage-noncritical');
+  if (keyUsage !== undefined && !extensions.get(EXTENSION.keyUsage)?.critical) onOddity('keyUsage-noncritical');
 
   return Object.assign(new LazyParts(element.der, subjectPublicKeyInfo), {
     tbs: signed.der,
@@ -175,27 +178,27 @@ function readVersion(tbs: DerReader): void {
   if (version.length !== 1 || version[0] !== 2) wrapper.fail('not a version 3 certificate');
 }
 
-function readSerial(tbs: DerReader, note: (oddity: Oddity) => void): Uint8Array {
+function readSerial(tbs: DerReader, onOddity: (oddity: Oddity) => void): Uint8Array {
   const element = tbs.take(TAG.INTEGER, 'serialNumber');
   const content = element.content;
   if (content.length === 0 || content.length > MAX_SERIAL_BYTES) {
     element.fail(`a serial number of ${content.length} bytes`);
   }
-  if (!isShortestInteger(content)) note('serial-nonminimal');
-  if ((content[0] ?? 0) >= 0x80) note('serial-negative');
-  if (content.every((octet) => octet === 0)) note('serial-zero');
+  if (!isShortestInteger(content)) onOddity('serial-nonminimal');
+  if ((content[0] ?? 0) >= 0x80) onOddity('serial-negative');
+  if (content.every((octet) => octet === 0)) onOddity('serial-zero');
   return content;
 }
 
-function noteKey({ key }: SubjectPublicKeyInfo, note: (oddity: Oddity) => void): void {
+function lookAtKeyUse({ key }: SubjectPublicKeyInfo, onOddity: (oddity: Oddity) => void): void {
   if (key.type !== 'rsa' || key.use === 'any') return;
-  note(key.use === 'oaep' ? 'RSAES-OAEP-SPKI' : 'RSASSA-PSS-SPKI');
+  onOddity(key.use === 'oaep' ? 'RSAES-OAEP-SPKI' : 'RSASSA-PSS-SPKI');
 }
 
-function readAllExtensions(tbs: DerReader, note: (oddity: Oddity) => void): ReadonlyMap<string, Extension> {
+function readAllExtensions(tbs: DerReader, onOddity: (oddity: Oddity) => void): ReadonlyMap<string, Extension> {
   const wrapper = tbs.takeIf(0xa3, 'extensions')?.enter();
   if (wrapper === undefined) return new Map();
   const list = wrapper.enter(TAG.SEQUENCE, 'value');
   wrapper.finish();
-  return readExtensions(list, note);
+  return readExtensions(list, onOddity);
 }

@@ -17,7 +17,7 @@ export interface BasicConstraints {
 }
 
 /** Named bits of KeyUsage, in bit order (RFC 5280 §4.2.1.3). */
-export const KEY_USAGES = [
+const KEY_USAGES = [
   'digitalSignature',
   'nonRepudiation',
   'keyEncipherment',
@@ -39,7 +39,7 @@ export type ExtensionOddity =
   | 'keyUsage-trailing-zero-bits'
   | 'keyUsage-noncritical';
 
-export type NoteOddity = (oddity: ExtensionOddity) => void;
+export type OnOddity = (oddity: ExtensionOddity) => void;
 
 /** Most extensions read. Certificates in the field have up to nine. */
 const MAX_EXTENSIONS = 32;
@@ -48,7 +48,7 @@ const MAX_EXTENSIONS = 32;
 const MAX_LISTED = 32;
 
 /** Reads Extensions ::= SEQUENCE SIZE (1..MAX) OF Extension, of which none may occur twice. */
-export function readExtensions(reader: DerReader, noteOddity: NoteOddity): ReadonlyMap<string, Extension> {
+export function readExtensions(reader: DerReader, onOddity: OnOddity): ReadonlyMap<string, Extension> {
   const extensions = new Map<string, Extension>();
   if (reader.atEnd) reader.fail('an empty list of extensions');
   for (let i = 0; !reader.atEnd; i++) {
@@ -59,7 +59,7 @@ export function readExtensions(reader: DerReader, noteOddity: NoteOddity): Reado
     // Two readers that each take another of the two would read two different certificates.
     // tooth A65, A85: the last of several extensions counts
     if (extensions.has(oid)) extension.fail(`extension ${oid} occurs twice`);
-    const critical = readDefaultFalse(extension, 'critical', () => noteOddity('critical-FALSE-encoded'));
+    const critical = readDefaultFalse(extension, 'critical', () => onOddity('critical-FALSE-encoded'));
     const value = extension.take(TAG.OCTET_STRING, 'extnValue').content;
     extension.finish();
     extensions.set(oid, { oid, critical, value });
@@ -68,22 +68,22 @@ export function readExtensions(reader: DerReader, noteOddity: NoteOddity): Reado
 }
 
 /** BOOLEAN DEFAULT FALSE: absent, or TRUE as 0xff. Encoding the default breaks DER, and one vendor's chips do it. */
-function readDefaultFalse(reader: DerReader, field: string, noteEncodedFalse: () => void): boolean {
+function readDefaultFalse(reader: DerReader, field: string, onEncodedFalse: () => void): boolean {
   const element = reader.takeIf(TAG.BOOLEAN, field);
   if (element === undefined) return false;
   const [octet] = element.content;
   // tooth A85: any octet but zero is a true flag
   if (element.content.length !== 1 || (octet !== 0x00 && octet !== 0xff))
     element.fail('a BOOLEAN that is not 00 or ff');
-  if (octet === 0x00) noteEncodedFalse();
+  if (octet === 0x00) onEncodedFalse();
   return octet === 0xff;
 }
 
-export function readBasicConstraints(value: Uint8Array, noteOddity: NoteOddity): BasicConstraints {
+export function readBasicConstraints(value: Uint8Array, onOddity: OnOddity): BasicConstraints {
   const outer = new DerReader(value, 'basicConstraints');
   const reader = outer.enter(TAG.SEQUENCE, 'value');
   outer.finish();
-  const ca = readDefaultFalse(reader, 'cA', () => noteOddity('cA-FALSE-encoded'));
+  const ca = readDefaultFalse(reader, 'cA', () => onOddity('cA-FALSE-encoded'));
   const pathLength = reader.atEnd ? undefined : readPathLength(reader);
   reader.finish();
   return { ca, pathLength };
@@ -97,7 +97,7 @@ function readPathLength(reader: DerReader): number {
   return content.length === 1 ? first : Number.MAX_SAFE_INTEGER;
 }
 
-export function readKeyUsage(value: Uint8Array, noteOddity: NoteOddity): ReadonlySet<KeyUsage> {
+export function readKeyUsage(value: Uint8Array, onOddity: OnOddity): ReadonlySet<KeyUsage> {
   const reader = new DerReader(value, 'keyUsage');
   const element = reader.take(TAG.BIT_STRING, 'value');
   reader.finish();
@@ -107,7 +107,7 @@ export function readKeyUsage(value: Uint8Array, noteOddity: NoteOddity): Readonl
     element.fail('a BIT STRING with a wrong count of unused bits');
   if (last !== undefined && (last & ((1 << unused) - 1)) !== 0) element.fail('a BIT STRING with unused bits set');
   // DER drops trailing zero bits of a named bit list (X.690 §11.2.2); more than half of the known CAs keep them.
-  if (last !== undefined && (last & (1 << unused)) === 0) noteOddity('keyUsage-trailing-zero-bits');
+  if (last !== undefined && (last & (1 << unused)) === 0) onOddity('keyUsage-trailing-zero-bits');
   const isSet = (bit: number): boolean => ((octets[bit >> 3] ?? 0) & (0x80 >> (bit & 7))) !== 0;
   return new Set(KEY_USAGES.filter((_, bit) => isSet(bit)));
 }

@@ -30,7 +30,7 @@ const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const UTF16BE = new TextDecoder('utf-16be', { fatal: true, ignoreBOM: true });
 
 /** Reads a Name ::= SEQUENCE OF SET OF AttributeTypeAndValue (RFC 5280 §4.1.2.4). */
-export function readName(element: DerElement, noteOddity: (oddity: NameOddity) => void): Name {
+export function readName(element: DerElement, onOddity: (oddity: NameOddity) => void): Name {
   if (element.tag !== TAG.SEQUENCE) element.fail('a name that is not a SEQUENCE');
   const relativeNames: NameAttribute[][] = [];
   const canonical: string[] = [];
@@ -48,11 +48,11 @@ export function readName(element: DerElement, noteOddity: (oddity: NameOddity) =
       count += 1;
       const pair = set.take(TAG.SEQUENCE, `attribute[${attributes.length}]`);
       // DER sorts a SET OF; one vendor ships chips and roots that do not.
-      if (previous !== undefined && compareBytes(previous, pair.der) > 0) noteOddity('RDN-SET-not-sorted');
+      if (previous !== undefined && compareBytes(previous, pair.der) > 0) onOddity('RDN-SET-not-sorted');
       previous = pair.der;
       readAttribute(pair.enter(), attributes, forms);
     }
-    if (attributes.length > 1) noteOddity('multi-valued-RDN');
+    if (attributes.length > 1) onOddity('multi-valued-RDN');
     relativeNames.push(attributes);
     canonical.push(forms.sort().join('+'));
   }

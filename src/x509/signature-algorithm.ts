@@ -39,7 +39,7 @@ const HASHES: Readonly<Record<string, Hash>> = {
 /** Reads the AlgorithmIdentifier of a signature. */
 export function readSignatureAlgorithm(
   element: DerElement,
-  noteOddity: (oddity: SignatureOddity) => void,
+  onOddity: (oddity: SignatureOddity) => void,
 ): SignatureAlgorithm {
   const reader = element.enter();
   const identifier = reader.objectIdentifier('algorithm');
@@ -51,8 +51,8 @@ export function readSignatureAlgorithm(
     if (parameters !== undefined && !isNull && known.scheme === 'rsa-pkcs1')
       parameters.fail('parameters that are not NULL');
     // RFC 3279 §2.2.1 wants NULL with RSA, RFC 5758 §3.2 nothing with ECDSA; shipped CAs have it the other way.
-    if (known.scheme === 'rsa-pkcs1' && parameters === undefined) noteOddity('rsa-signature-parameters-absent');
-    if (known.scheme === 'ecdsa' && parameters !== undefined) noteOddity('ecdsa-signature-parameters-present');
+    if (known.scheme === 'rsa-pkcs1' && parameters === undefined) onOddity('rsa-signature-parameters-absent');
+    if (known.scheme === 'ecdsa' && parameters !== undefined) onOddity('ecdsa-signature-parameters-present');
     return known;
   }
   return (identifier === RSASSA_PSS ? readPss(reader) : undefined) ?? { scheme: 'other', identifier };

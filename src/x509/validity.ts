@@ -40,15 +40,15 @@ export function only(now: Date): Period {
   return { from: now.getTime(), until: now.getTime() };
 }
 
-export function readValidity(reader: DerReader, noteOddity: (oddity: TimeOddity) => void): Validity {
-  const notBefore = readTime(reader.next('notBefore'), noteOddity);
-  const notAfter = readTime(reader.next('notAfter'), noteOddity);
+export function readValidity(reader: DerReader, onOddity: (oddity: TimeOddity) => void): Validity {
+  const notBefore = readTime(reader.next('notBefore'), onOddity);
+  const notAfter = readTime(reader.next('notAfter'), onOddity);
   reader.finish();
   return { notBefore, notAfter };
 }
 
 /** UTCTime or GeneralizedTime, to the second and in UTC. Either may stand for a year before 2050: a CA does so. */
-export function readTime(element: DerElement, noteOddity: (oddity: TimeOddity) => void): Date {
+export function readTime(element: DerElement, onOddity: (oddity: TimeOddity) => void): Date {
   const text = Buffer.from(element.content).toString('latin1');
   if (element.tag === TAG.UTC_TIME) {
     if (!/^\d{12}Z$/.test(text)) element.fail('a UTCTime that is not YYMMDDhhmmssZ');
@@ -58,7 +58,7 @@ export function readTime(element: DerElement, noteOddity: (oddity: TimeOddity) =
   if (element.tag !== TAG.GENERALIZED_TIME) element.fail('neither UTCTime nor GeneralizedTime');
   if (!/^\d{14}Z$/.test(text)) element.fail('a GeneralizedTime that is not YYYYMMDDhhmmssZ');
   const year = Number(text.slice(0, 4));
-  if (year < 2050) noteOddity('GeneralizedTime-before-2050');
+  if (year < 2050) onOddity('GeneralizedTime-before-2050');
   return moment(element, year, text.slice(4));
 }
 

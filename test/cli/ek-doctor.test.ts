@@ -6,7 +6,7 @@ import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { AGENT_OPTIONS } from '../../src/agent-plugin/agent-config.ts';
 import { program } from '../../src/cli/program.ts';
 import type { DoctorDocument } from '../../src/enrolment/doctor-document.ts';
-import { REMARKS } from '../../src/enrolment/ek-remarks.ts';
+import { DOCTOR_FINDINGS } from '../../src/enrolment/ek-remarks.ts';
 import { readBundles } from '../../src/policy/bundle-options.ts';
 import { SERVER_OPTIONS } from '../../src/policy/server-settings.ts';
 import { parseHcl } from '../../src/spire/config/hcl.ts';
@@ -773,7 +773,7 @@ describe('what is advised', () => {
         ).toContain(word);
     }
     const doctorOptions = commandOf(['ek', 'doctor']).command.options.map(({ long }) => long);
-    const named = Object.values(REMARKS).flatMap(({ remedy }) => remedy.match(/--[a-z-]+/g) ?? []);
+    const named = Object.values(DOCTOR_FINDINGS).flatMap(({ remedy }) => remedy.match(/--[a-z-]+/g) ?? []);
     expect(named.length).toBeGreaterThan(2);
     for (const option of named) expect(doctorOptions).toContain(option);
   });

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { AGENT_OPTIONS } from '../../src/agent-plugin/agent-config.ts';
-import { REMARKS } from '../../src/enrolment/ek-remarks.ts';
+import { DOCTOR_FINDINGS } from '../../src/enrolment/ek-remarks.ts';
 import { BUNDLE_OPTIONS } from '../../src/policy/bundle-options.ts';
 import { readDenyList } from '../../src/policy/deny-list.ts';
 import { readHashList } from '../../src/policy/hash-list.ts';
@@ -423,7 +423,7 @@ describe('when a machine is refused', () => {
 
   test('the families of codes are those of the code, and the fields those of the document', () => {
     const [, section = ''] = /^## When a machine is refused$[\s\S]*?^```$([\s\S]*?)^## /m.exec(document.text) ?? [];
-    const families = new Set(Object.keys(REMARKS).map((code) => `${code.split('.')[0]}.`));
+    const families = new Set(Object.keys(DOCTOR_FINDINGS).map((code) => `${code.split('.')[0]}.`));
     for (const family of families) expect(quotedIn(section)).toContain(family);
     for (const field of ['tpm', 'eks', 'findings', 'ways', 'cas']) expect(quotedIn(section)).toContain(field);
   });

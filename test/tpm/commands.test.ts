@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { TpmError } from '../../src/tpm/device/errors.ts';
 import { ESYS_TR } from '../../src/tpm/device/handles.ts';
-import { withContext, withPrimary } from '../../src/tpm/device/scope.ts';
+import { withPrimary } from '../../src/tpm/device/scope.ts';
 import { tpmsAttest } from '../../src/tpm/structures/attest.ts';
 import { decode, encode } from '../../src/tpm/structures/codec.ts';
 import { TPM_ALG } from '../../src/tpm/structures/constants.ts';
@@ -148,11 +148,9 @@ describe('commands', () => {
         const { context } = await run.contextSave({ saveHandle: child.objectHandle });
         const before = await run.trGetName({ object: child.objectHandle });
         await run.flushContext({ flushHandle: child.objectHandle });
-        const after = await withContext(
-          run,
-          context,
-          async (object) => (await run.readPublic({ objectHandle: object })).name,
-        );
+        const { loadedHandle } = await run.contextLoad({ context });
+        const after = (await run.readPublic({ objectHandle: loadedHandle })).name;
+        await run.release(loadedHandle);
         return { before, after };
       }),
     );

@@ -170,12 +170,6 @@ async function madeKey({ keys }: SearchedTpm, inPublic: TpmtPublic, accept: Acce
   return undefined;
 }
 
-/** Whether a certificate is for the key of a public area; false for one that cannot be read. */
-export function hasKey(certificate: Uint8Array, publicArea: TpmtPublic): boolean {
-  const certified = read(certificate)?.publicKey;
-  return certified !== undefined && isKeyOf(publicArea, certified);
-}
-
 function isKeyOf(publicArea: TpmtPublic, publicKey: KeyObject): boolean {
   const key = publicKeyOf(publicArea);
   return key !== undefined && samePublicKey(key, publicKey);

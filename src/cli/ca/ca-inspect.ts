@@ -63,7 +63,7 @@ function onlyProblems({
 }
 
 /** @throws UsageError for a path that is not there */
-export function takeInventory(paths: readonly string[], now: Date): AuthorityInventory {
+function takeInventory(paths: readonly string[], now: Date): AuthorityInventory {
   const found = new Map<string, { readonly certificate: StoredAuthority['certificate']; readonly files: string[] }>();
   const unread: AuthorityProblem[] = [];
   for (const path of paths) {

@@ -3,7 +3,7 @@ import { isAbsolute } from 'node:path';
 /** The same for server and agent: SPIRE tells its plugins apart by what Init returns, not by the cookie. */
 export const MAGIC_COOKIE = 'NodeAttestor';
 
-export const CORE_PROTOCOL_VERSION = 1;
+const CORE_PROTOCOL_VERSION = 1;
 export const APP_PROTOCOL_VERSION = 1;
 
 export type PluginEnvironment = Readonly<Record<string, string | undefined>>;

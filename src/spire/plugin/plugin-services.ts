@@ -30,7 +30,7 @@ export const NODE_ATTESTOR = {
 } as const;
 
 /** The name under which go-plugin asks for the health of a plugin. */
-export const HEALTH_NAME = 'plugin';
+const HEALTH_NAME = 'plugin';
 
 /** What go-plugin itself needs: the broker, standard output and error, health, and the call that ends the plugin. */
 export function addHostServices(server: Server, logger: Logger, onShutdown: () => void): void {

@@ -1,6 +1,6 @@
 /** Handles that live as long as a function: flushed however it ends. */
 import type { TpmCommands } from './commands.ts';
-import type { KeyHandle, SessionHandle } from './handles.ts';
+import type { SessionHandle } from './handles.ts';
 import type { CreatePrimaryOutput } from './native-context.ts';
 import type { LoadedHandle } from './runner.ts';
 
@@ -12,16 +12,6 @@ export async function withPrimary<T>(
 ): Promise<T> {
   const primary = await run.createPrimary(input);
   return released(run, primary.objectHandle, () => body(primary));
-}
-
-/** Calls `body` with an object loaded from its saved context. */
-export async function withContext<T>(
-  run: TpmCommands,
-  context: Uint8Array,
-  body: (object: KeyHandle) => Promise<T>,
-): Promise<T> {
-  const { loadedHandle } = await run.contextLoad({ context });
-  return released(run, loadedHandle, () => body(loadedHandle));
 }
 
 /** Calls `body` with a session. One that a command has ended meanwhile costs no flush. */

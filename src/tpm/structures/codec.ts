@@ -16,8 +16,6 @@ export interface Codec<T> {
   write(writer: Writer, value: T): void;
 }
 
-export type Decoded<C> = C extends Codec<infer T> ? T : never;
-
 /** Decodes exactly `bytes`. @throws MalformedError naming field and offset; bytes left over are an error. */
 export function decode<T>(codec: Codec<T>, bytes: Uint8Array): T {
   const reader = new ByteReader(bytes, [codec.name]);

@@ -1,5 +1,5 @@
 /** TPM_CC (TPM 2.0 Library, Part 2, 6.5.2): the commands this product sends, and no others. */
-export const TPM_CC = {
+const TPM_CC = {
   PolicySecret: 0x151,
   CreatePrimary: 0x131,
   ActivateCredential: 0x147,

@@ -270,7 +270,7 @@ function nameOf({ what }: Row, look: Look): string {
 }
 
 /** Of the header in front of a certificate in NV (TCG_PCCLIENT_STORED_CERT). */
-export const STORED_CERTIFICATE = 0x10;
+const STORED_CERTIFICATE = 0x10;
 
 /** As messages have it: `a web page (HTML or XML); download the file again`. */
 export function kindSentence({ what, remedy }: FileKind): string {
