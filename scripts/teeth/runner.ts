@@ -4,7 +4,17 @@
  *
  * Without a plan it runs each test as it is and says which checks the test met. Each run has servers of its own.
  */
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type RunnerTestCase as Test, TestRunner } from 'vitest';
@@ -32,9 +42,24 @@ const given = (name: string): string => {
   return value;
 };
 
+// Test files make their scratch folders at import, below TMPDIR: every run of a test finds there what the first one found.
 const folder = mkdtempSync(join(tmpdir(), 'teeth-'));
-const met = join(folder, 'met');
+const [met, scratch, kept] = [join(folder, 'met'), join(folder, 'scratch'), join(folder, 'kept')];
+mkdirSync(scratch);
+process.env['TMPDIR'] = scratch;
 process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+
+/** All but sockets and pipes, which nobody can copy. */
+const copy = (from: string, to: string): void =>
+  cpSync(from, to, {
+    recursive: true,
+    filter: (path) => ['isFile', 'isDirectory', 'isSymbolicLink'].some((is) => lstatSync(path)[is as 'isFile']()),
+  });
+
+function restoreScratch(): void {
+  for (const name of readdirSync(scratch)) rmSync(join(scratch, name), { recursive: true, force: true });
+  copy(kept, scratch);
+}
 
 /** The check that tests of the agent miss, which run it in this process, and those that they met. */
 const here = { without: -1, met: new Set<number>(), isAgent: false };
@@ -58,6 +83,7 @@ export default class TeethRunner extends TestRunner {
 
   async runTask(test: Test): Promise<void> {
     const key = `${test.file.name}\0${test.fullTestName}`;
+    if (!existsSync(kept)) copy(scratch, kept);
     for (const without of this.#plan?.[key] ?? []) await this.#attempt(test, without);
     if (this.#plan === null || key in this.#plan) {
       const error = await this.#attempt(test, undefined);
@@ -75,7 +101,7 @@ export default class TeethRunner extends TestRunner {
     let error: unknown;
     const attacks = await recordAttacks(async () => {
       try {
-        await restartJudges();
+        if (!here.isAgent) await restartJudges(restoreScratch);
         await TestRunner.getTestFn(test)();
       } catch (thrown) {
         error = thrown ?? new Error('thrown without a reason');

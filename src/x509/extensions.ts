@@ -17,7 +17,7 @@ export interface BasicConstraints {
 }
 
 /** Named bits of KeyUsage, in bit order (RFC 5280 §4.2.1.3). */
-const KEY_USAGES = [
+export const KEY_USAGES = [
   'digitalSignature',
   'nonRepudiation',
   'keyEncipherment',

@@ -89,15 +89,7 @@ export class Judge {
     this.#config = `${ca}${config}`;
     if (control !== undefined) this.#control = control;
     started.add(this);
-    await this.#launch();
-  }
-
-  /** A process that has seen nothing yet. */
-  async restart(): Promise<void> {
-    await this.#host?.stop();
-    this.#records.length = 0;
-    this.#admitted = 0;
-    await this.#launch();
+    await this.launch();
   }
 
   async stop(): Promise<void> {
@@ -106,7 +98,10 @@ export class Judge {
     await rm(this.#folder, { recursive: true, force: true });
   }
 
-  async #launch(): Promise<void> {
+  /** Starts the process. It has seen nothing yet. */
+  async launch(): Promise<void> {
+    this.#records.length = 0;
+    this.#admitted = 0;
     this.#host = await startPlugin({
       kind: 'server',
       command: process.execPath,
@@ -261,9 +256,11 @@ export async function recordAttacks(during: () => Promise<void>): Promise<readon
   return records;
 }
 
-/** The judges of this test file, each as a process that has seen nothing yet. */
-export async function restartJudges(): Promise<void> {
-  await Promise.all([...started].map((judge) => judge.restart()));
+/** Ends the processes of this test file's judges, does what is to be done meanwhile, and starts them anew. */
+export async function restartJudges(meanwhile: () => void): Promise<void> {
+  await Promise.all([...started].map((judge) => judge.host.stop()));
+  meanwhile();
+  await Promise.all([...started].map((judge) => judge.launch()));
 }
 
 /** A machine that has its challenge; its answer is sent when that is called. */
