@@ -102,17 +102,32 @@ export function claimedEndorsement(ekPublic: Uint8Array, policy: Policy, finding
  * cost signature checks, and the work may pause between them.
  */
 export function* admittedEndorsement(
-  { spki, template, ...claimed }: ClaimedEk,
+  claimed: ClaimedEk,
   certificates: readonly Uint8Array[],
   policy: Policy,
   now: Date,
   findings: Findings,
   readership: Readership = 'server',
 ): Pausable<TrustedEk | undefined> {
+  const { spki, template } = claimed;
   const admission = yield* admit(spki, claimed.pubHash, certificates, policy, now, findings, readership);
   if (admission === undefined || template === undefined) return undefined;
+  const { publicArea, key, algorithm, pubHash } = claimed;
+  const { serial, admittedBy, certified, overlooked, steady } = admission;
   const notes = [...templateNotes(template, policy), ...admission.notes];
-  const ek: Omit<TrustedEk, typeof trusted> = { ...claimed, template, ...admission, notes };
+  const ek: Omit<TrustedEk, typeof trusted> = {
+    publicArea,
+    key,
+    template,
+    algorithm,
+    pubHash,
+    serial,
+    admittedBy,
+    certified,
+    overlooked,
+    notes,
+    steady,
+  };
   return ek as TrustedEk;
 }
 

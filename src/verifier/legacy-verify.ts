@@ -107,7 +107,7 @@ export function finish(
   if (!isSecret(pending, answer.Secret))
     findings.add('credential.secret', 'the credential was not opened: no TPM holds both keys');
   if (!findings.none || ek === undefined) return untrusted(findings);
-  const device = provedKeys({ ...pending, ek }, selectors(ek, 'credential-only'));
+  const device = provedKeys(pending, ek, selectors(ek, 'credential-only'));
   const { notes, overlooked } = ek;
   return { verdict: 'trusted', device, notes: [...notes, NOTE], overlooked };
 }
