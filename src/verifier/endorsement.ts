@@ -157,7 +157,8 @@ export function trustAgain(ek: TrustedEk, policy: Policy, now: Date): TrustedEk 
   if (steady === undefined || moment < steady.from || moment > steady.until) return undefined;
   if (policy.isDenied?.(ek) === true) return undefined;
   const admittedBy = vouching(policy.mode, policy, ek.pubHash, certified !== undefined);
-  return admittedBy === undefined ? undefined : { ...ek, admittedBy };
+  if (admittedBy === undefined) return undefined;
+  return admittedBy === ek.admittedBy ? ek : { ...ek, admittedBy };
 }
 
 type Admission = Pick<TrustedEk, 'serial' | 'admittedBy' | 'certified' | 'overlooked' | 'notes' | 'steady'>;

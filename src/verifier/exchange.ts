@@ -64,11 +64,7 @@ export function isSecret({ secret }: PendingCredential, answer: Uint8Array): boo
 }
 
 /** What an opened credential proves of the two keys. */
-export function provedKeys(
-  { policy, ak }: PendingCredential,
-  ek: TrustedEk,
-  selectors: readonly string[],
-): ProvedKeys {
+export function provedKeys({ policy, ak }: PendingCredential, ek: TrustedEk, selectors: readonly string[]): ProvedKeys {
   return {
     agentId: agentId(policy.trustDomain, policy.pluginName, ek),
     selectors,

@@ -17,9 +17,9 @@ interface Group {
   readonly powers: Float64Array;
 }
 
-/** Products of less than 35 bits: 1024 of them, each times an octet, add up to less than 2^53. */
-const GROUPS: readonly Group[] = [0, 1, 2].map((group) => {
-  const primes = PRIMES.filter((_, i) => i % 3 === group);
+/** Products of less than 32 bits: 1024 of them, each times an octet, add up to less than 2^53. */
+const GROUPS: readonly Group[] = [0, 1, 2, 3].map((group) => {
+  const primes = PRIMES.filter((_, i) => i % 4 === group);
   const product = primes.reduce((all, prime) => all * prime, 1);
   const powers = new Float64Array(MAX_MODULUS_BYTES);
   for (let i = 0, power = 1; i < powers.length; i++, power = (power * 256) % product) powers[i] = power;
