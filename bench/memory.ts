@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { loadPolicy } from '../src/policy/policy-files.ts';
 import { readServerSettings } from '../src/policy/server-settings.ts';
+import type { PluginKind } from '../src/spire/plugin/attestation-stream.ts';
 import { type PluginHost, startPlugin } from '../src/testing/plugin-host/plugin-host.ts';
 import { startSoftwareTpm } from '../src/testing/software-tpm.ts';
 import { begin } from '../src/verifier/verify.ts';
@@ -26,19 +27,22 @@ export async function measureMemory(root: URL, folder: string): Promise<readonly
     ...(value > MOST_MIB ? { note: `target ${MOST_MIB} MiB` } : {}),
   });
   return [
-    row('the agent plugin', await residentAgent(executable(root, 'agent'))),
-    row('the server plugin', await residentServer(executable(root, 'server'), folder)),
+    row('the agent plugin', await residentAgent(root)),
+    row('the server plugin', await residentServer(root, folder)),
   ];
 }
 
-function executable(root: URL, kind: 'agent' | 'server'): string {
-  return fileURLToPath(new URL(`dist/bin/tpm-attestor-${kind}.cjs`, root));
+/** As the first line of the executable has it, on this Node.js. */
+function start<Kind extends PluginKind>(kind: Kind, root: URL): Promise<PluginHost<Kind>> {
+  const file = fileURLToPath(new URL(`dist/bin/tpm-attestor-${kind}.cjs`, root));
+  const env = { ...process.env, MALLOC_ARENA_MAX: '1' };
+  return startPlugin({ kind, command: process.execPath, args: [file], env });
 }
 
-async function residentServer(file: string, folder: string): Promise<number> {
+async function residentServer(root: URL, folder: string): Promise<number> {
   const caPath = join(folder, 'memory-ca.pem');
   writeFileSync(caPath, pem(mintEkChain().root.der));
-  const host = await startPlugin({ kind: 'server', command: process.execPath, args: [file] });
+  const host = await start('server', root);
   try {
     await host.configure(`ca_path = ${JSON.stringify(caPath)}\nek_templates = ["L-1", "L-2"]`, TRUST_DOMAIN);
     for (let i = 0; i < ATTESTATIONS; i++) {
@@ -59,9 +63,9 @@ async function residentServer(file: string, folder: string): Promise<number> {
   }
 }
 
-async function residentAgent(file: string): Promise<number> {
+async function residentAgent(root: URL): Promise<number> {
   const tpm = await startSoftwareTpm({ templates: ['L-1'] });
-  const host = await startPlugin({ kind: 'agent', command: process.execPath, args: [file] });
+  const host = await start('agent', root);
   try {
     const hcl = `ca_path = "${tpm.caPath}"\nallow_software_tpm = true`;
     const { policy } = loadPolicy(readServerSettings(TRUST_DOMAIN, hcl));

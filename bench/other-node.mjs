@@ -15,11 +15,12 @@ const run = promisify(execFile);
 export async function otherNode(version) {
   const cache = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
   const folder = join(cache, 'tpm-attestor-bench', `node-${version}`);
-  const executable = join(folder, 'node_modules', 'node', 'bin', 'node');
+  // What the package `node` fetches for this platform, without its install script, which npm may not run.
+  const name = `node-${process.platform}-${process.arch}`;
+  const executable = join(folder, 'node_modules', name, 'bin', 'node');
   if (existsSync(executable)) return executable;
   await mkdir(folder, { recursive: true });
-  // The package fetches the binary of this platform by a script of its own, which a .npmrc may forbid by default.
-  const options = ['--no-save', '--no-audit', '--no-fund', '--ignore-scripts=false', '--allow-scripts=node'];
-  await run('npm', ['install', '--prefix', folder, ...options, `node@${version}`], { timeout: 300_000 });
+  const options = ['--no-save', '--no-audit', '--no-fund', '--ignore-scripts'];
+  await run('npm', ['install', '--prefix', folder, ...options, `${name}@${version}`], { timeout: 300_000 });
   return executable;
 }
