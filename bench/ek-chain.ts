@@ -39,10 +39,15 @@ const SHAPES: readonly Shape[] = [
 export function ekChains(root: URL): readonly EkChain[] {
   const corpus = process.env['TPM_CORPUS_DIR'] ?? fileURLToPath(new URL('../shared/corpus', root));
   const folder = join(corpus, 'ek-certificates');
-  return [...SHAPES.map(minted), ...(existsSync(folder) ? realChains(folder) : [])];
+  const minted = SHAPES.map(({ name, keys }) => ({ ...mintChain(name, keys), name: `${name}, minted` }));
+  return [...minted, ...(existsSync(folder) ? realChains(folder) : [])];
 }
 
-function minted({ name, keys: [leafKey, ...authorityKeys] }: Shape): EkChain {
+/** Of the endorsement key in a minted chain, whichever its algorithm. */
+export const EK_LABEL = 'bench EK';
+
+/** @param keys of the certificates, leaf first */
+export function mintChain(name: string, [leafKey, ...authorityKeys]: Shape['keys']): EkChain {
   const subject = (level: number): NameRecipe => [
     { type: '2.5.4.6', text: 'DE', string: 'printable' },
     { type: '2.5.4.10', text: 'Example Technologies AG' },
@@ -58,9 +63,9 @@ function minted({ name, keys: [leafKey, ...authorityKeys] }: Shape): EkChain {
   const [issuerKey = leafKey] = authorityKeys;
   const leaf = mintEkCertificate(
     { issuer: '', key: keyPair(issuerKey, 'bench 0') },
-    { issuer: subject(0), publicKey: spkiOf(keyPair(leafKey, 'bench EK').publicKey) },
+    { issuer: subject(0), publicKey: spkiOf(keyPair(leafKey, EK_LABEL).publicKey) },
   );
-  return { name: `${name}, minted`, leaf: leaf.der, ...aboveLeaf(authorities), now: NOW };
+  return { name, leaf: leaf.der, ...aboveLeaf(authorities), now: NOW };
 }
 
 interface Manifest {

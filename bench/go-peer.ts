@@ -11,12 +11,8 @@ const ROUND_MS = 40;
 
 /** Microseconds of processor time. */
 export interface GoFigures {
-  readonly certificate: number;
-  readonly challenge: number;
-  readonly quote: number;
-  readonly all: number;
-  /** As `all`, with the credential alone instead of `challenge`: the TPM's word on the AK's creation is not looked at. */
-  readonly without_creation: number;
+  /** Certificate chain, credential and quote. */
+  readonly first: number;
 }
 
 /** The executable of the program of that name, or the sentence that says why there is none. */
@@ -39,18 +35,16 @@ export async function buildGoPeer(
 /** Writes what the Go program reads. */
 export function writeVector(
   path: string,
-  { anchors, leaf, intermediates, payload, pending, response, creation }: Evidence,
+  { now, anchors, leaf, intermediates, payload, pending, response }: Evidence,
 ): void {
   const { akPublic } = decodePayload(payload);
   const { quoted, signature, pcrValues } = decodeResponse(response);
   const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
   const vector = {
+    now,
     anchors: anchors.map(base64),
     certificates: [leaf, ...intermediates].map(base64),
     ak_public: base64(akPublic),
-    creation_data: base64(creation.data),
-    creation_attestation: base64(creation.attestation),
-    creation_signature: base64(creation.signature),
     quoted: base64(quoted),
     signature: base64(signature),
     extra_data: base64(pending.commitment),

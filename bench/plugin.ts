@@ -1,9 +1,10 @@
-/** How long a plugin takes until its host may go on, and what it then holds of the machine's memory. */
+/** How long a plugin takes until its host may go on, and what it holds of the machine's memory then and later. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { measureMemory } from './memory.ts';
 import { type Row, withRatios } from './row.ts';
 
 const ROUNDS = 15;
@@ -31,7 +32,17 @@ async function start(file: string, args: readonly string[]): Promise<Start> {
   return { ms, resident: Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / KIB };
 }
 
-export async function measure({ root }: { readonly root: URL }): Promise<readonly Row[]> {
+export async function measure({
+  root,
+  folder,
+}: {
+  readonly root: URL;
+  readonly folder: string;
+}): Promise<readonly Row[]> {
+  return [...(await measureStart(root)), ...(await measureMemory(root, folder))];
+}
+
+async function measureStart(root: URL): Promise<readonly Row[]> {
   const plugin = (kind: string): string => fileURLToPath(new URL(`dist/bin/tpm-attestor-${kind}.cjs`, root));
   const programs: Readonly<Record<string, readonly [string, ...string[]]>> = {
     'a bare Node that prints one line': [process.execPath, '-e', 'console.log(1); setInterval(() => {}, 1000)'],

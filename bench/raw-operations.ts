@@ -19,6 +19,7 @@ import { decode } from '../src/tpm/structures/codec.ts';
 import { tpmtPublic } from '../src/tpm/structures/public.ts';
 import { tpmtSignature } from '../src/tpm/structures/signature.ts';
 import { type Certificate, parseCertificate } from '../src/x509/certificate.ts';
+import { importPublicKey } from '../src/x509/subject-public-key.ts';
 import type { Evidence } from './evidence.ts';
 
 export interface RawOperations {
@@ -34,13 +35,15 @@ export function rawOperations(evidence: Evidence): RawOperations {
   const { akPublic, ekPublic } = decodePayload(evidence.payload);
   const [ek, ak] = [keyOf(ekPublic), keyOf(akPublic)];
   const [ekJwk, akJwk] = [ek.export({ format: 'jwk' }), ak.export({ format: 'jwk' })];
+  // A P-256 point goes into the ECDH as it is, which checks it.
+  const importEk = ek.asymmetricKeyType === 'rsa' ? () => imported(ekJwk) : () => ek;
   const links = linksOf(evidence);
   const quote = quoteSignature(evidence, ak);
   const credential = credentialOf(ek);
   const hashes = hashesOf(evidence);
   return {
     first: () => {
-      const ekKey = imported(ekJwk);
+      const ekKey = importEk();
       const akKey = imported(akJwk);
       for (const link of links) link();
       credential(ekKey);
@@ -72,13 +75,12 @@ function linksOf({ leaf, intermediates, anchors }: Evidence): readonly (() => vo
   return sent.map((certificate) => {
     const bySubject = ({ subject }: Certificate): boolean => subject.canonical === certificate.issuer.canonical;
     const [between, anchor] = [sent.find(bySubject), anchors.map(parseCertificate).find(bySubject)];
-    const issuer = anchor?.publicKey ?? between?.publicKey;
+    const issuer = anchor ?? between;
     if (issuer === undefined) throw new Error('the evidence holds a certificate without an issuer');
-    const jwk = issuer.export({ format: 'jwk' });
     const { tbs, signature } = certificate;
     return () => {
-      const key = anchor === undefined ? imported(jwk) : issuer;
-      if (!verify('sha256', tbs, key, signature)) throw new Error('a certificate does not verify');
+      const key = anchor === undefined ? importPublicKey(issuer.subjectPublicKeyInfo) : issuer.publicKey;
+      if (key === undefined || !verify('sha256', tbs, key, signature)) throw new Error('a certificate does not verify');
     };
   });
 }
@@ -100,16 +102,17 @@ function quoteSignature({ response }: Evidence, ak: KeyObject): (key: KeyObject)
   };
 }
 
-/** Seed to the endorsement key, two key derivations, one block cipher, one HMAC (TPM 2.0 Library Part 1, 24). */
+const LABEL = Buffer.from('IDENTITY\0');
+
+/** Random secret, nonce and seed, the seed to the endorsement key, two key derivations, one block cipher, one HMAC. */
 function credentialOf(ek: KeyObject): (key: KeyObject) => void {
-  const seed = randomBytes(32);
   const jwk = ek.export({ format: 'jwk' });
   const point = concat(...['BA', jwk.x, jwk.y].map((text) => Buffer.from(text ?? '', 'base64url')));
   const transport =
     ek.asymmetricKeyType === 'rsa'
-      ? (key: KeyObject): unknown =>
-          publicEncrypt({ key, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha256', oaepLabel: seed }, seed)
-      : (): unknown => {
+      ? (key: KeyObject, seed: Uint8Array): unknown =>
+          publicEncrypt({ key, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha256', oaepLabel: LABEL }, seed)
+      : (_: KeyObject, seed: Uint8Array): unknown => {
           const ephemeral = createECDH('prime256v1');
           ephemeral.setPrivateKey(seed);
           ephemeral.computeSecret(point);
@@ -117,7 +120,8 @@ function credentialOf(ek: KeyObject): (key: KeyObject) => void {
         };
   const message = randomBytes(36);
   return (key) => {
-    transport(key);
+    const [seed] = [randomBytes(32), randomBytes(32), randomBytes(32)];
+    transport(key, seed);
     const encryptor = createCipheriv('aes-128-cfb', seed.subarray(0, 16), seed.subarray(0, 16));
     encryptor.update(message);
     encryptor.final();

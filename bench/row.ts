@@ -7,7 +7,7 @@ export interface Row {
   /** The best round: how far it is from `value` is the noise of the machine. */
   readonly best: number | null;
   readonly unit: string;
-  /** `value` by the value of the row that `of` names; null where there is nothing to compare with. */
+  /** `best` by the best of the row that `of` names, as noise only adds; null where there is nothing to compare with. */
   readonly ratio: number | null;
   readonly of: string | null;
   readonly note?: string;
@@ -23,11 +23,11 @@ export interface Target {
 export function withRatios(
   rows: readonly (Omit<Row, 'ratio'> & { readonly target?: Target | undefined })[],
 ): readonly Row[] {
-  const values = new Map(rows.map(({ name, value }) => [name, value]));
+  const values = new Map(rows.map(({ name, best }) => [name, best]));
   return rows.map(({ target, ...row }) => {
     const against = row.of === null ? null : values.get(row.of);
     if (against === undefined) throw new RangeError(`no row is called "${row.of}"`);
-    const ratio = row.value === null || against === null ? null : row.value / against;
+    const ratio = row.best === null || against === null ? null : row.best / against;
     const missed = target !== undefined && ratio !== null && ratio > target.most;
     return {
       ...row,

@@ -2,10 +2,10 @@
 import { hash } from 'node:crypto';
 import { concat } from '../bytes/bytes.ts';
 
-const LABEL = 'tpm-attestor/quote/1';
+const LABEL = new TextEncoder().encode('tpm-attestor/quote/1');
 
 function sha256(bytes: Uint8Array): Uint8Array {
-  return Uint8Array.from(hash('sha256', bytes, 'buffer'));
+  return hash('sha256', bytes, 'buffer');
 }
 
 /**
@@ -18,5 +18,5 @@ function sha256(bytes: Uint8Array): Uint8Array {
 export function commitment(trustDomain: string, payload: Uint8Array, challenge: Uint8Array): Uint8Array {
   const domain = new TextEncoder().encode(trustDomain);
   const length = Uint8Array.of(domain.length >> 8, domain.length & 0xff);
-  return sha256(concat(new TextEncoder().encode(LABEL), length, domain, sha256(payload), sha256(challenge)));
+  return new Uint8Array(sha256(concat(LABEL, length, domain, sha256(payload), sha256(challenge))));
 }

@@ -55,25 +55,29 @@ function canonical<T extends object>(name: string, message: Message<T>, bytes: U
   return decoded;
 }
 
+const LIMITED = Object.entries(FIELD_LIMITS).map(([path, { count, bytes }]) => {
+  const [owner, field] = path.split('.') as [string, string];
+  return { owner, field, path, count, bytes };
+});
+
 /** @throws MalformedError for a field beyond its limit */
 export function checkLimits(name: string, message: object): void {
-  for (const [field, value] of Object.entries(message) as [string, unknown][]) {
-    const path = `${name}.${field}`;
-    const limit = FIELD_LIMITS[path];
-    if (limit === undefined) continue;
-    const elements = Array.isArray(value) ? (value as unknown[]) : [value];
-    if (limit.count !== undefined && elements.length > limit.count)
-      throw new MalformedError(path, 0, `${elements.length} elements are over ${limit.count}`);
-    for (const element of elements) {
+  for (const { owner, field, path, count, bytes } of LIMITED) {
+    if (owner !== name) continue;
+    const value = (message as Readonly<Record<string, unknown>>)[field];
+    const isList = Array.isArray(value);
+    if (isList && count !== undefined && value.length > count)
+      throw new MalformedError(path, 0, `${value.length} elements are over ${count}`);
+    if (bytes === undefined) continue;
+    for (const element of isList ? (value as unknown[]) : [value]) {
       const length = byteLength(element);
-      if (limit.bytes !== undefined && length > limit.bytes)
-        throw new MalformedError(path, 0, `${length} bytes are over ${limit.bytes}`);
+      if (length > bytes) throw new MalformedError(path, 0, `${length} bytes are over ${bytes}`);
     }
   }
 }
 
 function byteLength(value: unknown): number {
-  if (typeof value === 'string') return new TextEncoder().encode(value).length;
+  if (typeof value === 'string') return Buffer.byteLength(value);
   return value instanceof Uint8Array ? value.length : 0;
 }
 

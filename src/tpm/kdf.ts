@@ -4,14 +4,12 @@ import { concat } from '../bytes/bytes.ts';
 import type { HashAlgorithm } from './structures/algorithms.ts';
 
 function u32(value: number): Uint8Array {
-  const bytes = new Uint8Array(4);
-  new DataView(bytes.buffer).setUint32(0, value);
-  return bytes;
+  return Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value);
 }
 
 /** The label and the one NUL that ends it. */
 function terminated(label: string): Uint8Array {
-  return Uint8Array.from(Buffer.from(`${label}\0`, 'latin1'));
+  return Buffer.from(`${label}\0`, 'latin1');
 }
 
 function firstBits(bits: number, hash: HashAlgorithm, block: (counter: number) => Uint8Array): Uint8Array {

@@ -49,7 +49,7 @@ function rsaSeed(key: KeyObject | undefined, hash: HashAlgorithm, entropy: Entro
   const seed = entropy(hash.digestBytes);
   const padding = constants.RSA_PKCS1_OAEP_PADDING;
   const encrypted = publicEncrypt({ key, padding, oaepHash: hash.name, oaepLabel: OAEP_LABEL }, seed);
-  return { seed, encryptedSecret: Uint8Array.from(encrypted) };
+  return { seed, encryptedSecret: new Uint8Array(encrypted) };
 }
 
 /** A uniform scalar in 1..n-1 by rejection. */
@@ -73,7 +73,7 @@ function eccSeed(ek: EccPublic, hash: HashAlgorithm, entropy: Entropy): Seed {
   // Throws when the EK's point is not on the curve.
   const shared = ephemeral.computeSecret(concat(Uint8Array.of(4), point.x, point.y));
   const z = padStart(shared, group.coordinateBytes) ?? shared;
-  const own = Uint8Array.from(ephemeral.getPublicKey());
+  const own = new Uint8Array(ephemeral.getPublicKey());
   const x = own.slice(1, 1 + group.coordinateBytes);
   const y = own.slice(1 + group.coordinateBytes);
   const seed = kdfe(hash, z, LABEL, x, point.x, hash.digestBytes * 8);
@@ -113,10 +113,8 @@ export function makeCredential(
   const empty = new Uint8Array();
   const symKey = kdfa(hash, seed, 'STORAGE', name, empty, symmetric.keyBits);
   const encryptor = createCipheriv(cipher, symKey, new Uint8Array(16));
-  const encIdentity = Uint8Array.from(
-    Buffer.concat([encryptor.update(encode(tpm2bDigest, secret)), encryptor.final()]),
-  );
+  const encIdentity = concat(encryptor.update(encode(tpm2bDigest, secret)), encryptor.final());
   const hmacKey = kdfa(hash, seed, 'INTEGRITY', empty, empty, hash.digestBytes * 8);
-  const integrityHmac = Uint8Array.from(createHmac(hash.name, hmacKey).update(encIdentity).update(name).digest());
+  const integrityHmac = new Uint8Array(createHmac(hash.name, hmacKey).update(encIdentity).update(name).digest());
   return { credentialBlob: encode(tpmsIdObject, { integrityHmac, encIdentity }), encryptedSecret };
 }

@@ -44,10 +44,13 @@ export function isOnCurve(publicArea: EccPublic): boolean {
 }
 
 function base64url(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('base64url');
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64url');
 }
 
+const DEFAULT_EXPONENT_BYTES: Uint8Array = Uint8Array.of(1, 0, 1);
+
 function exponentBytes(exponent: number): Uint8Array {
+  if (exponent === DEFAULT_EXPONENT) return DEFAULT_EXPONENT_BYTES;
   const digits = exponent.toString(16);
   return Uint8Array.from(Buffer.from(digits.length % 2 === 0 ? digits : `0${digits}`, 'hex'));
 }
@@ -78,7 +81,8 @@ export function publicKeyOf(publicArea: TpmtPublic): KeyObject | undefined {
 
 /** DER of an element (X.690 8.1) of less than 64 KiB. */
 function element(tag: number, ...contents: readonly Uint8Array[]): Uint8Array {
-  const length = contents.reduce((sum, { length }) => sum + length, 0);
+  let length = 0;
+  for (const content of contents) length += content.length;
   const octets = length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff];
   return concat(Uint8Array.of(tag, ...octets), ...contents);
 }

@@ -1,8 +1,8 @@
 /** Whether a key made a signature, in the form that the signature has. Pure. */
 import { constants, type KeyObject, verify } from 'node:crypto';
-import { bigEndian, concat, padStart } from '../bytes/bytes.ts';
+import { concat, padStart } from '../bytes/bytes.ts';
 import { NIST_CURVES } from '../bytes/nist-curves.ts';
-import { curveByJwk, hashAlgorithm } from '../tpm/structures/algorithms.ts';
+import { curveByOpenssl, hashAlgorithm } from '../tpm/structures/algorithms.ts';
 import type { EccSignature, TpmtSignature } from '../tpm/structures/signature.ts';
 
 /** Whether `signature` verifies in its form, which is the key's. */
@@ -40,14 +40,13 @@ function verifies(key: KeyObject, data: Uint8Array, signature: TpmtSignature): b
 function rawEcdsa(key: KeyObject, { signatureR, signatureS }: EccSignature): Uint8Array | undefined {
   const width = coordinateBytes(key);
   if (width === undefined || signatureR.length > width || signatureS.length > width) return undefined;
-  if (bigEndian(signatureR) === 0n || bigEndian(signatureS) === 0n) return undefined;
+  if (magnitudeBytes(signatureR) === 0 || magnitudeBytes(signatureS) === 0) return undefined;
   const [r, s] = [padStart(signatureR, width), padStart(signatureS, width)];
   return r === undefined || s === undefined ? undefined : concat(r, s);
 }
 
 function coordinateBytes(key: KeyObject): number | undefined {
-  if (key.asymmetricKeyType !== 'ec') return undefined;
-  return curveByJwk(key.export({ format: 'jwk' }).crv ?? '')?.coordinateBytes;
+  return curveByOpenssl(key.asymmetricKeyDetails?.namedCurve ?? '')?.coordinateBytes;
 }
 
 /** The RSA keys that TPMs have, by the size of their signatures. */

@@ -106,17 +106,32 @@ export function claimedEndorsement(ekPublic: Uint8Array, policy: Policy, finding
  * cost signature checks, and the work may pause between them.
  */
 export function* admittedEndorsement(
-  { spki, template, ...claimed }: ClaimedEk,
+  claimed: ClaimedEk,
   certificates: readonly Uint8Array[],
   policy: Policy,
   now: Date,
   findings: Findings,
   readership: Readership = 'server',
 ): Pausable<TrustedEk | undefined> {
+  const { spki, template } = claimed;
   const admission = yield* admit(spki, claimed.pubHash, certificates, policy, now, findings, readership);
   if (admission === undefined || template === undefined) return undefined;
+  const { publicArea, key, algorithm, pubHash } = claimed;
+  const { serial, admittedBy, certified, overlooked, steady } = admission;
   const notes = [...templateNotes(template, policy), ...admission.notes];
-  const ek: Omit<TrustedEk, typeof trusted> = { ...claimed, template, ...admission, notes };
+  const ek: Omit<TrustedEk, typeof trusted> = {
+    publicArea,
+    key,
+    template,
+    algorithm,
+    pubHash,
+    serial,
+    admittedBy,
+    certified,
+    overlooked,
+    notes,
+    steady,
+  };
   return ek as TrustedEk;
 }
 
@@ -149,8 +164,9 @@ export function trustAgain(ek: TrustedEk, policy: Policy, now: Date): TrustedEk 
   if (steady === undefined || moment < steady.from || moment > steady.until) return undefined;
   if (policy.isDenied?.(ek) === true) return undefined;
   const admittedBy = vouching(policy.mode, policy, ek.pubHash, certified !== undefined);
-  // tooth A69 [{ ...ek, admittedBy: admittedBy ?? ek.admittedBy }]: a known machine stays listed
-  return admittedBy === undefined ? undefined : { ...ek, admittedBy };
+  // tooth A69: a known machine stays listed
+  if (admittedBy === undefined) return undefined;
+  return admittedBy === ek.admittedBy ? ek : { ...ek, admittedBy };
 }
 
 type Admission = Pick<TrustedEk, 'serial' | 'admittedBy' | 'certified' | 'overlooked' | 'notes' | 'steady'>;

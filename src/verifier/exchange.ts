@@ -70,7 +70,7 @@ export function addUnopened(findings: Findings): void {
 }
 
 /** What an opened credential proves of the two keys. */
-export function provedKeys({ policy, ek, ak }: PendingCredential, selectors: readonly string[]): ProvedKeys {
+export function provedKeys({ policy, ak }: PendingCredential, ek: TrustedEk, selectors: readonly string[]): ProvedKeys {
   return {
     agentId: agentId(policy.trustDomain, policy.pluginName, ek),
     selectors,

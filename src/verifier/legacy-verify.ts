@@ -110,7 +110,7 @@ export function finish(
   //   not hold its key
   if (!isSecret(pending, answer.Secret)) addUnopened(findings);
   if (!findings.none || ek === undefined) return untrusted(findings);
-  const device = provedKeys({ ...pending, ek }, selectors(ek, 'credential-only'));
+  const device = provedKeys(pending, ek, selectors(ek, 'credential-only'));
   const { notes, overlooked } = ek;
   return { verdict: 'trusted', device, notes: [...notes, NOTE], overlooked };
 }

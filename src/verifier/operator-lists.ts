@@ -46,6 +46,7 @@ export function admitAgain(
   if (ek.admittedBy === 'unenforced') return ek;
   // tooth A69 [ek.admittedBy]: a challenged machine stays listed
   const admittedBy = vouching(mode, lists, pubHash, ek.certified !== undefined);
+  if (admittedBy === ek.admittedBy) return ek;
   if (admittedBy !== undefined) return { ...ek, admittedBy };
   const unlisted = new Findings();
   unlisted.add('ek.not_listed', `the endorsement key ${pubHash} was taken off the list while its challenge was open`);

@@ -1,5 +1,5 @@
 /** A quote: what the TPM says its PCRs were, and whether that is the answer to our question. Pure. */
-import { createHash } from 'node:crypto';
+import { hash as digestOf } from 'node:crypto';
 import { concat, equalBytes, hex } from '../bytes/bytes.ts';
 import type { PlainSignature } from '../evidence/tools-quote.ts';
 import { hashAlgorithm } from '../tpm/structures/algorithms.ts';
@@ -127,9 +127,7 @@ function judgeValues(
   // Part 3, 18.4.1: the digest uses the hash of the signing scheme, whatever the bank's.
   const digestHash = hashAlgorithm(form?.hashAlg ?? 0)?.name;
   if (digestHash === undefined) return undefined;
-  const digest = createHash(digestHash)
-    .update(concat(...values))
-    .digest();
+  const digest = digestOf(digestHash, concat(...values), 'buffer');
   if (!equalBytes(digest, attested.pcrDigest))
     findings.add('quote.pcr_digest', 'the PCR values are not the ones the TPM signed');
   if (!fits) return undefined;

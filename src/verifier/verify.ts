@@ -109,15 +109,20 @@ export function* beginInSteps(
   const random = exactly(entropy);
   const secret = random(NONCE_BYTES);
   const selection = [pcrSelection(requirement.hash, requirement.indices)];
+  const nonce = random(NONCE_BYTES);
+  const credential = makeCredential(ek.publicArea, ak.name, secret, random, ek.key);
   const challenge: Challenge = {
     version: PROTOCOL_VERSION,
-    nonce: random(NONCE_BYTES),
-    ...makeCredential(ek.publicArea, ak.name, secret, random, ek.key),
+    nonce,
+    credentialBlob: credential.credentialBlob,
+    encryptedSecret: credential.encryptedSecret,
     pcrSelection: encode(tpmlPcrSelection, selection),
   };
   const encoded = encodeChallenge(challenge);
   const pending: Omit<Pending, typeof begun> = {
-    ...judged,
+    ek,
+    ak,
+    requirement,
     policy,
     secret,
     commitment: commitment(policy.trustDomain, payload, encoded),
@@ -184,7 +189,7 @@ export function finish(
   const trusted: Trusted = {
     verdict: 'trusted',
     device: {
-      ...provedKeys({ ...pending, ek }, selectors(ek)),
+      ...provedKeys(pending, ek, selectors(ek)),
       pcrs: quote.pcrs,
       clockInfo: quote.attest.clockInfo,
       firmwareVersion: quote.attest.firmwareVersion,

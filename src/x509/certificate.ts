@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import { createHash, type KeyObject } from 'node:crypto';
+import { hash, type KeyObject } from 'node:crypto';
 import { DerReader, isShortestInteger, TAG } from './der.ts';
 import {
   type BasicConstraints,
@@ -165,7 +165,7 @@ class LazyParts implements Pick<Certificate, 'der' | 'subjectPublicKeyInfo' | 'p
   }
 
   get fingerprint(): string {
-    this.#fingerprint ??= createHash('sha256').update(this.der).digest('hex');
+    this.#fingerprint ??= hash('sha256', this.der, 'hex');
     return this.#fingerprint;
   }
 }

@@ -1,3 +1,5 @@
+import type { ByteMemo } from '../bytes/byte-memo.ts';
+import { dotted } from './dotted.ts';
 import { MalformedCertificateError } from './malformed-certificate.ts';
 
 /** Identifier octets (X.690 §8.1.2) of the universal types that certificates use. */
@@ -26,9 +28,6 @@ export const TAG = {
 /** Deepest nesting read. Certificates need about eight levels; unbounded recursion is a known way to stop a parser. */
 const MAX_DEPTH = 16;
 
-/** Longest object identifier read, in content bytes. A UUID under 2.25 takes 20. */
-const MAX_OBJECT_IDENTIFIER_BYTES = 64;
-
 /** One element, seen in place: nothing is copied, and `der` is what a hash or a signature was made over. */
 export class DerElement {
   readonly tag: number;
@@ -53,6 +52,11 @@ export class DerElement {
     return this.#reader.bytes.subarray(this.offset, this.#end);
   }
 
+  /** In bytes, of identifier, length and content. */
+  get length(): number {
+    return this.#end - this.offset;
+  }
+
   get content(): Uint8Array {
     return this.#reader.bytes.subarray(this.#contentStart, this.#end);
   }
@@ -63,6 +67,20 @@ export class DerElement {
    */
   enter(skip = 0): DerReader {
     return new DerReader(this.#reader.bytes, this.#field, this.#contentStart + skip, this.#end, this.#reader);
+  }
+
+  /** Of an OBJECT IDENTIFIER, in dotted decimal form. */
+  objectIdentifier(): string {
+    return dotted(this.#reader.bytes, this.#contentStart, this.#end, this);
+  }
+
+  /** What was kept of an element of the same bytes. */
+  recallFrom<T>(memo: ByteMemo<T>): T | undefined {
+    return memo.recall(this.#reader.bytes, this.offset, this.#end);
+  }
+
+  keepIn<T>(memo: ByteMemo<T>, value: T): void {
+    memo.keep(this.#reader.bytes, this.offset, this.#end, value);
   }
 
   fail(reason: string): never {
@@ -85,6 +103,8 @@ export class DerReader {
   readonly #depth: number;
   readonly #end: number;
   #position: number;
+  /** Of the element that was read last. */
+  #contentStart = 0;
 
   constructor(bytes: Uint8Array, field: string, start = 0, end: number = bytes.length, parent?: DerReader) {
     this.bytes = bytes;
@@ -116,6 +136,13 @@ export class DerReader {
   /** Reads the next element, whatever its type. */
   next(field: string): DerElement {
     const offset = this.#position;
+    const tag = this.#header(field);
+    return new DerElement(this, field, tag, offset, this.#contentStart, this.#position);
+  }
+
+  /** Steps over the next element. @returns its identifier octet */
+  #header(field: string): number {
+    const offset = this.#position;
     const tag = this.#octet(offset, field);
     if ((tag & 0x1f) === 0x1f) this.#refuse(field, offset, 'tags of more than one octet are not read');
     let cursor = offset + 1;
@@ -134,12 +161,18 @@ export class DerReader {
     }
     const end = cursor + length;
     if (end > this.#end) this.#refuse(field, offset, `claims ${length} bytes, ${this.#end - cursor} are left`);
+    this.#contentStart = cursor;
     this.#position = end;
-    return new DerElement(this, field, tag, offset, cursor, end);
+    return tag;
   }
 
   /** Reads the next element, which must be of this type. */
   take(tag: number, field: string): DerElement {
+    this.#expect(tag, field);
+    return this.next(field);
+  }
+
+  #expect(tag: number, field: string): void {
     const found = this.nextTag;
     if (found !== tag) {
       this.#refuse(
@@ -148,7 +181,6 @@ export class DerReader {
         found === undefined ? 'is missing' : `expected tag ${octetText(tag)}, found ${octetText(found)}`,
       );
     }
-    return this.next(field);
   }
 
   /** Reads the next element if it is of this type. */
@@ -157,7 +189,9 @@ export class DerReader {
   }
 
   enter(tag: number, field: string): DerReader {
-    return this.take(tag, field).enter();
+    this.#expect(tag, field);
+    this.#header(field);
+    return new DerReader(this.bytes, field, this.#contentStart, this.#position, this);
   }
 
   /** Refuses anything left unread: bytes nobody looks at are a place to hide a second meaning. */
@@ -166,7 +200,7 @@ export class DerReader {
   }
 
   objectIdentifier(field: string): string {
-    return objectIdentifier(this.take(TAG.OBJECT_IDENTIFIER, field));
+    return this.take(TAG.OBJECT_IDENTIFIER, field).objectIdentifier();
   }
 
   /** Content octets of an INTEGER in two's complement, shortest form. */
@@ -201,37 +235,6 @@ export class DerReader {
 export function isShortestInteger(content: Uint8Array): boolean {
   const [first = 0, second] = content;
   return second === undefined || !((first === 0x00 && second < 0x80) || (first === 0xff && second >= 0x80));
-}
-
-/** Dotted decimal form of an OBJECT IDENTIFIER (X.690 §8.19). */
-export function objectIdentifier(element: DerElement): string {
-  const content = element.content;
-  if (content.length === 0) element.fail('an OBJECT IDENTIFIER without content');
-  // tooth A84: an object identifier is as long as it likes
-  if (content.length > MAX_OBJECT_IDENTIFIER_BYTES) {
-    element.fail(`an OBJECT IDENTIFIER of ${content.length} bytes, ${MAX_OBJECT_IDENTIFIER_BYTES} are read`);
-  }
-  let text = '';
-  let arc = 0;
-  /** The arc once it has more than 28 bits, as those of a UUID have. */
-  let wide: bigint | undefined;
-  let open = false;
-  for (const octet of content) {
-    if (!open && octet === 0x80) element.fail('an OBJECT IDENTIFIER with a padded arc');
-    const bits = octet & 0x7f;
-    if (wide === undefined && arc < 0x200000) arc = arc * 128 + bits;
-    else wide = (wide ?? BigInt(arc)) * 128n + BigInt(bits);
-    open = octet >= 0x80;
-    if (open) continue;
-    if (text !== '') text += `.${wide ?? arc}`;
-    else if (wide !== undefined) text = `2.${wide - 80n}`;
-    else if (arc < 80) text = arc < 40 ? `0.${arc}` : `1.${arc - 40}`;
-    else text = `2.${arc - 80}`;
-    arc = 0;
-    wide = undefined;
-  }
-  if (open) element.fail('an OBJECT IDENTIFIER that ends inside an arc');
-  return text;
 }
 
 /**

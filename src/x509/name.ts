@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
-import { type DerElement, type DerReader, objectIdentifier, TAG } from './der.ts';
+import { ByteMemo } from '../bytes/byte-memo.ts';
+import { type DerElement, type DerReader, TAG } from './der.ts';
 
 /** One attribute of a distinguished name. */
 export interface NameAttribute {
@@ -29,9 +30,27 @@ export type NameOddity = 'RDN-SET-not-sorted' | 'multi-valued-RDN';
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const UTF16BE = new TextDecoder('utf-16be', { fatal: true, ignoreBOM: true });
 
+interface Reading extends Omit<Name, 'der'> {
+  readonly oddities: ReadonlySet<NameOddity>;
+}
+
+/** Those of CAs are in every certificate that they issue. */
+const READINGS = new ByteMemo<Reading>();
+
 /** Reads a Name ::= SEQUENCE OF SET OF AttributeTypeAndValue (RFC 5280 §4.1.2.4). */
 export function readName(element: DerElement, onOddity: (oddity: NameOddity) => void): Name {
+  let reading = element.recallFrom(READINGS);
+  if (reading === undefined) {
+    reading = readAttributes(element);
+    element.keepIn(READINGS, reading);
+  }
+  for (const oddity of reading.oddities) onOddity(oddity);
+  return { der: element.der, relativeNames: reading.relativeNames, canonical: reading.canonical };
+}
+
+function readAttributes(element: DerElement): Reading {
   if (element.tag !== TAG.SEQUENCE) element.fail('a name that is not a SEQUENCE');
+  const oddities = new Set<NameOddity>();
   const relativeNames: NameAttribute[][] = [];
   const canonical: string[] = [];
   let count = 0;
@@ -48,15 +67,15 @@ export function readName(element: DerElement, onOddity: (oddity: NameOddity) => 
       count += 1;
       const pair = set.take(TAG.SEQUENCE, `attribute[${attributes.length}]`);
       // DER sorts a SET OF; one vendor ships chips and roots that do not.
-      if (previous !== undefined && compareBytes(previous, pair.der) > 0) onOddity('RDN-SET-not-sorted');
+      if (previous !== undefined && compareBytes(previous, pair.der) > 0) oddities.add('RDN-SET-not-sorted');
       previous = pair.der;
       readAttribute(pair.enter(), attributes, forms);
     }
-    if (attributes.length > 1) onOddity('multi-valued-RDN');
+    if (attributes.length > 1) oddities.add('multi-valued-RDN');
     relativeNames.push(attributes);
     canonical.push(forms.sort().join('+'));
   }
-  return { der: element.der, relativeNames, canonical: canonical.join(',') };
+  return { relativeNames, canonical: canonical.join(','), oddities };
 }
 
 export function isEmptyName(name: Name): boolean {
@@ -77,16 +96,15 @@ const MAX_ATTRIBUTE_BYTES = 1024;
 const TOO_MANY_MARKS = /\p{M}{31}/u;
 
 function readAttribute(pair: DerReader, attributes: NameAttribute[], forms: string[]): void {
-  const type = objectIdentifier(pair.take(TAG.OBJECT_IDENTIFIER, 'type'));
+  const type = pair.objectIdentifier('type');
   const value = pair.next('value');
   pair.finish();
   // tooth A72: a name is as long as it likes
-  if (value.der.length > MAX_ATTRIBUTE_BYTES) value.fail(`an attribute of ${value.der.length} bytes`);
+  if (value.length > MAX_ATTRIBUTE_BYTES) value.fail(`an attribute of ${value.length} bytes`);
   const text = readString(value);
-  if (text !== undefined && TOO_MANY_MARKS.test(text)) value.fail('more than 30 combining marks in a row');
   attributes.push({ type, tag: value.tag, text });
   // The length in front keeps two different names from running together into one form, its sign a text from binary.
-  const form = text === undefined ? Buffer.from(value.der).toString('hex') : comparable(text);
+  const form = text === undefined ? Buffer.from(value.der).toString('hex') : comparable(text, value);
   forms.push(`${type}${text === undefined ? '#' : '='}${form.length}:${form}`);
 }
 
@@ -138,12 +156,11 @@ function latin1(content: Uint8Array): string {
   return Buffer.from(content.buffer, content.byteOffset, content.byteLength).toString('latin1');
 }
 
-function comparable(text: string): string {
+function comparable(text: string, value: DerElement): string {
   // Printable ASCII is what nearly every name holds, and needs no Unicode normalisation.
-  const folded = /^[\x20-\x7e]*$/.test(text)
-    ? text.toLowerCase()
-    : text.normalize('NFKC').toLowerCase().normalize('NFKC');
-  return folded.trim().replace(/\s+/g, ' ');
+  if (/^[\x20-\x7e]*$/.test(text)) return text.toLowerCase().trim().replace(/ {2,}/g, ' ');
+  if (TOO_MANY_MARKS.test(text)) value.fail('more than 30 combining marks in a row');
+  return text.normalize('NFKC').toLowerCase().normalize('NFKC').trim().replace(/\s+/g, ' ');
 }
 
 function compareBytes(a: Uint8Array, b: Uint8Array): number {

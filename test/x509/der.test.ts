@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { assertDer, DerReader, objectIdentifier, TAG } from '../../src/x509/der.ts';
+import { assertDer, DerReader, TAG } from '../../src/x509/der.ts';
 import { MalformedCertificateError } from '../../src/x509/malformed-certificate.ts';
 import { integer, oid, sequence, tlv } from '../support/der-writer.ts';
 
@@ -88,7 +88,7 @@ test('object identifiers are read as they are written', () => {
     .map(([first, second, rest]) => [first, first < 2 ? second % 40n : second, ...rest].join('.'));
   fc.assert(
     fc.property(dotted, (text) => {
-      expect(objectIdentifier(new DerReader(oid(text), 'oid').next('value'))).toBe(text);
+      expect(new DerReader(oid(text), 'oid').next('value').objectIdentifier()).toBe(text);
     }),
   );
 });
@@ -98,12 +98,12 @@ test.each([
   ['with a padded arc', '06 03 2a 80 01'],
   ['that ends inside an arc', '06 02 2a 86'],
 ])('rejects an object identifier %s', (_, bytes) => {
-  expect(() => objectIdentifier(new DerReader(hex(bytes), 'oid').next('value'))).toThrow(MalformedCertificateError);
+  expect(() => new DerReader(hex(bytes), 'oid').next('value').objectIdentifier()).toThrow(MalformedCertificateError);
 });
 
 test('rejects an object identifier of 10 kB without reading it', () => {
   const long = tlv(0x06, new Uint8Array(10_240).fill(0x81));
-  expect(() => objectIdentifier(new DerReader(long, 'oid').next('value'))).toThrow('64 are read');
+  expect(() => new DerReader(long, 'oid').next('value').objectIdentifier()).toThrow('64 are read');
 });
 
 test.each([

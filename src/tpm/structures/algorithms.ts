@@ -84,6 +84,10 @@ export function curve(id: number): Curve | undefined {
   return CURVE_BY_ID.get(id);
 }
 
+export function curveByOpenssl(openssl: string): Curve | undefined {
+  return CURVES.find((entry) => entry.openssl === openssl);
+}
+
 export function curveByJwk(jwk: string): Curve | undefined {
   return CURVES.find((entry) => entry.jwk === jwk);
 }

@@ -103,9 +103,9 @@ export const tpmsAttest: Codec<TpmsAttest> = {
     // tooth quote.magic: signed bytes may begin in any way
     if (magic !== TPM_GENERATED) throw r.malformed(`magic 0x${magic.toString(16)} is not TPM_GENERATED_VALUE`, 0);
     const type = r.within('type', attestType.read);
-    const head = header.read(r);
+    const { qualifiedSigner, extraData, clockInfo, firmwareVersion } = header.read(r);
     const attested = r.within('attested', bodies[type].read as Codec<AttestedByType[AttestType]>['read']);
-    return { type, ...head, attested } as TpmsAttest;
+    return { type, qualifiedSigner, extraData, clockInfo, firmwareVersion, attested } as TpmsAttest;
   },
   write: (w, value) => {
     w.u32(TPM_GENERATED);

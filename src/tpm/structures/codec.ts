@@ -27,10 +27,19 @@ export function decode<T>(codec: Codec<T>, bytes: Uint8Array): T {
 
 /** @throws RangeError when a value does not fit its field. */
 export function encode<T>(codec: Codec<T>, value: T): Uint8Array {
-  const writer = new Writer();
-  codec.write(writer, value);
-  return writer.finish();
+  const writer = idleWriter ?? new Writer();
+  idleWriter = undefined;
+  try {
+    codec.write(writer, value);
+    return writer.finish();
+  } finally {
+    writer.clear();
+    idleWriter = writer;
+  }
 }
+
+/** One is enough; a structure within another takes a second for a moment. */
+let idleWriter: Writer | undefined;
 
 export const u8: Codec<number> = { name: 'UINT8', read: (r) => r.u8(), write: (w, v) => w.u8(v) };
 export const u16: Codec<number> = { name: 'UINT16', read: (r) => r.u16(), write: (w, v) => w.u16(v) };
@@ -106,10 +115,12 @@ type FieldsOf<T> = { readonly [K in keyof T]: Codec<T[K]> };
 /** Fields in wire order. */
 export function struct<T extends object>(name: string, fields: FieldsOf<T>): Codec<T> {
   const entries = Object.entries(fields as unknown as Fields) as [string, Codec<unknown>][];
+  // Cloned for each value: an object that grows field by field costs more than what is in it.
+  const empty: Record<string, unknown> = Object.fromEntries(entries.map(([field]) => [field, undefined]));
   return {
     name,
     read: (r) => {
-      const value: Record<string, unknown> = {};
+      const value = { ...empty };
       for (const [field, codec] of entries) value[field] = r.within(field, codec.read);
       return value as T;
     },

@@ -125,6 +125,12 @@ export class Writer {
     return this.#buffer.slice(0, this.#length);
   }
 
+  /** Makes it as good as new. What was written may be a secret. */
+  clear(): void {
+    this.#buffer.fill(0, 0, this.#length);
+    this.#length = 0;
+  }
+
   /** Where the next `length` bytes go. It may replace buffer and view: name those only after it. */
   #grow(length: number): number {
     const start = this.#length;

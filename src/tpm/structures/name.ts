@@ -1,5 +1,6 @@
 /** Names and qualified names (TPM 2.0 Library Part 1, section 16). */
 import { hash } from 'node:crypto';
+import { concat } from '../../bytes/bytes.ts';
 import { hashAlgorithm } from './algorithms.ts';
 import { encode } from './codec.ts';
 import { type TpmsNvPublic, tpmsNvPublic } from './nv-public.ts';
@@ -8,7 +9,7 @@ import { type TpmtPublic, tpmtPublic } from './public.ts';
 function digestName(nameAlg: number, ...parts: readonly Uint8Array[]): Uint8Array {
   const algorithm = hashAlgorithm(nameAlg);
   if (algorithm === undefined) throw new RangeError(`0x${nameAlg.toString(16)} is not a known name algorithm`);
-  return Uint8Array.from([nameAlg >> 8, nameAlg & 0xff, ...hash(algorithm.name, Buffer.concat(parts), 'buffer')]);
+  return concat(Uint8Array.of(nameAlg >> 8, nameAlg & 0xff), hash(algorithm.name, concat(...parts), 'buffer'));
 }
 
 /** Name of an object: nameAlg ‖ H(TPMT_PUBLIC). @throws RangeError for a nameAlg without a digest (TPM_ALG_NULL). */

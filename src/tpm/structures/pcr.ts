@@ -51,7 +51,8 @@ export function pcrSelection(hash: number, indices: readonly number[]): TpmsPcrS
 
 /** The selected PCR indices, ascending: the order in which their values are hashed into a quote. */
 export function selectedPcrs(selection: TpmsPcrSelection): readonly number[] {
-  return Array.from({ length: selection.pcrSelect.length * 8 }, (_, index) => index).filter(
-    (index) => ((selection.pcrSelect[index >> 3] ?? 0) >> (index & 7)) & 1,
-  );
+  const indices: number[] = [];
+  for (const [byte, bits] of selection.pcrSelect.entries())
+    for (let bit = 0; bit < 8; bit++) if ((bits >> bit) & 1) indices.push(byte * 8 + bit);
+  return indices;
 }

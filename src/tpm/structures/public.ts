@@ -107,7 +107,9 @@ export const tpmtPublic: Codec<TpmtPublic> = {
   name: 'TPMT_PUBLIC',
   read: (r) => {
     const type = r.within('type', publicType.read);
-    return { type, ...header.read(r), ...bodies[type].read(r) } as TpmtPublic;
+    const { nameAlg, objectAttributes, authPolicy } = header.read(r);
+    const { parameters, unique } = bodies[type].read(r);
+    return { type, nameAlg, objectAttributes, authPolicy, parameters, unique } as TpmtPublic;
   },
   write: (w, value) => {
     publicType.write(w, value.type);

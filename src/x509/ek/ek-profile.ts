@@ -240,9 +240,10 @@ function isVirtual({ manufacturer }: TcgSubject): boolean {
 const MICROSOFT = '4D534654';
 
 function kindOf({ id, model }: NamedTpm, { issuer }: Certificate): TpmKind {
+  const kind = tpmVendor(id)?.kind ?? 'hardware';
+  if (id !== MICROSOFT) return kind;
   const names = [model ?? '', ...issuer.relativeNames.flat().map(({ text }) => text ?? '')];
-  if (id === MICROSOFT && names.some((name) => /\bPluton\b/i.test(name))) return 'hardware';
-  return tpmVendor(id)?.kind ?? 'hardware';
+  return names.some((name) => /\bPluton\b/i.test(name)) ? 'hardware' : kind;
 }
 
 interface NamedTpm {

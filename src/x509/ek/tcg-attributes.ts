@@ -1,4 +1,4 @@
-import { assertDer, DerReader, objectIdentifier, TAG } from '../der.ts';
+import { assertDer, DerReader, TAG } from '../der.ts';
 import { MalformedCertificateError } from '../malformed-certificate.ts';
 import { type Name, type NameAttribute, readName, readString } from '../name.ts';
 import { TCG_ATTRIBUTE } from '../object-identifiers.ts';
@@ -97,7 +97,7 @@ export function readTpmSpecification(value: Uint8Array): TpmSpecification | unde
     if (attribute.tag !== TAG.SEQUENCE) continue;
     const reader = attribute.enter();
     const type = reader.takeIf(TAG.OBJECT_IDENTIFIER, 'type');
-    if (type === undefined || objectIdentifier(type) !== TCG_ATTRIBUTE.tpmSpecification) continue;
+    if (type === undefined || type.objectIdentifier() !== TCG_ATTRIBUTE.tpmSpecification) continue;
     const values = reader.takeIf(TAG.SET, 'values')?.enter();
     const specification = values?.takeIf(TAG.SEQUENCE, 'specification')?.enter();
     return specification === undefined ? undefined : readSpecification(specification);

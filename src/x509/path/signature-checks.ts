@@ -61,7 +61,8 @@ export class SignatureChecks {
     const answers = this.#answers.get(subject) ?? new Map<string, PathProblem | undefined>();
     this.#answers.set(subject, answers);
     // As certified: what a key is restricted to counts.
-    const key = Buffer.from(issuer.subjectPublicKeyInfo.der).toString('latin1');
+    const { der } = issuer.subjectPublicKeyInfo;
+    const key = Buffer.from(der.buffer, der.byteOffset, der.byteLength).toString('latin1');
     // tooth A79: each bundle checks the same signatures again
     if (answers.has(key)) return answers.get(key);
     const known = isKnown();
