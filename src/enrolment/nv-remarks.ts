@@ -47,7 +47,7 @@ function remarksOfIndex(index: number): readonly DoctorFinding[] {
   const untaken = UNTAKEN_INDICES.get(index);
   if (untaken !== undefined) return [remarkOf('nv.untaken', `${nvName(index)}, for ${untaken}, is defined`)];
   const [made] = EK_TEMPLATES.flatMap((template) => makingRemarks(template, index));
-  return [made ?? remarkOf('nv.unknown', `${nvName(index)} is of no use that is known here`)];
+  return [made ?? remarkOf('nv.unknown', `${nvName(index)} has a use that tpm-attestor does not know`)];
 }
 
 function makingRemarks({ name, templateNvIndex, nonceNvIndex }: EkTemplate, index: number): readonly DoctorFinding[] {

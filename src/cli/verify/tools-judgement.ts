@@ -19,7 +19,7 @@ import { quotedSelection } from './evidence-judgement.ts';
 import { type Judgement, quoteJudgement, type Unjudged } from './judgement.ts';
 import { MAX_QUOTE_FILE_BYTES } from './tools-files.ts';
 
-const BARE_KEY = 'a bare key does not say whether it is restricted: an unrestricted one signs forged quotes';
+const BARE_KEY = 'a bare key does not say whether it is restricted, and an unrestricted key can sign forged quotes';
 
 /** TPM2B_PUBLIC_KEY_RSA of tpm2-tss. */
 const MAX_RSA_BITS = 4096;
@@ -41,7 +41,7 @@ export function judgeToolsQuote(files: ToolsQuote, nonce: Uint8Array, pcrs: PcrR
   const ak = readKey(files.ak);
   const unjudged: Unjudged = ak.kind === 'public area' ? {} : { ak: BARE_KEY };
   const notes = [
-    'scope "quote": where the key lives, and so whose PCRs these are, is not proved; reset counters may be obfuscated',
+    'scope "quote": nothing proves which TPM holds the key, and so which machine has these PCRs; reset counters may be obfuscated',
     ...Object.values(unjudged),
   ];
   const findings = new Findings();
@@ -107,7 +107,7 @@ function readKey(bytes: Uint8Array): ToolsKey {
   } catch (cause) {
     if (!(cause instanceof MalformedError)) throw cause;
     throw new UsageError(
-      `the file of --ak cannot be read: ${cause.message}; give the attestation key as tpm2_createak -u or tpm2_readpublic -o write it, with -f tss, tpmt, pem or der`,
+      `the file of --ak cannot be read: ${cause.message}; give the attestation key as tpm2_createak -u or tpm2_readpublic -o writes it, with -f tss, tpmt, pem or der`,
       { cause },
     );
   }
@@ -118,7 +118,7 @@ function areaOf(key: KeyObject): TpmtPublic {
   const area = key.asymmetricKeyType === 'ec' ? eccArea(key) : rsaArea(key);
   if (area === undefined)
     throw new UsageError(
-      `the key of --ak, ${key.asymmetricKeyDetails?.namedCurve ?? key.asymmetricKeyType}, is not supported: quotes are signed by RSA keys of at most 4096 bits or on P-256, P-384, P-521`,
+      `the key of --ak, ${key.asymmetricKeyDetails?.namedCurve ?? key.asymmetricKeyType}, is not supported; give an RSA key of at most 4096 bits, or a key on P-256, P-384 or P-521`,
     );
   return area;
 }
