@@ -72,7 +72,7 @@ export function certificateIndexRemarks(
 function ofOddity(oddity: IntakeOddity, where: string, ek: string | null): DoctorFinding {
   if (oddity === 'TCG-header')
     return remarkOf('nv.tcg_header', `${where} has the header of TPM 1.2 tools before its certificate`, ek);
-  if (oddity === 'PEM') return { ...remarkOf('nv.pem', `${where} is PEM text`, ek), remedy: 'Write it there in DER.' };
+  if (oddity === 'PEM') return { ...remarkOf('nv.pem', `${where} is PEM text`, ek), remedy: 'Write it there as DER.' };
   const [count, , , octet] = oddity.split('-');
   return remarkOf('nv.padding', `${where} has ${count} bytes of 0x${octet} behind what it holds`, ek);
 }

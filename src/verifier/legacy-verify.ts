@@ -61,7 +61,7 @@ export function* beginInSteps(
   requireMoment(now);
   const findings = new Findings();
   if (policy.wire !== 'spire-tpm-plugin') {
-    findings.add('evidence.wire', 'the agent speaks the wire of spire-tpm-plugin, which is not admitted here');
+    findings.add('evidence.wire', 'the agent speaks the wire of spire-tpm-plugin, which this server does not accept');
     return rejected(findings);
   }
   const evidence = decodedOr(findings, () => readPayload(payload), EVIDENCE_MALFORMED);
@@ -138,7 +138,7 @@ function claimedEk({ publicKey }: EkPem, policy: Policy, findings: Findings): Cl
   const key = readKey(publicKey);
   const publicArea = key === undefined ? undefined : publicAreaOf(key, ekTemplateNamed(EK_TEMPLATE).publicArea);
   if (publicArea === undefined) {
-    findings.add('ek.template', `the endorsement key is none of template ${EK_TEMPLATE}, all that this wire can name`);
+    findings.add('ek.template', `the endorsement key is not of template ${EK_TEMPLATE}, the only one on this wire`);
     return undefined;
   }
   return claimedEndorsement(encode(tpmtPublic, publicArea), policy, findings);

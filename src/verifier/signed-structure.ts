@@ -49,7 +49,10 @@ export function readSigned<K extends SignedKind>(
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     // Looked at before decoding, so that the two classic forgeries get names of their own.
     if (view.getUint32(0) !== TPM_GENERATED) {
-      findings.add(FINDING[kind].magic, 'the signed bytes do not begin as every structure made by a TPM does');
+      findings.add(
+        FINDING[kind].magic,
+        'the signed bytes do not begin with the magic number of structures that a TPM makes',
+      );
       return undefined;
     }
     if (view.getUint16(4) !== TYPES[kind]) {

@@ -204,7 +204,7 @@ function judgeSecret(pending: Pending, answer: ChallengeResponse, findings: Find
   if (isSecret(pending, answer.secret)) return false;
   const extraData = quotedExtraData(answer.quoted);
   const replayed = extraData !== undefined && !equalBytes(extraData, pending.commitment);
-  if (replayed) findings.add('response.other_exchange', 'neither its secret nor its quote answer this challenge');
+  if (replayed) findings.add('response.other_exchange', 'neither its secret nor its quote answers this challenge');
   else findings.add('credential.secret', 'the credential was not opened: no TPM holds both keys');
   return replayed;
 }

@@ -212,7 +212,7 @@ test('a TPM that cannot be reached is UNAVAILABLE with a remedy, and the plugin 
   });
   await configure('tcti = "device:/nowhere"');
   await expect(attest()).rejects.toMatchObject({
-    message: expect.stringMatching(/switch it on in the firmware setup|in a container that was not given a TPM/),
+    message: expect.stringMatching(/enable it in the firmware setup|in a container that was not given a TPM/),
   });
   await configure();
   expect((await attest()).verdict).toBe('trusted');

@@ -77,7 +77,9 @@ describe('ek hash', () => {
     expect(byDefault.stderr).toBe('this is the key that the agent sends: ek = "auto", template L-1 (rsa-2048)\n');
     const other = await run('--ek', 'ecc');
     expect(other.stderr).toContain('ek = "ecc", template L-2 (ecc-P-256)\n');
-    expect(other.stderr).toContain('the server does not accept this key by default; set ek_algorithms = ["rsa", "ecc"] there\n');
+    expect(other.stderr).toContain(
+      'the server does not accept this key by default; set ek_algorithms = ["rsa", "ecc"] there\n',
+    );
   });
 
   test('--all prints every hash of the machine as deny_path takes them, that of the agent first', async () => {

@@ -156,7 +156,7 @@ test('a hierarchy with a password names the options of the command, not those of
   const args = ['tpm', 'quote', '--nonce', '00', '-o', join(folder, 'locked.json'), '--tcti', tpm.tcti];
   const { code, stderr } = await cli(args);
   expect(code).toBe(3);
-  expect(stderr).toContain('give it in --endorsement-auth-file or --owner-auth-file;');
+  expect(stderr).toContain('into the file of --endorsement-auth-file or --owner-auth-file;');
   writeFileSync(join(folder, 'password'), 'secret\n');
   expect(await cli([...args, '--endorsement-auth-file', 'password'], { cwd: folder })).toMatchObject({ code: 0 });
 });

@@ -53,7 +53,9 @@ function logged(message: RegExp, fields: Readonly<Record<string, unknown>> = {})
 describe('a server that has both wires', () => {
   test('gives one ID to one TPM, and says of which attestation it knows less', async () => {
     await serverTakes(OTHER);
-    expect(await logged(/^wire: agents may speak that of spire-tpm-plugin.*relay/)).toMatchObject({ level: 'warn' });
+    expect(await logged(/^wire: the server accepts agents of spire-tpm-plugin.*relay/)).toMatchObject({
+      level: 'warn',
+    });
     await agentSpeaks('');
     const own = await attest();
     expect(own.selectors).toEqual(swtpmSelectors(expect.stringMatching(/^tpm:pub_hash:[0-9a-f]{64}$/)));
@@ -117,11 +119,11 @@ test('configuration names its mistakes', async () => {
     message: expect.stringContaining('"wire" must be "tpm-attestor" or "spire-tpm-plugin", not "tpm"'),
   });
   await expect(serverTakes(`${OTHER}\nek_algorithms = ["ecc"]`)).rejects.toMatchObject({
-    message: expect.stringContaining('whose endorsement keys are RSA'),
+    message: expect.stringContaining('which needs RSA endorsement keys'),
   });
   await expect(agentSpeaks(OTHER, 'ek = "ecc"')).rejects.toMatchObject({
     code: STATUS.INVALID_ARGUMENT,
-    message: expect.stringContaining('whose endorsement key is RSA'),
+    message: expect.stringContaining('which needs an RSA endorsement key'),
   });
   expect(await server.validate(`ca_path = "${tpm.caPath}"\n${OTHER}`, 'example.org')).toMatchObject({ valid: true });
 });

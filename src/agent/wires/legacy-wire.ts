@@ -52,7 +52,7 @@ function ekKey({ publicArea }: Endorsement): Uint8Array {
   const key = publicKeyOf(area);
   if (key === undefined || ekTemplateOf(area)?.name !== EK_TEMPLATE) {
     throw new EndorsementError(
-      `the wire of spire-tpm-plugin needs an endorsement key of template ${EK_TEMPLATE}, and the TPM makes it otherwise`,
+      `the wire of spire-tpm-plugin needs an endorsement key of template ${EK_TEMPLATE}, but this TPM makes its key from another template`,
     );
   }
   return spkiOf(key);
