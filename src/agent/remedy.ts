@@ -21,7 +21,7 @@ const BY_NAME: Readonly<Record<string, string>> = {
 };
 
 const CREDENTIAL =
-  "the challenge was not made for this TPM's keys; the TPM is sound: check that this agent talks to the right server, and read that server's log";
+  "the challenge was not made for this TPM's keys; nothing is wrong with the TPM: check that this agent talks to the right server, and read that server's log";
 
 const CERTIFICATE_FILE =
   'give the certificate of this TPM with its chain behind it, in PEM or DER, or leave the option out; "ek show" without the option prints the key of this TPM';

@@ -261,7 +261,9 @@ test('a certificate file of another machine is told with both keys and what to d
   await configure(`tcti = "${tpm.tcti}"\nek_certificate_path = "${file}"`);
   await expect(attest()).rejects.toMatchObject({
     code: STATUS.FAILED_PRECONDITION,
-    message: expect.stringMatching(/pub_hash [0-9a-f]{64}, and this TPM has others: L-1 [0-9a-f]{64}.*very TPM/),
+    message: expect.stringMatching(
+      /pub_hash [0-9a-f]{64}, and this TPM has others: L-1 [0-9a-f]{64}.*certificate of this TPM/,
+    ),
   });
   await logged('attestation failed', { remedy: expect.stringContaining('"ek show"') });
   await tpm.tpm2('tpm2_nvread', ['0x01c00002', '-C', 'o', '-o', 'ek.pem']);

@@ -101,7 +101,7 @@ describe('what the caller can put right ends with exit code 2, one line that say
   test.each([
     ['unknown.hcl', '"ca_pth" is not an option'],
     ['misspelt.hcl', 'did you mean "trust_domain"?'],
-    ['foreign.hcl', 'there are trust_domain, bundle, plugin_name, mode, ca_path'],
+    ['foreign.hcl', 'the options are trust_domain, bundle, plugin_name, mode, ca_path'],
     ['absent.hcl', 'absent.hcl: "ca_path" cannot be used: /nonesuch: no such file or directory'],
     ['broken.hcl', 'broken.hcl: '],
     ['nothing.hcl', 'ca_path'],
