@@ -81,7 +81,10 @@ export function readAgentConfig(hcl: string): AgentConfigResult {
   if (!result.ok) return { ok: false, problems: result.problems.map(describeProblem) };
   const { options } = result;
   if (options.wire === 'spire-tpm-plugin' && options.ek === 'ecc')
-    return { ok: false, problems: ['"wire" is "spire-tpm-plugin", whose endorsement key is RSA, and "ek" is "ecc"'] };
+    return {
+      ok: false,
+      problems: ['"wire" is "spire-tpm-plugin", which needs an RSA endorsement key, and "ek" is "ecc"; set ek = "rsa"'],
+    };
   const config: AgentConfig = {
     tcti: options.tcti,
     ek: choiceOf(options.ek) ?? EK_CHOICE,

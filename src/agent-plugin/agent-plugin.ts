@@ -29,7 +29,7 @@ interface AgentPluginConfig {
 const LAST_PATIENCE_MS = 250;
 
 const WITHOUT_QUOTE =
-  'the wire of spire-tpm-plugin has no quote: the server learns nothing of what this machine booted, and whoever relays a challenge to this agent is taken for this machine';
+  'wire = "spire-tpm-plugin" sends no quote: the server learns nothing about what this machine booted, and a relayed challenge lets an attacker attest as this machine';
 
 /** @param makeAk default: the primary key of the trust domain */
 export function agentPlugin(logger: Logger, makeAk?: AkMaker): PluginDefinition<'agent', AgentPluginConfig> {

@@ -21,10 +21,10 @@ const BY_NAME: Readonly<Record<string, string>> = {
 };
 
 const CREDENTIAL =
-  "the challenge was not made for this TPM's keys; nothing is wrong with the TPM: look whether this agent talks to the right server, and into that server's log";
+  "the challenge was not made for this TPM's keys; nothing is wrong with the TPM: check that this agent talks to the right server, and read that server's log";
 
 const CERTIFICATE_FILE =
-  'give a file with the certificate of this very TPM (without the option "ek show" says which key it has), its chain behind it, in PEM or DER, or leave the option out';
+  'give the certificate of this TPM with its chain behind it, in PEM or DER, or leave the option out; "ek show" without the option prints the key of this TPM';
 
 /** What a credential that does not open comes to differs between TPMs (Part 3, 12.5); a broken one fails earlier. */
 function isForeignCredential({ command, name, argument }: TpmError): boolean {
@@ -33,14 +33,14 @@ function isForeignCredential({ command, name, argument }: TpmError): boolean {
 }
 
 const SOFTWARE =
-  'look whether the software TPM runs and listens where this says, and whether this user may open its socket, which may ' +
-  'be for group tss alone as a device is';
+  'check whether the software TPM runs and listens at this address, and whether this user may open its socket ' +
+  '(it may be for group tss alone)';
 
 /** What tpm2-tss says of a TPM it cannot reach does not tell a missing device from a dead socket; the string does. */
 const BY_TCTI: Readonly<Record<string, string>> = {
   swtpm: SOFTWARE,
   mssim: SOFTWARE,
-  tabrmd: 'look whether tpm2-abrmd runs',
+  tabrmd: 'check whether tpm2-abrmd runs',
 };
 
 /**
@@ -57,7 +57,7 @@ export function remedyFor(
   if (isForeignCredential(error)) return CREDENTIAL;
   const { name, layer, command, retryable } = error;
   if (name === 'TPM_RC_AUTH_FAIL' || name === 'TPM_RC_BAD_AUTH')
-    return `the hierarchy has another password: give it in ${passwordOptions}; it is not tried again before the file changes`;
+    return `the hierarchy has another password: write the right one into the file of ${passwordOptions}; it is not tried again before the file changes`;
   if (layer === 'tcti') return tctiRemedy(name, command);
   return (
     BY_NAME[name] ??
@@ -71,8 +71,8 @@ function tctiRemedy(name: string, command: string): string {
   // tctildr found no module of that name.
   if (name === 'TSS2_TCTI_RC_NOT_SUPPORTED' && opened?.startsWith('/dev/')) return `write device:${opened}`;
   if (name === 'TSS2_TCTI_RC_NOT_SUPPORTED')
-    return 'tpm2-tss has no module for this TCTI string here: write device:, swtpm: or another it knows in front, or install the package of that module (libtss2-tcti-…)';
+    return 'tpm2-tss has no module for this TCTI string here: begin it with device:, swtpm: or another module, or install the package of that module (libtss2-tcti-…)';
   const { module, conf } = opened === undefined ? { module: '', conf: '' } : transportOf(opened);
   if (module === 'device') return deviceRemedy(conf || DEVICES[0]);
-  return BY_TCTI[module] ?? 'the connection to the TPM broke off: look whether the TPM is still there';
+  return BY_TCTI[module] ?? 'the connection to the TPM broke off: check whether the TPM is still there';
 }

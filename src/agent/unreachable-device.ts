@@ -19,19 +19,19 @@ export function deviceRemedy(path: string, around: Surroundings = HERE): string 
       'this process runs in a container that was not given a TPM: start it with --device /dev/tpmrm0 and, unless it runs ' +
       "as root, with --group-add for the device's group (in Kubernetes by a device plugin)"
     );
-  if (isMistyped) return `${path} does not exist: give the device of the TPM, one of those that "ls /dev/tpm*" shows`;
+  if (isMistyped) return `${path} does not exist: give the device of the TPM; "ls /dev/tpm*" lists them`;
   switch (failure) {
     case 'ENOENT':
     case 'ENXIO':
     case 'ENODEV':
-      return 'no TPM is there: switch it on in the firmware setup (TPM, PTT or fTPM; for a virtual machine add a virtual TPM), and look for it with "ls /dev/tpm*"';
+      return 'no TPM is there: enable it in the firmware setup (TPM, PTT or fTPM), or add a virtual TPM to a virtual machine; then check with "ls /dev/tpm*"';
     case 'EACCES':
     case 'EPERM':
       return `this user (UID ${around.userId()}) may not open the device: add it to the device's group, mostly group tss ("usermod -aG tss USER"), and start its service or session again`;
     case 'EBUSY':
-      return `other software holds the device: use device:/dev/tpmrm0, which programs share, or end the one that "fuser -v ${path}" names`;
+      return `other software holds the device: use device:/dev/tpmrm0, which programs can share, or end the program that "fuser -v ${path}" names`;
     default:
-      return 'the device is there and fails: look for its driver\'s messages with "dmesg | grep -i tpm"';
+      return 'the device is there and fails: read its driver\'s messages with "dmesg | grep -i tpm"';
   }
 }
 

@@ -18,13 +18,15 @@ export function program(): Command {
     .description('attests machines by their TPM 2.0, and judges their quotes')
     .version(VERSION)
     .addHelpText('after', '\nExit codes: 0 trusted or done, 1 untrusted, 2 usage or configuration, 3 TPM or system.');
-  const tpm = new Command('tpm').description('look at the TPM of this machine').addCommand(tpmInfoCommand());
+  const tpm = new Command('tpm')
+    .description('show the TPM of this machine, and make quotes')
+    .addCommand(tpmInfoCommand());
   tpm.addCommand(tpmQuoteCommand());
   const ek = new Command('ek')
-    .description('the endorsement key of this machine, and saved ones and their certificates')
+    .description('endorsement keys and their certificates, of this machine or saved in files')
     .addCommand(ekShowCommand());
   ek.addCommand(ekHashCommand()).addCommand(ekVerifyCommand()).addCommand(ekDoctorCommand());
-  const ca = new Command('ca').description('the CAs that the server believes').addCommand(caInspectCommand());
+  const ca = new Command('ca').description('CA certificates that the server trusts').addCommand(caInspectCommand());
   ca.addCommand(caImportCommand());
   for (const command of [tpm, ek, ca, challengeCommand(), verifyCommand()]) root.addCommand(command);
   return root;

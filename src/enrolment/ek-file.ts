@@ -74,11 +74,11 @@ function ekFileOf(file: KeyFile): EkFile {
   const publicArea = file.publicArea === undefined ? undefined : publicAreaIn(file.publicArea);
   const bare = publicArea === undefined ? importSpki(file.publicKey) : publicKeyOf(publicArea);
   if (certified?.publicKey !== undefined && bare !== undefined && !samePublicKey(certified.publicKey, bare))
-    throw new EkFileError('the public key is not that of the certificate');
+    throw new EkFileError('its public key and its certificate are for different keys');
   const publicKey = certified === undefined ? bare : certified.publicKey;
   const key = publicKey === undefined ? undefined : kindOf(publicKey);
   if (publicKey === undefined || key === undefined)
-    throw new EkFileError('its key is of a kind that no endorsement key has');
+    throw new EkFileError('its key is of a kind that endorsement keys do not have');
   const oddities = [
     ...file.certificates.flatMap((one) => one.oddities),
     ...(certified === undefined ? [] : ownOddities(certified)),

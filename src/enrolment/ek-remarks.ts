@@ -50,28 +50,33 @@ interface Entry {
   readonly remedy: string;
 }
 
-const NOTHING = 'Nothing need be done.';
+const NOTHING = 'No action is needed.';
 /** The agent says it with what it found in the index. */
 const OF_ITS_NOTE = '';
 
 export const DOCTOR_FINDINGS: Readonly<Record<DoctorCode, Entry>> = {
-  'agent.no_key': { severity: 'error', remedy: 'Choose another kind by ek on the agent; "tpm info" shows this TPM.' },
-  'tpm.key': { severity: 'error', remedy: 'Choose another kind by ek on the agent.' },
+  'agent.no_key': {
+    severity: 'error',
+    remedy: 'Set ek to another kind on the agent. "tpm info" shows what this TPM has.',
+  },
+  'tpm.key': { severity: 'error', remedy: 'Set ek to another kind on the agent.' },
   'tpm.endorsement_password': {
     severity: 'error',
-    remedy: 'Give the password of the endorsement hierarchy by --endorsement-auth-file, and to the agent.',
+    remedy:
+      'Write the password of the endorsement hierarchy into a file. Give it as --endorsement-auth-file, and to the agent as endorsement_auth_file.',
   },
   'tpm.owner_password': {
     severity: 'error',
-    remedy: 'Give the password of the owner hierarchy by --owner-auth-file, and to the agent.',
+    remedy:
+      'Write the password of the owner hierarchy into a file. Give it as --owner-auth-file, and to the agent as owner_auth_file.',
   },
   'tpm.manufacturer': {
     severity: 'remark',
-    remedy: 'Firmware TPMs and software differ so; where a chip does, look whether the certificate is its own.',
+    remedy: 'This is usual for firmware and software TPMs. For a chip, check that the certificate is its own.',
   },
   'certificate.other_machine': {
     severity: 'error',
-    remedy: 'Give a file with the certificate of this very TPM, or leave --ek-certificate out.',
+    remedy: 'Give the certificate of this TPM, or leave --ek-certificate out.',
   },
   'nv.malformed': { severity: 'remark', remedy: OF_ITS_NOTE },
   'nv.unreadable': { severity: 'remark', remedy: OF_ITS_NOTE },
@@ -82,23 +87,26 @@ export const DOCTOR_FINDINGS: Readonly<Record<DoctorCode, Entry>> = {
   'nv.tcg_header': { severity: 'remark', remedy: NOTHING },
   'nv.template': {
     severity: 'remark',
-    remedy: 'The key is made from it. Remove it if the machine changed its key by it.',
+    remedy: 'The TPM makes the key from it. If that changed the key of this machine, remove the index.',
   },
   'nv.nonce': {
     severity: 'remark',
-    remedy: 'The key is made with it. Remove it if the machine changed its key by it.',
+    remedy: 'The TPM makes the key with it. If that changed the key of this machine, remove the index.',
   },
   'nv.policy': { severity: 'remark', remedy: NOTHING },
-  'nv.untaken': { severity: 'remark', remedy: 'No agent takes a key of this template: list the pub_hash of another.' },
-  'nv.unknown': { severity: 'remark', remedy: 'Look who defined it, if it was not the manufacturer.' },
+  'nv.untaken': {
+    severity: 'remark',
+    remedy: 'The agent takes no key of this template. Add the pub_hash of another key to hash_path.',
+  },
+  'nv.unknown': { severity: 'remark', remedy: 'If the manufacturer did not define it, find out who did.' },
   'chain.unreadable': {
     severity: 'remark',
-    remedy: 'The agent goes on without it: put the intermediate CAs into ca_path as well.',
+    remedy: 'The agent goes on without it. Add the intermediate CAs to ca_path.',
   },
-  'cas.none': { severity: 'remark', remedy: 'Give them by --ca-path, or --policy with the options of the server.' },
+  'cas.none': { severity: 'remark', remedy: 'Give --ca-path, or --policy with the options of the server.' },
   'file.unreadable': {
     severity: 'error',
-    remedy: 'Save the endorsement key again; "ek hash" says which files will do.',
+    remedy: 'Save the endorsement key again. The help of "ek hash" names the kinds of files.',
   },
 };
 

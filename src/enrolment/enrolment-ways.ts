@@ -89,7 +89,7 @@ function templateWay({ id, template }: EkSubject, server: readonly string[]): En
   return {
     way: 'ek_template',
     ek: id,
-    text: `Let the server accept keys of template ${template}, for every machine: a TPM then has an ID by each template.`,
+    text: `Let the server accept keys of template ${template}, for every machine. A TPM then has one ID for each template.`,
     commands: [],
     server,
     agent: [],
@@ -116,7 +116,7 @@ function passwordWay(hierarchy: PasswordHierarchy): EnrolmentWay {
   return {
     way: 'password',
     ek: null,
-    text: `Give the password of the ${hierarchy} hierarchy, in a file that only the agent's user may read: here and to the agent.`,
+    text: `Write the password of the ${hierarchy} hierarchy into a file that only the agent's user may read. Give it here and to the agent.`,
     commands: [`tpm-attestor ek doctor --${hierarchy}-auth-file PASSWORD`],
     server: [],
     agent: [`${hierarchy}_auth_file = "/etc/spire/tpm-${hierarchy}-password"`],
@@ -138,12 +138,12 @@ function caWays({ subject, certificate, findings }: EkDiagnosis, judge: EkJudge)
   const imported = kind === 'hardware' ? '' : ` --allow-${kind}`;
   const file = subject.file === null ? '' : `${quoted(subject.file)} `;
   const overlooked = needed.size === 0 ? '' : ` --allow ${[...needed.keys()].join(' ')}`;
-  const price = needed.size === 0 ? '' : ` Overlooked is then: ${pricesOf(needed)}.`;
+  const price = needed.size === 0 ? '' : ` The server then overlooks: ${pricesOf(needed)}.`;
   return [
     {
       way: 'ca_path',
       ek: subject.id,
-      text: `Get ${issuerText(missing)}, and the CAs above it, by a way you trust, as ISSUER. Every TPM that it certified is admitted then.${price}`,
+      text: `Get ${issuerText(missing)}, and the CAs above it, by a way you trust, as ISSUER. The server then admits every TPM that it certified.${price}`,
       commands: [
         `tpm-attestor ca import ISSUER --to ${folder}${imported}`,
         `tpm-attestor ek doctor ${file}--ca-path ${folder}${overlooked}`,
@@ -178,7 +178,7 @@ function issuerText({ name, key_id: keyId, aia }: MissingIssuerReport): string {
   const shown = aia.filter(({ length }) => length <= MAX_ADDRESS_CHARS).slice(0, MOST_ADDRESSES);
   const details = [
     ...(keyId === null ? [] : [`key id ${keyId}`]),
-    ...(shown.length === 0 ? [] : [`by the certificate it issued to be had at ${shown.join(' or ')}`]),
+    ...(shown.length === 0 ? [] : [`the certificate that it issued names ${shown.join(' or ')}`]),
   ];
   return `the CA "${name}"${details.length === 0 ? '' : ` (${details.join(', ')})`}`;
 }
@@ -198,7 +198,7 @@ function hashWays({ subject, findings }: EkDiagnosis, { judge, hashList }: Enrol
     {
       way: 'hash',
       ek: subject.id,
-      text: `List the key on every server: this machine alone is admitted, ${mode === 'both' ? 'by a certificate that passes' : 'whatever its certificate'}.`,
+      text: `List the key on every server. This admits this machine alone, ${mode === 'both' ? 'if its certificate passes' : 'whatever its certificate'}.`,
       commands: [
         // With the folder, where there is none.
         place.kind === 'folder' ? `install -D -m 0644 /dev/null ${path}/${pubHash}` : `echo ${pubHash} >> ${path}`,
@@ -229,7 +229,7 @@ function fileWays({ subject, findings }: EkDiagnosis): readonly EnrolmentWay[] {
     {
       way: 'certificate_file',
       ek: subject.id,
-      text: `Fetch the certificate that its manufacturer may have at ${address}${others}, and give it to the agent; the CAs above it are needed besides.`,
+      text: `Fetch the certificate that its manufacturer may have at ${address}${others}, and give it to the agent. The server also needs the CAs above it.`,
       commands: [
         `curl -fo ${CERTIFICATE_FILE} '${address}'`,
         `tpm-attestor ek doctor ${subject.file === null ? '--ek-certificate ' : ''}${CERTIFICATE_FILE}`,
@@ -256,7 +256,7 @@ function otherKeyWays(others: readonly EkDiagnosis[], judge: EkJudge): readonly 
       {
         way: 'other_ek',
         ek: subject.id,
-        text: `Let the agent take the key of template ${subject.id}, against which nothing else speaks; another key is another agent ID.`,
+        text: `Let the agent take the key of template ${subject.id}, which has no other findings. Another key is another agent ID.`,
         commands: [`tpm-attestor ek doctor --ek ${choice}`],
         server: subject.template === null ? [] : linesAccepting(subject.template, judge.policy.ekTemplates),
         agent: [`ek = "${choice}"`],
@@ -284,7 +284,7 @@ function allowanceWays({ subject, findings }: EkDiagnosis, judge: EkJudge): read
     {
       way: 'allowance',
       ek: subject.id,
-      text: `Overlook it, for every machine${place}: ${pricesOf(needed)}.`,
+      text: `Overlook this for every machine${place}: ${pricesOf(needed)}.`,
       commands: [],
       server: switches,
       agent: [],

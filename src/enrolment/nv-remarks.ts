@@ -42,7 +42,7 @@ function remarksOfIndex(index: number): readonly DoctorFinding[] {
   const untaken = UNTAKEN_INDICES.get(index);
   if (untaken !== undefined) return [remarkOf('nv.untaken', `${nvName(index)}, for ${untaken}, is defined`)];
   const [made] = EK_TEMPLATES.flatMap((template) => makingRemarks(template, index));
-  return [made ?? remarkOf('nv.unknown', `${nvName(index)} is of no use that is known here`)];
+  return [made ?? remarkOf('nv.unknown', `${nvName(index)} has a use that tpm-attestor does not know`)];
 }
 
 function makingRemarks({ name, templateNvIndex, nonceNvIndex }: EkTemplate, index: number): readonly DoctorFinding[] {
@@ -67,7 +67,7 @@ export function certificateIndexRemarks(
 function ofOddity(oddity: IntakeOddity, where: string, ek: string | null): DoctorFinding {
   if (oddity === 'TCG-header')
     return remarkOf('nv.tcg_header', `${where} has the header of TPM 1.2 tools before its certificate`, ek);
-  if (oddity === 'PEM') return { ...remarkOf('nv.pem', `${where} is PEM text`, ek), remedy: 'Write it there in DER.' };
+  if (oddity === 'PEM') return { ...remarkOf('nv.pem', `${where} is PEM text`, ek), remedy: 'Write it there as DER.' };
   const [count, , , octet] = oddity.split('-');
   return remarkOf('nv.padding', `${where} has ${count} bytes of 0x${octet} behind what it holds`, ek);
 }

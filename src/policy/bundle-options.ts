@@ -49,15 +49,16 @@ export const RULE_OPTIONS: RuleTable = {
     type: 'string list',
     check: (list) => {
       const unknown = list.filter((text) => vendorIds(text).length === 0);
-      if (list.length === 0) return 'must not be empty: no TPM would be admitted';
+      if (list.length === 0) return 'must not be empty, because no TPM would be admitted; leave it out to accept all';
       return unknown.length === 0
         ? undefined
-        : `names ${named(unknown)}, no manufacturer known here; its id of eight hexadecimal digits will do`;
+        : `names ${named(unknown)}, which tpm-attestor does not know; give its id of eight hexadecimal digits`;
     },
   },
   models: {
     type: 'string list',
-    check: (list) => (list.length > 0 ? undefined : 'must not be empty: no TPM would be admitted'),
+    check: (list) =>
+      list.length > 0 ? undefined : 'must not be empty, because no TPM would be admitted; leave it out to accept all',
   },
   min_firmware: {
     type: 'string',
@@ -113,7 +114,7 @@ export function ruleConflicts({ kinds, manufacturers, allowGceProfile }: BundleR
       message: `names ${wrong.name}, whose TPMs are of kind ${wrong.kind}, which is not accepted here`,
     });
   if (allowGceProfile && !kinds.includes('cloud'))
-    problems.push({ line: 0, option: 'allow_gce_profile', message: 'is for vTPMs, which needs kind = "cloud"' });
+    problems.push({ line: 0, option: 'allow_gce_profile', message: 'is for vTPMs; set kind = "cloud"' });
   return problems;
 }
 
@@ -139,9 +140,10 @@ export function readBundles(entries: readonly HclEntry[], crlPolicy: CrlPolicy):
     };
     if (name === undefined || body === undefined) problem('must be a block with a name: bundle "hardware" { … }');
     else if (!BUNDLE_NAME.test(name)) problem('its name must be letters, digits, ".", "_" and "-"');
-    else if (name.toLowerCase() === CA_PATH_BUNDLE) problem('this name is that of the option ca_path');
+    else if (name.toLowerCase() === CA_PATH_BUNDLE)
+      problem('its name is reserved for the option ca_path; choose another');
     // People and some databases of SPIRE's take `ca:HW` and `ca:hw` for the same selector.
-    else if (bundles.has(name.toLowerCase())) problem('is there twice; case does not count');
+    else if (bundles.has(name.toLowerCase())) problem('its name is used twice, apart from case; choose another');
     else {
       const result = readOptions(OPTIONS, body);
       if (!result.ok) for (const one of result.problems) problem(describeProblem(one));
@@ -157,8 +159,7 @@ export function readBundles(entries: readonly HclEntry[], crlPolicy: CrlPolicy):
       }
     }
   }
-  if (bundles.size > MAX_BUNDLES)
-    problems.push(`"bundle" is there ${bundles.size} times; ${MAX_BUNDLES} are supported`);
+  if (bundles.size > MAX_BUNDLES) problems.push(`there are ${bundles.size} bundles; the limit is ${MAX_BUNDLES}`);
   return { bundles: [...bundles.values()], problems };
 }
 

@@ -52,7 +52,7 @@ export function* denyList(denyPath: string): Steps<DenyList> {
   // tooth reload: a bad line of the deny list is overlooked
   if (problem !== undefined)
     throw new Error(
-      `${problem} is no entry: one is 64 hexadecimal digits, or "serial:" and hexadecimal digits, with names behind a #`,
+      `${problem} can deny no machine; write 64 hexadecimal digits, or "serial:" and hexadecimal digits, with names behind a #`,
     );
   yield* hashes.seal();
   yield* serials.seal();

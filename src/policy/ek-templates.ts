@@ -44,8 +44,8 @@ export function ekTemplatesConflict({ algorithms, templates }: EkTemplateOptions
 export function ekTemplateWarnings(accepted: readonly EkTemplateName[]): readonly string[] {
   if (accepted.length < 2) return [];
   return [
-    `ek_templates: endorsement keys of ${accepted.join(', ')} are accepted, so one TPM has up to ${accepted.length} IDs, and ` +
-      'who is denied or banned by one of them can come back by another; put every hash of "tpm-attestor ek hash --all" into deny_path',
+    `ek_templates: endorsement keys of ${accepted.join(', ')} are accepted, so one TPM has up to ${accepted.length} IDs. ` +
+      'A machine that is denied or banned by one ID can come back by another: put every hash of "tpm-attestor ek hash --all" into deny_path',
   ];
 }
 

@@ -35,7 +35,7 @@ export function* hashFolder(path: string): Steps<HashList> {
   const [example, count] = yield* namesOfNoHash(path);
   const others = count > 1 ? ` and ${count - 1} more` : '';
   const name = example === undefined ? '' : JSON.stringify(example.slice(0, MAX_NAME_CHARS));
-  const warnings = example === undefined ? [] : [`${name}${others} will never be found: a name is ${FORM}`];
+  const warnings = example === undefined ? [] : [`${name}${others} can admit no machine: its name must be ${FORM}`];
   const isListed = (pubHash: string): boolean => {
     const file = statSync(join(path, pubHash), { throwIfNoEntry: false });
     if (file !== undefined) return file.isFile();
@@ -80,7 +80,7 @@ export function* hashFile(path: string): Steps<{ readonly content: HashList; rea
   });
   yield* hashes.seal();
   const warnings =
-    problem === undefined ? [] : [`${problem} will never be found: a line is ${FORM}, with names behind a #`];
+    problem === undefined ? [] : [`${problem} can admit no machine: a line must be ${FORM}, with names behind a #`];
   const isListed = (pubHash: string): boolean => PUB_HASH.test(pubHash) && hashes.has(Buffer.from(pubHash, 'hex'));
   return { content: { isListed, warnings }, digest };
 }

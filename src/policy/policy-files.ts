@@ -172,9 +172,9 @@ export function* loadTrust(
 }
 
 const NO_LISTS =
-  'holds no revocation list: under crl_policy = "fail-closed" nobody is admitted by a certificate, under "warn" everybody as if none was revoked';
+  'holds no revocation list: crl_policy = "fail-closed" then refuses every certificate, and "warn" treats none as revoked';
 const SERIALS_EVADED =
-  'a machine named by the serial number of its certificate alone can leave that certificate out and be admitted all the same; name it by its hash';
+  'a machine that is denied by the serial number of its certificate can leave that certificate out and be admitted; deny its hash';
 
 /** An empty folder, or one file of another kind, says better than its size what is to be done. */
 function noAnchors(contents: readonly FileContents<unknown>[]): string {
@@ -196,11 +196,12 @@ function named({ name, rules }: BundleSettings): Pick<Bundle, 'name' | 'rules'> 
 
 const VOUCHED: Readonly<Record<TpmKind, string>> = {
   hardware: 'TPMs in hardware',
-  cloud: 'vTPMs of a cloud, which whoever rents a machine there has',
+  cloud: 'vTPMs of a cloud, which anybody who rents a machine there has',
   software: 'software TPMs, which anybody can copy',
 };
 
-const MEANT = 'CAs of the web certify whoever pays: take out what was not meant, see "tpm-attestor ca inspect"';
+const MEANT =
+  'CAs of the web certify whoever pays. Remove the CAs that you do not mean; "tpm-attestor ca inspect" lists them';
 
 /** CAs that somebody may not have meant, by what they call themselves: the first of each kind is named. */
 function* strangers({ name, rules }: BundleSettings, { certificates }: AnchorSet): Steps<readonly string[]> {
@@ -223,12 +224,12 @@ function* strangers({ name, rules }: BundleSettings, { certificates }: AnchorSet
     const whose = `${describe(example)} certifies ${VOUCHED[kind]}`;
     if (!rules.kinds.includes(kind)) return [`${whose}${refusal}`];
     if (kind !== 'cloud' || !isMixed) return [];
-    return [`${whose}, and others certify hardware: a bundle with kind = "cloud" would tell the two apart`];
+    return [`${whose}, and others certify hardware; put it into a bundle with kind = "cloud"`];
   });
   const [first] = silent;
   if (first === undefined) return ofKinds;
   const others = silent.length > 1 ? `, and ${silent.length - 1} more` : '';
-  return [...ofKinds, `nothing in ${describe(first)} tells that it certifies TPMs${others}. ${MEANT}`];
+  return [...ofKinds, `nothing in ${describe(first)} says that it certifies TPMs${others}. ${MEANT}`];
 }
 
 /** As problems with files are told. */

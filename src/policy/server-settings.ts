@@ -44,7 +44,9 @@ const OPTIONS = optionTable({
     default: POLICY_DEFAULTS.pluginName,
     // A path segment of a SPIFFE ID (SPIFFE ID 2.2).
     check: (name) =>
-      /^[A-Za-z0-9._-]+$/.test(name) && !/^\.\.?$/.test(name) ? undefined : 'is no SPIFFE path segment',
+      /^[A-Za-z0-9._-]+$/.test(name) && !/^\.\.?$/.test(name)
+        ? undefined
+        : 'must be a SPIFFE path segment: letters, digits, ".", "_" and "-"',
   },
   mode: { type: 'string', check: oneOf(MODES) },
   ca_path: { type: 'string' },
@@ -84,12 +86,12 @@ const CA_PATH_RULES: readonly string[] = ['allow_software_tpm', ...Object.keys(R
 );
 
 const EVERY_TPM =
-  'every TPM is admitted that the CAs ever certified, not only machines of yours; hash_path without CAs, or with ' +
-  'mode = "both", admits those alone that you list';
+  'the server admits every TPM that the CAs ever certified, not only your machines. To admit only listed machines, set ' +
+  'hash_path without CAs, or with mode = "both"';
 const OTHER_WIRE =
-  'agents may speak that of spire-tpm-plugin, which proves nothing of what a machine booted and lets whoever can relay a challenge to such a machine attest as it';
+  'the server accepts agents of spire-tpm-plugin without a quote; a relayed challenge lets an attacker attest as that machine';
 const NOT_ENFORCED =
-  'enforce is false: whatever speaks against an endorsement key is logged, and every TPM is admitted that proves it has the key it names';
+  'enforce is false: findings about an endorsement key are only logged, and every TPM that proves its key is admitted';
 
 type ServerOptions = Options<typeof OPTIONS>;
 
@@ -218,29 +220,41 @@ function conflicts(
     [
       !hasCas && !hasList,
       'ca_path',
-      'is required, or hash_path, or both: without either no TPM could be told from another',
+      'is missing, and so are bundles and hash_path: set at least one of them to say which TPMs to admit',
     ],
     [(hasCas || hasList) && asksCas && !hasCas, 'mode', `is ${named}, which needs ca_path or a bundle`],
     [(hasCas || hasList) && asksList && !hasList, 'mode', `is ${named}, which needs hash_path`],
-    [hasCas && !asksCas, 'mode', `is ${named}, which asks no CA, and ca_path or a bundle is given`],
-    [hasList && !asksList, 'mode', `is ${named}, which looks at no list, and hash_path is given`],
-    [asksCrls && options.crl_path === undefined, 'crl_policy', 'needs crl_path, where the lists are'],
-    [!asksCrls && options.crl_path !== undefined, 'crl_path', 'is given, and no crl_policy looks there'],
+    [
+      hasCas && !asksCas,
+      'mode',
+      `is ${named}, which uses no CA, but ca_path or a bundle is set; remove it, or choose another mode`,
+    ],
+    [
+      hasList && !asksList,
+      'mode',
+      `is ${named}, which uses no list, but hash_path is set; remove it, or choose another mode`,
+    ],
+    [asksCrls && options.crl_path === undefined, 'crl_policy', 'needs revocation lists; set crl_path'],
+    [
+      !asksCrls && options.crl_path !== undefined,
+      'crl_path',
+      'is set, but no crl_policy uses it; remove it, or set crl_policy',
+    ],
     [
       idle !== undefined && hasCas && options.ca_path === undefined,
       idle ?? '',
-      'is about the CAs of ca_path, which is not given: say it in the bundle that it is about',
+      'is a rule for the CAs of ca_path, which is not set; put the rule into a bundle',
     ],
     [contradiction !== undefined, 'ek_templates', contradiction ?? ''],
     [
       isOtherWire && !hasRsa,
       'wire',
-      'is "spire-tpm-plugin", whose endorsement keys are RSA, which ek_algorithms does not list',
+      'is "spire-tpm-plugin", which needs RSA endorsement keys; add "rsa" to ek_algorithms',
     ],
     [
       isOtherWire && hasRsa && contradiction === undefined && !accepted.includes(LEGACY_EK_TEMPLATE),
       'wire',
-      'is "spire-tpm-plugin", whose endorsement keys are of template L-1, which ek_templates does not list',
+      'is "spire-tpm-plugin", which needs endorsement keys of template L-1; add "L-1" to ek_templates',
     ],
     [isSha1 && !options.allow_sha1_bank, 'pcrs', 'names a SHA-1 bank, which needs allow_sha1_bank = true'],
   ];

@@ -52,7 +52,7 @@ export async function attest(
 ): Promise<void> {
   const log = logger.with({ attestation: stream.id });
   const payload = await stream.receive();
-  if (payload?.kind !== 'payload') throw new PeerError(STATUS.INVALID_ARGUMENT, 'the first message is no payload');
+  if (payload?.kind !== 'payload') throw new PeerError(STATUS.INVALID_ARGUMENT, 'the first message is not a payload');
   const wire = wireOf(payload.bytes);
   const judged =
     wire === 'spire-tpm-plugin'

@@ -26,19 +26,19 @@ export const ALLOWANCES: Readonly<Record<Allowance, AllowanceRow>> = {
     finding: 'ek.software_tpm',
     rules: { kinds: ['hardware', 'cloud', 'software'] },
     admits: 'software TPMs are admitted, which anybody can copy',
-    price: 'whoever has the files of a software TPM is that machine',
+    price: 'anybody with the files of a software TPM can attest as that machine',
   },
   expired_ek: {
     finding: 'ek.expired',
     rules: { allowExpiredLeaf: true },
-    admits: 'endorsement certificates past their end are admitted',
-    price: 'its CA vouches for it no longer',
+    admits: 'expired endorsement certificates are admitted',
+    price: 'its CA no longer vouches for it',
   },
   not_yet_valid: {
     finding: 'ek.not_yet_valid',
     rules: { allowNotYetValid: true },
-    admits: 'certificates before their beginning are admitted',
-    price: 'a wrong clock is not noticed any more',
+    admits: 'certificates are admitted before they are valid',
+    price: 'a wrong clock goes unnoticed',
   },
   sha1_signatures: {
     finding: 'ek.weak_signature',
@@ -49,14 +49,14 @@ export const ALLOWANCES: Readonly<Record<Allowance, AllowanceRow>> = {
   tpm12: {
     finding: 'ek.tpm_family',
     rules: { allowTpm12: true },
-    admits: 'certificates made out to TPMs of family 1.2 are admitted',
-    price: 'certificates of TPMs of family 1.2 pass, all of those CAs',
+    admits: 'certificates for TPM 1.2 are admitted',
+    price: 'every TPM 1.2 certificate of those CAs passes',
   },
   gce_profile: {
     finding: 'ek.gce_profile',
     rules: { allowGceProfile: true },
-    admits: 'certificates are admitted that name a machine of Google and no TPM',
-    price: 'every machine of Google Compute Engine passes that those CAs certify',
+    admits: 'certificates that name a machine of Google and no TPM are admitted',
+    price: 'every machine of Google Compute Engine that those CAs certify passes',
   },
 };
 

@@ -100,7 +100,7 @@ function judgeAttributes(attributes: number, findings: Findings): void {
   if (foreign.length > 0)
     findings.add('ak.not_resident', `the attestation key may exist outside the TPM: ${foreign.join(', ')} not set`);
   else if (loose.length > 0)
-    findings.add('ak.unrestricted', `the attestation key signs what it is given: ${loose.join(', ')} not set`);
+    findings.add('ak.unrestricted', `the attestation key signs any data it is given: ${loose.join(', ')} not set`);
   else if (forbidden.length > 0)
     findings.add('ak.attributes', `the attestation key must not have ${forbidden.join(', ')}`);
   else if (hasReservedBits(attributes))

@@ -82,13 +82,13 @@ export function claimedEndorsement(ekPublic: Uint8Array, policy: Policy, finding
   //   template
   const template = ekTemplateOf(publicArea);
   if (template === undefined)
-    findings.add('ek.template', 'the endorsement key has attributes or a policy of no TCG template');
+    findings.add('ek.template', 'the endorsement key has attributes or a policy that no TCG template has');
   else judgeTemplate(template, policy, findings);
   const weakness = keyWeakness(publicArea);
   const key = weakness === undefined && publicArea.type === 'rsa' ? publicKeyOf(publicArea) : undefined;
   const spki = spkiOfPublicArea(publicArea);
   if (weakness !== undefined || spki === undefined || (publicArea.type === 'rsa' && key === undefined)) {
-    findings.add('ek.weak_key', `the endorsement key is not usable: ${weakness ?? 'its numbers are no public key'}`);
+    findings.add('ek.weak_key', `the endorsement key is not usable: ${weakness ?? 'it has an invalid public key'}`);
     return undefined;
   }
   // tooth enforcement [policy.enforce && isRocaKey(publicArea)]: without enforcement a key that others can compute will

@@ -30,7 +30,7 @@ export function judgeEvidence(
 ): Judgement {
   const { payload, challenge, response } = evidence;
   const findings = new Findings();
-  const notes: string[] = ['scope "quote": that the endorsement key vouches for the signing key is not proved'];
+  const notes: string[] = ['scope "quote": nothing proves that the signing key and the endorsement key are in one TPM'];
   const ek = judgeEndorsement(payload, policy, now, findings);
   const ak = judgeAttestationKey(payload.akPublic, findings);
   notes.push(...(ek?.notes ?? []));
@@ -41,7 +41,7 @@ export function judgeEvidence(
       : commitment(policy.trustDomain, encodePayload(payload), encodeChallenge(challenge));
   // A challenge in the file is the node's word: it ties the quote to the payload, and tells nothing of its age.
   const extraData = nonce ?? answered;
-  if (nonce === undefined) notes.push('without --nonce nothing says how old the quote is');
+  if (nonce === undefined) notes.push('without --nonce the quote may be of any age');
   const quote =
     ak === undefined
       ? undefined

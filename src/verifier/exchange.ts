@@ -56,7 +56,7 @@ export function judgeTime({ policy, issuedAt }: PendingCredential, now: Date, fi
   if (elapsedMs < 0)
     findings.add('response.late', `the answer came ${-elapsedMs} ms before its challenge: the clock was set back`);
   else if (elapsedMs > policy.challengeTimeoutMs)
-    findings.add('response.late', `the answer took ${elapsedMs} ms, ${policy.challengeTimeoutMs} ms are allowed`);
+    findings.add('response.late', `the answer took ${elapsedMs} ms, and the limit is ${policy.challengeTimeoutMs} ms`);
 }
 
 export function isSecret({ secret }: PendingCredential, answer: Uint8Array): boolean {

@@ -61,7 +61,7 @@ export function* beginInSteps(
   requireMoment(now);
   const findings = new Findings();
   if (policy.wire !== 'spire-tpm-plugin') {
-    findings.add('evidence.wire', 'the agent speaks the wire of spire-tpm-plugin, which is not admitted here');
+    findings.add('evidence.wire', 'the agent speaks the wire of spire-tpm-plugin, which this server does not accept');
     return rejected(findings);
   }
   const evidence = decodedOr(findings, () => readPayload(payload), EVIDENCE_MALFORMED);
@@ -143,7 +143,7 @@ function claimedEk({ publicKey }: EkPem, policy: Policy, findings: Findings): Cl
   if (publicArea === undefined) {
     findings.add(
       'ek.template',
-      `the endorsement key is none of template ${LEGACY_EK_TEMPLATE}, all that this wire can name`,
+      `the endorsement key is not of template ${LEGACY_EK_TEMPLATE}, the only one on this wire`,
     );
     return undefined;
   }

@@ -57,9 +57,12 @@ export function verifyQuote(
   if (attest === undefined) return undefined;
   const { extraData, pcrSelection, qualifiedSigner } = expected;
   if (extraData !== undefined && !equalBytes(attest.extraData, extraData))
-    findings.add('quote.commitment', `the quote commits to ${hex(attest.extraData)}, expected was ${hex(extraData)}`);
+    findings.add(
+      'quote.commitment',
+      `the quote commits to ${hex(attest.extraData)}, and the server expected ${hex(extraData)}`,
+    );
   if (qualifiedSigner !== undefined && !equalBytes(attest.qualifiedSigner, qualifiedSigner))
-    findings.add('quote.qualified_signer', 'the signer is not the attestation key under the endorsement hierarchy');
+    findings.add('quote.qualified_signer', 'the signer is not the attestation key in the endorsement hierarchy');
   if (!isSelection(attest.attested.pcrSelect, pcrSelection))
     findings.add(
       'quote.selection',
@@ -122,8 +125,7 @@ function judgeValues(
   );
   const fits =
     slots.length === values.length && slots.every((slot, i) => values[i]?.length === slot.algorithm?.digestBytes);
-  if (!fits)
-    findings.add('quote.pcr_values', `${values.length} PCR values do not fill the ${slots.length} quoted PCRs`);
+  if (!fits) findings.add('quote.pcr_values', `there are ${values.length} PCR values for ${slots.length} quoted PCRs`);
   // Part 3, 18.4.1: the digest uses the hash of the signing scheme, whatever the bank's.
   const digestHash = hashAlgorithm(form?.hashAlg ?? 0)?.name;
   if (digestHash === undefined) return undefined;

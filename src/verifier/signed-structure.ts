@@ -50,7 +50,10 @@ export function readSigned<K extends SignedKind>(
     // Looked at before decoding, so that the two classic forgeries get names of their own.
     // tooth quote.magic: signed bytes may begin in any way
     if (view.getUint32(0) !== TPM_GENERATED) {
-      findings.add(SIGNED_FINDING[kind].magic, 'the signed bytes do not begin as every structure made by a TPM does');
+      findings.add(
+        SIGNED_FINDING[kind].magic,
+        'the signed bytes do not begin with the magic number of structures that a TPM makes',
+      );
       return undefined;
     }
     if (view.getUint16(4) !== TYPES[kind]) {

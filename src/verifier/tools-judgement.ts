@@ -21,7 +21,7 @@ import { Findings } from './verdict.ts';
 /** Sixteen banks of PCR values in their longest form take less. */
 export const MAX_QUOTE_FILE_BYTES: number = 256 * 1024;
 
-const BARE_KEY = 'a bare key does not say whether it is restricted: an unrestricted one signs forged quotes';
+const BARE_KEY = 'a bare key does not say whether it is restricted, and an unrestricted key can sign forged quotes';
 
 /** TPM2B_PUBLIC_KEY_RSA of tpm2-tss. */
 const MAX_RSA_BITS = 4096;
@@ -59,7 +59,7 @@ export function judgeToolsQuote(
 ): Judgement {
   const unjudged: Unjudged = ak.kind === 'public area' ? {} : { ak: BARE_KEY };
   const notes = [
-    'scope "quote": where the key lives, and so whose PCRs these are, is not proved; reset counters may be obfuscated',
+    'scope "quote": nothing proves which TPM holds the key, and so which machine has these PCRs; reset counters may be obfuscated',
     ...Object.values(unjudged),
   ];
   const findings = new Findings();

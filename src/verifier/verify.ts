@@ -225,7 +225,7 @@ function judgeSecret(pending: Pending, answer: ChallengeResponse, findings: Find
   if (isSecret(pending, answer.secret)) return false;
   const extraData = quotedExtraData(answer.quoted);
   const replayed = extraData !== undefined && !equalBytes(extraData, pending.commitment);
-  if (replayed) findings.add('response.other_exchange', 'neither its secret nor its quote answer this challenge');
+  if (replayed) findings.add('response.other_exchange', 'neither its secret nor its quote answers this challenge');
   else addUnopened(findings);
   return replayed;
 }

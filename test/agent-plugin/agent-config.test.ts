@@ -58,7 +58,7 @@ test.each([
   ['wire = "tpm"', 'line 1: "wire" must be "tpm-attestor" or "spire-tpm-plugin", not "tpm"'],
   [
     'wire = "spire-tpm-plugin"\nek = "ecc"',
-    '"wire" is "spire-tpm-plugin", whose endorsement key is RSA, and "ek" is "ecc"',
+    '"wire" is "spire-tpm-plugin", which needs an RSA endorsement key, and "ek" is "ecc"; set ek = "rsa"',
   ],
   ['tcti = ""', 'line 1: "tcti" must not be empty'],
   ['\n\ntci = "x"', 'line 3: "tci" is not an option; did you mean "tcti"?'],

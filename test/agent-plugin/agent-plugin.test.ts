@@ -212,7 +212,7 @@ test('a TPM that cannot be reached is UNAVAILABLE with a remedy, and the plugin 
   });
   await configure('tcti = "device:/nowhere"');
   await expect(attest()).rejects.toMatchObject({
-    message: expect.stringMatching(/switch it on in the firmware setup|in a container that was not given a TPM/),
+    message: expect.stringMatching(/enable it in the firmware setup|in a container that was not given a TPM/),
   });
   await configure();
   expect((await attest()).verdict).toBe('trusted');
@@ -261,7 +261,9 @@ test('a certificate file of another machine is told with both keys and what to d
   await configure(`tcti = "${tpm.tcti}"\nek_certificate_path = "${file}"`);
   await expect(attest()).rejects.toMatchObject({
     code: STATUS.FAILED_PRECONDITION,
-    message: expect.stringMatching(/pub_hash [0-9a-f]{64}, and this TPM has others: L-1 [0-9a-f]{64}.*very TPM/),
+    message: expect.stringMatching(
+      /pub_hash [0-9a-f]{64}, and this TPM has others: L-1 [0-9a-f]{64}.*certificate of this TPM/,
+    ),
   });
   await logged('attestation failed', { remedy: expect.stringContaining('"ek show"') });
   await tpm.tpm2('tpm2_nvread', ['0x01c00002', '-C', 'o', '-o', 'ek.pem']);

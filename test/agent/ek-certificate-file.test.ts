@@ -164,8 +164,8 @@ describe('on a TPM', () => {
   test.each([
     ['rsa2048', 'auto', /this TPM has others: L-1 [0-9a-f]{64}, H-1 [0-9a-f]{64}$/],
     ['p384', 'auto', /this TPM has others: H-3 [0-9a-f]{64}$/],
-    ['p256', 'rsa', /whose kind none of the endorsement keys L-1, H-1, H-6 has$/],
-    ['rsa4096', 'auto', /whose kind none of the endorsement keys L-1, H-1, L-2, H-2, H-3, H-4, H-6 has$/],
+    ['p256', 'rsa', /and the endorsement keys L-1, H-1, H-6 are of another kind$/],
+    ['rsa4096', 'auto', /and the endorsement keys L-1, H-1, L-2, H-2, H-3, H-4, H-6 are of another kind$/],
   ] as const)(
     'a file for another key (%s, ek = %s) is refused, never another identity',
     async (algorithm, ek, reason) => {

@@ -13,8 +13,8 @@ const around = (failure: string | undefined, isContainer: boolean): Surroundings
 
 /** With what each says that no other does. */
 const REASONS = [
-  ['ENOENT', false, 'switch it on in the firmware setup'],
-  ['ENODEV', false, 'switch it on in the firmware setup'],
+  ['ENOENT', false, 'enable it in the firmware setup'],
+  ['ENODEV', false, 'enable it in the firmware setup'],
   ['ENOENT', true, 'start it with --device /dev/tpmrm0'],
   ['EPERM', true, 'start it with --device /dev/tpmrm0'],
   ['EACCES', false, 'usermod -aG tss USER'],

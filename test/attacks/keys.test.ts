@@ -65,7 +65,7 @@ test('A15 refuses an answer without the secret', async () => {
 test('A15 refuses an answer that comes before the payload', async () => {
   const stream = judge.open();
   stream.sendChallengeResponse(Uint8Array.of(1));
-  await judge.turnedAway(stream.next(), STATUS.INVALID_ARGUMENT, 'the first message is no payload');
+  await judge.turnedAway(stream.next(), STATUS.INVALID_ARGUMENT, 'the first message is not a payload');
 });
 
 test('A16 refuses a payload that states the Name of the attestation key', () => {

@@ -188,7 +188,8 @@ describe('files, bundles and folders', () => {
     expect(byName.added.map(({ file }) => file)).toEqual([fileNameOf(intel, 'other')]);
     expect(await importing(['T', '--manufacturer', 'Intel', 'Nobody'])).toMatchObject({
       code: 2,
-      stderr: 'tpm-attestor: there is no certificate of a manufacturer "Nobody"; there are: Acme Corp, Intel, Other\n',
+      stderr:
+        'tpm-attestor: there is no certificate of a manufacturer "Nobody"; give one of: Acme Corp, Intel, Other\n',
     });
     expect(existsSync(join(folder, 'cas'))).toBe(false);
   });
@@ -246,7 +247,7 @@ describe('writes nothing', () => {
   });
 
   test.each([
-    ['nothing can be read', ['junk.pem'], 'nothing there can be read as a certificate'],
+    ['nothing can be read', ['junk.pem'], 'nothing there can be read as a certificate; give CA certificates'],
     ['a source is not there', ['root.der', 'nonesuch'], 'nonesuch cannot be read: no such file or directory'],
     ['a folder is too deep', ['root.der', 'deep'], 'more than 8 folders deep'],
   ])('where %s', async (_, sources, words) => {
@@ -261,7 +262,10 @@ describe('writes nothing', () => {
   test('where the folder is a file', async () => {
     put('root.der', root.der);
     put('cas', 'kept');
-    expect(await importing(['root.der'])).toMatchObject({ code: 2, stderr: expect.stringContaining('is no folder') });
+    expect(await importing(['root.der'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('is not a folder'),
+    });
     expect(readFileSync(join(folder, 'cas'), 'utf8')).toBe('kept');
   });
 
@@ -290,7 +294,7 @@ describe('writes nothing', () => {
   test('more, and leaves nothing unfinished, when a name is taken meanwhile', async () => {
     put('cas/b.pem', 'kept');
     const files = ['a.pem', 'b.pem', 'c.pem'].map((name) => ({ name, text: 'new' }));
-    await expect(addFiles(join(folder, 'cas'), files)).rejects.toThrow('b.pem has been made meanwhile');
+    await expect(addFiles(join(folder, 'cas'), files)).rejects.toThrow('b.pem was made by somebody else meanwhile');
     expect([listed(), readFileSync(join(folder, 'cas/b.pem'), 'utf8')]).toEqual([['a.pem', 'b.pem'], 'kept']);
   });
 });
@@ -441,7 +445,7 @@ describe('cabextract', () => {
     const { code, stderr } = await importing(['intel.cer', './-T.cab'], { PATH: join(folder, 'nowhere') });
     expect([code, stderr]).toEqual([
       2,
-      'tpm-attestor: a cabinet is unpacked by cabextract, which is not installed: apt-get install cabextract\n',
+      'tpm-attestor: a cabinet needs cabextract, which is not installed; run apt-get install cabextract\n',
     ]);
     expect(existsSync(join(folder, 'cas'))).toBe(false);
   });

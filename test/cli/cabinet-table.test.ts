@@ -28,15 +28,15 @@ describe('refuses', () => {
       'breaks off',
     ],
     ['more files than are read', writeCabinet(files, { claimedFiles: 10_001 }), '10001 files'],
-    ['one part of several, by what is before', writeCabinet(files, { flags: 1 }), 'of several'],
-    ['one part of several, by what follows', writeCabinet(files, { flags: 2 }), 'of several'],
+    ['one part of several, by what is before', writeCabinet(files, { flags: 1 }), 'of a split cabinet'],
+    ['one part of several, by what follows', writeCabinet(files, { flags: 2 }), 'of a split cabinet'],
     [
       'more bytes in all than are unpacked',
       writeCabinet([
         { name: 'a', contents: Buffer.of(1), claimedBytes: 64 * MIB },
         { name: 'b', contents: Buffer.of(1) },
       ]),
-      'larger than 67108864 bytes',
+      'unpacks to more than 67108864 bytes',
     ],
     [
       'a name that is longer than names are',

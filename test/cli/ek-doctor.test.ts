@@ -102,7 +102,7 @@ describe('the TPM of the demo', () => {
     ]);
     const text = await doctorText('--ca-path', tpm.caPath, '--allow', 'software_tpm');
     expect(text).toContain(`its certificate passes; a server admits it only with ${ACCEPT_H3.join(' and ')}\n`);
-    expect(text).toMatch(/\nAdmitted already: .*\n$/);
+    expect(text).toMatch(/\nThe server admits it already\. .*\n$/);
   });
 
   test('without the allowance is not: the hash is advised before the switch', async () => {
@@ -175,7 +175,7 @@ describe('a certificate of hardware', () => {
     const document = await doctor('--ca-path', 'cas.pem');
     expect([document.code, errors(document), ways(document)]).toEqual([1, ['ek.expired'], ['hash', 'allowance']]);
     expect(document.ways[1]).toMatchObject({
-      text: expect.stringContaining('vouches for it no longer'),
+      text: expect.stringContaining('no longer vouches for it'),
       server: ['allow_expired_ek = true'],
     });
     const overlooked = await doctor('--ca-path', 'cas.pem', '--allow', 'expired_ek');
@@ -237,7 +237,7 @@ test('what a missing CA is to be got by says all it has to, whatever addresses t
   writeFileSync(path('addresses.der'), mintEkChain({ leaf: { extraExtensions } }).leaf.der);
   const text = await doctorText('addresses.der');
   expect(text).toContain(
-    'to be had at http://a.example/1 or http://c.example/0 or http://c.example/1), and the CAs above it, by a way you trust, as ISSUER.',
+    'the certificate that it issued names http://a.example/1 or http://c.example/0 or http://c.example/1), and the CAs above it, by a way you trust, as ISSUER.',
   );
   // The first 32 addresses are read, and no more.
   expect(text).toContain('at http://c.example/29\n');
@@ -500,7 +500,7 @@ test('a policy that is not enforced admits, and what it overlooks is told', asyn
   const document = await doctor('--policy', 'policy.hcl');
   expect(document).toMatchObject({ code: 0, ways: [], eks: [{ admitted_by: 'unenforced' }] });
   expect(document.findings[0]).toMatchObject({ code: 'ek.expired', severity: 'remark' });
-  expect(await doctorText('--policy', 'policy.hcl')).toMatch(/\nAdmitted as long as enforce is false: [^\n]+\n$/);
+  expect(await doctorText('--policy', 'policy.hcl')).toMatch(/\nAdmitted while enforce is false. [^\n]+\n$/);
 });
 
 test('a switch is told to be of the bundle where the policy has no ca_path to which it would apply', async () => {
@@ -509,9 +509,9 @@ test('a switch is told to be of the bundle where the policy has no ca_path to wh
     writeFileSync(path('policy.hcl'), policy);
     return (await doctor('--policy', 'policy.hcl')).ways.find(({ way }) => way === 'allowance')?.text;
   };
-  expect(await allowance('ca_path = "cas.pem"\n')).toMatch(/^Overlook it, for every machine: /);
+  expect(await allowance('ca_path = "cas.pem"\n')).toMatch(/^Overlook this for every machine: /);
   expect(await allowance('bundle "b" {\n  ca_path = "cas.pem"\n}\n')).toMatch(
-    /^Overlook it, for every machine of the bundle "b", in its block: /,
+    /^Overlook this for every machine of the bundle "b", in its block: /,
   );
 });
 
@@ -571,7 +571,7 @@ describe('a policy file', () => {
     writeFileSync(path('policy.hcl'), 'ca_path = "cas.pem"\nhash_path = "listed"\nmode = "both"\n');
     const unlisted = await doctor('--policy', 'policy.hcl');
     expect([unlisted.code, errors(unlisted), ways(unlisted)]).toEqual([1, ['ek.not_listed'], ['hash']]);
-    expect(unlisted.ways[0]?.text).toMatch(/this machine alone is admitted, by a certificate that passes\.$/);
+    expect(unlisted.ways[0]?.text).toMatch(/This admits this machine alone, if its certificate passes\.$/);
   });
 
   test('goes without the options that say the same', async () => {
@@ -583,7 +583,7 @@ describe('a policy file', () => {
     ]) {
       const { code, stdout, stderr } = await cli(['ek', 'doctor', '--policy', 'policy.hcl', ...other], { cwd: folder });
       expect([code, stdout]).toEqual([2, '']);
-      expect(stderr).toMatch(/^tpm-attestor: --policy says [^\n]+\n$/);
+      expect(stderr).toMatch(/^tpm-attestor: --[^\n]+ cannot be used with --policy[^\n]+\n$/);
     }
   });
 });
@@ -688,7 +688,9 @@ describe('saved keys', () => {
       { cwd: folder },
     );
     expect([code, stdout]).toEqual([2, '']);
-    expect(stderr).toBe('tpm-attestor: --ek, --tcti is about the TPM, and files are given: leave one out\n');
+    expect(stderr).toBe(
+      'tpm-attestor: --ek, --tcti cannot be used with files, because it is about the TPM; leave one out\n',
+    );
   });
 });
 
@@ -742,7 +744,9 @@ test('--json has every field whatever was found, and the help has the exit codes
     for (const way of document.ways) expect(fields(way)).toEqual(['agent', 'commands', 'ek', 'server', 'text', 'way']);
     expect(document.ways.length).toBeLessThanOrEqual(3);
   }
-  expect((await cli(['ek', 'doctor', '--help'])).stdout).toContain('Exit codes: 0 nothing keeps the key');
+  expect((await cli(['ek', 'doctor', '--help'])).stdout).toContain(
+    'Exit codes: 0 the given CAs or list can admit the key',
+  );
 });
 
 describe('what is advised', () => {

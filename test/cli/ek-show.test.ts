@@ -74,10 +74,12 @@ describe('ek hash', () => {
     tpm = await startSwtpm({ templates: ['L-1'] });
     const byDefault = await run();
     expect(byDefault.stdout).toMatch(/^[0-9a-f]{64}\n$/);
-    expect(byDefault.stderr).toBe('of the key that the agent sends: ek = "auto", template L-1 (rsa-2048)\n');
+    expect(byDefault.stderr).toBe('this is the key that the agent sends: ek = "auto", template L-1 (rsa-2048)\n');
     const other = await run('--ek', 'ecc');
     expect(other.stderr).toContain('ek = "ecc", template L-2 (ecc-P-256)\n');
-    expect(other.stderr).toContain('the server accepts it with ek_algorithms = ["rsa", "ecc"], and not by default\n');
+    expect(other.stderr).toContain(
+      'the server does not accept this key by default; set ek_algorithms = ["rsa", "ecc"] there\n',
+    );
   });
 
   test('--all prints every hash of the machine as deny_path takes them, that of the agent first', async () => {
@@ -94,8 +96,8 @@ describe('ek hash', () => {
       'H-4',
       'H-6',
     ]);
-    expect(stderr).toContain('making the key of template H-7\nthe TPM can make no key of template H-7\n');
-    expect(stderr).not.toContain('the TPM can make no key of template H-6');
+    expect(stderr).toContain('making the key of template H-7\nthe TPM cannot make a key of template H-7\n');
+    expect(stderr).not.toContain('the TPM cannot make a key of template H-6');
     const file = join(tpm.folder, 'denied');
     await writeFile(file, stdout);
     const { isDenied } = readDenyList(file);
@@ -120,7 +122,7 @@ describe('ek hash', () => {
   test('--all is about the TPM, and files are not', async () => {
     tpm = await startSwtpm({ templates: [] });
     const { code, stderr } = await cli(['ek', 'hash', '--all', 'x.pem'], { cwd: tpm.folder });
-    expect([code, stderr]).toEqual([2, expect.stringContaining('--all is about the TPM, and files are given')]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('--all cannot be used with files')]);
   });
 });
 
@@ -155,7 +157,9 @@ describe('--ek-certificate', () => {
     for (const command of ['show', 'hash']) {
       const { code, stdout, stderr } = await run('ek', command, '--ek-certificate', 'ek.der');
       expect([code, stdout]).toEqual([2, '']);
-      expect(stderr).toMatch(/is for the key with pub_hash \w{64}, and this TPM has others: L-1 \w{64}, .*very TPM/);
+      expect(stderr).toMatch(
+        /is for the key with pub_hash \w{64}, and this TPM has others: L-1 \w{64}, .*certificate of this TPM/,
+      );
     }
   });
 

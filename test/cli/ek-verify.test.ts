@@ -220,7 +220,7 @@ describe('a minted certificate', () => {
     const refused = await verify(['leaf.der', '--ca-path', 'root.pem', '--at', AT]);
     expect(refused.code).toBe(1);
     expect(refused.stdout).toMatch(
-      /^untrusted\n {2}ek\.unknown_issuer: no CA certificate "CN=Test TPM Intermediate CA" .*\n {4}If this is a TPM of yours/,
+      /^untrusted\n {2}ek\.unknown_issuer: no CA certificate "CN=Test TPM Intermediate CA" .*\n {4}If this TPM is yours/,
     );
     expect(refused.stdout).toMatch(/^missing CA {3}CN=Test TPM Intermediate CA$/m);
   });
@@ -293,7 +293,7 @@ describe('a minted certificate', () => {
       const { code, stdout, stderr } = await allowing('--allow', name);
       expect([code, stdout], name).toEqual([2, '']);
       expect(stderr).toContain(
-        'It must be one of software_tpm, expired_ek, not_yet_valid, sha1_signatures, tpm12, gce_profile. Put FILE before --allow.',
+        'Give one of software_tpm, expired_ek, not_yet_valid, sha1_signatures, tpm12, gce_profile. Put FILE before --allow.',
       );
     }
   });
@@ -411,21 +411,21 @@ describe('what the caller can put right ends with exit code 2 and one line', () 
   });
 
   test.each([
-    ['leaf.der', '--ca-path is needed, or --policy'],
+    ['leaf.der', 'give --ca-path or --policy'],
     ['leaf.der --ca-path nonesuch', '--ca-path: '],
-    ['leaf.der --ca-path noise.pem', 'noise.pem: no certificate that can be read'],
+    ['leaf.der --ca-path noise.pem', 'noise.pem holds no certificate that can be read'],
     ['leaf.der --ca-path pipe', 'pipe is not a regular file'],
     ['leaf.der --ca-path large.pem', 'is larger than 16777216 bytes'],
     ['leaf.der --ca-path root.pem --intermediates nonesuch', '--intermediates: '],
     ['leaf.der --ca-path root.pem --crl-path nonesuch', '--crl-path: '],
-    ['leaf.der --ca-path root.pem --crl-policy warn', '--crl-policy needs --crl-path'],
-    ['leaf.der --policy by.hcl --ca-path root.pem', 'it goes without --ca-path, --allow and --crl-…'],
-    ['leaf.der --policy by.hcl --allow tpm12', 'it goes without --ca-path, --allow and --crl-…'],
-    ['leaf.der --policy list.hcl', 'list.hcl names no CAs, by which to judge a certificate'],
-    ['- --policy -', 'only one file can be "-"'],
+    ['leaf.der --ca-path root.pem --crl-policy warn', 'give --crl-path'],
+    ['leaf.der --policy by.hcl --ca-path root.pem', '--ca-path, --allow and --crl-… cannot be used with --policy'],
+    ['leaf.der --policy by.hcl --allow tpm12', '--ca-path, --allow and --crl-… cannot be used with --policy'],
+    ['leaf.der --policy list.hcl', 'list.hcl names no CAs to judge a certificate by; set ca_path or a bundle in it'],
+    ['- --policy -', 'two files are "-"'],
     ['nonesuch --ca-path root.pem', 'nonesuch cannot be read: no such file or directory'],
-    ['. --ca-path root.pem', 'cannot be read: it is a folder; give the file in it'],
-    ['pipe --ca-path root.pem', 'pipe cannot be read: not a regular file'],
+    ['. --ca-path root.pem', 'cannot be read: it is a folder; give a file in it'],
+    ['pipe --ca-path root.pem', 'pipe cannot be read: it is not a regular file'],
     ['large.der --ca-path root.pem', 'cannot be read: larger than 4194304 bytes'],
   ])('ek verify %s', async (command, said) => {
     const { code, stdout, stderr } = await verify(command.split(' '), {
@@ -442,7 +442,7 @@ describe('what the caller can put right ends with exit code 2 and one line', () 
     [['leaf.der', '--ca-path', ''], 'It must not be empty.'],
     [['leaf.der', '--ca-path', 'root.pem', '--crl-policy', 'soft'], 'Allowed choices are fail-closed, warn, off.'],
     ...['2026-01-31', '2026-01-31 12:00:00Z', '2026-01-31T12:00:00', '2026-13-31T12:00:00Z', 'now', '0', ''].map(
-      (time) => [['leaf.der', '--ca-path', 'root.pem', '--at', time], 'It must be a time such as'] as const,
+      (time) => [['leaf.der', '--ca-path', 'root.pem', '--at', time], 'Give a time such as'] as const,
     ),
     [[], "missing required argument 'certificate'"],
   ] as const)('ek verify %j', async (args, said) => {

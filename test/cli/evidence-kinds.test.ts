@@ -67,19 +67,19 @@ describe('a file of another kind than evidence is named, with what to do and exi
     ['PKCS#7', pkcs7('DER', leaf.der), 'it is a PKCS#7 bundle (.p7b). Give the file that'],
     ['a public key', spkiPem, 'Give an attestation key in --ak'],
     ['a public area', tpmt, 'Give an attestation key in --ak'],
-    ['a quote', attest, 'Give it in --message'],
-    ['a quote with its size', Buffer.concat([Buffer.of(0, attest.length), attest]), 'Give it in --message'],
-    ['a signature', signature, 'it is a signature of tpm2_quote. Give it in --signature'],
+    ['a quote', attest, 'Give it as --message'],
+    ['a quote with its size', Buffer.concat([Buffer.of(0, attest.length), attest]), 'Give it as --message'],
+    ['a signature', signature, 'it is a signature of tpm2_quote. Give it as --signature'],
     [
       'PCR values',
       writeToolsPcrValues([], [Buffer.alloc(32)]),
-      'it is PCR values of tpm2_quote. Give it in --pcr-values',
+      'it is PCR values of tpm2_quote. Give it as --pcr-values',
     ],
     ['a context', Buffer.from('badcc0de00000001', 'hex'), 'it is a saved TPM context of tpm2-tools'],
   ])('%s', async (_, contents, said) => {
     const { code, stdout, stderr, junit } = await verify(contents);
     expect([code, stdout, junit]).toEqual([2, '', '']);
-    expect(stderr).toContain(`${join(folder, 'evidence')} is no evidence file: `);
+    expect(stderr).toContain(`${join(folder, 'evidence')} is not an evidence file: `);
     expect(stderr).toContain(said);
   });
 });
@@ -101,7 +101,7 @@ describe('a file of another kind than a policy is named, with what to do', () =>
   });
 
   test('a folder, and options that are wrong, are not named so', async () => {
-    expect((await verify('{}', 'cas')).stderr).toContain('cas cannot be read: it is a folder; give the file in it');
+    expect((await verify('{}', 'cas')).stderr).toContain('cas cannot be read: it is a folder; give a file in it');
     writeFileSync(join(folder, 'wrong.hcl'), '{"ca_pth": "x"}');
     expect((await verify('{}', 'wrong.hcl')).stderr).toContain('"ca_pth" is not an option');
   });

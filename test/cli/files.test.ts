@@ -44,7 +44,9 @@ describe('an input file', () => {
   test('that is a device, a pipe or a folder is refused at once', () => {
     execFileSync('mkfifo', [path('fifo')]);
     for (const odd of ['/dev/zero', path('fifo')])
-      expect(() => readInput(odd)).toThrow(`${odd} cannot be read: not a regular file; give - for standard input`);
+      expect(() => readInput(odd)).toThrow(
+        `${odd} cannot be read: it is not a regular file; give - for standard input`,
+      );
     expect(() => readInput(folder)).toThrow('cannot be read');
   });
 
@@ -108,7 +110,7 @@ describe('a secret', () => {
     execFileSync('mkfifo', [path('pipe')]);
     for (const name of ['trap', 'dangling', 'pipe'])
       await expect(writeSecret(path(name), 'secret')).rejects.toThrow(
-        `${path(name)} cannot be written: it holds a secret`,
+        `${path(name)} cannot be written: a secret goes only into a regular file`,
       );
     expect(readFileSync(path('theirs'), 'utf8')).toBe('theirs');
     expect(readdirSync(folder)).not.toContain('nonesuch');
@@ -122,7 +124,7 @@ describe('an output that is an input', () => {
     linkSync(path('input'), path('hard-link'));
     for (const name of ['input', 'link-to-input', 'hard-link', `../${folder.split('/').at(-1)}/input`])
       expect(() => refuseInputAsOutput([path('else'), path(name)], [undefined, path('input')])).toThrow(
-        'is read by the same command; give another file to write',
+        'is also an input of this command; give another file to write',
       );
     writeFileSync(path('other'), '');
     refuseInputAsOutput([path('other'), path('absent'), '-'], [path('input'), path('absent'), undefined]);

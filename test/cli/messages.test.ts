@@ -131,7 +131,7 @@ describe('--policy', () => {
     writeFileSync(path('leaf.pem'), pem(mintEkChain().leaf.der));
     const { code, stdout, stderr } = await cli(['ek', 'verify', 'leaf.pem', '--policy', name], { cwd: folder });
     expect([code, stdout]).toEqual([2, '']);
-    for (const words of [found, line, 'what is inside plugin_data', 'plugin_data_file'])
+    for (const words of [found, line, 'the contents of plugin_data', 'plugin_data_file'])
       expect(stderr).toContain(words);
     // The neighbour: what was inside, in a file of its own.
     writeFileSync(path('cut.hcl'), options);
@@ -158,7 +158,7 @@ describe('a folder for temporary files that is not there', () => {
 test('--nonce is needed for a quote of other tools and not for evidence, as its help says', async () => {
   const { stdout } = await cli(['verify', '--help']);
   const help = stdout.replace(/\s+/g, ' ');
-  expect(help).toContain('needed for a quote of other tools. Without it an evidence file is judged');
+  expect(help).toContain('required for a quote of other tools. Without it, an evidence file may hold an old quote');
   const tools = ['--message', 'm', '--signature', 's', '--pcr-values', 'p', '--ak', 'a'];
   const { code, stderr } = await cli(['verify', ...tools], { cwd: folder });
   expect([code, stderr]).toEqual([2, expect.stringContaining('--nonce')]);

@@ -152,7 +152,7 @@ describe('an odd path that is written ends the command with 2, and nothing is le
     for (const odd of ['/proc/x', '/dev/full', 'socket', 'cas.pem/below']) {
       const { code, said } = await outcome(argsOf(odd));
       expect([odd, code], said).toEqual([odd, 2]);
-      expect(said, odd).toMatch(/cannot be (made|written|used)|is no folder/);
+      expect(said, odd).toMatch(/cannot be (made|written|used)|is not a folder/);
     }
     expect(readdirSync(folder).sort()).toEqual(before);
   });

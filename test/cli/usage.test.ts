@@ -40,13 +40,13 @@ describe('what the caller can put right ends with exit code 2, one line that say
   test.each([
     ['verify', ['give an evidence file and --policy']],
     ['verify nonesuch.json --policy policy.hcl', ['nonesuch.json cannot be read: no such file']],
-    ['verify . --policy policy.hcl', [' cannot be read: it is a folder; give the file in it']],
-    ['verify empty.json', ['needs --policy']],
-    ['verify empty.json --policy policy.hcl --message noise.bin', ['--message, --ak and the like are for other tools']],
-    ['verify empty.json --policy policy.hcl --nonce 00 --challenge x', ['give --nonce or --challenge']],
-    ['challenge empty.json --policy policy.hcl -o x.json', ['empty.json holds no payload; make it with "tpm quote"']],
-    ['challenge list.json --policy policy.hcl -o x.json', ['list.json is no evidence file']],
-    ['challenge latin1.json --policy policy.hcl -o x.json', ['latin1.json is no evidence file', 'not UTF-8 text']],
+    ['verify . --policy policy.hcl', [' cannot be read: it is a folder; give a file in it']],
+    ['verify empty.json', ['give --policy']],
+    ['verify empty.json --policy policy.hcl --message noise.bin', ['without --message, --ak and the like']],
+    ['verify empty.json --policy policy.hcl --nonce 00 --challenge x', ['a quote carries only one of them']],
+    ['challenge empty.json --policy policy.hcl -o x.json', ['empty.json holds no payload; make one with "tpm quote"']],
+    ['challenge list.json --policy policy.hcl -o x.json', ['list.json is not an evidence file']],
+    ['challenge latin1.json --policy policy.hcl -o x.json', ['latin1.json is not an evidence file', 'not UTF-8 text']],
     [[...TOOLS, '--nonce', '00'].join(' '), ['all of --message']],
     [[...TOOLS, '--ak', 'noise.bin', '--nonce', '00'].join(' '), ['the file of --ak cannot be read']],
     [[...TOOLS, '--ak', 'nonesuch', '--nonce', '00'].join(' '), ['nonesuch cannot be read']],
@@ -56,11 +56,11 @@ describe('what the caller can put right ends with exit code 2, one line that say
     ['help nosuch', ['there is no command "nosuch"']],
     ['help tpm nosuch', ['there is no command "tpm nosuch"']],
     ['tpm help nosuch', ['there is no command "nosuch"']],
-    ['verify - --policy -', ['only one file can be "-"']],
-    ['verify x.json --policy policy.hcl --challenge -', ['--challenge must be a file']],
-    ['verify x.json --policy policy.hcl --junit -', ['--junit must be a file']],
-    ['challenge x.json --policy policy.hcl -o -', ['--output must be a file']],
-    ['tpm quote --challenge x -o x.json', ['--challenge and --evidence are given together']],
+    ['verify - --policy -', ['two files are "-"']],
+    ['verify x.json --policy policy.hcl --challenge -', ['--challenge is standard input']],
+    ['verify x.json --policy policy.hcl --junit -', ['--junit is standard output']],
+    ['challenge x.json --policy policy.hcl -o -', ['--output is standard output']],
+    ['tpm quote --challenge x -o x.json', ['--challenge and --evidence belong together']],
     ['tpm quote --nonce 00 --pcrs sha256:0 --trust-domain A/B -o x.json', ['--trust-domain must be a name']],
   ])('%s', async (command, said) => {
     const { code, stdout, stderr } = await ours(command.split(' ').filter(Boolean), { cwd: folder });
@@ -88,7 +88,7 @@ describe('what the caller can put right ends with exit code 2, one line that say
   ])('an output that is an input: %s', async (command, name) => {
     for (const file of ['kept', 'kept.secret', 'ak.pem']) writeFileSync(join(folder, file), 'as it was');
     const { code, stdout, stderr } = await cli(command.split(' '), { cwd: folder });
-    const sentence = `${join(folder, name)} is read by the same command; give another file to write`;
+    const sentence = `${join(folder, name)} is also an input of this command; give another file to write`;
     expect([code, stdout, stderr]).toEqual([2, '', `tpm-attestor: ${sentence}\n`]);
     expect(readFileSync(join(folder, name), 'utf8')).toBe('as it was');
   });
@@ -101,7 +101,7 @@ describe('what the caller can put right ends with exit code 2, one line that say
   test.each([
     ['unknown.hcl', '"ca_pth" is not an option'],
     ['misspelt.hcl', 'did you mean "trust_domain"?'],
-    ['foreign.hcl', 'there are trust_domain, bundle, plugin_name, mode, ca_path'],
+    ['foreign.hcl', 'the options are trust_domain, bundle, plugin_name, mode, ca_path'],
     ['absent.hcl', 'absent.hcl: "ca_path" cannot be used: /nonesuch: no such file or directory'],
     ['broken.hcl', 'broken.hcl: '],
     ['nothing.hcl', 'ca_path'],
@@ -156,7 +156,7 @@ test('a hierarchy with a password names the options of the command, not those of
   const args = ['tpm', 'quote', '--nonce', '00', '-o', join(folder, 'locked.json'), '--tcti', tpm.tcti];
   const { code, stderr } = await cli(args);
   expect(code).toBe(3);
-  expect(stderr).toContain('give it in --endorsement-auth-file or --owner-auth-file;');
+  expect(stderr).toContain('into the file of --endorsement-auth-file or --owner-auth-file;');
   writeFileSync(join(folder, 'password'), 'secret\n');
   expect(await cli([...args, '--endorsement-auth-file', 'password'], { cwd: folder })).toMatchObject({ code: 0 });
 });
@@ -193,7 +193,7 @@ test('a TPM that does not answer is said to be waited for, and does not hold the
     await until(() => wire.commands > 0);
     const [said] = await once(child.stderr.setEncoding('utf8'), 'data');
     expect(said).toBe(
-      `still waiting for the TPM at ${wire.tcti}: it is slow, or other software holds it; Ctrl-C ends it\n`,
+      `still waiting for the TPM at ${wire.tcti}: it is slow, or other software uses it; press Ctrl-C to stop\n`,
     );
     child.kill('SIGTERM');
     expect(await once(child, 'exit')).toEqual([143, null]);
@@ -232,7 +232,7 @@ test('the help of a command marks the options that are required, and no others',
   const { stdout } = await cli(['challenge', '--help']);
   const help = stdout.replace(/\s+/g, ' ');
   expect(help).toContain('options of the server plugin, and trust_domain (required) -o');
-  expect(help).toContain('must stay here (required) -h');
+  expect(help).toContain('must stay on this machine (required) -h');
   expect((await cli(['verify', '--help'])).stdout).not.toContain('(required)');
 });
 

@@ -53,7 +53,9 @@ function logged(message: RegExp, fields: Readonly<Record<string, unknown>> = {})
 describe('a server that has both wires', () => {
   test('gives one ID to one TPM, and says of which attestation it knows less', async () => {
     await serverTakes(OTHER);
-    expect(await logged(/^wire: agents may speak that of spire-tpm-plugin.*relay/)).toMatchObject({ level: 'warn' });
+    expect(await logged(/^wire: the server accepts agents of spire-tpm-plugin.*relay/)).toMatchObject({
+      level: 'warn',
+    });
     await agentSpeaks('');
     const own = await attest();
     expect(own.selectors).toEqual(swtpmSelectors(expect.stringMatching(/^tpm:pub_hash:[0-9a-f]{64}$/)));
@@ -61,7 +63,7 @@ describe('a server that has both wires', () => {
 
     for (const ak of ['ak = "ecc"', 'ak = "rsa"']) {
       await agentSpeaks(OTHER, ak);
-      expect(await logged(/no quote: the server learns nothing .*relays/)).toMatchObject({ level: 'warn' });
+      expect(await logged(/no quote: the server learns nothing .*relayed/)).toMatchObject({ level: 'warn' });
       for (const warm of ['false', 'true']) {
         expect(await attest()).toEqual({ ...own, selectors: [...own.selectors, 'tpm:proof:credential-only'] });
         await logged(/^answered the challenge/, { wire: 'spire-tpm-plugin', ek_template: 'L-1', warm });
@@ -117,11 +119,11 @@ test('configuration names its mistakes', async () => {
     message: expect.stringContaining('"wire" must be "tpm-attestor" or "spire-tpm-plugin", not "tpm"'),
   });
   await expect(serverTakes(`${OTHER}\nek_algorithms = ["ecc"]`)).rejects.toMatchObject({
-    message: expect.stringContaining('whose endorsement keys are RSA'),
+    message: expect.stringContaining('which needs RSA endorsement keys'),
   });
   await expect(agentSpeaks(OTHER, 'ek = "ecc"')).rejects.toMatchObject({
     code: STATUS.INVALID_ARGUMENT,
-    message: expect.stringContaining('whose endorsement key is RSA'),
+    message: expect.stringContaining('which needs an RSA endorsement key'),
   });
   expect(await server.validate(`ca_path = "${tpm.caPath}"\n${OTHER}`, 'example.org')).toMatchObject({ valid: true });
 });

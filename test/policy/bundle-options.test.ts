@@ -102,7 +102,8 @@ test.each([
       [name, [`line 1: bundle ${JSON.stringify(name)}: its name must be letters, digits, ".", "_" and "-"`]] as const,
   ),
   ...['ca_path', 'CA_path'].map(
-    (name) => [name, [`line 1: bundle "${name}": this name is that of the option ca_path`]] as const,
+    (name) =>
+      [name, [`line 1: bundle "${name}": its name is reserved for the option ca_path; choose another`]] as const,
   ),
 ] as const)('the name %j is one that a selector can have, or is refused', (name, said) => {
   expect(problems(`bundle "${name}" { ca_path = "x" }`)).toEqual(said);
@@ -111,12 +112,18 @@ test.each([
 const one = (name: string, more = ''): string => `bundle "${name}" {\n  ca_path = "x"\n  ${more}\n}\n`;
 
 test.each([
-  [`${one('a')}${one('b')}${one('a')}`, ['line 9: bundle "a": is there twice; case does not count']],
-  [`${one('hw')}${one('HW')}`, ['line 5: bundle "HW": is there twice; case does not count']],
+  [
+    `${one('a')}${one('b')}${one('a')}`,
+    ['line 9: bundle "a": its name is used twice, apart from case; choose another'],
+  ],
+  [`${one('hw')}${one('HW')}`, ['line 5: bundle "HW": its name is used twice, apart from case; choose another']],
   ['bundle { ca_path = "x" }', ['line 1: bundle "ca_path": must be a block with a name: bundle "hardware" { … }']],
   ['bundle "a" "b" { ca_path = "x" }', ['line 1: bundle "a": must be a block with a name: bundle "hardware" { … }']],
   ['bundle = "a"', ['line 1: bundle "": must be a block with a name: bundle "hardware" { … }']],
-  ['bundle = []', ['"ca_path" is required, or hash_path, or both: without either no TPM could be told from another']],
+  [
+    'bundle = []',
+    ['"ca_path" is missing, and so are bundles and hash_path: set at least one of them to say which TPMs to admit'],
+  ],
   [
     '{ "bundle": { "a": [{ "ca_path": "x" }] } }',
     ['line 1: bundle "a": must be a block with a name: bundle "hardware" { … }'],
@@ -135,15 +142,12 @@ test.each([
     one('a', 'manufacturers = ["IFX", "Google"]'),
     ['line 1: bundle "a": "manufacturers" names Google, whose TPMs are of kind cloud, which is not accepted here'],
   ],
-  [
-    one('a', 'allow_gce_profile = true'),
-    ['line 1: bundle "a": "allow_gce_profile" is for vTPMs, which needs kind = "cloud"'],
-  ],
+  [one('a', 'allow_gce_profile = true'), ['line 1: bundle "a": "allow_gce_profile" is for vTPMs; set kind = "cloud"']],
   [
     `${one('a', 'kind = 1')}${one('b', 'models = []')}`,
     [
       'line 1: bundle "a": line 3: "kind" must be a string in quotes, not a number',
-      'line 5: bundle "b": line 7: "models" must not be empty: no TPM would be admitted',
+      'line 5: bundle "b": line 7: "models" must not be empty, because no TPM would be admitted; leave it out to accept all',
     ],
   ],
 ])('%j is refused', (hcl, said) => {
@@ -153,5 +157,5 @@ test.each([
 test('sixteen bundles are read, and seventeen are not', () => {
   const many = (count: number): string => Array.from({ length: count }, (_, i) => one(`b${i}`)).join('');
   expect(settings(many(16)).bundles).toHaveLength(16);
-  expect(problems(many(17))).toEqual(['"bundle" is there 17 times; 16 are supported']);
+  expect(problems(many(17))).toEqual(['there are 17 bundles; the limit is 16']);
 });

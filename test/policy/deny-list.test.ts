@@ -64,7 +64,7 @@ test('a serial number is warned of where a machine may be admitted that does not
   const warned = async (hcl: string, text: string): Promise<boolean> => {
     writeFileSync(path, text);
     const { warnings } = await openPolicy(`${hcl}\ndeny_path = ${JSON.stringify(path)}`);
-    return warnings.some((warning) => /^deny_path: .* name it by its hash$/.test(warning));
+    return warnings.some((warning) => /^deny_path: .* deny its hash$/.test(warning));
   };
   const rows = [ca, list, `${ca}\n${list}`, `${ca}\n${list}\nmode = "both"`, `${ca}\nenforce = false`];
   const evaded = [false, true, true, false, true];
@@ -112,7 +112,7 @@ test.each([
 ])('%j is an error that names the line: who wrote it wants somebody kept out', (line) => {
   const content = JSON.stringify(line.slice(0, 80));
   expect(() => denied(`${OTHER}\n\n${line}\n`)).toThrow(
-    `line 3 (${content}) is no entry: one is 64 hexadecimal digits, or "serial:" and hexadecimal digits, with names behind a #`,
+    `line 3 (${content}) can deny no machine; write 64 hexadecimal digits, or "serial:" and hexadecimal digits, with names behind a #`,
   );
 });
 
@@ -120,7 +120,7 @@ test('such a line stops the configuration, with the option and the file', async 
   writeFileSync(path, 'edge-7\nedge-8\n');
   const hcl = `hash_path = ${JSON.stringify(folder)}\ndeny_path = ${JSON.stringify(path)}`;
   await expect(openPolicy(hcl)).rejects.toThrow(
-    `"deny_path" cannot be used: ${path}: line 1 ("edge-7"), line 2 ("edge-8") is no entry`,
+    `"deny_path" cannot be used: ${path}: line 1 ("edge-7"), line 2 ("edge-8") can deny no machine`,
   );
   writeFileSync(path, HASH);
   const { policy } = (await openPolicy(hcl)).current();
@@ -133,7 +133,7 @@ test('a line of digits without end is refused, and so is what might stand at its
   const zeros = '0'.repeat(1_000_000);
   for (const end of ['x', '', 'c0ffee01'])
     expect(() => denied(`serial:${zeros}${end}\n${HASH}`)).toThrow('line 1 ("serial:000');
-  expect(() => denied(`${' '.repeat(100_000)}${HASH}`)).toThrow('line 1 ("") is no entry');
+  expect(() => denied(`${' '.repeat(100_000)}${HASH}`)).toThrow('line 1 ("") can deny no machine');
   expect(denied(`serial:${'0'.repeat(60_000)}c0ffee01\n${HASH}`)(OTHER, SERIAL)).toBe(true);
   expect(denied(`${HASH} # ${'x'.repeat(1_000_000)}\nserial:c0ffee01`)(OTHER, SERIAL)).toBe(true);
 });

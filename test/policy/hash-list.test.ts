@@ -37,7 +37,7 @@ test.each([
   const { policy } = live.current();
   const { warnings } = live;
   expect(warnings).toEqual([
-    `hash_path: "${name}" will never be found: a name is 64 hexadecimal digits in lower case, as "tpm-attestor ek hash" prints it`,
+    `hash_path: "${name}" can admit no machine: its name must be 64 hexadecimal digits in lower case, as "tpm-attestor ek hash" prints it`,
   ]);
   expect(policy.isListed?.(HASH)).toBe(false);
 });
@@ -46,7 +46,7 @@ test('of many such names one is given', async () => {
   list('README', 'b', 'c', HASH);
   const { warnings } = await configured();
   expect(warnings).toHaveLength(1);
-  expect(warnings[0]).toMatch(/^hash_path: "(README|b|c)" and 2 more will never be found/);
+  expect(warnings[0]).toMatch(/^hash_path: "(README|b|c)" and 2 more can admit no machine/);
 });
 
 const OTHER = 'fedcba9876543210'.repeat(4);
@@ -101,7 +101,7 @@ describe('a file of hashes', () => {
     const { isListed, warnings } = read(`${OTHER}\n${line}\n`);
     expect([HASH, OTHER].map(isListed)).toEqual([false, true]);
     expect(warnings).toEqual([
-      `line 2 (${JSON.stringify(line.slice(0, 80))}) will never be found: a line is 64 hexadecimal digits in lower case, as "tpm-attestor ek hash" prints it, with names behind a #`,
+      `line 2 (${JSON.stringify(line.slice(0, 80))}) can admit no machine: a line must be 64 hexadecimal digits in lower case, as "tpm-attestor ek hash" prints it, with names behind a #`,
     ]);
   });
 
@@ -109,7 +109,7 @@ describe('a file of hashes', () => {
     const { warnings } = read(`\u001b[2J\n${'x'.repeat(500)}\nb\nc\nd\n`);
     expect(warnings).toEqual([
       expect.stringMatching(
-        /^line 1 \("\\u001b\[2J"\), line 2 \("x{80}"\), line 3 \("b"\) and 2 more will never be found/,
+        /^line 1 \("\\u001b\[2J"\), line 2 \("x{80}"\), line 3 \("b"\) and 2 more can admit no machine/,
       ),
     ]);
     expect(read('').isListed('')).toBe(false);
@@ -140,7 +140,7 @@ test('CAs without a word on machines are warned of at Configure, and at Validate
   const caPath = join(folder, 'ca.pem');
   writeFileSync(caPath, pem(mintEkChain().root.der));
   const hcl = `ca_path = ${JSON.stringify(caPath)}`;
-  const everyTpm = expect.stringContaining('every TPM is admitted that the CAs ever certified');
+  const everyTpm = expect.stringContaining('the server admits every TPM that the CAs ever certified');
   expect((await openPolicy(hcl)).warnings).toEqual([everyTpm]);
   expect((await configured()).warnings).toEqual([expect.not.stringContaining('every TPM')]);
 

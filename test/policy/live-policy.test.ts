@@ -303,7 +303,7 @@ describe('what cannot be used', () => {
       'a deny-list of rubbish',
       () => write('denied', `${OTHER}\nedge-7`),
       [
-        '"deny_path" cannot be used: PATH/denied: line 2 ("edge-7") is no entry: one is 64 hexadecimal digits, or "serial:" and hexadecimal digits, with names behind a #',
+        '"deny_path" cannot be used: PATH/denied: line 2 ("edge-7") can deny no machine; write 64 hexadecimal digits, or "serial:" and hexadecimal digits, with names behind a #',
       ],
     ],
     [
@@ -445,7 +445,7 @@ describe('the deny list', () => {
 
   test.each<readonly [string, () => void, RegExp]>([
     ['that has gone', () => rmSync(path('denied')), /no such file/],
-    ['with a line that names nobody', () => write('denied', 'edge-7'), /line 1 \("edge-7"\) is no entry/],
+    ['with a line that names nobody', () => write('denied', 'edge-7'), /line 1 \("edge-7"\) can deny no machine/],
     [
       'that is a folder',
       () => {
@@ -499,7 +499,7 @@ test('what is wrong at first is no policy, all of it told', async () => {
   write('denied', '');
   const { policy } = await live();
   expect(policy.warnings).toEqual([
-    expect.stringMatching(/^every TPM is admitted that the CAs ever certified/),
+    expect.stringMatching(/^the server admits every TPM that the CAs ever certified/),
     expect.stringMatching(/^crl_path: .*\/crls\/one\.crl is left out: /),
     expect.stringMatching(/^crl_path: holds no revocation list/),
   ]);

@@ -31,7 +31,9 @@ const ROWS: readonly {
     option: 'plugin_name',
     good: '"edge_TPM-2.0"',
     becomes: { pluginName: 'edge_TPM-2.0' },
-    bad: ['"a/b"', '"a b"', '".."', '"."', '"a%20"'].map((text) => [text, 'is no SPIFFE path segment'] as const),
+    bad: ['"a/b"', '"a b"', '".."', '"."', '"a%20"'].map(
+      (text) => [text, 'must be a SPIFFE path segment: letters, digits, ".", "_" and "-"'] as const,
+    ),
   },
   {
     option: 'mode',
@@ -104,10 +106,10 @@ const ROWS: readonly {
     good: '["ifx", "STMicroelectronics", "4e545a00", "id:ABCDEF01"]',
     becomes: { bundles: [{ rules: { manufacturers: ['49465800', '53544D20', '4E545A00', 'ABCDEF01'] } }] },
     bad: [
-      ['[]', 'must not be empty: no TPM would be admitted'],
+      ['[]', 'must not be empty, because no TPM would be admitted; leave it out to accept all'],
       [
         '["IFX", "Infinion", "4E545A"]',
-        'names "Infinion", "4E545A", no manufacturer known here; its id of eight hexadecimal digits will do',
+        'names "Infinion", "4E545A", which tpm-attestor does not know; give its id of eight hexadecimal digits',
       ],
       ['["swtpm"]', 'names swtpm, whose TPMs are of kind software, which is not accepted here'],
     ],
@@ -117,7 +119,7 @@ const ROWS: readonly {
     good: '["SLB 96*", "NPCT75x"]',
     becomes: { bundles: [{ rules: { models: ['SLB 96*', 'NPCT75x'] } }] },
     bad: [
-      ['[]', 'must not be empty: no TPM would be admitted'],
+      ['[]', 'must not be empty, because no TPM would be admitted; leave it out to accept all'],
       ['[""]', 'must not be empty'],
     ],
   },
@@ -243,7 +245,7 @@ test('without a word all is strict, and what admits follows from what is given',
     maxConcurrent: 256,
     attestTimeoutMs: 60_000,
     maxMessageBytes: 262_144,
-    warnings: [expect.stringMatching(/^every TPM is admitted that the CAs ever certified/)],
+    warnings: [expect.stringMatching(/^the server admits every TPM that the CAs ever certified/)],
   });
 });
 
@@ -263,14 +265,17 @@ test.each([
   expect(settings(hcl).mode).toBe(mode);
 });
 
-const asksNone = 'which asks no CA, and ca_path or a bundle is given';
-const asksNoList = 'which looks at no list, and hash_path is given';
+const asksNone = 'which uses no CA, but ca_path or a bundle is set; remove it, or choose another mode';
+const asksNoList = 'which uses no list, but hash_path is set; remove it, or choose another mode';
 const needsCas = 'which needs ca_path or a bundle';
 const needsList = 'which needs hash_path';
 
 test.each<[string, readonly string[]]>([
-  ['', ['"ca_path" is required, or hash_path, or both: without either no TPM could be told from another']],
-  ['mode = "both"', ['"ca_path" is required, or hash_path, or both: without either no TPM could be told from another']],
+  ['', ['"ca_path" is missing, and so are bundles and hash_path: set at least one of them to say which TPMs to admit']],
+  [
+    'mode = "both"',
+    ['"ca_path" is missing, and so are bundles and hash_path: set at least one of them to say which TPMs to admit'],
+  ],
   [`${LIST}\nmode = "both"`, [`"mode" is "both", ${needsCas}`]],
   [`${LIST}\nmode = "either"`, [`"mode" is "either", ${needsCas}`]],
   [`${LIST}\nmode = "certificate"`, [`"mode" is "certificate", ${needsCas}`, `"mode" is "certificate", ${asksNoList}`]],
@@ -279,25 +284,28 @@ test.each<[string, readonly string[]]>([
   [`${CAS}\nmode = "hash"`, [`"mode" is "hash", ${needsList}`, `"mode" is "hash", ${asksNone}`]],
   [`${BUNDLE}\n${LIST}\nmode = "hash"`, [`"mode" is "hash", ${asksNone}`]],
   [`${CAS}\n${LIST}\nmode = "certificate"`, [`"mode" is "certificate", ${asksNoList}`]],
-  [`${CAS}\ncrl_policy = "warn"`, ['"crl_policy" needs crl_path, where the lists are']],
-  ['bundle "b" {\nca_path = "b"\ncrl_policy = "warn"\n}', ['"crl_policy" needs crl_path, where the lists are']],
-  [`${LIST}\n${LISTS}`, ['"crl_path" is given, and no crl_policy looks there']],
-  [`${CAS}\n${LISTS}\ncrl_policy = "off"`, ['"crl_path" is given, and no crl_policy looks there']],
+  [`${CAS}\ncrl_policy = "warn"`, ['"crl_policy" needs revocation lists; set crl_path']],
+  ['bundle "b" {\nca_path = "b"\ncrl_policy = "warn"\n}', ['"crl_policy" needs revocation lists; set crl_path']],
+  [`${LIST}\n${LISTS}`, ['"crl_path" is set, but no crl_policy uses it; remove it, or set crl_policy']],
+  [
+    `${CAS}\n${LISTS}\ncrl_policy = "off"`,
+    ['"crl_path" is set, but no crl_policy uses it; remove it, or set crl_policy'],
+  ],
   [
     `${BUNDLE}\nallow_tpm12 = true`,
-    ['"allow_tpm12" is about the CAs of ca_path, which is not given: say it in the bundle that it is about'],
+    ['"allow_tpm12" is a rule for the CAs of ca_path, which is not set; put the rule into a bundle'],
   ],
   [
     `${BUNDLE}\nmanufacturers = ["IFX"]`,
-    ['"manufacturers" is about the CAs of ca_path, which is not given: say it in the bundle that it is about'],
+    ['"manufacturers" is a rule for the CAs of ca_path, which is not set; put the rule into a bundle'],
   ],
   [
     `${CAS}\nwire = "spire-tpm-plugin"\nek_algorithms = ["ecc"]`,
-    ['"wire" is "spire-tpm-plugin", whose endorsement keys are RSA, which ek_algorithms does not list'],
+    ['"wire" is "spire-tpm-plugin", which needs RSA endorsement keys; add "rsa" to ek_algorithms'],
   ],
   [
     `${CAS}\nwire = "spire-tpm-plugin"\nek_templates = ["H-1"]`,
-    ['"wire" is "spire-tpm-plugin", whose endorsement keys are of template L-1, which ek_templates does not list'],
+    ['"wire" is "spire-tpm-plugin", which needs endorsement keys of template L-1; add "L-1" to ek_templates'],
   ],
   [
     `${CAS}\nek_algorithms = ["rsa"]\nek_templates = ["L-1", "H-3"]`,
@@ -342,7 +350,7 @@ test('all that does not fit is told at once, but only of options that are sound 
   ]);
 });
 
-const EVERY_TPM = /^every TPM is admitted/;
+const EVERY_TPM = /^the server admits every TPM/;
 
 test.each<[string, readonly RegExp[]]>([
   [LIST, []],
@@ -351,16 +359,24 @@ test.each<[string, readonly RegExp[]]>([
   [`${CAS}\n${LIST}\nmode = "both"`, []],
   [
     `${CAS}\nenforce = false`,
-    [/^enforce is false: whatever speaks against an endorsement key is logged, and every TPM is admitted/],
+    [
+      /^enforce is false: findings about an endorsement key are only logged, and every TPM that proves its key is admitted$/,
+    ],
   ],
   [`${CAS}\nallow_software_tpm = true`, [/^allow_software_tpm: software TPMs are admitted/, EVERY_TPM]],
-  [`${CAS}\nallow_expired_ek = true`, [/^allow_expired_ek: endorsement certificates past their end/, EVERY_TPM]],
-  [`${CAS}\nallow_not_yet_valid = true`, [/^allow_not_yet_valid: certificates before their beginning/, EVERY_TPM]],
+  [`${CAS}\nallow_expired_ek = true`, [/^allow_expired_ek: expired endorsement certificates are admitted$/, EVERY_TPM]],
+  [
+    `${CAS}\nallow_not_yet_valid = true`,
+    [/^allow_not_yet_valid: certificates are admitted before they are valid$/, EVERY_TPM],
+  ],
   [`${CAS}\nallow_sha1_signatures = true`, [/^allow_sha1_signatures: .* can be forged$/, EVERY_TPM]],
-  [`${CAS}\nallow_tpm12 = true`, [/^allow_tpm12: certificates made out to TPMs of family 1\.2/, EVERY_TPM]],
-  [`${CAS}\nallow_gce_profile = true`, [/^allow_gce_profile: .* name a machine of Google and no TPM$/, EVERY_TPM]],
+  [`${CAS}\nallow_tpm12 = true`, [/^allow_tpm12: certificates for TPM 1\.2 are admitted$/, EVERY_TPM]],
+  [
+    `${CAS}\nallow_gce_profile = true`,
+    [/^allow_gce_profile: .* name a machine of Google and no TPM are admitted$/, EVERY_TPM],
+  ],
   [`${LIST}\nallow_sha1_bank = true`, [/^allow_sha1_bank: SHA-1 PCR banks may be quoted$/]],
-  [`${LIST}\nwire = "spire-tpm-plugin"`, [/^wire: agents may speak that of spire-tpm-plugin/]],
+  [`${LIST}\nwire = "spire-tpm-plugin"`, [/^wire: the server accepts agents of spire-tpm-plugin without a quote/]],
   [
     `${CAS}\nbundle "lab" {\nca_path = "b"\nkind = "software"\nallow_tpm12 = true\n}`,
     [/^bundle "lab": kind: software TPMs are admitted/, /^bundle "lab": allow_tpm12: /, EVERY_TPM],

@@ -58,13 +58,13 @@ test('CAs that tell nothing of TPMs are warned of together, and those above one 
   const warned = async (...cas: readonly Uint8Array[]): Promise<readonly string[]> => {
     writeFileSync(path('cas.pem'), pem(...cas));
     return (await openPolicy(`ca_path = ${JSON.stringify(path('cas.pem'))}`)).warnings.filter((one) =>
-      one.includes('tells that it'),
+      one.includes('says that it'),
     );
   };
   expect(await warned(root.der, top, below)).toEqual([]);
   expect(await warned(root.der, top, ...web)).toEqual([
     expect.stringMatching(
-      /^ca_path: nothing in "CN=Plain Root" tells that it certifies TPMs, and 2 more\. CAs of the web/,
+      /^ca_path: nothing in "CN=Plain Root" says that it certifies TPMs, and 2 more\. CAs of the web/,
     ),
   ]);
 });

@@ -66,9 +66,9 @@ describe('options', () => {
     ['CA_PATH = "x"', 'line 2: "CA_PATH" is not an option; did you mean "ca_path"?'],
     [
       'plugin_data { ca_path = "x" }',
-      /^line 2: "plugin_data" is SPIRE's: a plugin_data_file holds what would stand inside/,
+      /^line 2: "plugin_data" belongs to SPIRE's own configuration: a plugin_data_file has only the contents of/,
     ],
-    ['zzzzzzzz = 1', /^line 2: "zzzzzzzz" is not an option; there are plugin_name, ca_path/],
+    ['zzzzzzzz = 1', /^line 2: "zzzzzzzz" is not an option; the options are plugin_name, ca_path/],
     ['__proto__ = 1', /^line 2: "__proto__" is not an option/],
     ['constructor = 1', /^line 2: "constructor" is not an option/],
     ['ca_path {}\nca_path {}', /line 3: "ca_path" was already given in line 2/],

@@ -316,7 +316,7 @@ describe('a server’s configuration', () => {
     // SPIRE may end before it has read the plugin's log to its end, on a busy machine.
     await expect
       .poll(() => done(run('validate.sh', [config])), { timeout: 20_000 })
-      .toMatch(/allow_software_tpm: .*every TPM is admitted that the CAs ever certified/s);
+      .toMatch(/allow_software_tpm: .*the server admits every TPM that the CAs ever certified/s);
     await write('ca_pth = "/nowhere"');
     const { code, stdout, stderr } = await run('validate.sh', [config]);
     expect(code).toBe(1);

@@ -84,7 +84,7 @@ describe.concurrent('a TPM that', () => {
     tpm.kill();
     const { log } = agent.process;
     expect(errorOf(await log.until('report', says('Could not reattest agent'), { timeoutMs: 60_000 }))).toMatch(
-      /Unavailable.*look whether/,
+      /Unavailable.*check whether/,
     );
     await tpm.powerCycle();
     await log.until('recovery', REATTESTED, { timeoutMs: 60_000 });

@@ -43,7 +43,7 @@ describe('kinds', () => {
 
   test('are told in a sentence', () => {
     expect(problems({ id: SOFTWARE }, { kinds: ['hardware', 'cloud'] })).toEqual([
-      ['software_tpm', "manufacturer id:00001014 (swtpm) is no hardware TPM's"],
+      ['software_tpm', 'manufacturer id:00001014 (swtpm) makes no hardware TPMs'],
     ]);
     expect(problems({ id: CLOUD }, { kinds: ['hardware'] })).toEqual([
       ['manufacturer', 'manufacturer id:474F4F47 (Google) makes cloud TPMs; these CAs may vouch for hardware ones'],
@@ -51,7 +51,7 @@ describe('kinds', () => {
     expect(problems({ id: UNKNOWN }, { kinds: ['cloud', 'software'] })).toEqual([
       [
         'manufacturer',
-        'manufacturer id:ABCDEF01 (in no table) makes hardware TPMs; these CAs may vouch for cloud or software ones',
+        'manufacturer id:ABCDEF01 (unknown) makes hardware TPMs; these CAs may vouch for cloud or software ones',
       ],
     ]);
   });
@@ -68,7 +68,7 @@ describe('manufacturers', () => {
     expect(problems({ id: HARDWARE }, { manufacturers: ['53544D20', UNKNOWN] })).toEqual([
       [
         'manufacturer',
-        'manufacturer id:49465800 (Infineon) is none of those these CAs may vouch for: STM, id:ABCDEF01',
+        'manufacturer id:49465800 (Infineon) is not among those that these CAs may vouch for: STM, id:ABCDEF01',
       ],
     ]);
     expect(problems({ id: HARDWARE }, { manufacturers: [] })).toHaveLength(1);
@@ -104,7 +104,7 @@ describe('models', () => {
 
   test('that are not named are not accepted where models matter, and are where they do not', () => {
     expect(problems({ model: undefined }, { models: ['*'] })).toEqual([
-      ['model', 'the certificate names no model; not all are accepted'],
+      ['model', 'the certificate names no model, and only some models are accepted'],
     ]);
     expect(problems({ model: undefined }, {})).toEqual([]);
   });
@@ -127,12 +127,12 @@ describe('the least firmware', () => {
   });
 
   test.each([
-    ['073F', '0740', 'the TPM left its maker with firmware 073F; 0740 is the least'],
-    ['0739', '073A', 'the TPM left its maker with firmware 0739; 073A is the least'],
+    ['073F', '0740', 'the TPM left its maker with firmware 073F, and min_firmware is 0740'],
+    ['0739', '073A', 'the TPM left its maker with firmware 0739, and min_firmware is 073A'],
     // The same number in another width may be another version.
-    ['073F', '73', 'firmware 073F cannot be compared with the least, 73'],
-    ['FF', '0001', 'firmware FF cannot be compared with the least, 0001'],
-    [undefined, '00', 'the certificate names no firmware version; 00 is the least'],
+    ['073F', '73', 'firmware 073F cannot be compared with min_firmware 73'],
+    ['FF', '0001', 'firmware FF cannot be compared with min_firmware 0001'],
+    [undefined, '00', 'the certificate names no firmware version, and min_firmware is 00'],
   ])('%s is not enough for %s', (version, minFirmware, message) => {
     expect(problems({ version }, { minFirmware })).toEqual([['firmware', message]]);
   });

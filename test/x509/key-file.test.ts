@@ -125,9 +125,9 @@ describe('among CA certificates', () => {
   });
 
   test('a revocation list is for crl_path, and a certificate among lists for ca_path', () => {
-    expect(store(OTHER_FILES['a revocation list']?.[1] ?? '').problems[0]?.message).toContain('Give it in crl_path');
+    expect(store(OTHER_FILES['a revocation list']?.[1] ?? '').problems[0]?.message).toContain('Give it as crl_path');
     const { problems } = crlsFrom([{ name: 'f', bytes: root.der }]);
-    expect(problems[0]?.message).toContain('Give it in ca_path');
+    expect(problems[0]?.message).toContain('Give it as ca_path');
   });
 });
 

@@ -90,7 +90,7 @@ async function keyOfIndex(tpm: SearchedTpm, template: EkTemplate, der: Uint8Arra
     code: 'other_key',
     message: `holds a certificate for ${certified}, which is not the key ${name} of this TPM, and is passed over`,
     remedy:
-      'After a change of the endorsement seed the old certificate is of no use; a certificate copied from another machine looks the same.',
+      'Undefine the index, or add the pub_hash to hash_path. The certificate is from before a change of the endorsement seed, or copied from another machine.',
     ...(certifiedHash === undefined ? {} : { certifiedHash }),
   });
   return undefined;
@@ -136,7 +136,7 @@ export async function keyOfFile(
   }
   const subject = `the certificate in ${path} is for the key with pub_hash ${publicKeyHash(publicKey)}`;
   if (candidates.length === 0)
-    throw new CertificateFileError(`${subject}, whose kind none of the endorsement keys ${namesOf(templates)} has`);
+    throw new CertificateFileError(`${subject}, and the endorsement keys ${namesOf(templates)} are of another kind`);
   const others = new Set<string>();
   // What is kept costs nothing to compare.
   for (const find of [keptKey, madeKey]) {

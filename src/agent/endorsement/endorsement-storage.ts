@@ -145,7 +145,7 @@ export class EndorsementStorage {
 const AS_PEM: Omit<NvNote, 'index'> = {
   code: 'pem',
   message: 'holds its certificate as PEM text, which other software does not read',
-  remedy: 'Write it there in DER.',
+  remedy: 'Write it there as DER.',
 };
 
 /** Undefined for contents that were never filled. @throws {MalformedCertificateError} */

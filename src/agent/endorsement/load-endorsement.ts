@@ -121,6 +121,6 @@ export async function endorsementOf(
 export async function expectKey(run: TpmCommands, object: KeyHandle, name: Uint8Array): Promise<void> {
   if (equalBytes(await run.trGetName({ object }), name)) return;
   throw new EndorsementError(
-    'the TPM shows two different endorsement keys: the bus between it and us is tampered with',
+    'the TPM shows two different endorsement keys: take the machine out, because its bus is tampered with or its chip is broken',
   );
 }

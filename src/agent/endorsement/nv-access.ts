@@ -45,7 +45,7 @@ const TEXTS: Readonly<Record<NvObstacle, Omit<NvNote, 'index'>>> = {
   locked: {
     code: 'unreadable',
     message: 'is locked against reading until the TPM starts again',
-    remedy: 'Look which software locks it, or define it again without READ_STCLEAR.',
+    remedy: 'Find out which software locks it, or define it again without READ_STCLEAR.',
   },
   counted: {
     code: 'unreadable',
@@ -58,7 +58,7 @@ const TEXTS: Readonly<Record<NvObstacle, Omit<NvNote, 'index'>>> = {
   owner_password: {
     code: 'owner_password',
     message: 'can be read by the owner hierarchy alone, which has a password or is switched off',
-    remedy: 'Give the owner password, by owner_auth_file to the agent and by --owner-auth-file here.',
+    remedy: 'Give the owner password: owner_auth_file on the agent, --owner-auth-file here.',
   },
 };
 

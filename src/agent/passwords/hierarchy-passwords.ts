@@ -97,7 +97,9 @@ export class HierarchyPasswords {
     const digest = sha256(password);
     try {
       if (equalBytes(digest, this.#refused.get(hierarchy) ?? new Uint8Array())) {
-        throw new PasswordError(`the TPM has refused the ${hierarchy} password before; it is not tried again`);
+        throw new PasswordError(
+          `the TPM has refused the ${hierarchy} password before, and it is not tried again; write the right one into its file`,
+        );
       }
       await run.trSetAuth({ object: HANDLES[hierarchy], authValue: password });
     } finally {
@@ -142,7 +144,7 @@ export class HierarchyPasswords {
     });
     if (openToOthers && !this.#warned.has(hierarchy)) {
       this.#warned.add(hierarchy);
-      this.#warn(`every user of this machine may read or change the ${hierarchy} password: take o+rw from ${file}`);
+      this.#warn(`every user of this machine may read or change the ${hierarchy} password: run chmod o-rw on ${file}`);
     }
     const password = Uint8Array.from(content.subarray(0, contentBytes(content)));
     content.fill(0);

@@ -50,7 +50,7 @@ function ekKey({ publicArea }: Endorsement): Uint8Array {
   const key = publicKeyOf(area);
   if (key === undefined || ekTemplateOf(area)?.name !== LEGACY_EK_TEMPLATE) {
     throw new EndorsementError(
-      `the wire of spire-tpm-plugin needs an endorsement key of template ${LEGACY_EK_TEMPLATE}, and the TPM makes it otherwise`,
+      `the wire of spire-tpm-plugin needs an endorsement key of template ${LEGACY_EK_TEMPLATE}, but this TPM makes its key from another template`,
     );
   }
   return spkiOf(key);

@@ -61,7 +61,9 @@ export async function quotePcrs(
     values = await readPcrs(run, request.selection);
     if (equalBytes(digestOf(request.hash, values), digest)) return { quoted, signature, values };
   }
-  throw new PcrError(`the PCRs changed during each of ${MAX_QUOTES} quotes`);
+  throw new PcrError(
+    `the PCRs changed during each of ${MAX_QUOTES} quotes; leave the PCR that changes out of pcrs on the server`,
+  );
 }
 
 /** TPM_ALG_ID of each allocated PCR bank. */

@@ -33,7 +33,7 @@ export function filesOfCaPath(caPath: string): readonly string[] {
   }
 }
 
-const FILL_CA_PATH = 'put CA certificates there, with "tpm-attestor ca import" or by hand';
+const FILL_CA_PATH = 'put CA certificates there, for example with "tpm-attestor ca import"';
 
 /**
  * Why no certificate was found. An empty folder is mended otherwise than files that cannot be read, which are listed.
@@ -42,8 +42,8 @@ const FILL_CA_PATH = 'put CA certificates there, with "tpm-attestor ca import" o
  */
 export function nothingFound(paths: readonly string[], remedy: string = FILL_CA_PATH): string {
   const empty = paths.filter((path) => regularFilesIn(path)?.length === 0);
-  if (empty.length < paths.length) return 'nothing there can be read as a certificate';
-  return `no file is in ${empty.map(nameOf).join(', ')}: ${remedy}`;
+  if (empty.length < paths.length) return 'nothing there can be read as a certificate; give CA certificates';
+  return `${empty.map(nameOf).join(', ')} has no files; ${remedy}`;
 }
 
 /** Of every certificate in the folder, whatever file it is in; a file that is none has no say. @throws UsageError */
@@ -51,7 +51,7 @@ export function fingerprintsIn(folder: string): ReadonlySet<string> {
   const fingerprints = new Set<string>();
   const there = lookAt(folder);
   if (there === undefined) return fingerprints;
-  if (!there.isDirectory()) throw new UsageError(`${resolve(folder)} is no folder; --to names one`);
+  if (!there.isDirectory()) throw new UsageError(`${resolve(folder)} is not a folder; give a folder as --to`);
   for (const file of filesOfCaPath(folder)) {
     try {
       for (const { fingerprint } of readTrustStore(file).anchors.certificates) fingerprints.add(fingerprint);
@@ -123,11 +123,12 @@ function putInPlace(from: string, to: string): void {
     linkSync(from, to);
   } catch (cause) {
     const { code = '' } = cause as NodeJS.ErrnoException;
-    if (code === 'EEXIST') throw new Error(`${resolve(to)} has been made meanwhile; import again`, { cause });
+    if (code === 'EEXIST')
+      throw new Error(`${resolve(to)} was made by somebody else meanwhile; run the import again`, { cause });
     // File systems without links, such as those of memory sticks.
     if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(code)) throw cause;
     if (lstatSync(to, { throwIfNoEntry: false }) !== undefined)
-      throw new Error(`${resolve(to)} has been made meanwhile; import again`, { cause });
+      throw new Error(`${resolve(to)} was made by somebody else meanwhile; run the import again`, { cause });
     renameSync(from, to);
   }
 }

@@ -27,17 +27,17 @@ const each = (text: string, before: readonly string[] = []): readonly string[] =
 
 export function caImportCommand(): Command {
   return new Command('import')
-    .description('take the CA certificates out of cabinets, bundles and folders, one to a file')
+    .description('write the CA certificates of cabinets, bundles and folders into a ca_path, one a file')
     .argument('<source...>', "Microsoft's TrustedTpm.cab, PEM, DER, PKCS#7 (.p7b), base64, or a folder of them", each)
-    .requiredOption('--to <folder>', 'where the files go, a ca_path; made where there is none', nonEmpty)
+    .requiredOption('--to <folder>', 'folder to write to, a ca_path; made if it does not exist', nonEmpty)
     .option(
       '--manufacturer <name...>',
-      'only these, by their folder in the cabinet or their name; stands behind the sources',
+      'only these makers, by their folder in the cabinet or their name; put it behind the sources',
       each,
     )
-    .option('--allow-software', 'CAs of software TPMs, too')
-    .option('--allow-cloud', 'CAs of the virtual TPMs of clouds, too')
-    .option('--allow-unknown', 'CAs that tell nothing of TPMs, as those of the web, too')
+    .option('--allow-software', 'also take CAs of software TPMs')
+    .option('--allow-cloud', 'also take CAs of the virtual TPMs of clouds')
+    .option('--allow-unknown', 'also take CAs that name no TPM, such as those of the web')
     .option('--dry-run', 'write nothing')
     .addOption(atOption())
     .addOption(jsonOption())
@@ -78,7 +78,7 @@ async function importAuthorities(sources: readonly string[], options: ImportOpti
   for (const one of wanted) {
     const name = authorityFileName(one.certificate, one.manufacturer);
     if (files.has(name) || isTaken(folder, name))
-      taken.push({ ...one, code: 'name_taken', message: `${name} is there and holds something else; move it away` });
+      taken.push({ ...one, code: 'name_taken', message: `${name} exists and holds something else; move it away` });
     else files.set(name, one);
   }
   const fresh = [...files].sort(([a], [b]) => (a < b ? -1 : 1));

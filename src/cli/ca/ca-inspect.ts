@@ -29,7 +29,7 @@ Exit codes: 0 nothing worse than warnings, 1 something is unreadable or of no us
 
 export function caInspectCommand(): Command {
   return new Command('inspect')
-    .description('list what the server would take for anchors from a ca_path, and what is wrong with it')
+    .description('list the trust anchors that the server would take from a ca_path, and their problems')
     .argument('<path...>', 'file or folder, PEM or DER, as ca_path names it', (path: string, paths: string[] = []) => [
       ...paths,
       nonEmpty(path),

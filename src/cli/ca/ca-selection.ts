@@ -71,7 +71,7 @@ function reasonAgainst(
 ): Pick<LeftOutCertificate, 'code' | 'message'> | undefined {
   const { certificate } = imported;
   if (wanted.size > 0 && !namesOf(imported).some((name) => wanted.has(slugOf(name))))
-    return { code: 'other_manufacturer', message: `${describe(certificate)} is of another manufacturer` };
+    return { code: 'other_manufacturer', message: `${describe(certificate)} is from another manufacturer` };
   const kind = authorityKind(certificate);
   if (kind === 'software' && !allowSoftware)
     return { code: 'software_authority', message: `${describe(certificate)} certifies software TPMs` };
@@ -89,6 +89,6 @@ function refuseAbsent(certificates: readonly ImportedCertificate[], manufacturer
   const names = new Map(certificates.flatMap(namesOf).map((name) => [slugOf(name), name]));
   const absent = manufacturers.find((name) => !names.has(slugOf(name)));
   if (absent === undefined || certificates.length === 0) return;
-  const there = [...names.values()].sort().join(', ') || 'none that is known';
-  throw new UsageError(`there is no certificate of a manufacturer "${absent}"; there are: ${there}`);
+  const there = [...names.values()].sort().join(', ') || 'none known';
+  throw new UsageError(`there is no certificate of a manufacturer "${absent}"; give one of: ${there}`);
 }

@@ -63,7 +63,8 @@ export async function readSources(paths: readonly string[]): Promise<ReadSources
     const { source, path } = candidate;
     const bytes = unmarked(candidate.bytes);
     total += bytes.length;
-    if (total > MAX_TOTAL_BYTES) throw new UsageError(`more than ${MAX_TOTAL_BYTES} bytes in all; import in parts`);
+    if (total > MAX_TOTAL_BYTES)
+      throw new UsageError(`the sources have more than ${MAX_TOTAL_BYTES} bytes in all; import them in parts`);
     if (looksLikeCabinet(bytes)) {
       for (const { name, bytes: contents } of await unpackCabinet(bytes)) {
         const inside = { source: `${source}:${name}`, path: name, bytes: contents };

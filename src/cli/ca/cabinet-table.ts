@@ -36,9 +36,9 @@ export function looksLikeCabinet(bytes: Uint8Array): boolean {
 export function readCabinetTable(bytes: Uint8Array): readonly CabinetEntry[] {
   const cabinet = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (cabinet.length < HEADER_BYTES || !looksLikeCabinet(bytes)) throw new CabinetError('not a cabinet');
-  if ((cabinet.readUInt16LE(30) & PART_OF_SET) !== 0) throw new CabinetError('one part of a cabinet of several');
+  if ((cabinet.readUInt16LE(30) & PART_OF_SET) !== 0) throw new CabinetError('it is one part of a split cabinet');
   const count = cabinet.readUInt16LE(28);
-  if (count > MAX_ENTRIES) throw new CabinetError(`${count} files, at most ${MAX_ENTRIES} are read`);
+  if (count > MAX_ENTRIES) throw new CabinetError(`it has ${count} files, and the limit is ${MAX_ENTRIES}`);
   const entries: CabinetEntry[] = [];
   let unpacked = 0;
   for (let at = cabinet.readUInt32LE(16); entries.length < count; ) {
@@ -49,8 +49,7 @@ export function readCabinetTable(bytes: Uint8Array): readonly CabinetEntry[] {
     const utf8 = (cabinet.readUInt16LE(at + 14) & UTF8_NAME) !== 0;
     const name = cabinet.toString(utf8 ? 'utf8' : 'latin1', at + ENTRY_BYTES, end);
     unpacked += size;
-    if (unpacked > MAX_UNPACKED_BYTES)
-      throw new CabinetError(`larger than ${MAX_UNPACKED_BYTES} bytes when it is unpacked`);
+    if (unpacked > MAX_UNPACKED_BYTES) throw new CabinetError(`it unpacks to more than ${MAX_UNPACKED_BYTES} bytes`);
     entries.push({ name: name.replaceAll('\\', '/'), bytes: size });
     at = end + 1;
   }

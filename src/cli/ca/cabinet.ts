@@ -66,7 +66,7 @@ async function extract(file: string, length: number): Promise<Uint8Array> {
     return Buffer.concat(chunks);
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause;
-    throw new UsageError('a cabinet is unpacked by cabextract, which is not installed: apt-get install cabextract', {
+    throw new UsageError('a cabinet needs cabextract, which is not installed; run apt-get install cabextract', {
       cause,
     });
   } finally {

@@ -8,7 +8,7 @@ import type { EnrolmentWay } from '../../enrolment/enrolment-ways.ts';
 import type { AdmittedBy } from '../../verifier/endorsement.ts';
 
 /** What becomes of a remedy that asks for nothing. */
-const NO_REMEDY = 'Nothing need be done.';
+const NO_REMEDY = 'No action is needed.';
 
 export function doctorLines({ tpm, eks, findings, ways, cas }: DoctorDocument): readonly string[] {
   const isJudged = cas > 0 || eks.some((ek) => ek.admitted_by !== null || ek.admitted_only_with !== null);
@@ -126,7 +126,7 @@ function verdictText(
   if (by === 'unenforced') return 'admitted, as the policy is not enforced';
   if (by !== null) return `admitted by ${by === 'both' ? 'certificate and hash' : by}`;
   const isRefused = findings.some(({ severity }) => severity === 'error');
-  return isRefused || isJudged ? 'not admitted' : 'nothing speaks against it; whether its CA is believed was not asked';
+  return isRefused || isJudged ? 'not admitted' : 'no findings; its CA was not checked';
 }
 
 function findingLines({ severity, code, message, remedy }: DoctorFinding): readonly string[] {
@@ -140,10 +140,10 @@ function ofNone(findings: readonly DoctorFinding[], eks: readonly EkEntry[]): re
 
 function withoutWays(taken: readonly EkEntry[]): string {
   if (taken.length === 0 || taken.some(({ admitted_by: by }) => by === null))
-    return 'No way to enrol it is known here: see the findings.';
+    return 'No way to enrol this machine is known; see the findings.';
   return taken.some(({ admitted_by: by }) => by === 'unenforced')
-    ? 'Admitted as long as enforce is false: a copy of the policy without it tells the ways to enrol.'
-    : 'Admitted already: nothing need be done.';
+    ? 'Admitted while enforce is false. For the ways to enrol, give a copy of the policy without enforce.'
+    : 'The server admits it already. No action is needed.';
 }
 
 function wayLines(ways: readonly EnrolmentWay[], eks: readonly EkEntry[]): readonly string[] {

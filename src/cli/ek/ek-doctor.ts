@@ -37,16 +37,19 @@ import { readSavedEk, savedEks } from './saved-ek.ts';
 type DoctorOptions = EkOptions & EnrolmentOptions & JsonOptions;
 
 const EXIT_CODES = `
-Exit codes: 0 nothing keeps the key that the agent takes from being admitted by the CAs or the list given,
-1 findings about that key, 2 usage or a file that cannot be read, 3 TPM or system. Of several files, the worst.`;
+Exit codes: 0 the given CAs or list can admit the key that the agent takes, 1 findings about that key, 2 usage or a
+file that cannot be read, 3 TPM or system. Of several files, the worst.`;
 
 export function ekDoctorCommand(): Command {
   const command = new Command('doctor')
-    .description('which endorsement keys and certificates there are, what is odd or missing, and how to enrol')
-    .argument('[file...]', 'saved endorsement keys instead of the TPM of this machine, or folders of them');
-  const hashPath = new Option('--hash-path <path>', 'is the key listed there? File or folder, as hash_path').argParser(
-    nonEmpty,
-  );
+    .description(
+      'say which endorsement keys and certificates a machine has, what is odd or missing, and how to enrol it',
+    )
+    .argument('[file...]', 'files or folders with saved endorsement keys; without any, the TPM of this machine');
+  const hashPath = new Option(
+    '--hash-path <path>',
+    "the server's hash_path, file or folder: is the key listed there?",
+  ).argParser(nonEmpty);
   for (const option of [...ekOptions(), ...tpmOptions(), ...judgingOptions(), hashPath, jsonOption()])
     command.addOption(option);
   return command.addHelpText('after', EXIT_CODES).action(async (files: readonly string[], options: DoctorOptions) => {
@@ -72,7 +75,7 @@ function refuseTpmOptions(command: Command): void {
   });
   if (given.length > 0)
     throw new UsageError(
-      `${given.map(({ long }) => long).join(', ')} is about the TPM, and files are given: leave one out`,
+      `${given.map(({ long }) => long).join(', ')} cannot be used with files, because it is about the TPM; leave one out`,
     );
 }
 
@@ -113,7 +116,7 @@ function remarkAmong(note: NvNote, diagnoses: readonly EkDiagnosis[]): DoctorFin
   return {
     ...finding,
     message: `${finding.message}: it is for the ${id} key of this very TPM`,
-    remedy: `Let the agent take the ${id} key; the certificate says nothing of this one.`,
+    remedy: `Set ek so that the agent takes the ${id} key; this certificate is for that key.`,
   };
 }
 
@@ -155,12 +158,12 @@ function isSound({ admittedBy, findings }: EkDiagnosis): boolean {
 
 function casRemarks({ judge: { policy } }: EnrolmentContext): readonly DoctorFinding[] {
   if (authoritiesOf(policy) > 0) return [];
-  return [remarkOf('cas.none', 'no CAs were given: whether the issuer of a certificate is believed was not asked')];
+  return [remarkOf('cas.none', 'no CAs were given, so the issuer of the certificate was not checked')];
 }
 
 function manufacturerRemarks({ subject, certificate }: EkDiagnosis, manufacturerId: string): readonly DoctorFinding[] {
   const certified = certificate?.manufacturer;
   if (certified === undefined || certified === null || certified === `id:${manufacturerId}`) return [];
-  const message = `the TPM says that its manufacturer is id:${manufacturerId}, and the certificate ${certified}`;
+  const message = `the TPM names id:${manufacturerId} as its manufacturer, and its certificate names ${certified}`;
   return [remarkOf('tpm.manufacturer', message, subject.id)];
 }

@@ -37,16 +37,19 @@ const COLUMNS: readonly string[] = [
 const MAX_FIELD_CHARS = 4096;
 
 export function ekHashCommand(): Command {
-  return ekCommand('hash', 'the hash that names this machine: a file of this name in hash_path admits it')
+  return ekCommand(
+    'hash',
+    'print the hash of the endorsement key; a file with this name in hash_path admits the machine',
+  )
     .argument(
       '[file...]',
-      'saved endorsement keys instead of that of the TPM: certificates, public keys, answers of services, or folders of them',
+      'files or folders with saved endorsement keys (certificates, public keys, answers of services) instead of the TPM',
     )
-    .option('--all', 'every hash of this machine, as deny_path takes them: the TPM makes each key, which takes a while')
-    .option('--csv', 'what the files say, as comma-separated values')
+    .option('--all', 'print every hash of this machine, for deny_path; slow, because the TPM makes each key')
+    .option('--csv', 'print a table of the files, as comma-separated values')
     .action(async (files: readonly string[], options: HashOptions, command: Command) => {
       if (files.length === 0) {
-        if (options.csv) throw new UsageError('--csv lists saved endorsement keys: give their files or folders');
+        if (options.csv) throw new UsageError('--csv needs saved endorsement keys; give their files or folders');
         if (options.all) await everyHashOfTpm(options);
         else await hashOfTpm(options);
         return;
@@ -59,9 +62,9 @@ export function ekHashCommand(): Command {
 async function hashOfTpm(options: EkOptions): Promise<void> {
   const { pub_hash, notes, template, algorithm } = await readEk(options);
   for (const note of notes) remark(note);
-  remark(`of the key that the agent sends: ${sentText(options)}, template ${template} (${algorithm})`);
+  remark(`this is the key that the agent sends: ${sentText(options)}, template ${template} (${algorithm})`);
   const lines = isEkTemplateName(template) ? linesAccepting(template, POLICY_DEFAULTS.ekTemplates) : [];
-  if (lines.length > 0) remark(`the server accepts it with ${lines.join(' and ')}, and not by default`);
+  if (lines.length > 0) remark(`the server does not accept this key by default; set ${lines.join(' and ')} there`);
   say(pub_hash);
 }
 
@@ -75,7 +78,7 @@ async function everyHashOfTpm(options: EkOptions): Promise<void> {
   await withTpm(options, async (run) => {
     const sent = await loadEndorsement(run, options.ek, passwordsOf(options), search).catch((error) => {
       if (!(error instanceof EndorsementError)) throw error;
-      remark(`the agent sends none: ${error.message}`);
+      remark(`the agent has no key to send: ${error.message}`);
       return undefined;
     });
     if (sent !== undefined) await run.release(sent.object);
@@ -83,7 +86,7 @@ async function everyHashOfTpm(options: EkOptions): Promise<void> {
     if (sent !== undefined)
       say(`${hashOfSent} # ${sent.endorsement.template.name}, the key that the agent sends: ${sentText(options)}`);
     const making = ({ name }: EkTemplate): void => remark(`making the key of template ${name}`);
-    const none = ({ name }: EkTemplate): void => remark(`the TPM can make no key of template ${name}`);
+    const none = ({ name }: EkTemplate): void => remark(`the TPM cannot make a key of template ${name}`);
     for (const { template, pubHash } of await makeEveryKey(run, passwordsOf(options), making, none))
       if (pubHash !== hashOfSent) say(`${pubHash} # ${template.name}`);
   });
@@ -95,7 +98,7 @@ function refuseTpmOptions(command: Command): void {
   });
   if (given.length > 0)
     throw new UsageError(
-      `${given.map(({ long }) => long).join(', ')} is about the TPM, and files are given: leave one out`,
+      `${given.map(({ long }) => long).join(', ')} cannot be used with files, because it is about the TPM; leave one out`,
     );
 }
 
@@ -125,11 +128,9 @@ function sayHash({ path, key, problem }: SavedEk): void {
     return;
   }
   if (key.oddities.includes('not-of-a-TCG-template'))
-    remark(`${nameOf(path)}: no key of a template of the TCG, so perhaps no endorsement key`);
+    remark(`${nameOf(path)}: its key is of no TCG template, so it may be no endorsement key`);
   if (key.oddities.includes('further-key-in-file'))
-    remark(
-      `${nameOf(path)}: has further endorsement keys of this machine; the hash is that of the RSA key, or of the first`,
-    );
+    remark(`${nameOf(path)}: it has several endorsement keys; the hash is for the RSA key, or for the first`);
   say(key.spkiHash);
 }
 

@@ -16,7 +16,7 @@ import { say, sayJson } from '../terminal/terminal.ts';
 import { withTpm } from '../terminal/tpm-device.ts';
 
 export function ekShowCommand(): Command {
-  return ekCommand('show', 'the endorsement key: kind, hash, certificate')
+  return ekCommand('show', 'print kind, hash and certificate of the endorsement key')
     .addOption(jsonOption())
     .action(async (options: EkOptions & JsonOptions) => {
       const report = await readEk(options);
@@ -54,7 +54,7 @@ function linesOf(report: EndorsementReport): readonly string[] {
     `key          ${report.persistent_handle === null ? 'made when needed' : `at ${report.persistent_handle}`}`,
     ...(certificate === null
       ? [
-          'certificate  none: list the pub_hash in hash_path',
+          'certificate  none; add the pub_hash to hash_path',
           ...report.certificate_urls.map((url) => `             its manufacturer may have it: ${url}`),
         ]
       : [

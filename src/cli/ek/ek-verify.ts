@@ -28,10 +28,10 @@ Exit codes: 0 trusted, 1 untrusted, 2 usage or configuration.`;
 
 export function ekVerifyCommand(): Command {
   const command = new Command('verify')
-    .description('judge an endorsement certificate by CAs, without a TPM and offline')
+    .description('judge an endorsement certificate by trusted CAs, without a TPM or network')
     .argument(
       '<certificate>',
-      'file with the certificate, perhaps with its chain: PEM, DER, PKCS#7, contents of an NV index, or the answer of a service; - for standard input',
+      'file with the certificate and perhaps its chain (PEM, DER, PKCS#7, contents of an NV index, or the answer of a service); - for standard input',
     );
   for (const option of [...judgingOptions(), jsonOption()]) command.addOption(option);
   return command.addHelpText('after', AFTER).action((path: string, options: VerifyOptions) => {
@@ -60,11 +60,11 @@ function judge(path: string, options: VerifyOptions): EkReport {
 function policyOf(options: VerifyOptions): JudgingPolicy {
   const { policy: path, caPath } = options;
   if (path === undefined) {
-    if (caPath === undefined) throw new UsageError('--ca-path is needed, or --policy: nothing is trusted by itself');
+    if (caPath === undefined) throw new UsageError('no CA is trusted yet; give --ca-path or --policy');
     return policyOfOptions(options);
   }
   const { policy } = policyOfFile(path, options, 'certificates');
   if (policy.bundles.length === 0)
-    throw new UsageError(`${nameOf(path)} names no CAs, by which to judge a certificate`);
+    throw new UsageError(`${nameOf(path)} names no CAs to judge a certificate by; set ca_path or a bundle in it`);
   return policy;
 }

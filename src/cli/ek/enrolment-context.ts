@@ -29,7 +29,7 @@ export function enrolmentContextOf(options: EnrolmentOptions): EnrolmentContext 
   if (blank === undefined) throw new RangeError('a policy of options has a bundle');
   if (options.policy !== undefined) {
     if (options.hashPath !== undefined)
-      throw new UsageError('--policy says which list there is: it goes without --hash-path');
+      throw new UsageError('--hash-path cannot be used with --policy; set hash_path in the policy');
     const { policy, settings } = policyOfFile(options.policy, options);
     const hashList = settings.hashPath === undefined ? undefined : placeOf(settings.hashPath);
     return { judge: { policy, blank, intermediates, now, isServers: true }, hashList };

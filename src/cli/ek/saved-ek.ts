@@ -18,7 +18,7 @@ export function savedEks(path: string): readonly SavedEk[] {
   try {
     const files = regularFilesIn(path);
     if (files?.length === 0)
-      return [{ path, problem: 'no file is in this folder; give one with saved endorsement keys' }];
+      return [{ path, problem: 'this folder has no files; give one with saved endorsement keys' }];
     return (files ?? [path]).map((file) => ({ path: file }));
   } catch (error) {
     return [{ path, problem: problemOf(error) }];

@@ -39,19 +39,21 @@ export type JudgingPolicy = Pick<Policy, 'bundles' | 'crls' | 'cache'>;
 
 export function judgingOptions(): readonly Option[] {
   return [
-    paths('--ca-path', 'CA certificates, file or folder, each an anchor'),
-    paths('--intermediates', 'further certificates that may stand between, file or folder'),
+    paths('--ca-path', 'trusted CA certificates (PEM or DER; file or folder)'),
+    paths('--intermediates', 'intermediate CA certificates, not trusted by themselves (file or folder)'),
     new Option(
       '--policy <file>',
-      "instead of CAs and allowances: a file of the server plugin's options, as plugin_data_file names",
+      "file with the server plugin's options (plugin_data_file), instead of CAs and allowances",
     ),
     atOption(),
     new Option(
       '--allow <name...>',
-      `what to overlook, behind the other arguments: ${ALLOWANCE_NAMES.join(', ')}`,
+      `rules to relax, put behind the other arguments: ${ALLOWANCE_NAMES.join(', ')}`,
     ).argParser(collectAllowances),
-    paths('--crl-path', 'revocation lists, file or folder'),
-    new Option('--crl-policy <policy>', 'what becomes of a certificate of which no list tells').choices(CRL_POLICIES),
+    paths('--crl-path', 'certificate revocation lists (file or folder)'),
+    new Option('--crl-policy <policy>', 'what to do with a certificate that no revocation list covers').choices(
+      CRL_POLICIES,
+    ),
   ];
 }
 
@@ -61,7 +63,7 @@ export function policyOfOptions({ caPath, allow = [], crlPath, crlPolicy }: Judg
   const lists = interruptible(() => crlsFrom(filesIn(crlPath ?? [], '--crl-path')));
   sayLeftOut('--crl-path', lists.problems);
   if (crlPolicy !== undefined && crlPolicy !== 'off' && crlPath === undefined)
-    throw new UsageError('--crl-policy needs --crl-path, where the lists are');
+    throw new UsageError('--crl-policy is given without revocation lists; give --crl-path');
   const rules = { ...STRICT_RULES, crlPolicy: crlPolicy ?? (crlPath === undefined ? 'off' : 'fail-closed') };
   return {
     bundles: [{ name: CA_PATH_BUNDLE, anchors, rules: allowing(rules, allow) }],
@@ -78,7 +80,7 @@ export function policyOfFile(
 ): ReturnType<typeof readPolicyAndSettings> {
   if (caPath !== undefined || allow !== undefined || crlPath !== undefined || crlPolicy !== undefined)
     throw new UsageError(
-      '--policy says which CAs and what to overlook: it goes without --ca-path, --allow and --crl-…',
+      '--ca-path, --allow and --crl-… cannot be used with --policy, which has them; leave one or the other out',
     );
   return readPolicyAndSettings(path, extent);
 }
@@ -101,7 +103,9 @@ function anchorsIn(caPath: readonly string[]): AnchorSet {
   const { anchors, problems } = interruptible(() => trustStoreFrom(files));
   sayLeftOut('--ca-path', problems);
   if (anchors.certificates.length === 0)
-    throw new UsageError(`--ca-path: ${caPath.map(nameOf).join(', ')}: no certificate that can be read`);
+    throw new UsageError(
+      `--ca-path: ${caPath.map(nameOf).join(', ')} holds no certificate that can be read; give CA certificates in PEM or DER`,
+    );
   return anchors;
 }
 
@@ -133,6 +137,6 @@ function collectAllowances(text: string, before: readonly Allowance[] = []): rea
     .replace(/^allow_/, '');
   const found = ALLOWANCE_NAMES.find((one) => one === name || `${name}_signatures` === one);
   if (found === undefined)
-    throw new InvalidArgumentError(`It must be one of ${ALLOWANCE_NAMES.join(', ')}. Put FILE before --allow.`);
+    throw new InvalidArgumentError(`Give one of ${ALLOWANCE_NAMES.join(', ')}. Put FILE before --allow.`);
   return [...before, found];
 }

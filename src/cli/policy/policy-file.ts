@@ -76,9 +76,9 @@ function refuseSpireFile(body: HclBody, path: string): void {
   if (found === undefined) return;
   const line = lineOfPluginData(body);
   throw new UsageError(
-    `${nameOf(path)}: "${found.key}" in line ${found.line} belongs to SPIRE's own configuration: put what is inside plugin_data ` +
-      `of NodeAttestor "tpm"${line === undefined ? '' : ` (line ${line})`} into a file of its own, and give that; SPIRE reads the ` +
-      'same file where plugin_data_file names it. Add trust_domain = "…" for quotes.',
+    `${nameOf(path)}: "${found.key}" in line ${found.line} belongs to SPIRE's own configuration. Put the contents of plugin_data ` +
+      `of NodeAttestor "tpm"${line === undefined ? '' : ` (line ${line})`} into a file of its own, and give that file. SPIRE reads the ` +
+      'same file if plugin_data_file names it. Add trust_domain = "…" for quotes.',
   );
 }
 

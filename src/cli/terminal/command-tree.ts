@@ -21,7 +21,8 @@ function helpCommand(): Command {
       let command = group;
       for (const word of words) {
         const next = command.commands.find((sub) => sub.name() === word);
-        if (next === undefined) throw new UsageError(`there is no command "${words.join(' ')}"; see "--help"`);
+        if (next === undefined)
+          throw new UsageError(`there is no command "${words.join(' ')}"; run it with --help for the commands`);
         command = next;
       }
       command.help();

@@ -51,7 +51,7 @@ const EXIT_OF: Readonly<Record<AgentErrorCode, ExitCode>> = {
 };
 
 function remedyOf(error: unknown): string {
-  if (error instanceof EndorsementError) return '; see "tpm info" for the keys of this TPM';
+  if (error instanceof EndorsementError) return '; run "tpm info" to see the keys of this TPM';
   if (error instanceof Error && 'remedy' in error && typeof error.remedy === 'string') return `; ${error.remedy}`;
   const remedy = remedyFor(error, '--endorsement-auth-file or --owner-auth-file');
   return remedy === undefined ? '' : `; ${remedy}`;

@@ -48,7 +48,8 @@ export function readInput(path: string, maxBytes: number = MAX_INPUT_BYTES): Uin
 /** The first bytes of a file, however long it is. @throws UsageError */
 export function readBeginning(path: string, maxBytes: number): Uint8Array {
   if (path === STANDARD) {
-    if (standardInputIsRead) throw new UsageError('only one file can be "-", which is standard input');
+    if (standardInputIsRead)
+      throw new UsageError('two files are "-", which is standard input; give one of them by its path');
     standardInputIsRead = true;
   }
   try {
@@ -58,8 +59,8 @@ export function readBeginning(path: string, maxBytes: number): Uint8Array {
     throw unreadable(
       path,
       cause.found === 'folder'
-        ? new Error('it is a folder; give the file in it')
-        : new Error('not a regular file; give - for standard input'),
+        ? new Error('it is a folder; give a file in it')
+        : new Error('it is not a regular file; give - for standard input'),
     );
   }
 }
@@ -142,7 +143,7 @@ export function refuseInputAsOutput(outputs: readonly string[], inputs: readonly
   const read = new Set(inputs.map((path) => path && regularFile(path)).filter(Boolean));
   const both = outputs.find((path) => path !== STANDARD && read.has(regularFile(path)));
   if (both !== undefined)
-    throw new UsageError(`${resolve(both)} is read by the same command; give another file to write`);
+    throw new UsageError(`${resolve(both)} is also an input of this command; give another file to write`);
 }
 
 /** Which one it is, by whatever name; undefined for what is none. That it cannot be read is said by its reader. */
@@ -194,7 +195,7 @@ function replaceableFile(path: string): { readonly path: string; readonly mode: 
 export async function writeSecret(path: string, contents: string): Promise<void> {
   await written(path, async () => {
     if (lstatSync(path, { throwIfNoEntry: false })?.isFile() === false)
-      throw new Error('it holds a secret, and a link or anything else but a regular file is there; remove it');
+      throw new Error('a secret goes only into a regular file, and something else is there; remove it');
     replaceWhole(path, contents, 0o600);
   });
 }

@@ -36,8 +36,10 @@ export function tpmOptions(): readonly Option[] {
     new Option('--tcti <conf>', 'TPM as a TCTI string of tpm2-tss (default: device:/dev/tpmrm0, then device:/dev/tpm0)')
       .env('TPM_ATTESTOR_TCTI')
       .argParser(nonEmpty),
-    new Option('--endorsement-auth-file <file>', 'password of the endorsement hierarchy').argParser(readable),
-    new Option('--owner-auth-file <file>', 'password of the owner hierarchy').argParser(readable),
+    new Option('--endorsement-auth-file <file>', 'file with the password of the endorsement hierarchy').argParser(
+      readable,
+    ),
+    new Option('--owner-auth-file <file>', 'file with the password of the owner hierarchy').argParser(readable),
   ];
 }
 
@@ -45,7 +47,9 @@ export function tpmOptions(): readonly Option[] {
 export function ekOptions(): readonly Option[] {
   return [
     new Option('--ek <kind>', 'kind of the endorsement key').choices(['auto', 'rsa', 'ecc']).default('auto'),
-    new Option('--ek-certificate <file>', 'file with its certificate, where the TPM has none').argParser(readable),
+    new Option('--ek-certificate <file>', 'file with the certificate of the key, if the TPM has none').argParser(
+      readable,
+    ),
   ];
 }
 
@@ -65,9 +69,9 @@ export function passwordFilesOf({ endorsementAuthFile, ownerAuthFile }: TpmOptio
 export function nonceOption(description: string): Option {
   return new Option('--nonce <hex>', description).argParser((text) => {
     const nonce = fromHex(text);
-    if (nonce === undefined) throw new InvalidArgumentError('It must be hexadecimal digits, two for each byte.');
+    if (nonce === undefined) throw new InvalidArgumentError('Give hexadecimal digits, two for each byte.');
     if (nonce.length === 0 || nonce.length > MAX_NONCE_BYTES)
-      throw new InvalidArgumentError(`It must have 1 to ${MAX_NONCE_BYTES} bytes, this has ${nonce.length}.`);
+      throw new InvalidArgumentError(`Give 1 to ${MAX_NONCE_BYTES} bytes; this has ${nonce.length}.`);
     return nonce;
   });
 }
@@ -92,7 +96,7 @@ export function atOption(): Option {
       // February 30 would become March 2.
       const exists = new Date(`${text.slice(0, 10)}T00:00:00Z`).getUTCDate() === Number(day);
       if (day === undefined || !exists || Number.isNaN(time.getTime()))
-        throw new InvalidArgumentError('It must be a time such as 2027-01-31T00:00:00Z.');
+        throw new InvalidArgumentError('Give a time such as 2027-01-31T00:00:00Z.');
       return time;
     },
   );
@@ -100,7 +104,7 @@ export function atOption(): Option {
 
 export function positiveInteger(text: string): number {
   const value = /^[1-9]\d{0,6}$/.test(text) ? Number(text) : Number.NaN;
-  if (Number.isNaN(value)) throw new InvalidArgumentError('It must be a whole number above zero.');
+  if (Number.isNaN(value)) throw new InvalidArgumentError('Give a whole number above zero.');
   return value;
 }
 

@@ -13,7 +13,7 @@ export async function withTpm<T>({ tcti }: TpmOptions, work: (run: TpmCommands) 
   const unused = unusedTctiVariable(tcti, '--tcti or TPM_ATTESTOR_TCTI');
   if (unused !== undefined) remark(unused);
   const notice = setTimeout(
-    () => remark(`still waiting for the TPM at ${name}: it is slow, or other software holds it; Ctrl-C ends it`),
+    () => remark(`still waiting for the TPM at ${name}: it is slow, or other software uses it; press Ctrl-C to stop`),
     PATIENCE_MS,
   );
   try {

@@ -27,7 +27,7 @@ interface CertifiedEk {
 
 export function tpmInfoCommand(): Command {
   const command = new Command('info')
-    .description('manufacturer, firmware, PCR banks, lockout, free slots, endorsement certificates')
+    .description('print manufacturer, firmware, PCR banks, lockout, free slots and endorsement certificates')
     .addOption(jsonOption());
   for (const option of tpmOptions()) command.addOption(option);
   return command.action(async (options: TpmOptions & JsonOptions) => {
@@ -65,11 +65,11 @@ async function lookAtStorage(run: TpmCommands, options: TpmOptions): Promise<Sto
 }
 
 function failedNote(index: number, error: Error): NvNote {
-  const remedy = remedyFor(error) ?? 'look again';
+  const remedy = remedyFor(error) ?? 'try again';
   return {
     index,
     code: 'unreadable',
-    message: `could not be read now: ${error.message}`,
+    message: `cannot be read now: ${error.message}`,
     remedy: `${remedy.charAt(0).toUpperCase()}${remedy.slice(1)}.`,
   };
 }

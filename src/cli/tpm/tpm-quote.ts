@@ -64,11 +64,11 @@ interface QuoteOptions extends EkOptions {
 
 export function tpmQuoteCommand(): Command {
   const command = new Command('quote')
-    .description('quote PCRs for --nonce, or answer a challenge made by "challenge"')
+    .description('quote PCRs for a nonce, or answer a challenge file of "challenge"')
     .requiredOption('-o, --output <file>', 'evidence file to write; - for standard output')
-    .addOption(nonceOption('what the quote must carry, as the verifier chose it'))
+    .addOption(nonceOption('nonce that the verifier chose; the quote will carry it'))
     .addOption(pcrsOption('PCRs to quote (default: sha256:0-7)'))
-    .option('--trust-domain <name>', 'trust domain of the policy that a challenge will be made by')
+    .option('--trust-domain <name>', 'trust domain of the policy, if "challenge" will read this file')
     .option('--challenge <file>', 'challenge to answer')
     .option('--evidence <file>', 'evidence that the challenge was made for')
     .addOption(akOption())
@@ -102,12 +102,14 @@ async function makeEvidence(options: QuoteOptions): Promise<Answered> {
   if (challenge !== undefined && evidence !== undefined) {
     if (nonce !== undefined || pcrs !== undefined || trustDomain !== '')
       throw new UsageError(
-        'with --challenge neither --nonce, --pcrs nor --trust-domain is given: they are in the files',
+        '--nonce, --pcrs and --trust-domain cannot be used with --challenge, because the files have them; leave them out',
       );
     return answerChallenge(options, challenge, evidence);
   }
   if (challenge !== undefined || evidence !== undefined)
-    throw new UsageError('--challenge and --evidence are given together: the challenge was made for that evidence');
+    throw new UsageError(
+      '--challenge and --evidence belong together; give both, the challenge and the evidence that it was made for',
+    );
   if (nonce === undefined) throw new UsageError('give --nonce, or --challenge and --evidence');
   const search = await searchOf(options);
   return withTpm(options, (run) => quoteForNonce(run, options, search, nonce, pcrs ?? DEFAULT_PCRS, trustDomain));
@@ -124,7 +126,7 @@ async function quoteForNonce(
   const passwords = passwordsOf(options);
   const pcrBanks = await allocatedBanks(run);
   if (!pcrBanks.includes(hash))
-    throw new UsageError(`the TPM has no PCR bank ${bank}; see "tpm info" for those it has`);
+    throw new UsageError(`the TPM has no PCR bank ${bank}; run "tpm info" to see its banks`);
   const { endorsement, object: ek } = await loadEndorsement(run, options.ek, passwords, search);
   for (const note of endorsement.notes) remark(note);
   const ak = await makePrimaryAk(run, { choice: options.ak, purpose: PURPOSE, passwords, saltKey: ek });
@@ -171,7 +173,9 @@ async function answerChallenge(options: QuoteOptions, challengePath: string, evi
   });
   const { response } = await attestor.attest(async (own) => {
     if (!equalBytes(own, sent))
-      throw new UsageError(`${nameOf(evidencePath)} is not of this TPM as it is now; make it anew with "tpm quote"`);
+      throw new UsageError(
+        `${nameOf(evidencePath)} does not fit the keys and PCR banks of this TPM now; run "tpm quote" again`,
+      );
     return encodeChallenge(challenge);
   });
   return { payload, challenge, response: decodeResponse(response) };

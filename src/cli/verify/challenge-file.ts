@@ -42,9 +42,7 @@ export function judgeAnswer(
   const asked = { payload: encodePayload(payload), challenge: encodeChallenge(challenge) };
   const verdict = finishKept(asked, kept, encodeResponse(response), policy, entropy, now);
   if (verdict === undefined)
-    throw new UsageError(
-      'the challenge is not the one its secret was kept for, or the policy names another trust domain',
-    );
+    throw new UsageError('the secret is for another challenge, or the policy names another trust domain');
   return verdict;
 }
 
@@ -65,6 +63,6 @@ export function secretFromJson(text: string): KeptChallenge {
   const [secret, committed] = [bytes('secret'), bytes('commitment')];
   const issuedAt = new Date(String(file.issuedAt));
   if (secret?.length !== NONCE_BYTES || committed === undefined || Number.isNaN(issuedAt.getTime()))
-    throw new UsageError('the secret beside the challenge cannot be read; make a new challenge with "challenge"');
+    throw new UsageError('the secret beside the challenge is malformed; run "challenge" again');
   return { secret, commitment: committed, issuedAt };
 }

@@ -23,23 +23,27 @@ export function secretPathOf(challengePath: string): string {
 
 export function challengeCommand(): Command {
   return new Command('challenge')
-    .description('judge who an evidence file says it is, and make the challenge that proves it')
+    .description('judge the keys of an evidence file, and make a challenge that only its TPM can answer')
     .argument('<evidence>', 'evidence file of "tpm quote --trust-domain"')
-    .requiredOption('--policy <file>', 'policy: options of the server plugin, and trust_domain')
-    .requiredOption('-o, --output <file>', 'challenge file to write; its secret lies beside it and must stay here')
+    .requiredOption('--policy <file>', 'policy file: options of the server plugin, and trust_domain')
+    .requiredOption(
+      '-o, --output <file>',
+      'challenge file to write; the secret is written beside it and must stay on this machine',
+    )
     .action(async (evidencePath: string, { policy: policyPath, output }: ChallengeOptions) => {
-      if (output === STANDARD) throw new UsageError('the secret lies beside the challenge: --output must be a file');
+      if (output === STANDARD)
+        throw new UsageError('--output is standard output, and a secret is written beside the challenge; give a file');
       refuseInputAsOutput([output, secretPathOf(output)], [evidencePath, policyPath]);
       const { payload } = readEvidence(evidencePath, 'payload');
       const policy = readPolicyFile(policyPath);
       if (policy.trustDomain === '')
         throw new UsageError(
-          `${nameOf(policyPath)} names no trust_domain; add one, such as trust_domain = "example.org"`,
+          `${nameOf(policyPath)} names no trust domain; add one, such as trust_domain = "example.org"`,
         );
       if (payload.trustDomain !== policy.trustDomain)
         throw new UsageError(
           `${nameOf(evidencePath)} is for the trust domain "${payload.trustDomain}" and the policy for "${policy.trustDomain}"; ` +
-            `make it anew with "tpm quote --trust-domain ${policy.trustDomain}"`,
+            `run "tpm quote --trust-domain ${policy.trustDomain}" again`,
         );
       const made = makeChallenge(payload, policy, randomBytes, new Date());
       if (made.outcome === 'rejected') {
@@ -55,7 +59,7 @@ export function challengeCommand(): Command {
         rmSync(secretPathOf(output), { force: true });
         throw error;
       }
-      remark(`wrote ${output}, to be answered within ${policy.challengeTimeoutMs / 1000} s (attest_timeout)`);
-      remark(`wrote ${secretPathOf(output)}, which must not leave this machine`);
+      remark(`wrote ${output}; answer it within ${policy.challengeTimeoutMs / 1000} s (attest_timeout)`);
+      remark(`wrote ${secretPathOf(output)}; keep it on this machine`);
     });
 }

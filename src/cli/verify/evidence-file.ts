@@ -16,9 +16,9 @@ interface Parts {
 type WithParts<P extends keyof Parts> = Evidence & Pick<Parts, P>;
 
 const MADE_BY: Readonly<Record<keyof Parts, string>> = {
-  payload: 'make it with "tpm quote"',
-  challenge: 'make it with "challenge"',
-  response: 'make it with "tpm quote"',
+  payload: 'make one with "tpm quote"',
+  challenge: 'make one with "challenge"',
+  response: 'make one with "tpm quote"',
 };
 
 /** What a node wrote, and no evidence: that is for a verdict to say. */
@@ -48,9 +48,9 @@ export function readNodesEvidence<P extends keyof Parts>(path: string, ...parts:
   } catch (cause) {
     if (!(cause instanceof MalformedError)) throw cause;
     const stranger = strangerInsteadOfEvidence(bytes);
-    if (stranger !== undefined) throw new UsageError(`${nameOf(path)} is no evidence file: ${stranger}`, { cause });
+    if (stranger !== undefined) throw new UsageError(`${nameOf(path)} is not an evidence file: ${stranger}`, { cause });
     throw new UselessEvidenceError(
-      `${nameOf(path)} is no evidence file: ${cause.message}; make it anew with "tpm quote"`,
+      `${nameOf(path)} is not an evidence file: ${cause.message}; make one with "tpm quote"`,
       {
         cause,
       },

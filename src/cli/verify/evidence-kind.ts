@@ -28,7 +28,6 @@ export function strangerInsteadOfEvidence(file: Uint8Array): string | undefined 
   if (kind !== undefined) return kindSentence(kind);
   const row = QUOTE_FILES.find(({ is }) => is(bytes));
   return (
-    row &&
-    `it is ${row.what} of tpm2_quote. Give it in --${row.option}, beside the other files of tpm2_quote and --nonce`
+    row && `it is ${row.what} of tpm2_quote. Give it as --${row.option}, with the other files of tpm2_quote and --nonce`
   );
 }

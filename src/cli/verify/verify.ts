@@ -38,28 +38,29 @@ Exit codes: 0 trusted, 1 untrusted, 2 usage or a file given by mistake.`;
 
 export function verifyCommand(): Command {
   return new Command('verify')
-    .description('judge an evidence file by a policy, or a quote of tpm2_quote')
+    .description('judge an evidence file by a policy, or a quote of tpm2_quote by its key')
     .argument(
       '[evidence]',
-      'evidence file of "tpm quote"; - for standard input, as with every file read but the challenge',
+      'evidence file of "tpm quote"; - for standard input, as for every input file except the challenge',
     )
-    .option('--policy <file>', 'policy for the evidence: options of the server plugin, and trust_domain')
+    .option('--policy <file>', 'policy file for the evidence: options of the server plugin, and trust_domain')
     .addOption(
       nonceOption(
-        'what the quote must carry; needed for a quote of other tools. Without it an evidence file is judged, and nothing says that its quote is fresh',
+        'nonce that the quote must carry; required for a quote of other tools. Without it, an evidence file may hold an old quote',
       ),
     )
-    .option('--challenge <file>', 'challenge that the evidence answers, with its secret beside it')
+    .option('--challenge <file>', 'challenge file that the evidence answers, with its secret beside it')
     .option('--message <file>', 'of other tools: the quote (tpm2_quote -m)')
     .option('--signature <file>', 'of other tools: its signature (tpm2_quote -s)')
     .option('--pcr-values <file>', 'of other tools: the PCR values (tpm2_quote -o)')
     .option('--ak <file>', 'of other tools: the attestation key (tpm2_createak -u), in any of its forms')
     .addOption(pcrsOption('of other tools: PCRs that must be quoted (default: any)'))
-    .option('--junit <file>', 'also write a JUnit report, unless the command was misused (exit code 2)')
+    .option('--junit <file>', 'also write a JUnit report, except after wrong usage (exit code 2)')
     .addOption(jsonOption())
     .addHelpText('after', EXIT_CODES)
     .action(async (evidence: string | undefined, options: VerifyOptions) => {
-      if (options.junit === STANDARD) throw new UsageError('standard output is for the answer: --junit must be a file');
+      if (options.junit === STANDARD)
+        throw new UsageError('--junit is standard output, which has the answer; give a file');
       if (options.junit !== undefined) refuseInputAsOutput([options.junit], inputsOf(evidence, options));
       const judgement = evidence === undefined ? judgeTools(options) : judgeFile(evidence, options);
       if (options.json) {
@@ -81,11 +82,14 @@ function inputsOf(evidence: string | undefined, options: VerifyOptions): readonl
 function judgeFile(path: string, options: VerifyOptions): Judgement {
   const { policy: policyPath, nonce, challenge, message, signature, pcrValues, ak, pcrs } = options;
   if ([message, signature, pcrValues, ak, pcrs].some((option) => option !== undefined))
-    throw new UsageError('an evidence file is judged by --policy; --message, --ak and the like are for other tools');
-  if (policyPath === undefined) throw new UsageError('an evidence file needs --policy to be judged by');
+    throw new UsageError(
+      'an evidence file and options for other tools are given; judge the evidence file by --policy, without --message, --ak and the like',
+    );
+  if (policyPath === undefined) throw new UsageError('no policy is given for the evidence file; give --policy');
   if (challenge !== undefined && nonce !== undefined)
-    throw new UsageError('give --nonce or --challenge: a quote carries only one of them');
-  if (challenge === STANDARD) throw new UsageError('the secret lies beside the challenge: --challenge must be a file');
+    throw new UsageError('--nonce and --challenge are given, and a quote carries only one of them; leave one out');
+  if (challenge === STANDARD)
+    throw new UsageError('--challenge is standard input, and a secret is read beside the challenge; give a file');
   const evidence = readWhole(path);
   const policy = readPolicyFile(policyPath);
   if (evidence instanceof UselessEvidenceError)
@@ -108,7 +112,7 @@ function readWhole(path: string): ReturnType<typeof readNodesEvidence<'payload' 
 
 function judgeTools({ message, signature, pcrValues, ak, nonce, pcrs, policy, challenge }: VerifyOptions): Judgement {
   if (policy !== undefined || challenge !== undefined)
-    throw new UsageError('--policy and --challenge judge an evidence file, and none is given');
+    throw new UsageError('--policy and --challenge are for an evidence file; give the file');
   if (
     message === undefined ||
     signature === undefined ||

@@ -92,7 +92,7 @@ class HclParser {
         if (token.text === 'true' || token.text === 'false')
           return { kind: 'boolean', value: token.text === 'true', line };
         throw this.#error(
-          `"${key}" has no value: ${described(token)} is no string, number or boolean; text needs quotes`,
+          `"${key}" has no value: ${described(token)} is not a string, number or boolean; put text in quotes`,
           token,
         );
       case '[':

@@ -171,7 +171,7 @@ function durationMs(text: string): number | undefined {
 function unknownOption(key: string, names: readonly string[]): string {
   // The most likely slip, and the nearest name to it is no help.
   if (key === 'plugin_data')
-    return "is SPIRE's: a plugin_data_file holds what would stand inside plugin_data, and nothing around it";
+    return "belongs to SPIRE's own configuration: a plugin_data_file has only the contents of plugin_data";
   let nearest: string | undefined;
   // Half of a short name mistyped is another name.
   let least = Math.min(3, Math.floor(key.length / 2)) + 1;
@@ -183,7 +183,7 @@ function unknownOption(key: string, names: readonly string[]): string {
     }
   }
   return nearest === undefined
-    ? `is not an option; there are ${names.join(', ')}`
+    ? `is not an option; the options are ${names.join(', ')}`
     : `is not an option; did you mean "${nearest}"?`;
 }
 

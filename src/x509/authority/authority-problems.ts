@@ -49,28 +49,31 @@ export type AuthorityProblemCode =
 export const AUTHORITY_PROBLEMS: Readonly<Record<AuthorityProblemCode, Kind>> = {
   unreadable: { severity: 'error', remedy: 'Remove it, or get the certificate again: the server leaves it out.' },
   file_unusable: { severity: 'error', remedy: 'Correct or remove it: the server refuses the whole ca_path for it.' },
-  expired: { severity: 'error', remedy: 'Remove it; CAs past their end are never accepted.' },
-  not_yet_valid: { severity: 'error', remedy: 'Set the clock right, or wait.' },
-  not_a_ca: { severity: 'error', remedy: 'Remove it, and add the CA that issued it; machines are listed by hash.' },
+  expired: { severity: 'error', remedy: 'Remove it; expired CAs are never accepted.' },
+  not_yet_valid: { severity: 'error', remedy: 'Set the clock, or wait until it is valid.' },
+  not_a_ca: {
+    severity: 'error',
+    remedy: 'Remove it, and add the CA that issued it. To admit one machine, list its hash in hash_path.',
+  },
   missing_key_cert_sign: { severity: 'error', remedy: 'Remove it; it may not issue certificates.' },
-  weak_key: { severity: 'error', remedy: 'Remove it; list TPMs of this CA by hash.' },
-  unknown_critical_extension: { severity: 'error', remedy: 'Remove it; list TPMs of this CA by hash.' },
+  weak_key: { severity: 'error', remedy: 'Remove it. List TPMs of this CA in hash_path.' },
+  unknown_critical_extension: { severity: 'error', remedy: 'Remove it. List TPMs of this CA in hash_path.' },
   eku: { severity: 'error', remedy: 'Remove it; it issues no endorsement certificates.' },
   bad_self_signature: { severity: 'error', remedy: `Distrust where it came from. ${FETCH}` },
-  expires_soon: { severity: 'warning', remedy: 'Look for its successor.' },
+  expires_soon: { severity: 'warning', remedy: 'Get its successor from its maker.' },
   weak_signature: {
     severity: 'warning',
-    remedy: 'Trust the key only if you know it from elsewhere; compare its hash.',
+    remedy: 'Compare the hash of its key with what its maker publishes.',
   },
   unsupported_signature: { severity: 'warning', remedy: 'Compare the hash of its key with what its maker publishes.' },
   same_authority: { severity: 'warning', remedy: 'Either will do, and both may stay: the key is the same.' },
   software_with_hardware: {
     severity: 'warning',
-    remedy: 'Remove it where hardware is meant: its key can certify any machine as any maker’s.',
+    remedy: 'Remove it if you mean hardware: its key can certify any machine as any maker’s.',
   },
   cloud_with_hardware: {
     severity: 'warning',
-    remedy: 'Remove it unless machines of that cloud, all customers’ included, are meant.',
+    remedy: 'Remove it, unless you mean to admit the machines of all customers of that cloud.',
   },
   unknown_authority: {
     severity: 'warning',
@@ -78,10 +81,13 @@ export const AUTHORITY_PROBLEMS: Readonly<Record<AuthorityProblemCode, Kind>> = 
   },
   software_authority: { severity: 'remark', remedy: 'Use it for tests only.' },
   cloud_authority: { severity: 'remark', remedy: 'It certifies the machines of all customers of that cloud.' },
-  weak_self_signature: { severity: 'remark', remedy: 'None; the signature of an anchor on itself is not looked at.' },
+  weak_self_signature: { severity: 'remark', remedy: 'None; nobody checks the signature of a trust anchor on itself.' },
   issuer_present: { severity: 'remark', remedy: 'None; each of the two suffices.' },
   same_file: { severity: 'remark', remedy: 'None; it counts once.' },
-  folder_left_out: { severity: 'remark', remedy: 'Move its files up: folders in ca_path are not looked into.' },
+  folder_left_out: {
+    severity: 'remark',
+    remedy: 'Move its files up: the server does not look into folders in ca_path.',
+  },
 };
 
 export interface AuthorityProblem extends Kind {
@@ -154,7 +160,7 @@ export function authorityFaults(certificate: Certificate, now: Date): readonly F
   const weak = weakness(certificate.subjectPublicKeyInfo.key);
   if (weak !== undefined) faults.push({ code: 'weak_key', message: `${describe(certificate)} has ${weak}` });
   else if (certificate.publicKey === undefined)
-    faults.push({ code: 'weak_key', message: `${describe(certificate)} has a key that is none` });
+    faults.push({ code: 'weak_key', message: `${describe(certificate)} has an invalid public key` });
   if (selfSignature(certificate) === 'bad') {
     const message = `${describe(certificate)} says that it signed itself, and its key did not`;
     faults.push({ code: 'bad_self_signature', message });
@@ -191,7 +197,7 @@ function kindProblems(certificate: Certificate, withHardware: boolean): readonly
 }
 
 export function unknownAuthority(certificate: Certificate): Fault {
-  return { code: 'unknown_authority', message: `nothing in ${describe(certificate)} tells that it certifies TPMs` };
+  return { code: 'unknown_authority', message: `nothing in ${describe(certificate)} says that it certifies TPMs` };
 }
 
 function issuerProblems(certificate: Certificate, named: readonly Certificate[]): readonly Fault[] {

@@ -22,22 +22,23 @@ export function ruleProblems(facts: EkCertificateFacts, rules: EkRules): EkProbl
 }
 
 function kindProblems({ manufacturer: { id, name, kind } }: EkCertificateFacts, rules: EkRules): EkProblem[] {
-  const whose = `manufacturer id:${id} (${name ?? 'in no table'})`;
+  const whose = `manufacturer id:${id} (${name ?? 'unknown'})`;
   // tooth A67, A68: any CA may vouch for any kind of TPM
   if (!rules.kinds.includes(kind)) {
-    if (kind === 'software') return [{ code: 'software_tpm', message: `${whose} is no hardware TPM's` }];
+    if (kind === 'software') return [{ code: 'software_tpm', message: `${whose} makes no hardware TPMs` }];
     const wanted = rules.kinds.join(' or ');
     return [{ code: 'manufacturer', message: `${whose} makes ${kind} TPMs; these CAs may vouch for ${wanted} ones` }];
   }
   // tooth A68 [true]: any manufacturer will do
   if (rules.manufacturers === undefined || rules.manufacturers.includes(id)) return [];
   const wanted = rules.manufacturers.map((one) => vendorLetters(one) ?? `id:${one}`).join(', ');
-  return [{ code: 'manufacturer', message: `${whose} is none of those these CAs may vouch for: ${wanted}` }];
+  return [{ code: 'manufacturer', message: `${whose} is not among those that these CAs may vouch for: ${wanted}` }];
 }
 
 function modelProblems({ model }: EkCertificateFacts, { models }: EkRules): EkProblem[] {
   if (models === undefined) return [];
-  if (model === undefined) return [{ code: 'model', message: 'the certificate names no model; not all are accepted' }];
+  if (model === undefined)
+    return [{ code: 'model', message: 'the certificate names no model, and only some models are accepted' }];
   if (models.some((pattern) => isModel(model, pattern))) return [];
   // tooth A75 [printable(model.slice(0, MAX_MODEL_CHARS)) -> model.slice(0, MAX_MODEL_CHARS)]: a model stands in the
   //   log as it is
@@ -53,14 +54,19 @@ function isModel(model: string, pattern: string): boolean {
 function firmwareProblems({ version }: EkCertificateFacts, { minFirmware }: EkRules): EkProblem[] {
   if (minFirmware === undefined) return [];
   if (version === undefined)
-    return [{ code: 'firmware', message: `the certificate names no firmware version; ${minFirmware} is the least` }];
+    return [
+      { code: 'firmware', message: `the certificate names no firmware version, and min_firmware is ${minFirmware}` },
+    ];
   // Vendors write their versions in different widths, and those of one model are comparable alone.
   // tooth A56: firmware versions of different widths are compared
   if (version.length !== minFirmware.length)
-    return [{ code: 'firmware', message: `firmware ${version} cannot be compared with the least, ${minFirmware}` }];
+    return [{ code: 'firmware', message: `firmware ${version} cannot be compared with min_firmware ${minFirmware}` }];
   if (version >= minFirmware.toUpperCase()) return [];
   return [
-    { code: 'firmware', message: `the TPM left its maker with firmware ${version}; ${minFirmware} is the least` },
+    {
+      code: 'firmware',
+      message: `the TPM left its maker with firmware ${version}, and min_firmware is ${minFirmware}`,
+    },
   ];
 }
 

@@ -116,7 +116,7 @@ const ROWS: readonly Row[] = [
   },
   {
     what: 'a certificate revocation list (CRL)',
-    remedy: 'Give it in crl_path (on the command line --crl-path)',
+    remedy: 'Give it as crl_path (on the command line --crl-path)',
     is: ({ labels, outer, inner }) =>
       labels.includes('X509 CRL') || (outer === '30 30 03' && /^(02 )?30 30 1[78]/.test(inner)),
     rightFor: ['crl'],
@@ -145,7 +145,7 @@ const ROWS: readonly Row[] = [
   },
   {
     what: 'a certificate',
-    remedy: 'Give it in ca_path (on the command line --ca-path); a revocation list (CRL) is wanted here',
+    remedy: 'Give it as ca_path (on the command line --ca-path); this must be a revocation list (CRL)',
     is: ({ labels, outer, inner }) => labels.includes('CERTIFICATE') || (outer === '30 30 03' && /^a0 02/.test(inner)),
     rightFor: ['certificate', 'key', 'authority'],
     instead: {
@@ -177,7 +177,7 @@ const ROWS: readonly Row[] = [
     what: 'a quote or another attestation of a TPM (TPMS_ATTEST)',
     remedy: 'Judge it with "tpm-attestor verify"; give a certificate here',
     is: starts(0xff, 0x54, 0x43, 0x47),
-    instead: { ...OWN, evidence: `Give it in --message, ${BESIDE}` },
+    instead: { ...OWN, evidence: `Give it as --message, ${BESIDE}` },
   },
   {
     what: 'a web page (HTML or XML), perhaps the error page of a server or proxy',
@@ -208,7 +208,7 @@ const ROWS: readonly Row[] = [
   },
   {
     what: 'a list of hashes',
-    remedy: 'Give it in hash_path (on the command line --hash-path)',
+    remedy: 'Give it as hash_path (on the command line --hash-path)',
     is: ({ text }) => /^([0-9a-f]{64}[^\S\n]*(#.*)?(\r?\n|$))/i.test(text),
   },
   {

@@ -177,7 +177,7 @@ export function signatureProblemOf(
   if (weak !== undefined) return { code: 'weak_key', message: `${describe(issuer)} has ${weak}` };
   if (isVerified) return undefined;
   const { publicKey } = issuer;
-  if (publicKey === undefined) return { code: 'weak_key', message: `${describe(issuer)} has a key that is none` };
+  if (publicKey === undefined) return { code: 'weak_key', message: `${describe(issuer)} has an invalid public key` };
   if (verifySignature(algorithm, tbs, signature, { key, publicKey })) return undefined;
   return { code: 'bad_signature', message: `${described()} was not signed with the key of ${describe(issuer)}` };
 }
