@@ -1,11 +1,21 @@
 import { spawnSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { configDefaults, defineConfig, type ViteUserConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 // test/ground/genuine-spire.test.ts says so where they are left out.
 const hasSpire =
   process.env['TPM_ATTESTOR_NO_SPIRE'] === undefined &&
   spawnSync('scripts/spire/install', ['--found'], { cwd: import.meta.dirname }).status === 0;
+
+/** Of the tests that take a minute or more, none begins when the others are done. */
+class SlowFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    const isSlow = ({ moduleId }: TestSpecification): boolean => /\/test\/(e2e|spire|cli\/odd-nv)/.test(moduleId);
+    return [...sorted.filter(isSlow), ...sorted.filter((file) => !isSlow(file))];
+  }
+}
 
 const config: ViteUserConfig = defineConfig({
   test: {
@@ -13,8 +23,9 @@ const config: ViteUserConfig = defineConfig({
     exclude: hasSpire ? [...configDefaults.exclude] : [...configDefaults.exclude, 'test/spire/**'],
     reporters: ['default', './test/support/closing-lines.ts'],
     pool: 'forks',
-    // By itself vitest leaves one processor free, which is half of a small machine. Most tests wait for a TPM or a process.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
+    sequence: { sequencer: SlowFirst },
+    // By itself vitest leaves one processor free. The slow tests wait for a TPM or a process, so one more than there are.
+    maxWorkers: availableParallelism() + 1,
     testTimeout: 60_000,
     hookTimeout: 120_000,
     // tpm2-tss prints errors that tests provoke on purpose; the operator's setting wins.

@@ -14,7 +14,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -35,6 +35,9 @@ Exit codes: 0 every check has a test that fails without it, 1 one has none or th
 const TESTS = /^test\/(attacks\/(?!.*tpm\.test)|agent\/(attest|bus)\.test)/;
 /** Of the tests that meet a check, how many run before the others. Those that meet the fewest checks tell most. */
 const FIRST = 1;
+const NONE = -1;
+/** As in teeth/runner.ts, which says why. */
+const CONTINUED = /\/reload\.test\.ts$/;
 
 /**
  * @typedef {import('./teeth/switches.mjs').Check} Check
@@ -62,10 +65,11 @@ async function switchedProject(folder) {
  * @param {string} server its executable
  * @param {readonly string[]} files of tests
  * @param {import('./teeth/runner.ts').Plan} [plan]
+ * @param {number} [without] the check that continued tests miss
  * @returns {Promise<Attempt[]>}
  */
-async function run(folder, server, files, plan) {
-  const [attempts, planned] = [join(folder, 'attempts.jsonl'), join(folder, 'plan.json')];
+async function run(folder, server, files, plan, without = NONE) {
+  const [attempts, planned] = [join(folder, `attempts-${without}.jsonl`), join(folder, `plan-${without}.json`)];
   rmSync(attempts, { force: true });
   writeFileSync(planned, JSON.stringify(plan ?? null));
   const text = await new Promise((resolve, reject) => {
@@ -77,6 +81,7 @@ async function run(folder, server, files, plan) {
         env: {
           ...process.env,
           TPM_ATTESTOR_SERVER: server,
+          TPM_ATTESTOR_TOOTH: String(without),
           TPM_ATTESTOR_TEETH_TESTS: files.join(' '),
           TPM_ATTESTOR_TEETH_PLAN: planned,
           TPM_ATTESTOR_TEETH_ATTEMPTS: attempts,
@@ -104,10 +109,10 @@ function witnesses({ number, named }, sound) {
       const stem = basename(file, '.test.ts');
       return named.length === 0 || named.some((name) => test.startsWith(`${name} `) || name === stem);
     })
-    .sort((a, b) => a.met.length - b.met.length);
+    .sort((a, b) => Number(CONTINUED.test(a.file)) - Number(CONTINUED.test(b.file)) || a.met.length - b.met.length);
 }
 
-/** @param {readonly (readonly [Attempt, Check])[]} pairs @returns {import('./teeth/runner.ts').Plan} */
+/** @param {readonly Pair[]} pairs @returns {import('./teeth/runner.ts').Plan} */
 function planOf(pairs) {
   /** @type {Record<string, number[]>} */
   const plan = {};
@@ -125,7 +130,7 @@ function rowOf(check, sound, attempts) {
   const failing = own.filter(({ error }) => error !== undefined);
   // A server that does not work at all refuses everybody, and would fail every test.
   const broken = failing.filter(({ attacks }) => attacks.some(({ kind, admitted }) => kind === 'control' && !admitted));
-  const spoilt = attempts.filter(({ without, error }) => without === undefined && error !== undefined);
+  const spoilt = attempts.filter(({ without, error }) => without === NONE && error !== undefined);
   const telling = failing.filter((one) => !broken.includes(one) && !spoilt.some(({ test }) => test === one.test));
   const admitting = telling.filter(({ attacks }) =>
     attacks.some(({ kind, admitted }) => kind === 'attack' && admitted),
@@ -163,6 +168,17 @@ function table(rows) {
     .join('\n');
 }
 
+/** @typedef {readonly [test: Attempt, check: Check, rank: number]} Pair */
+
+const isContinued = (/** @type {Pair} */ [{ file }]) => CONTINUED.test(file);
+
+/** @param {string} folder @param {string} server @param {readonly Pair[]} pairs @param {number} [without] @returns {Promise<Attempt[]>} */
+async function runAll(folder, server, pairs, without) {
+  if (pairs.length === 0) return [];
+  const files = [...new Set(pairs.map(([{ file }]) => file))];
+  return run(folder, server, files, planOf(pairs), without);
+}
+
 /** @param {readonly Check[]} chosen @param {string} folder @param {string} server @param {readonly Attempt[]} sound */
 async function judge(chosen, folder, server, sound) {
   const pairs = chosen.flatMap((check) =>
@@ -175,8 +191,17 @@ async function judge(chosen, folder, server, sound) {
     const now = pairs.filter(([, check, rank]) => (isFirst ? rank < FIRST : rank >= FIRST && open(check)));
     if (now.length === 0) continue;
     console.error(`teeth: ${now.length} runs of tests, each without one check`);
-    const files = [...new Set(now.map(([{ file }]) => file))];
-    attempts.push(...(await run(folder, server, files, planOf(now.map(([test, check]) => [test, check])))));
+    const [continued, alone] = [now.filter(isContinued), now.filter((pair) => !isContinued(pair))];
+    attempts.push(...(await runAll(folder, server, alone)));
+    // Each waits for looks at changed files most of the time.
+    const numbers = [...new Set(continued.map(([, check]) => check.number))];
+    const worker = async () => {
+      for (let number = numbers.pop(); number !== undefined; number = numbers.pop()) {
+        const own = continued.filter(([, check]) => check.number === number);
+        attempts.push(...(await runAll(folder, server, own, number)));
+      }
+    };
+    await Promise.all(Array.from({ length: availableParallelism() + 1 }, worker));
   }
   return chosen.map((check) => rowOf(check, sound, attempts));
 }

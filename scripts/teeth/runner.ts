@@ -25,13 +25,16 @@ import type { Judges } from './set-up.ts';
 export interface Attempt {
   readonly file: string;
   readonly test: string;
-  /** The check that was left out; undefined when all were in their place. */
-  readonly without: number | undefined;
+  /** The check that was left out; -1 when all were in their place. */
+  readonly without: number;
   readonly error: string | undefined;
   /** The numbers of the checks that made a difference. */
   readonly met: readonly number[];
   readonly attacks: readonly AttackRecord[];
 }
+
+/** Tests that build on each other: their servers go on from one to the next, and a check is left out of all of them. */
+export const CONTINUED: RegExp = /\/reload\.test\.ts$/;
 
 /** By file and name of a test: the checks to leave out. */
 export type Plan = Readonly<Record<string, readonly number[]>>;
@@ -47,6 +50,7 @@ const folder = mkdtempSync(join(tmpdir(), 'teeth-'));
 const [met, scratch, kept] = [join(folder, 'met'), join(folder, 'scratch'), join(folder, 'kept')];
 mkdirSync(scratch);
 process.env['TMPDIR'] = scratch;
+process.env['TPM_ATTESTOR_TEETH_MET'] = met;
 process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
 
 /** All but sockets and pipes, which nobody can copy. */
@@ -57,12 +61,15 @@ const copy = (from: string, to: string): void =>
   });
 
 function restoreScratch(): void {
-  for (const name of readdirSync(scratch)) rmSync(join(scratch, name), { recursive: true, force: true });
+  // The TPM of a test goes on.
+  for (const name of readdirSync(scratch).filter((one) => !one.startsWith('swtpm-')))
+    rmSync(join(scratch, name), { recursive: true, force: true });
   copy(kept, scratch);
 }
 
 /** The check that tests of the agent miss, which run it in this process, and those that they met. */
-const here = { without: -1, met: new Set<number>(), isAgent: false };
+const NONE = -1;
+const here = { without: NONE, met: new Set<number>(), isAgent: false };
 Object.assign(globalThis, {
   __tooth: {
     is: (number: number) => here.isAgent && number === here.without,
@@ -81,27 +88,33 @@ export default class TeethRunner extends TestRunner {
   /** Null: every test as it is. */
   readonly #plan: Plan | null = JSON.parse(readFileSync(given('TPM_ATTESTOR_TEETH_PLAN'), 'utf8'));
 
+  /** The check that continued tests miss. */
+  readonly #throughout = Number(process.env['TPM_ATTESTOR_TOOTH'] ?? -1);
+
   async runTask(test: Test): Promise<void> {
     const key = `${test.file.name}\0${test.fullTestName}`;
-    if (!existsSync(kept)) copy(scratch, kept);
-    for (const without of this.#plan?.[key] ?? []) await this.#attempt(test, without);
-    if (this.#plan === null || key in this.#plan) {
-      const error = await this.#attempt(test, undefined);
-      if (error !== undefined) throw error;
+    if (this.#plan !== null && !(key in this.#plan)) return;
+    if (CONTINUED.test(test.file.name)) {
+      await this.#attempt(test, this.#throughout, () => Promise.resolve());
+      return;
     }
+    if (!existsSync(kept)) copy(scratch, kept);
+    const afresh = async (): Promise<void> => {
+      rmSync(met, { force: true });
+      if (!here.isAgent) await judges().restartJudges(restoreScratch);
+    };
+    for (const without of this.#plan?.[key] ?? []) await this.#attempt(test, without, afresh);
+    await this.#attempt(test, NONE, afresh);
   }
 
-  async #attempt(test: Test, without: number | undefined): Promise<unknown> {
-    rmSync(met, { force: true });
-    Object.assign(here, { without: without ?? -1, isAgent: !test.file.name.startsWith('test/attacks/') });
+  async #attempt(test: Test, without: number, prepare: () => Promise<void>): Promise<void> {
+    Object.assign(here, { without, isAgent: !test.file.name.startsWith('test/attacks/') });
     here.met.clear();
-    process.env['TPM_ATTESTOR_TOOTH'] = String(here.without);
-    process.env['TPM_ATTESTOR_TEETH_MET'] = met;
-    const { recordAttacks, restartJudges } = (globalThis as unknown as { __judges: Judges }).__judges;
+    process.env['TPM_ATTESTOR_TOOTH'] = String(without);
     let error: unknown;
-    const attacks = await recordAttacks(async () => {
+    const attacks = await judges().recordAttacks(async () => {
       try {
-        if (!here.isAgent) await restartJudges(restoreScratch);
+        await prepare();
         await TestRunner.getTestFn(test)();
       } catch (thrown) {
         error = thrown ?? new Error('thrown without a reason');
@@ -116,9 +129,10 @@ export default class TeethRunner extends TestRunner {
       attacks,
     };
     appendFileSync(given('TPM_ATTESTOR_TEETH_ATTEMPTS'), `${JSON.stringify(attempt)}\n`);
-    return error;
   }
 }
+
+const judges = (): Judges => (globalThis as unknown as { __judges: Judges }).__judges;
 
 function metByServers(): readonly number[] {
   return existsSync(met) ? [...new Set(readFileSync(met, 'utf8').trim().split('\n').map(Number))] : [];
