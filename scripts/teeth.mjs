@@ -33,8 +33,8 @@ Exit codes: 0 every check has a test that fails without it, 1 one has none or th
 
 // Tests on a real TPM cost seconds each, and name no check of their own but for the agent's.
 const TESTS = /^test\/(attacks\/(?!.*tpm\.test)|agent\/(attest|bus)\.test)/;
-/** Of the tests that meet a check, how many run before the others. Those that meet the fewest checks tell most. */
-const FIRST = 1;
+/** How many tests of a check run before it is seen whether one failed. Those that meet the fewest checks tell most. */
+const ROUNDS = [1, 4, 16, Number.POSITIVE_INFINITY];
 const NONE = -1;
 /** As in teeth/runner.ts, which says why. */
 const CONTINUED = /\/reload\.test\.ts$/;
@@ -101,16 +101,29 @@ async function run(folder, server, files, plan, without = NONE) {
     .map((line) => JSON.parse(line));
 }
 
-/** The tests that may show the loss of a check, the most telling first. @param {Check} check @param {readonly Attempt[]} sound */
-function witnesses({ number, named }, sound) {
+/**
+ * The tests that may show the loss of a check: first those whose names share most words with it, then those that meet few
+ * other checks. A mark says what an attacker gains, and so does the name of a test that shows it.
+ * @param {Check} check @param {readonly Attempt[]} sound
+ */
+function witnesses({ number, named, check }, sound) {
+  const words = wordsOf(check);
+  const shared = (/** @type {Attempt} */ { test }) => [...wordsOf(test)].filter((word) => words.has(word)).length;
   return sound
     .filter(({ met }) => met.includes(number))
     .filter(({ file, test }) => {
       const stem = basename(file, '.test.ts');
       return named.length === 0 || named.some((name) => test.startsWith(`${name} `) || name === stem);
     })
-    .sort((a, b) => Number(CONTINUED.test(a.file)) - Number(CONTINUED.test(b.file)) || a.met.length - b.met.length);
+    .sort(
+      (a, b) =>
+        Number(CONTINUED.test(a.file)) - Number(CONTINUED.test(b.file)) ||
+        shared(b) - shared(a) ||
+        a.met.length - b.met.length,
+    );
 }
+
+const wordsOf = (/** @type {string} */ text) => new Set(text.toLowerCase().match(/[a-z]{4,}/g));
 
 /** @param {readonly Pair[]} pairs @returns {import('./teeth/runner.ts').Plan} */
 function planOf(pairs) {
@@ -186,9 +199,11 @@ async function judge(chosen, folder, server, sound) {
   );
   /** @type {Attempt[]} */
   const attempts = [];
-  for (const isFirst of [true, false]) {
-    const open = (/** @type {Check} */ check) => rowOf(check, sound, attempts).failing.length === 0;
-    const now = pairs.filter(([, check, rank]) => (isFirst ? rank < FIRST : rank >= FIRST && open(check)));
+  let done = 0;
+  for (const until of ROUNDS) {
+    const open = new Set(chosen.filter((check) => rowOf(check, sound, attempts).failing.length === 0));
+    const now = pairs.filter(([, check, rank]) => rank >= done && rank < until && open.has(check));
+    done = until;
     if (now.length === 0) continue;
     console.error(`teeth: ${now.length} runs of tests, each without one check`);
     const [continued, alone] = [now.filter(isContinued), now.filter((pair) => !isContinued(pair))];

@@ -15,8 +15,7 @@ import {
   readFileSync,
   rmSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type RunnerTestCase as Test, TestRunner } from 'vitest';
 import type { AttackRecord } from '../../test/support/judge.ts';
 import type { Judges } from './set-up.ts';
@@ -46,12 +45,11 @@ const given = (name: string): string => {
 };
 
 // Test files make their scratch folders at import, below TMPDIR: every run of a test finds there what the first one found.
-const folder = mkdtempSync(join(tmpdir(), 'teeth-'));
-const [met, scratch, kept] = [join(folder, 'met'), join(folder, 'scratch'), join(folder, 'kept')];
+const folder = mkdtempSync(join(dirname(given('TPM_ATTESTOR_TEETH_PLAN')), 'w-'));
+const [met, scratch, kept] = [join(folder, 'met'), join(folder, 's'), join(folder, 'kept')];
 mkdirSync(scratch);
 process.env['TMPDIR'] = scratch;
 process.env['TPM_ATTESTOR_TEETH_MET'] = met;
-process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
 
 /** All but sockets and pipes, which nobody can copy. */
 const copy = (from: string, to: string): void =>
@@ -103,11 +101,14 @@ export default class TeethRunner extends TestRunner {
       rmSync(met, { force: true });
       if (!here.isAgent) await judges().restartJudges(restoreScratch);
     };
-    for (const without of this.#plan?.[key] ?? []) await this.#attempt(test, without, afresh);
-    await this.#attempt(test, NONE, afresh);
+    let hasPassed = true;
+    for (const without of this.#plan?.[key] ?? [])
+      hasPassed = (await this.#attempt(test, without, afresh)) && hasPassed;
+    if (!hasPassed || this.#plan === null) await this.#attempt(test, NONE, afresh);
   }
 
-  async #attempt(test: Test, without: number, prepare: () => Promise<void>): Promise<void> {
+  /** Whether the test passed. */
+  async #attempt(test: Test, without: number, prepare: () => Promise<void>): Promise<boolean> {
     Object.assign(here, { without, isAgent: !test.file.name.startsWith('test/attacks/') });
     here.met.clear();
     process.env['TPM_ATTESTOR_TOOTH'] = String(without);
@@ -129,6 +130,7 @@ export default class TeethRunner extends TestRunner {
       attacks,
     };
     appendFileSync(given('TPM_ATTESTOR_TEETH_ATTEMPTS'), `${JSON.stringify(attempt)}\n`);
+    return error === undefined;
   }
 }
 
