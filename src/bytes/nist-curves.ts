@@ -2,6 +2,7 @@
 
 export type NistCurveName = 'P-256' | 'P-384' | 'P-521';
 
+/** A curve and its sizes, in bits and bytes. */
 export interface NistCurve {
   /** Also the `crv` of a JWK (RFC 7518, 6.2.1.1). */
   readonly name: NistCurveName;

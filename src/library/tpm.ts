@@ -67,6 +67,7 @@ export type {
 export { Queue } from '../tpm/device/queue.ts';
 export type { LoadedHandle } from '../tpm/device/runner.ts';
 export { Tpm } from '../tpm/device/tpm.ts';
+export { EK_CERTIFICATE_INDEX } from '../tpm/ek-nv-indices.ts';
 export { type Credential, type Entropy, makeCredential } from '../tpm/make-credential.ts';
 export { keyAlgorithmName, publicKeyOf, spkiHash, spkiOfPublicArea } from '../tpm/public-key.ts';
 export type { FaultyArgument, Layer } from '../tpm/structures/response-code.ts';

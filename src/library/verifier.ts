@@ -24,7 +24,7 @@ export {
 } from '../verifier/ek-certificate.ts';
 export type { AdmittedBy, TrustedEk } from '../verifier/endorsement.ts';
 export type { BegunExchange, PendingCredential } from '../verifier/exchange.ts';
-export { type Finding, type FindingCode, REMEDIES } from '../verifier/findings.ts';
+export { type Finding, type FindingCode, MEANINGS, REMEDIES } from '../verifier/findings.ts';
 export { type Asked, finishKept, type KeptChallenge, keptOf } from '../verifier/kept-challenge.ts';
 export { type Judged, KnownMachines } from '../verifier/known-machines.ts';
 export { type Keys, LinkedKeys } from '../verifier/linked-keys.ts';

@@ -132,6 +132,7 @@ function ekTemplate({ name, policies, aesBits, key }: Row): EkTemplate {
   };
 }
 
+/** All of them, the low-range ones first (EK Credential Profile 2.6, appendix B). */
 export const EK_TEMPLATES: readonly EkTemplate[] = ROWS.map(ekTemplate);
 
 export const EK_TEMPLATE_NAMES: readonly EkTemplateName[] = EK_TEMPLATES.map(({ name }) => name);
