@@ -37,7 +37,7 @@ const TESTS = /^test\/(attacks\/(?!.*tpm\.test)|agent\/(attest|bus)\.test)/;
 const ROUNDS = [1, 4, 16, Number.POSITIVE_INFINITY];
 const NONE = -1;
 /** As in teeth/runner.ts, which says why. */
-const CONTINUED = /\/reload\.test\.ts$/;
+const CONTINUED = /\/(reload|one-identity)\.test\.ts$/;
 
 /**
  * @typedef {import('./teeth/switches.mjs').Check} Check

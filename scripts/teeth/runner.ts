@@ -33,7 +33,7 @@ export interface Attempt {
 }
 
 /** Tests that build on each other: their servers go on from one to the next, and a check is left out of all of them. */
-export const CONTINUED: RegExp = /\/reload\.test\.ts$/;
+export const CONTINUED: RegExp = /\/(reload|one-identity)\.test\.ts$/;
 
 /** By file and name of a test: the checks to leave out. */
 export type Plan = Readonly<Record<string, readonly number[]>>;

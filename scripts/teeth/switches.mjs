@@ -9,7 +9,7 @@ import { teethOf } from './find.mjs';
 /** @typedef {{ checks: readonly Check[], sources: ReadonlyMap<string, string> }} Switched `sources`: by path below the root */
 
 // What serves people, tests and demos judges no machine; generated code has no checks.
-const WITHOUT = /^src\/(cli|library|testing|enrolment|spire\/gen|x509\/authority)\//;
+const WITHOUT = /^src\/(cli|library|testing|enrolment|spire\/gen|x509\/authority)\/|-judgement\.ts$/;
 
 /** @param {string} root of the project @returns {Switched} */
 export function switchedSources(root) {
@@ -26,8 +26,8 @@ export function switchedSources(root) {
   for (const { file, text, teeth: all } of found) {
     const teeth = all.filter((tooth) => isLiteral(tooth) || !literal.has(tooth.check));
     const insertions = teeth.flatMap(({ insertions: own, ...tooth }) => {
-      // A check that stands in several places has one mark, in the same words.
-      const same = tooth.named.length === 0 ? undefined : checks.find(({ check }) => check === tooth.check);
+      // What has the same code, or a mark in the same words, is one check, in however many places.
+      const same = checks.find(({ check }) => check === tooth.check);
       const number = same?.number ?? checks.push({ ...tooth, file, number: checks.length }) - 1;
       return own.map((one) => ({ ...one, text: one.text.replaceAll('NUMBER', String(number)) }));
     });

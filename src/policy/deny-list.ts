@@ -36,10 +36,10 @@ export function* denyList(denyPath: string): Steps<DenyList> {
   // By their digests, which are of one size whatever the numbers are.
   const serials = new DigestTable();
   const { problem, digest } = yield* readTextList(denyPath, hashes, (line) => {
-    // tooth A55 [exec(line) -> exec(line.split(/\s/)[0] ?? '')]: whatever follows a hash is a name
+    // tooth lists [exec(line) -> exec(line.split(/\s/)[0] ?? '')]: whatever follows a hash is a name
     const hash = PUB_HASH.exec(line)?.[1];
     if (hash !== undefined) {
-      // tooth A55 [Buffer.from(hash, 'hex') -> Buffer.from(hash.replace(/[A-F]/g, '0'), 'hex')]: a hash in capitals
+      // tooth lists [Buffer.from(hash, 'hex') -> Buffer.from(hash.replace(/[A-F]/g, '0'), 'hex')]: a hash in capitals
       //   denies nobody
       hashes.add(Buffer.from(hash, 'hex'));
       return true;
@@ -63,7 +63,7 @@ export function* denyList(denyPath: string): Steps<DenyList> {
 
 /** Some CAs write leading zeros and some viewers drop them. */
 function digestOfSerial(digits: string): Uint8Array {
-  // tooth A55 [digits.toLowerCase().replace(/^0+(?=.)/, '') -> digits]: leading zeros and capitals count in a serial
+  // tooth lists [digits.toLowerCase().replace(/^0+(?=.)/, '') -> digits]: leading zeros and capitals count in a serial
   //   number
   return digestOf('sha256', digits.toLowerCase().replace(/^0+(?=.)/, ''), 'buffer');
 }

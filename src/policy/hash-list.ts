@@ -73,7 +73,7 @@ function* namesOfNoHash(path: string): Steps<readonly [example: string | undefin
 export function* hashFile(path: string): Steps<{ readonly content: HashList; readonly digest: string }> {
   const hashes = new DigestTable();
   const { problem, digest } = yield* readTextList(path, hashes, (line) => {
-    // tooth A69 [!PUB_HASH.test(line.toLowerCase())]: a hash in capitals is listed
+    // tooth lists [!PUB_HASH.test(line.toLowerCase())]: a hash in capitals is listed
     if (!PUB_HASH.test(line)) return false;
     hashes.add(Buffer.from(line, 'hex'));
     return true;

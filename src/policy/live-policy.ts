@@ -107,7 +107,7 @@ export class LivePolicy {
 
   /** Looks at the files from now on, until `end`. */
   watch(): void {
-    // tooth A55 [this.#watches -> this.#watches.slice(-1)]: nobody looks at the deny list between attestations
+    // tooth reload [this.#watches -> this.#watches.slice(-1)]: nobody looks at the deny list between attestations
     for (const watch of this.#watches) watch.start();
   }
 
@@ -188,14 +188,14 @@ export class LivePolicy {
   #inForceOf({ policy: trusted }: TrustInForce): PolicyInForce {
     const list = this.#denyList;
     // tooth A55 [trusted]: nobody is denied
-    // tooth A55 [list.isDenied(subject) -> list.isDenied(subject) && trusted.isListed?.(subject.pubHash) !== true]: a
+    // tooth lists [list.isDenied(subject) -> list.isDenied(subject) && trusted.isListed?.(subject.pubHash) !== true]: a
     //   listed machine cannot be denied
     // tooth enforcement [list.isDenied(subject) -> trusted.enforce && list.isDenied(subject)]: without enforcement
     //   nobody is denied
-    // tooth A55 [list.isDenied(subject) -> list.isDenied({ ...subject, serial: undefined })]: serial numbers deny
+    // tooth lists [list.isDenied(subject) -> list.isDenied({ ...subject, serial: undefined })]: serial numbers deny
     //   nobody
     const policy: Policy = list === undefined ? trusted : { ...trusted, isDenied: (subject) => list.isDenied(subject) };
-    // tooth known-machine, reload, lists, bundles, revocation, enforcement [new KnownMachines(policy) ->
+    // tooth reload [new KnownMachines(policy) ->
     //   this.#inForce?.known ?? new KnownMachines(policy)]: a known machine stays known under another configuration
     return { policy, known: new KnownMachines(policy) };
   }

@@ -114,7 +114,7 @@ function refusal(
   const address = stream.metadata.get('x-forwarded-client-ip') ?? '';
   const claimed = claimedPubHash === undefined ? {} : { claimed_pub_hash: claimedPubHash };
   for (const { code, message, remedy } of findings) {
-    // tooth A55 [{}]: the log does not name the other hashes of a denied machine
+    // tooth one-identity [{}]: the log does not name the other hashes of a denied machine
     const others = code === 'ek.denied' ? otherHashes(claimedPubHash, linked) : {};
     log.warn(`attestation refused: ${message}`, { finding: code, remedy, client_ip: address, ...claimed, ...others });
   }

@@ -59,7 +59,7 @@ export function serverPlugin(logger: Logger): PluginDefinition<'server', LivePol
       maxMessageBytes,
     }),
     attest: (stream, live) => {
-      // tooth A55 [latest ?? live -> live]: an attestation keeps the lists that it began with
+      // tooth open-challenges [latest ?? live -> live]: an attestation keeps the lists that it began with
       const lists = (): OperatorLists => (latest ?? live).lists;
       return attest(stream, live.current(), logger, { lists, challenges, tolerances, linked });
     },

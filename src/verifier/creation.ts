@@ -36,7 +36,7 @@ export function judgeCreation(
   if (attest === undefined) return;
   const { objectName, creationHash } = attest.attested;
   // By the nameAlg of what was created (Part 3, 12.1).
-  // tooth creation.data [createHash(ak.nameAlg.name) -> createHash('sha256')]: creation data is hashed with SHA-256,
+  // tooth plugin-wire [createHash(ak.nameAlg.name) -> createHash('sha256')]: creation data is hashed with SHA-256,
   //   whatever the Name algorithm
   const hash = createHash(ak.nameAlg.name).update(creationData).digest();
   if (!equalBytes(objectName, ak.name))

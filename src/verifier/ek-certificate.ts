@@ -159,7 +159,7 @@ function* ask(
     checks,
     requireEku: KEY_PURPOSE.ekCertificate,
     leafWithoutPurposes: profile.withoutPurposes,
-    // tooth ek.revocation_unknown [rules.crlPolicy === 'fail-closed' -> false]: an unknown revocation state is only
+    // tooth A64 [rules.crlPolicy === 'fail-closed' -> false]: an unknown revocation state is only
     //   noted
     // tooth A64 [rules.crlPolicy === 'off' -> rules.crlPolicy !== 'fail-closed']: lists are ignored under "warn"
     // tooth A64 [rules.crlPolicy === 'off' -> false]: lists count under "off"

@@ -78,7 +78,7 @@ export function claimedEndorsement(ekPublic: Uint8Array, policy: Policy, finding
     sentence: 'the endorsement key is no public area',
   });
   if (publicArea === undefined) return undefined;
-  // tooth ek.template [ekTemplateOf(publicArea) ?? { name: 'L-1', algorithm: publicArea.type }]: any public area is a
+  // tooth A20, A21 [ekTemplateOf(publicArea) ?? { name: 'L-1', algorithm: publicArea.type }]: any public area is a
   //   template
   const template = ekTemplateOf(publicArea);
   if (template === undefined)
@@ -188,7 +188,7 @@ function* admit(
 ): Pausable<Admission | undefined> {
   const against = new Findings();
   const leaf = readLeaf(certificates, policy.cache, against);
-  // tooth ek.key_mismatch: a certificate may be for another key
+  // tooth A18, A62, A69: a certificate may be for another key
   // tooth enforcement [leaf !== undefined -> leaf !== undefined && policy.enforce]: without enforcement a copied
   //   certificate will do
   if (leaf !== undefined && !isFor(leaf, spki)) {
@@ -202,7 +202,7 @@ function* admit(
   const mustBeListed = policy.mode === 'hash' || policy.mode === 'both';
   const isUnlisted = mustBeListed && policy.isListed?.(pubHash) !== true;
   // The list is asked before the chain: where it decides alone, a chain is looked at only to be told.
-  // tooth A79 [false]: a chain is searched for a machine that no list names
+  // tooth costly-chains [false]: a chain is searched for a machine that no list names
   const isDecided = isUnlisted && policy.enforce && readership === 'server';
   const asksCertificate = policy.mode !== 'hash' && !isDecided;
   let certified: CertifiedEk | undefined;

@@ -61,7 +61,7 @@ export function judgeTime({ policy, issuedAt }: PendingCredential, now: Date, fi
 
 export function isSecret({ secret }: PendingCredential, answer: Uint8Array): boolean {
   // timingSafeEqual throws on unequal lengths, and an unequal length is no secret.
-  // tooth credential.secret [true]: any secret will do
+  // tooth keys, signature, plugin-wire [true]: any secret will do
   return answer.length === secret.length && timingSafeEqual(answer, secret);
 }
 

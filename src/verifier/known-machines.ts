@@ -31,7 +31,7 @@ export class KnownMachines {
 
   /** The judgement, if it would come out the same now: the operator's lists are asked, and the time. */
   recall(payloadHash: string, policy: Policy, now: Date): Judged | undefined {
-    // tooth known-machine, reload, lists, bundles, revocation, enforcement [policy === this.#policy -> true]: a known
+    // tooth reload [policy === this.#policy -> true]: a known
     //   machine stays known under another configuration
     const judged = policy === this.#policy ? this.#machines.get(payloadHash) : undefined;
     const ek = judged === undefined ? undefined : trustAgain(judged.ek, policy, now);
@@ -40,7 +40,7 @@ export class KnownMachines {
 
   /** Remembers a machine that has proved itself, unless it was judged by another policy. */
   remember(payloadHash: string, policy: Policy, { ek, ak, requirement }: Judged): void {
-    // tooth known-machine, reload, lists, bundles, revocation, enforcement: a known machine stays known under another
+    // tooth reload: a known machine stays known under another
     //   configuration
     if (policy !== this.#policy) return;
     // A Map iterates in the order of insertion: who is inserted anew is the last to go.

@@ -72,7 +72,7 @@ export function* beginInSteps(
   const ak = judgeAttestationKey(Public, findings);
   const creation = { creationData: CreateData, certifyInfo: CreateAttestation, signature: CreateSignature };
   if (ak !== undefined) judgeCreation(ak, creation, findings);
-  // tooth A55: a denied machine comes back by another of its keys on the legacy wire
+  // tooth one-identity: a denied machine comes back by another of its keys on the legacy wire
   if (claimed !== undefined && ak !== undefined) judgeLinks({ ek: claimed, ak }, policy, linked, findings);
   // A chain costs more than all the rest, and what is refused anyway need not have a sound one.
   if (!findings.none || claimed === undefined || ak === undefined) return rejected(findings);
@@ -104,7 +104,7 @@ export function finish(
   if (answer === undefined) return untrusted(findings);
   judgeTime(pending, now, findings);
   const ek = admitAgain(pending.ek, pending.policy, lists, findings);
-  // tooth A55: a denial does not reach the linked keys of a challenged machine on the legacy wire
+  // tooth one-identity: a denial does not reach the linked keys of a challenged machine on the legacy wire
   judgeLinks(pending, lists, pending.linked, findings);
   // tooth enforcement [pending.policy.enforce && !isSecret(pending, answer.Secret)]: without enforcement a machine need
   //   not hold its key

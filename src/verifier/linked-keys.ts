@@ -45,7 +45,7 @@ export class LinkedKeys {
 
   /** Endorsement keys in the same TPM as either key, the key itself included where it is known. */
   with({ pubHash, akName }: { readonly pubHash: string; readonly akName?: Uint8Array }): readonly DenySubject[] {
-    // tooth A55 [this.#byKey.get(hex(akName)) -> undefined]: the attestation key links nothing
+    // tooth one-identity [this.#byKey.get(hex(akName)) -> undefined]: the attestation key links nothing
     const machines = [this.#byKey.get(pubHash), akName === undefined ? undefined : this.#byKey.get(hex(akName))];
     return [...new Set(machines)].flatMap((machine) => [...(machine?.eks.values() ?? [])]);
   }
@@ -108,7 +108,7 @@ export function judgeLinks(
 ): void {
   const known = linked?.with({ pubHash: ek.pubHash, akName: ak.name }) ?? [];
   const others = known.filter(({ pubHash }) => pubHash !== ek.pubHash);
-  // tooth A55 [true]: a denied machine comes back by another of its keys
+  // tooth one-identity [true]: a denied machine comes back by another of its keys
   if (!others.some((subject) => isDenied?.(subject) === true)) return;
   const named = others.slice(0, MOST_NAMED).map(({ pubHash }) => pubHash);
   const more = others.length > MOST_NAMED ? ` and ${others.length - MOST_NAMED} more` : '';

@@ -36,15 +36,15 @@ export function admitAgain(
   findings: Findings,
 ): TrustedEk | undefined {
   const { pubHash, serial } = ek;
-  // tooth A55: a denial does not reach a challenged machine
-  // tooth A55 [{ pubHash, serial } -> { pubHash, serial: undefined }]: a denied serial number does not reach a
+  // tooth open-challenges: a denial does not reach a challenged machine
+  // tooth open-challenges [{ pubHash, serial } -> { pubHash, serial: undefined }]: a denied serial number does not reach a
   //   challenged machine
   if (lists.isDenied?.({ pubHash, serial }) === true) {
     findings.add('ek.denied', `the endorsement key ${pubHash} was denied while its challenge was open`);
     return undefined;
   }
   if (ek.admittedBy === 'unenforced') return ek;
-  // tooth A69 [ek.admittedBy]: a challenged machine stays listed
+  // tooth open-challenges [ek.admittedBy]: a challenged machine stays listed
   const admittedBy = vouching(mode, lists, pubHash, ek.certified !== undefined);
   if (admittedBy === ek.admittedBy) return ek;
   if (admittedBy !== undefined) return { ...ek, admittedBy };

@@ -101,7 +101,7 @@ export function* beginInSteps(
   //   enough to pass for it
   const payloadHash = digestOf('sha256', payload, 'hex');
   const judged = known?.recall(payloadHash, policy, now) ?? (yield* judge(payload, policy, now, findings));
-  // tooth A55 [judged !== undefined && (linked?.remember(judged, policy.isDenied), true)]: a claim links two machines
+  // tooth one-identity [judged !== undefined && (linked?.remember(judged, policy.isDenied), true)]: a claim links two machines
   if (judged !== undefined) judgeLinks(judged, policy, linked, findings);
   if (judged === undefined || !findings.none) return rejected(findings);
 
@@ -173,7 +173,7 @@ export function finish(
 
   judgeTime(pending, now, findings);
   const ek = admitAgain(pending.ek, pending.policy, lists, findings);
-  // tooth A55: a denial does not reach the linked keys of a challenged machine
+  // tooth one-identity: a denial does not reach the linked keys of a challenged machine
   judgeLinks(pending, lists, pending.linked, findings);
   const replayed = judgeSecret(pending, answer, findings);
   const expectation = {

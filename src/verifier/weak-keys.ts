@@ -15,7 +15,7 @@ const NO_KEY = 'its numbers are no public key (a point off the curve)';
 
 /** The usable key, or the sentence that says why there is none. */
 export function usableKey(publicArea: TpmtPublic): KeyObject | string {
-  // tooth ak.weak_key [publicKeyOf(publicArea) ?? NO_KEY]: any key that can be imported will do
+  // tooth A24 [publicKeyOf(publicArea) ?? NO_KEY]: any key that can be imported will do
   return numericWeakness(publicArea) ?? publicKeyOf(publicArea) ?? NO_KEY;
 }
 

@@ -100,7 +100,7 @@ export const tpmsAttest: Codec<TpmsAttest> = {
   name: 'TPMS_ATTEST',
   read: (r) => {
     const magic = r.within('magic', u32.read);
-    // tooth quote.magic: signed bytes may begin in any way
+    // tooth A08: signed bytes may begin in any way
     if (magic !== TPM_GENERATED) throw r.malformed(`magic 0x${magic.toString(16)} is not TPM_GENERATED_VALUE`, 0);
     const type = r.within('type', attestType.read);
     const { qualifiedSigner, extraData, clockInfo, firmwareVersion } = header.read(r);

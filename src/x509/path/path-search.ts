@@ -80,7 +80,7 @@ export class PathSearch {
 
   /** Finds out what a certificate signed that an anchor vouches for, and what that signed in turn. */
   *#descendFrom(top: Certificate): Pausable<void> {
-    // tooth A79 [[top] -> [...this.#graph.reachable, top]]: keys of CAs count that no anchor signed
+    // tooth costly-chains [[top] -> [...this.#graph.reachable, top]]: keys of CAs count that no anchor signed
     const vouched = new Set([top]);
     for (const issuer of vouched) {
       for (const subject of this.#graph.subjectsOf(issuer))
