@@ -47,7 +47,7 @@ function canonical<T extends object>(name: string, message: Message<T>, bytes: U
     error.cause = cause;
     throw error;
   }
-  // tooth exhaustion: fields may be of any size and number
+  // tooth A79: fields may be of any size and number
   checkLimits(name, decoded);
   // tooth A10, A11, A16, A18, A70, A72, A79: unknown, repeated and disordered fields pass
   if (!equalBytes(message.encode(decoded).finish(), bytes))

@@ -104,6 +104,7 @@ export function finish(
   if (answer === undefined) return untrusted(findings);
   judgeTime(pending, now, findings);
   const ek = admitAgain(pending.ek, pending.policy, lists, findings);
+  // tooth one-identity: a denied machine comes back by another of its keys on the legacy wire
   // tooth one-identity: a denial does not reach the linked keys of a challenged machine on the legacy wire
   judgeLinks(pending, lists, pending.linked, findings);
   // tooth enforcement [pending.policy.enforce && !isSecret(pending, answer.Secret)]: without enforcement a machine need
