@@ -15,10 +15,11 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { bundle, EXECUTABLES } from './bundle.mjs';
+import { CONTINUED, NONE, rowOf, table, witnesses } from './teeth/rows.mjs';
 import { BANNER, switchedSources } from './teeth/switches.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -35,14 +36,10 @@ Exit codes: 0 every check has a test that fails without it, 1 one has none or th
 const TESTS = /^test\/(attacks\/(?!.*tpm\.test)|agent\/(attest|bus)\.test)/;
 /** How many tests of a check run before it is seen whether one failed. Those that meet the fewest checks tell most. */
 const ROUNDS = [1, 4, 16, Number.POSITIVE_INFINITY];
-const NONE = -1;
-/** As in teeth/runner.ts, which says why. */
-const CONTINUED = /\/(reload|one-identity)\.test\.ts$/;
 
 /**
  * @typedef {import('./teeth/switches.mjs').Check} Check
  * @typedef {import('./teeth/runner.ts').Attempt} Attempt
- * @typedef {{ check: string, place: string, failing: string[], admitted: string[], error?: string }} Row
  */
 
 /** A copy of the project with every check under a switch. @param {string} folder @returns {Promise<{ checks: readonly Check[], server: string }>} */
@@ -101,29 +98,7 @@ async function run(folder, server, files, plan, without = NONE) {
     .map((line) => JSON.parse(line));
 }
 
-/**
- * The tests that may show the loss of a check: first those whose names share most words with it, then those that meet few
- * other checks. A mark says what an attacker gains, and so does the name of a test that shows it.
- * @param {Check} check @param {readonly Attempt[]} sound
- */
-function witnesses({ number, named, check }, sound) {
-  const words = wordsOf(check);
-  const shared = (/** @type {Attempt} */ { test }) => [...wordsOf(test)].filter((word) => words.has(word)).length;
-  return sound
-    .filter(({ met }) => met.includes(number))
-    .filter(({ file, test }) => {
-      const stem = basename(file, '.test.ts');
-      return named.length === 0 || named.some((name) => test.startsWith(`${name} `) || name === stem);
-    })
-    .sort(
-      (a, b) =>
-        Number(CONTINUED.test(a.file)) - Number(CONTINUED.test(b.file)) ||
-        shared(b) - shared(a) ||
-        a.met.length - b.met.length,
-    );
-}
-
-const wordsOf = (/** @type {string} */ text) => new Set(text.toLowerCase().match(/[a-z]{4,}/g));
+/** @typedef {readonly [test: Attempt, check: Check, rank: number]} Pair */
 
 /** @param {readonly Pair[]} pairs @returns {import('./teeth/runner.ts').Plan} */
 function planOf(pairs) {
@@ -135,53 +110,6 @@ function planOf(pairs) {
   }
   return plan;
 }
-
-/** @param {Check} check @param {readonly Attempt[]} sound @param {readonly Attempt[]} attempts @returns {Row} */
-function rowOf(check, sound, attempts) {
-  const row = { check: check.check, place: `${check.file}:${check.line}` };
-  const own = attempts.filter(({ without }) => without === check.number);
-  const failing = own.filter(({ error }) => error !== undefined);
-  // A server that does not work at all refuses everybody, and would fail every test.
-  const broken = failing.filter(({ attacks }) => attacks.some(({ kind, admitted }) => kind === 'control' && !admitted));
-  const spoilt = attempts.filter(({ without, error }) => without === NONE && error !== undefined);
-  const telling = failing.filter((one) => !broken.includes(one) && !spoilt.some(({ test }) => test === one.test));
-  const admitting = telling.filter(({ attacks }) =>
-    attacks.some(({ kind, admitted }) => kind === 'attack' && admitted),
-  );
-  const names = (/** @type {readonly Attempt[]} */ those) => [...new Set(those.map(({ test }) => test))];
-  const result = { ...row, failing: names(telling), admitted: names(admitting) };
-  if (telling.length > 0) return result;
-  if (own.length === 0) {
-    const named = check.named.length === 0 ? '' : ` named ${check.named.join(', ')}`;
-    const meet = sound.filter(({ met }) => met.includes(check.number)).map(({ test }) => test);
-    return {
-      ...result,
-      error: `no test${named} meets it${meet.length === 0 ? '' : `; these do: ${meet.slice(0, 8).join(' | ')}`}`,
-    };
-  }
-  if (broken.length > 0) return { ...result, error: `without it no honest machine is admitted: ${broken[0]?.error}` };
-  if (failing.length > 0) return { ...result, error: 'its test then fails with all checks in their place' };
-  return result;
-}
-
-/** @param {Row} row */
-function outcome({ failing, admitted, error }) {
-  if (error !== undefined) return 'NO RESULT';
-  if (failing.length === 0) return 'NO TEST FAILS';
-  return admitted.length > 0 ? 'attacker admitted' : 'refused, unnamed';
-}
-
-/** @param {readonly Row[]} rows */
-function table(rows) {
-  return rows
-    .map((row) => {
-      const tests = row.error === undefined ? row.failing : [row.error];
-      return [`${outcome(row).padEnd(17)}  ${row.check} (${row.place})`, ...tests].join('\n                   ');
-    })
-    .join('\n');
-}
-
-/** @typedef {readonly [test: Attempt, check: Check, rank: number]} Pair */
 
 const isContinued = (/** @type {Pair} */ [{ file }]) => CONTINUED.test(file);
 
