@@ -23,7 +23,7 @@ import { CONTINUED, NONE, rowOf, table, witnesses } from './teeth/rows.mjs';
 import { BANNER, switchedSources } from './teeth/switches.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const USAGE = `Usage: npm run --silent teeth -- [--json] [--only TEXT]
+const USAGE = `Usage: npm run --silent teeth -- [--json | --list] [--only TEXT]
 
 Leaves out each check of the server plugin and of the agent in turn, and runs the tests that meet it.
   --json       one document on standard output
@@ -34,7 +34,7 @@ Exit codes: 0 every check has a test that fails without it, 1 one has none or th
 
 // Tests on a real TPM cost seconds each, and name no check of their own but for the agent's.
 const TESTS = /^test\/(attacks\/(?!.*tpm\.test)|agent\/(attest|bus)\.test)/;
-/** How many tests of a check run before it is seen whether one failed. Those that meet the fewest checks tell most. */
+/** How many tests of a check run before it is seen whether one failed. */
 const ROUNDS = [1, 4, 16, Number.POSITIVE_INFINITY];
 
 /**
@@ -42,19 +42,23 @@ const ROUNDS = [1, 4, 16, Number.POSITIVE_INFINITY];
  * @typedef {import('./teeth/runner.ts').Attempt} Attempt
  */
 
-/** A copy of the project with every check under a switch. @param {string} folder @returns {Promise<{ checks: readonly Check[], server: string }>} */
-async function switchedProject(folder) {
+/**
+ * A copy of the project with every check under a switch.
+ * @param {string} folder
+ * @param {import('./teeth/switches.mjs').Switched['sources']} sources
+ * @returns {Promise<string>} the server executable
+ */
+async function switchedProject(folder, sources) {
   for (const part of ['src', 'test', 'scripts', 'package.json'])
     cpSync(join(ROOT, part), join(folder, part), { recursive: true });
   for (const part of ['node_modules', 'build', 'dist']) symlinkSync(join(ROOT, part), join(folder, part));
-  const { checks, sources } = switchedSources(ROOT);
   for (const [file, text] of sources) writeFileSync(join(folder, file), text);
   const executable = EXECUTABLES.find(({ outfile }) => outfile.endsWith('tpm-attestor-server.cjs'));
   if (executable === undefined) throw new Error('scripts/bundle.mjs makes no server executable');
   const [shebang, ...lines] = (await bundle(executable, folder)).split('\n');
   const server = join(folder, 'server.cjs');
   writeFileSync(server, [shebang, BANNER, ...lines].join('\n'));
-  return { checks, server };
+  return server;
 }
 
 /**
@@ -162,20 +166,20 @@ async function main() {
     process.stdout.write(USAGE);
     return 0;
   }
+  const { checks, sources } = switchedSources(ROOT);
+  const chosen = checks.filter(({ check, file }) => check.includes(values.only) || file.includes(values.only));
+  if (chosen.length === 0) {
+    console.error(`teeth: no check has "${values.only}" in its name`);
+    return 2;
+  }
+  if (values.list) {
+    for (const { check, file, line, named } of chosen) console.log(`${file}:${line}: ${[...named, check].join(': ')}`);
+    return 0;
+  }
   const started = Date.now();
   const folder = mkdtempSync(join(tmpdir(), 'teeth-'));
   try {
-    const { checks, server } = await switchedProject(folder);
-    const chosen = checks.filter(({ check, file }) => check.includes(values.only) || file.includes(values.only));
-    if (values.list) {
-      for (const { check, file, line, named } of chosen)
-        console.log(`${file}:${line}: ${[...named, check].join(': ')}`);
-      return 0;
-    }
-    if (chosen.length === 0) {
-      console.error(`teeth: no check has "${values.only}" in its name`);
-      return 2;
-    }
+    const server = await switchedProject(folder, sources);
     console.error(`teeth: ${chosen.length} checks; the tests with all of them in their place`);
     const sound = await run(folder, server, testFiles());
     const isFailed = (/** @type {Attempt} */ { error }) => error !== undefined;

@@ -10,7 +10,7 @@ import { basename } from 'node:path';
 
 /** In place of the number of a check: all of them are in their place. */
 export const NONE = -1;
-/** As in runner.ts, which says why. */
+/** Tests that build on each other: their servers go on from one to the next, and a check is left out of all of them. */
 export const CONTINUED = /\/(reload|one-identity)\.test\.ts$/;
 
 /**

@@ -18,6 +18,7 @@ import {
 import { dirname, join } from 'node:path';
 import { type RunnerTestCase as Test, TestRunner } from 'vitest';
 import type { AttackRecord } from '../../test/support/judge.ts';
+import { CONTINUED, NONE } from './rows.mjs';
 import type { Judges } from './set-up.ts';
 
 /** One run of one test. */
@@ -31,9 +32,6 @@ export interface Attempt {
   readonly met: readonly number[];
   readonly attacks: readonly AttackRecord[];
 }
-
-/** Tests that build on each other: their servers go on from one to the next, and a check is left out of all of them. */
-export const CONTINUED: RegExp = /\/(reload|one-identity)\.test\.ts$/;
 
 /** By file and name of a test: the checks to leave out. */
 export type Plan = Readonly<Record<string, readonly number[]>>;
@@ -66,7 +64,6 @@ function restoreScratch(): void {
 }
 
 /** The check that tests of the agent miss, which run it in this process, and those that they met. */
-const NONE = -1;
 const here = { without: NONE, met: new Set<number>(), isAgent: false };
 Object.assign(globalThis, {
   __tooth: {
@@ -87,7 +84,7 @@ export default class TeethRunner extends TestRunner {
   readonly #plan: Plan | null = JSON.parse(readFileSync(given('TPM_ATTESTOR_TEETH_PLAN'), 'utf8'));
 
   /** The check that continued tests miss. */
-  readonly #throughout = Number(process.env['TPM_ATTESTOR_TOOTH'] ?? -1);
+  readonly #throughout = Number(process.env['TPM_ATTESTOR_TOOTH'] ?? NONE);
 
   async runTask(test: Test): Promise<void> {
     const key = `${test.file.name}\0${test.fullTestName}`;
