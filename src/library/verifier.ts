@@ -7,7 +7,12 @@
  * @module tpm-attestor/verifier
  */
 export { finished, type Pausable } from '../bytes/pausable.ts';
+export type { EcNumbers, PublicKey, PublicNumbers, RsaNumbers } from '../public-key/public-key.ts';
+export type { SignatureForm, SignatureSteps } from '../public-key/signature-steps.ts';
+export type { CredentialRecipe, CredentialSteps, SealedCredential } from '../tpm/credential-steps.ts';
 export type { Entropy } from '../tpm/make-credential.ts';
+export { NODE_STEPS, type PublicKeySteps } from '../tpm/public-key-steps.ts';
+export type { HashAlgorithm } from '../tpm/structures/algorithms.ts';
 export { ALLOWANCES, type Allowance, type AllowanceRow, allowing } from '../verifier/allowances.ts';
 export {
   type AcceptableAk,

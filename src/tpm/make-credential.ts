@@ -2,16 +2,16 @@
  * TPM2_MakeCredential without a TPM: a secret that only the TPM holding the EK can open, and only while an object with
  * the given Name is loaded in it (TPM 2.0 Library Part 1, 24 and appendices B.10.3, C.6.3). Pure: entropy is an argument.
  */
-import { constants, createCipheriv, createECDH, createHmac, type KeyObject, publicEncrypt } from 'node:crypto';
-import { bigEndian, concat, padStart } from '../bytes/bytes.ts';
-import { kdfa, kdfe } from './kdf.ts';
-import { eccPoint, publicKeyOf } from './public-key.ts';
-import { algorithmName, type Curve, curve, type HashAlgorithm, hashAlgorithm } from './structures/algorithms.ts';
+import { bigEndian } from '../bytes/bytes.ts';
+import type { PublicKey } from '../public-key/public-key.ts';
+import { keyOf } from './public-key.ts';
+import { NODE_STEPS, type PublicKeySteps } from './public-key-steps.ts';
+import { algorithmName, type Curve, curveNamed, hashAlgorithm } from './structures/algorithms.ts';
 import { tpm2bDigest, tpmsEccPoint } from './structures/buffers.ts';
 import { encode } from './structures/codec.ts';
 import { TPM_ALG } from './structures/constants.ts';
 import { tpmsIdObject } from './structures/credential.ts';
-import type { EccPublic, TpmtPublic } from './structures/public.ts';
+import type { TpmtPublic } from './structures/public.ts';
 import type { SymDefObject } from './structures/scheme.ts';
 
 /** Returns that many fresh random bytes. */
@@ -25,10 +25,6 @@ export interface Credential {
   readonly encryptedSecret: Uint8Array;
 }
 
-/** What the seed is for (Part 1, table of duplication and credential labels). */
-const LABEL = 'IDENTITY';
-/** The label goes into OAEP with its NUL (Part 1, B.4). */
-const OAEP_LABEL: Uint8Array = Uint8Array.from(Buffer.from(`${LABEL}\0`, 'latin1'));
 const MAX_SCALAR_TRIES = 64;
 
 /** node:crypto's name of each block cipher in CFB with full-block feedback. */
@@ -38,19 +34,6 @@ const CFB: Readonly<Record<string, string>> = {
   [`${TPM_ALG.AES}-256`]: 'aes-256-cfb',
   [`${TPM_ALG.SM4}-128`]: 'sm4-cfb',
 };
-
-interface Seed {
-  readonly seed: Uint8Array;
-  readonly encryptedSecret: Uint8Array;
-}
-
-function rsaSeed(key: KeyObject | undefined, hash: HashAlgorithm, entropy: Entropy): Seed {
-  if (key === undefined) throw new RangeError('the EK modulus is not an RSA key');
-  const seed = entropy(hash.digestBytes);
-  const padding = constants.RSA_PKCS1_OAEP_PADDING;
-  const encrypted = publicEncrypt({ key, padding, oaepHash: hash.name, oaepLabel: OAEP_LABEL }, seed);
-  return { seed, encryptedSecret: new Uint8Array(encrypted) };
-}
 
 /** A uniform scalar in 1..n-1 by rejection. */
 function ephemeralScalar(group: Curve, entropy: Entropy): Uint8Array {
@@ -62,22 +45,6 @@ function ephemeralScalar(group: Curve, entropy: Entropy): Uint8Array {
     if (value > 0n && value < group.order) return scalar;
   }
   throw new RangeError('the entropy source does not give usable scalars');
-}
-
-function eccSeed(ek: EccPublic, hash: HashAlgorithm, entropy: Entropy): Seed {
-  const group = curve(ek.parameters.curveId);
-  const point = eccPoint(ek);
-  if (group === undefined || point === undefined) throw new RangeError('the EK is not on a curve this product knows');
-  const ephemeral = createECDH(group.openssl);
-  ephemeral.setPrivateKey(ephemeralScalar(group, entropy));
-  // Throws when the EK's point is not on the curve.
-  const shared = ephemeral.computeSecret(concat(Uint8Array.of(4), point.x, point.y));
-  const z = padStart(shared, group.coordinateBytes) ?? shared;
-  const own = new Uint8Array(ephemeral.getPublicKey());
-  const x = own.slice(1, 1 + group.coordinateBytes);
-  const y = own.slice(1 + group.coordinateBytes);
-  const seed = kdfe(hash, z, LABEL, x, point.x, hash.digestBytes * 8);
-  return { seed, encryptedSecret: encode(tpmsEccPoint, { x, y }) };
 }
 
 function symmetricOf(ek: TpmtPublic): { readonly cipher: string; readonly symmetric: SymDefObject } {
@@ -92,7 +59,7 @@ function symmetricOf(ek: TpmtPublic): { readonly cipher: string; readonly symmet
  * @param ek public area of the EK; its nameAlg and symmetric parameters rule the whole computation
  * @param name Name of the key to be activated
  * @param secret at most one digest of the EK's nameAlg
- * @param key the EK where it is RSA and has been imported already
+ * @param key the EK's, where somebody has it already
  * @throws RangeError when the EK cannot carry a credential or the secret is too long
  */
 export function makeCredential(
@@ -100,21 +67,27 @@ export function makeCredential(
   name: Uint8Array,
   secret: Uint8Array,
   entropy: Entropy,
-  key?: KeyObject,
+  key: PublicKey | undefined = keyOf(ek),
+  steps: PublicKeySteps = NODE_STEPS,
 ): Credential {
   const hash = hashAlgorithm(ek.nameAlg);
   if (hash === undefined) throw new RangeError(`no credential with nameAlg ${algorithmName(ek.nameAlg)}`);
   if (secret.length > hash.digestBytes) throw new RangeError(`the secret is longer than ${hash.digestBytes} bytes`);
   if (ek.type !== 'rsa' && ek.type !== 'ecc') throw new RangeError(`a ${ek.type} object is no EK`);
   const { cipher, symmetric } = symmetricOf(ek);
-  const { seed, encryptedSecret } =
-    ek.type === 'rsa' ? rsaSeed(key ?? publicKeyOf(ek), hash, entropy) : eccSeed(ek, hash, entropy);
+  if (key === undefined) throw new RangeError('the EK is not on a curve this product knows');
+  const { numbers } = key;
+  const group = numbers.type === 'ec' ? curveNamed(numbers.curve) : undefined;
+  const fresh = group === undefined ? entropy(hash.digestBytes) : ephemeralScalar(group, entropy);
+  const identity = encode(tpm2bDigest, secret);
+  const recipe = { hash, cipher, keyBits: symmetric.keyBits, identity, name };
+  const { seed, integrityHmac, encIdentity } = steps.seal(key, fresh, recipe);
+  return {
+    credentialBlob: encode(tpmsIdObject, { integrityHmac, encIdentity }),
+    encryptedSecret: group === undefined ? seed : encode(tpmsEccPoint, pointOf(seed, group)),
+  };
+}
 
-  const empty = new Uint8Array();
-  const symKey = kdfa(hash, seed, 'STORAGE', name, empty, symmetric.keyBits);
-  const encryptor = createCipheriv(cipher, symKey, new Uint8Array(16));
-  const encIdentity = concat(encryptor.update(encode(tpm2bDigest, secret)), encryptor.final());
-  const hmacKey = kdfa(hash, seed, 'INTEGRITY', empty, empty, hash.digestBytes * 8);
-  const integrityHmac = new Uint8Array(createHmac(hash.name, hmacKey).update(encIdentity).update(name).digest());
-  return { credentialBlob: encode(tpmsIdObject, { integrityHmac, encIdentity }), encryptedSecret };
+function pointOf(xy: Uint8Array, { coordinateBytes }: Curve): { readonly x: Uint8Array; readonly y: Uint8Array } {
+  return { x: xy.subarray(0, coordinateBytes), y: xy.subarray(coordinateBytes) };
 }

@@ -1,6 +1,7 @@
 /** Between public areas and the keys of `node:crypto`: TPMT_PUBLIC ↔ KeyObject ↔ SubjectPublicKeyInfo. Pure. */
 import { createPublicKey, ECDH, hash, type KeyObject } from 'node:crypto';
 import { concat, equalBytes, hex, padStart } from '../bytes/bytes.ts';
+import { LazyKey, type PublicKey, type PublicNumbers } from '../public-key/public-key.ts';
 import { curve, curveByJwk } from './structures/algorithms.ts';
 import type { EccPublic, RsaPublic, TpmtPublic } from './structures/public.ts';
 
@@ -77,6 +78,21 @@ export function publicKeyOf(publicArea: TpmtPublic): KeyObject | undefined {
     // OpenSSL refuses the numbers (a point off the curve, an even modulus): not a key.
     return undefined;
   }
+}
+
+/** The key of a public area, not imported yet; undefined when it is of another kind, or of an unknown curve. */
+export function keyOf(publicArea: TpmtPublic): PublicKey | undefined {
+  const numbers = numbersOf(publicArea);
+  return numbers === undefined ? undefined : new LazyKey(numbers, () => publicKeyOf(publicArea));
+}
+
+function numbersOf(publicArea: TpmtPublic): PublicNumbers | undefined {
+  if (publicArea.type === 'rsa')
+    return { type: 'rsa', modulus: publicArea.unique, exponent: exponentBytes(rsaExponent(publicArea)) };
+  if (publicArea.type !== 'ecc') return undefined;
+  const name = curve(publicArea.parameters.curveId)?.name;
+  const point = eccPoint(publicArea);
+  return name === undefined || point === undefined ? undefined : { type: 'ec', curve: name, ...point };
 }
 
 /** DER of an element (X.690 8.1) of less than 64 KiB. */

@@ -1,35 +1,28 @@
 /** Whether a key made a signature, in the form that the signature has. Pure. */
-import { constants, type KeyObject, verify } from 'node:crypto';
 import { concat, padStart } from '../bytes/bytes.ts';
 import { NIST_CURVES } from '../bytes/nist-curves.ts';
-import { curveByOpenssl, hashAlgorithm } from '../tpm/structures/algorithms.ts';
+import type { PublicNumbers } from '../public-key/public-key.ts';
+import { curveNamed, hashAlgorithm } from '../tpm/structures/algorithms.ts';
 import type { EccSignature, TpmtSignature } from '../tpm/structures/signature.ts';
+import type { AttestationKey } from './attestation-key.ts';
 
 /** Whether `signature` verifies in its form, which is the key's. */
-export function isSignature(key: KeyObject, data: Uint8Array, signature: TpmtSignature): boolean {
-  try {
-    return verifies(key, data, signature);
-  } catch {
-    // OpenSSL throws at what it does not do at all, such as RSA over SM3.
-    return false;
-  }
-}
-
-function verifies(key: KeyObject, data: Uint8Array, signature: TpmtSignature): boolean {
+export function isSignature(
+  { key, steps }: Pick<AttestationKey, 'key' | 'steps'>,
+  data: Uint8Array,
+  signature: TpmtSignature,
+): boolean {
   const hash = 'hash' in signature ? hashAlgorithm(signature.hash)?.name : undefined;
   if (hash === undefined) return false;
-  const type = key.asymmetricKeyType;
   switch (signature.sigAlg) {
     case 'rsassa':
-      return type === 'rsa' && verify(hash, data, { key, padding: constants.RSA_PKCS1_PADDING }, signature.sig);
-    case 'rsapss': {
+      return steps.verifies(key, { scheme: 'rsa-pkcs1', hash }, data, signature.sig);
+    case 'rsapss':
       // TPMs differ in salt length (Part 1, B.7): any length, but the hash of the scheme.
-      const { RSA_PKCS1_PSS_PADDING: padding, RSA_PSS_SALTLEN_AUTO: saltLength } = constants;
-      return type === 'rsa' && verify(hash, data, { key, padding, saltLength }, signature.sig);
-    }
+      return steps.verifies(key, { scheme: 'rsa-pss', hash, saltBytes: 'any' }, data, signature.sig);
     case 'ecdsa': {
-      const raw = rawEcdsa(key, signature);
-      return raw !== undefined && verify(hash, data, { key, dsaEncoding: 'ieee-p1363' }, raw);
+      const raw = rawEcdsa(key.numbers, signature);
+      return raw !== undefined && steps.verifies(key, { scheme: 'ecdsa', hash, encoding: 'r-s' }, data, raw);
     }
     default:
       return false;
@@ -37,7 +30,7 @@ function verifies(key: KeyObject, data: Uint8Array, signature: TpmtSignature): b
 }
 
 /** r ‖ s at field width; undefined when one is zero or longer than the field. */
-function rawEcdsa(key: KeyObject, { signatureR, signatureS }: EccSignature): Uint8Array | undefined {
+function rawEcdsa(key: PublicNumbers, { signatureR, signatureS }: EccSignature): Uint8Array | undefined {
   const width = coordinateBytes(key);
   if (width === undefined || signatureR.length > width || signatureS.length > width) return undefined;
   if (magnitudeBytes(signatureR) === 0 || magnitudeBytes(signatureS) === 0) return undefined;
@@ -45,8 +38,8 @@ function rawEcdsa(key: KeyObject, { signatureR, signatureS }: EccSignature): Uin
   return r === undefined || s === undefined ? undefined : concat(r, s);
 }
 
-function coordinateBytes(key: KeyObject): number | undefined {
-  return curveByOpenssl(key.asymmetricKeyDetails?.namedCurve ?? '')?.coordinateBytes;
+function coordinateBytes(key: PublicNumbers): number | undefined {
+  return key.type === 'ec' ? curveNamed(key.curve).coordinateBytes : undefined;
 }
 
 /** The RSA keys that TPMs have, by the size of their signatures. */
@@ -61,9 +54,9 @@ const MAX_MISSING_BYTES = 8;
  * The other key, of the same algorithm, that signatures of this size are by; undefined for a signature of the key's size and for
  * one of no key's.
  */
-export function otherKeyOf(key: KeyObject, signature: TpmtSignature): string | undefined {
+export function otherKeyOf(key: PublicNumbers, signature: TpmtSignature): string | undefined {
   if (signature.sigAlg === 'rsassa' || signature.sigAlg === 'rsapss') {
-    const own = (key.asymmetricKeyDetails?.modulusLength ?? 0) / 8;
+    const own = key.type === 'rsa' ? key.modulus.length : 0;
     return signature.sig.length === own ? undefined : RSA_SIZES.get(signature.sig.length);
   }
   if (signature.sigAlg !== 'ecdsa') return undefined;

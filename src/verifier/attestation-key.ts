@@ -1,6 +1,7 @@
 /** The attestation key: a restricted signing key that its own TPM made and that can never leave it. Pure. */
-import type { KeyObject } from 'node:crypto';
+import type { PublicKey } from '../public-key/public-key.ts';
 import { keyAlgorithmName } from '../tpm/public-key.ts';
+import { NODE_STEPS, type PublicKeySteps } from '../tpm/public-key-steps.ts';
 import { algorithmName, type HashAlgorithm, hashAlgorithm } from '../tpm/structures/algorithms.ts';
 import { hasReservedBits, type ObjectAttribute, TPMA_OBJECT } from '../tpm/structures/attributes.ts';
 import { decode } from '../tpm/structures/codec.ts';
@@ -14,7 +15,9 @@ import { isRocaKey, usableKey } from './weak-keys.ts';
 
 /** A key that a quote can be verified with. */
 export interface AttestationKey {
-  readonly key: KeyObject;
+  readonly key: PublicKey;
+  /** That its signatures are verified by. */
+  readonly steps: PublicKeySteps;
   /**
    * Fixed in the key: the only form its signatures may have. Undefined for a bare key, of which nobody knows, and for one
    * that signs in the form it is asked for, which is a finding of its own.
@@ -56,9 +59,14 @@ const UNSUPPORTED: Refusal = { code: 'ak.scheme', sentence: 'the attestation key
  * Judges the public area of an AK: its attributes, its scheme, its numbers (Part 2, 8.3 and 12.2.4).
  *
  * @param publicBytes TPMT_PUBLIC
+ * @param steps by node:crypto by default
  * @returns undefined with a finding where no signature can be verified; otherwise the key, whose flaws are findings, too
  */
-export function judgeAttestationKey(publicBytes: Uint8Array, findings: Findings): AcceptableAk | undefined {
+export function judgeAttestationKey(
+  publicBytes: Uint8Array,
+  findings: Findings,
+  steps: PublicKeySteps = NODE_STEPS,
+): AcceptableAk | undefined {
   const publicArea = decodedOr(findings, () => decode(tpmtPublic, publicBytes), MALFORMED, UNSUPPORTED);
   if (publicArea === undefined) return undefined;
   judgeAttributes(publicArea.objectAttributes, findings);
@@ -67,21 +75,26 @@ export function judgeAttestationKey(publicBytes: Uint8Array, findings: Findings)
     findings.add('ak.scheme', `the attestation key signs with ${schemeName(scheme)}`);
   if (!NAME_ALGORITHMS.includes(publicArea.nameAlg))
     findings.add('ak.name_algorithm', `the attestation key's Name uses ${algorithmName(publicArea.nameAlg)}`);
-  const key = judgeKey(publicArea, findings);
+  const key = judgeKey(publicArea, findings, steps);
   const nameAlg = hashAlgorithm(publicArea.nameAlg);
   if (key === undefined || nameAlg === undefined) return undefined;
   const fixed = scheme.scheme === TPM_ALG.NULL ? undefined : scheme;
-  return { key, scheme: fixed, algorithm: keyAlgorithmName(publicArea), name: objectName(publicArea), nameAlg };
+  const algorithm = keyAlgorithmName(publicArea);
+  return { key, steps, scheme: fixed, algorithm, name: objectName(publicArea), nameAlg };
 }
 
 /** A key of which no TPM tells more than its numbers: `publicArea` counts for these alone. */
-export function judgeBareKey(publicArea: TpmtPublic, findings: Findings): AttestationKey | undefined {
-  const key = judgeKey(publicArea, findings);
-  return key === undefined ? undefined : { key, scheme: undefined, algorithm: keyAlgorithmName(publicArea) };
+export function judgeBareKey(
+  publicArea: TpmtPublic,
+  findings: Findings,
+  steps: PublicKeySteps = NODE_STEPS,
+): AttestationKey | undefined {
+  const key = judgeKey(publicArea, findings, steps);
+  return key === undefined ? undefined : { key, steps, scheme: undefined, algorithm: keyAlgorithmName(publicArea) };
 }
 
-function judgeKey(publicArea: TpmtPublic, findings: Findings): KeyObject | undefined {
-  const key = usableKey(publicArea);
+function judgeKey(publicArea: TpmtPublic, findings: Findings, steps: PublicKeySteps): PublicKey | undefined {
+  const key = usableKey(publicArea, steps);
   if (typeof key === 'string') {
     findings.add('ak.weak_key', `the attestation key is not usable: ${key}`);
     return undefined;

@@ -1,9 +1,9 @@
 /** The endorsement key: which machine this is, and who says so. Pure. */
-import type { KeyObject } from 'node:crypto';
 import { equalBytes } from '../bytes/bytes.ts';
 import { finished, type Pausable } from '../bytes/pausable.ts';
 import type { Payload } from '../evidence/messages.ts';
-import { keyAlgorithmName, publicKeyOf, spkiHash, spkiOfPublicArea } from '../tpm/public-key.ts';
+import type { PublicKey } from '../public-key/public-key.ts';
+import { keyAlgorithmName, keyOf, spkiHash, spkiOfPublicArea } from '../tpm/public-key.ts';
 import { decode } from '../tpm/structures/codec.ts';
 import { type TpmtPublic, tpmtPublic } from '../tpm/structures/public.ts';
 import { type EkTemplate, ekTemplateNamed, ekTemplateOf } from '../tpm/templates.ts';
@@ -16,7 +16,7 @@ import { decodedOr } from './decoding.ts';
 import { type CertifiedEk, judgeEkCertificate } from './ek-certificate.ts';
 import type { Finding } from './findings.ts';
 import { vouching } from './operator-lists.ts';
-import type { Policy } from './policy.ts';
+import { type Policy, stepsOf } from './policy.ts';
 import { Findings } from './verdict.ts';
 import { isRocaKey, keyWeakness } from './weak-keys.ts';
 
@@ -29,8 +29,7 @@ declare const trusted: unique symbol;
 export interface TrustedEk {
   readonly [trusted]: true;
   readonly publicArea: TpmtPublic;
-  /** An RSA key, imported; an ECC key is used by its coordinates. */
-  readonly key: KeyObject | undefined;
+  readonly key: PublicKey;
   readonly template: EkTemplate;
   readonly algorithm: string;
   /** Lower-case hexadecimal SHA-256 of the SPKI. */
@@ -85,9 +84,9 @@ export function claimedEndorsement(ekPublic: Uint8Array, policy: Policy, finding
     findings.add('ek.template', 'the endorsement key has attributes or a policy that no TCG template has');
   else judgeTemplate(template, policy, findings);
   const weakness = keyWeakness(publicArea);
-  const key = weakness === undefined && publicArea.type === 'rsa' ? publicKeyOf(publicArea) : undefined;
+  const key = weakness === undefined ? keyOf(publicArea) : undefined;
   const spki = spkiOfPublicArea(publicArea);
-  if (weakness !== undefined || spki === undefined || (publicArea.type === 'rsa' && key === undefined)) {
+  if (key === undefined || spki === undefined || (publicArea.type === 'rsa' && !stepsOf(policy).isKey(key))) {
     findings.add('ek.weak_key', `the endorsement key is not usable: ${weakness ?? 'it has an invalid public key'}`);
     return undefined;
   }
@@ -208,7 +207,7 @@ function* admit(
   let certified: CertifiedEk | undefined;
   if (asksCertificate && leaf !== undefined) {
     const intermediates = yield* readIntermediates(certificates, policy.cache);
-    const checks = new SignatureChecks(readership === 'report' ? REPORT : undefined);
+    const checks = new SignatureChecks(readership === 'report' ? REPORT : undefined, policy.steps);
     const verdict = yield* judgeEkCertificate({ leaf, intermediates, now, keyIsKnown: true }, policy, checks);
     if (verdict.trusted) certified = verdict.certified;
     else for (const { code, message } of verdict.problems) against.add(code, message);

@@ -32,7 +32,7 @@ export function judgeEvidence(
   const findings = new Findings();
   const notes: string[] = ['scope "quote": nothing proves that the signing key and the endorsement key are in one TPM'];
   const ek = judgeEndorsement(payload, policy, now, findings);
-  const ak = judgeAttestationKey(payload.akPublic, findings);
+  const ak = judgeAttestationKey(payload.akPublic, findings, policy.steps);
   notes.push(...(ek?.notes ?? []));
 
   const answered =

@@ -37,7 +37,7 @@ import {
 import { selectors } from './identity.ts';
 import { judgeLinks, type LinkedKeys } from './linked-keys.ts';
 import { admitAgain, type OperatorLists } from './operator-lists.ts';
-import type { Policy } from './policy.ts';
+import { type Policy, stepsOf } from './policy.ts';
 import { Findings, type ProvedKeys, type Trusted, type Untrusted } from './verdict.ts';
 
 const NOTE =
@@ -69,7 +69,7 @@ export function* beginInSteps(
 
   const claimed = claimedEk(evidence.ek, policy, findings);
   const { Public, CreateData, CreateAttestation, CreateSignature } = evidence.ak;
-  const ak = judgeAttestationKey(Public, findings);
+  const ak = judgeAttestationKey(Public, findings, stepsOf(policy));
   const creation = { creationData: CreateData, certifyInfo: CreateAttestation, signature: CreateSignature };
   if (ak !== undefined) judgeCreation(ak, creation, findings);
   // tooth one-identity: a denied machine comes back by another of its keys on the legacy wire
@@ -82,7 +82,8 @@ export function* beginInSteps(
 
   const random = exactly(entropy);
   const secret = random(NONCE_BYTES);
-  const challenge = encodePluginChallenge(makeCredential(ek.publicArea, ak.name, secret, random, ek.key));
+  const credential = makeCredential(ek.publicArea, ak.name, secret, random, ek.key, stepsOf(policy));
+  const challenge = encodePluginChallenge(credential);
   return {
     outcome: 'challenged',
     challenge,

@@ -1,5 +1,6 @@
 /** What the operator asks of a machine; everything a verification depends on besides the evidence and the time. Pure. */
 import type { Wire } from '../evidence/wires.ts';
+import { NODE_STEPS, type PublicKeySteps } from '../tpm/public-key-steps.ts';
 import { hashAlgorithmByName } from '../tpm/structures/algorithms.ts';
 import { PCR_COUNT } from '../tpm/structures/pcr.ts';
 import type { EkTemplateName } from '../tpm/templates.ts';
@@ -96,6 +97,12 @@ export interface Policy {
   readonly wire: Wire;
   /** Milliseconds a challenge may be answered. */
   readonly challengeTimeoutMs: number;
+  /** What computes with public keys; node:crypto by default. No verdict depends on it. */
+  readonly steps?: PublicKeySteps | undefined;
+}
+
+export function stepsOf({ steps }: Policy): PublicKeySteps {
+  return steps ?? NODE_STEPS;
 }
 
 /** PCRs software can set back to zero at will (PC Client Platform TPM Profile, 4.6): they prove nothing. */

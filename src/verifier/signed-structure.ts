@@ -1,6 +1,6 @@
 /** What a TPM signs about itself: that the AK signed it, in its own form, and that it is of the kind it should be. Pure. */
-import type { KeyObject } from 'node:crypto';
 import type { PlainSignature } from '../evidence/tools-quote.ts';
+import type { PublicKey } from '../public-key/public-key.ts';
 import { type TpmsAttest, tpmsAttest } from '../tpm/structures/attest.ts';
 import { decode } from '../tpm/structures/codec.ts';
 import { TPM_ALG, TPM_GENERATED, TPM_ST } from '../tpm/structures/constants.ts';
@@ -98,7 +98,7 @@ export function verifySignature(
     findings.add(SIGNED_FINDING[kind].scheme, `the signature is ${schemeName(form)}, ${other}`);
     return undefined;
   }
-  if (isSignature(ak.key, bytes, decoded)) return form;
+  if (isSignature(ak, bytes, decoded)) return form;
   // What cannot be checked is not called false.
   if (isCheckable(form)) addFalse(kind, ak, decoded, findings);
   else findings.add(SIGNED_FINDING[kind].scheme, `the signature is ${schemeName(form)}, which is not supported`);
@@ -119,7 +119,7 @@ function otherForm({ key, scheme, algorithm }: AttestationKey, form: Scheme): st
 
 /** A false signature whose numbers are of another size than the key's is one by another kind of key. */
 function addFalse(kind: SignedKind, ak: AttestationKey, signature: TpmtSignature, findings: Findings): void {
-  const other = otherKeyOf(ak.key, signature);
+  const other = otherKeyOf(ak.key.numbers, signature);
   if (other === undefined)
     findings.add(SIGNED_FINDING[kind].signature, 'the attestation key did not make this signature');
   else
@@ -147,7 +147,7 @@ function verifyPlain(
     findings.add(SIGNED_FINDING[kind].scheme, `the signature is a plain one by ${name}, the key is ${ak.algorithm}`);
     return undefined;
   }
-  const found = forms.find((form) => isSignature(ak.key, bytes, form.signature));
+  const found = forms.find((form) => isSignature(ak, bytes, form.signature));
   if (found === undefined) addFalse(kind, ak, first.signature, findings);
   else if (ak.scheme === undefined && !isAcceptedScheme(typeOf(ak.key), found.form))
     findings.add(SIGNED_FINDING[kind].scheme, `the signature is ${schemeName(found.form)}, which is not supported`);
@@ -185,6 +185,6 @@ function numbersOf(signature: PlainSignature): object {
   return numbers;
 }
 
-function typeOf(key: KeyObject): 'rsa' | 'ecc' {
-  return key.asymmetricKeyType === 'rsa' ? 'rsa' : 'ecc';
+function typeOf({ numbers }: PublicKey): 'rsa' | 'ecc' {
+  return numbers.type === 'rsa' ? 'rsa' : 'ecc';
 }

@@ -42,7 +42,7 @@ import { selectors } from './identity.ts';
 import type { Judged, KnownMachines } from './known-machines.ts';
 import { judgeLinks, type LinkedKeys } from './linked-keys.ts';
 import { admitAgain, type OperatorLists } from './operator-lists.ts';
-import type { PcrRequirement, Policy } from './policy.ts';
+import { type PcrRequirement, type Policy, stepsOf } from './policy.ts';
 import { quotedExtraData, verifyQuote } from './quote.ts';
 import { Findings, type Trusted, type Verdict } from './verdict.ts';
 
@@ -110,7 +110,7 @@ export function* beginInSteps(
   const secret = random(NONCE_BYTES);
   const selection = [pcrSelection(requirement.hash, requirement.indices)];
   const nonce = random(NONCE_BYTES);
-  const credential = makeCredential(ek.publicArea, ak.name, secret, random, ek.key);
+  const credential = makeCredential(ek.publicArea, ak.name, secret, random, ek.key, stepsOf(policy));
   const challenge: Challenge = {
     version: PROTOCOL_VERSION,
     nonce,
@@ -142,7 +142,7 @@ function* judge(payload: Uint8Array, policy: Policy, now: Date, findings: Findin
 
   judgeEnvelope(evidence, policy, findings);
   const claimed = claimedEndorsement(evidence.ekPublic, policy, findings);
-  const ak = judgeAttestationKey(evidence.akPublic, findings);
+  const ak = judgeAttestationKey(evidence.akPublic, findings, stepsOf(policy));
   const requirement = choosePcrs(evidence.pcrBanks, policy, findings);
   // A chain costs more than all the rest, and what is refused anyway need not have a sound one.
   // tooth A79 [!findings.none -> false]: a chain is searched for a payload that is refused anyway

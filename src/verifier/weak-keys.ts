@@ -1,7 +1,8 @@
 /** Keys too weak to stand for a machine (NIST SP 800-57 part 1, SP 800-56B 6.2, SP 800-186). Pure. */
-import type { KeyObject } from 'node:crypto';
 import { NIST_CURVES } from '../bytes/nist-curves.ts';
-import { eccPoint, isOnCurve, publicKeyOf, rsaExponent } from '../tpm/public-key.ts';
+import type { PublicKey } from '../public-key/public-key.ts';
+import type { SignatureSteps } from '../public-key/signature-steps.ts';
+import { eccPoint, isOnCurve, keyOf, rsaExponent } from '../tpm/public-key.ts';
 import { curve } from '../tpm/structures/algorithms.ts';
 import type { EccPublic, RsaPublic, TpmtPublic } from '../tpm/structures/public.ts';
 import { hasRocaFingerprint } from '../x509/roca.ts';
@@ -14,9 +15,14 @@ const EXPONENT = 65537;
 const NO_KEY = 'its numbers are no public key (a point off the curve)';
 
 /** The usable key, or the sentence that says why there is none. */
-export function usableKey(publicArea: TpmtPublic): KeyObject | string {
-  // tooth A24 [publicKeyOf(publicArea) ?? NO_KEY]: any key that can be imported will do
-  return numericWeakness(publicArea) ?? publicKeyOf(publicArea) ?? NO_KEY;
+export function usableKey(publicArea: TpmtPublic, steps: SignatureSteps): PublicKey | string {
+  // tooth A24 [keyOrSentence(publicArea, steps)]: any key that can be imported will do
+  return numericWeakness(publicArea) ?? keyOrSentence(publicArea, steps);
+}
+
+function keyOrSentence(publicArea: TpmtPublic, steps: SignatureSteps): PublicKey | string {
+  const key = keyOf(publicArea);
+  return key !== undefined && steps.isKey(key) ? key : NO_KEY;
 }
 
 /** That sentence, for a key that need not be imported; undefined for a usable one. */

@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { hash, type KeyObject } from 'node:crypto';
+import { LazyKey, type PublicKey } from '../public-key/public-key.ts';
 import { DerReader, isShortestInteger, TAG } from './der.ts';
 import {
   type BasicConstraints,
@@ -145,6 +146,12 @@ export function parseCertificate(bytes: Uint8Array): Certificate {
     subjectKeyId: read(EXTENSION.subjectKeyIdentifier, readSubjectKeyIdentifier),
     oddities: [...oddities],
   });
+}
+
+/** The certificate's key, as steps take it; undefined for a kind that is not used. */
+export function certifiedKey(certificate: Certificate): PublicKey | undefined {
+  const { key } = certificate.subjectPublicKeyInfo;
+  return key.type === 'other' ? undefined : new LazyKey(key, () => certificate.publicKey);
 }
 
 /** What is made when first asked for. A class, as an object literal with accessors costs as much as all the reading. */

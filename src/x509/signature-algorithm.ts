@@ -1,6 +1,6 @@
-import { constants, type KeyObject, verify } from 'node:crypto';
+import type { PublicKey } from '../public-key/public-key.ts';
+import { NODE_SIGNATURES, type SignatureSteps } from '../public-key/signature-steps.ts';
 import { type DerElement, type DerReader, TAG } from './der.ts';
-import type { SubjectKey } from './subject-public-key.ts';
 
 /** Hashes that certificates are signed over. */
 export type Hash = 'sha1' | 'sha256' | 'sha384' | 'sha512';
@@ -110,29 +110,18 @@ export function verifySignature(
   algorithm: SignatureAlgorithm,
   signed: Uint8Array,
   signature: Uint8Array,
-  signer: { readonly key: SubjectKey; readonly publicKey: KeyObject },
+  signer: PublicKey,
+  steps: SignatureSteps = NODE_SIGNATURES,
 ): boolean {
-  const { key, publicKey } = signer;
-  try {
-    switch (algorithm.scheme) {
-      case 'rsa-pkcs1':
-        if (key.type !== 'rsa' || key.use !== 'any') return false;
-        return verify(algorithm.hash, signed, publicKey, signature);
-      case 'rsa-pss':
-        if (key.type !== 'rsa' || key.use === 'oaep') return false;
-        return verify(
-          algorithm.hash,
-          signed,
-          { key: publicKey, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: algorithm.saltBytes },
-          signature,
-        );
-      case 'ecdsa':
-        return key.type === 'ec' && verify(algorithm.hash, signed, publicKey, signature);
-      case 'other':
-        return false;
-    }
-  } catch {
-    // OpenSSL reports some malformed signatures by throwing.
-    return false;
+  const use = signer.numbers.type === 'rsa' ? signer.numbers.use : undefined;
+  switch (algorithm.scheme) {
+    case 'rsa-pkcs1':
+      return use === 'any' && steps.verifies(signer, algorithm, signed, signature);
+    case 'rsa-pss':
+      return (use === 'any' || use === 'pss') && steps.verifies(signer, algorithm, signed, signature);
+    case 'ecdsa':
+      return steps.verifies(signer, algorithm, signed, signature);
+    case 'other':
+      return false;
   }
 }

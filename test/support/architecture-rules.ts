@@ -21,6 +21,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   'src/testing/': 3,
   'src/spire/': 2,
   'src/files/': 1,
+  'src/public-key/': 1,
   'src/bytes/': 0,
 };
 
@@ -35,7 +36,15 @@ const TESTING = 'src/testing/';
 const TRIES_THINGS = [TESTING, 'src/cli/demo/', 'src/library/testing.ts'];
 
 // PURE: time, randomness, roots and policy are arguments. A verdict depends on nothing else, so it can be repeated.
-const PURE_FOLDERS = ['src/verifier/', 'src/evidence/', 'src/boot-log/', 'src/x509/', 'src/tpm/', 'src/bytes/'];
+const PURE_FOLDERS = [
+  'src/verifier/',
+  'src/evidence/',
+  'src/boot-log/',
+  'src/x509/',
+  'src/tpm/',
+  'src/public-key/',
+  'src/bytes/',
+];
 // Of src/tpm only what holds the device is not.
 const DEVICE = 'src/tpm/device/';
 const PURE_MODULES = ['node:crypto', 'node:buffer', '@bufbuild/protobuf', '@bufbuild/protobuf/wire'];

@@ -1,6 +1,7 @@
 import { createPublicKey } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { bigEndian, concat, hex } from '../../src/bytes/bytes.ts';
+import { NODE_STEPS } from '../../src/tpm/public-key-steps.ts';
 import { curve, hashAlgorithmByName } from '../../src/tpm/structures/algorithms.ts';
 import type { QuoteAttest } from '../../src/tpm/structures/attest.ts';
 import { decode, encode } from '../../src/tpm/structures/codec.ts';
@@ -18,6 +19,7 @@ import type { FindingCode } from '../../src/verifier/findings.ts';
 import { type QuoteExpectation, type SignedQuote, verifyQuote } from '../../src/verifier/quote.ts';
 import { Findings } from '../../src/verifier/verdict.ts';
 import { corpusRows, describeCorpus, readCorpus } from '../support/corpus.ts';
+import { publicKey } from '../support/public-keys.ts';
 import {
   digest,
   eccAk,
@@ -633,7 +635,8 @@ describeCorpus('quotes of the field', () => {
       pcrSelection: pcrs === null ? undefined : banks.map(({ selection }) => selection),
       qualifiedSigner: undefined,
     };
-    const ak = akPublicKeyPem === null ? undefined : { key: createPublicKey(akPublicKeyPem), scheme, algorithm: '' };
+    const key = akPublicKeyPem === null ? undefined : publicKey(createPublicKey(akPublicKeyPem));
+    const ak = key === undefined ? undefined : { key, steps: NODE_STEPS, scheme, algorithm: '' };
     return { ak, quote, expected, scheme };
   };
 

@@ -84,8 +84,10 @@ export function curve(id: number): Curve | undefined {
   return CURVE_BY_ID.get(id);
 }
 
-export function curveByOpenssl(openssl: string): Curve | undefined {
-  return CURVES.find((entry) => entry.openssl === openssl);
+export function curveNamed(name: Curve['name']): Curve {
+  const found = CURVES.find((entry) => entry.name === name);
+  if (found === undefined) throw new TypeError(`no curve is called ${name}`);
+  return found;
 }
 
 export function curveByJwk(jwk: string): Curve | undefined {

@@ -1,6 +1,6 @@
 /** What a CA certificate says, for people who decide whether to trust it. */
 import { Buffer } from 'node:buffer';
-import type { Certificate, Oddity } from '../certificate.ts';
+import { type Certificate, certifiedKey, type Oddity } from '../certificate.ts';
 import type { TpmKind } from '../ek/vendors.ts';
 import { formatName } from '../name.ts';
 import { EXTENSION } from '../object-identifiers.ts';
@@ -89,10 +89,10 @@ function checkSelfSignature(certificate: Certificate): SelfSignature {
   const { key } = subjectPublicKeyInfo;
   // Checking a signature may cost anything with the numbers that are refused there.
   if (weakness(key) !== undefined || certificate.signatureAlgorithm.scheme === 'other') return 'unchecked';
-  const { publicKey } = certificate;
-  if (publicKey === undefined) return 'unchecked';
+  const signer = certifiedKey(certificate);
+  if (signer?.imported === undefined) return 'unchecked';
   const { signatureAlgorithm, tbs, signature } = certificate;
-  return verifySignature(signatureAlgorithm, tbs, signature, { key, publicKey }) ? 'good' : 'bad';
+  return verifySignature(signatureAlgorithm, tbs, signature, signer) ? 'good' : 'bad';
 }
 
 /** Whether the key identifiers allow that the second one's key signed the first one's certificate. */

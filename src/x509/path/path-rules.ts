@@ -1,4 +1,5 @@
-import type { Certificate } from '../certificate.ts';
+import { NODE_SIGNATURES, type SignatureSteps } from '../../public-key/signature-steps.ts';
+import { type Certificate, certifiedKey } from '../certificate.ts';
 import { formatName } from '../name.ts';
 import { EXTENSION, KEY_PURPOSE } from '../object-identifiers.ts';
 import { hasRocaFingerprint } from '../roca.ts';
@@ -148,8 +149,9 @@ export function signatureProblem(
   issuer: Certificate,
   { allowSha1 }: PathAllowances = {},
   isVerified = false,
+  steps: SignatureSteps = NODE_SIGNATURES,
 ): PathProblem | undefined {
-  return signatureProblemOf(subject, () => describe(subject), issuer, { allowSha1 }, isVerified);
+  return signatureProblemOf(subject, () => describe(subject), issuer, { allowSha1 }, isVerified, steps);
 }
 
 /** What X.509 signs: a certificate, or a revocation list. */
@@ -166,6 +168,7 @@ export function signatureProblemOf(
   issuer: Certificate,
   { allowSha1 }: Pick<PathAllowances, 'allowSha1'> = {},
   isVerified = false,
+  steps: SignatureSteps = NODE_SIGNATURES,
 ): PathProblem | undefined {
   const unsound = unsoundness(algorithm);
   if (unsound !== undefined && !(unsound === 'weak_signature' && allowSha1)) {
@@ -176,9 +179,11 @@ export function signatureProblemOf(
   const weak = weakness(key);
   if (weak !== undefined) return { code: 'weak_key', message: `${describe(issuer)} has ${weak}` };
   if (isVerified) return undefined;
-  const { publicKey } = issuer;
-  if (publicKey === undefined) return { code: 'weak_key', message: `${describe(issuer)} has an invalid public key` };
-  if (verifySignature(algorithm, tbs, signature, { key, publicKey })) return undefined;
+  const signer = certifiedKey(issuer);
+  if (signer !== undefined && verifySignature(algorithm, tbs, signature, signer, steps)) return undefined;
+  // Asked afterwards: a good signature is one by a key.
+  if (signer === undefined || !steps.isKey(signer))
+    return { code: 'weak_key', message: `${describe(issuer)} has an invalid public key` };
   return { code: 'bad_signature', message: `${described()} was not signed with the key of ${describe(issuer)}` };
 }
 

@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { finished, type Pausable } from '../../bytes/pausable.ts';
+import { NODE_SIGNATURES, type SignatureSteps } from '../../public-key/signature-steps.ts';
 import type { Certificate } from '../certificate.ts';
 import { type CertificateRevocationList, readCrl } from '../crl/crl.ts';
 import { isNamedBy } from '../crl/crl-scope.ts';
@@ -45,15 +46,15 @@ export function listsIn(file: TrustStoreFile): Pausable<FileContents<Certificate
 }
 
 /** The same list twice counts once. */
-export function crlsIn(contents: readonly FileContents<CertificateRevocationList>[]): CrlSet {
+export function crlsIn(contents: readonly FileContents<CertificateRevocationList>[], steps?: SignatureSteps): CrlSet {
   const lists = contents.flatMap(({ items }) => items.map((list) => [list.fingerprint, list] as const));
-  return crlSetOf([...new Map(lists).values()]);
+  return crlSetOf([...new Map(lists).values()], steps);
 }
 
 /** Most keys of one name whose verdict on a list is remembered. */
 const MAX_REMEMBERED = 16;
 
-export function crlSetOf(lists: readonly CertificateRevocationList[]): CrlSet {
+export function crlSetOf(lists: readonly CertificateRevocationList[], steps: SignatureSteps = NODE_SIGNATURES): CrlSet {
   const byIssuer = new Map<string, CertificateRevocationList[]>();
   for (const list of [...lists].sort((a, b) => b.thisUpdate.getTime() - a.thisUpdate.getTime())) {
     const group = byIssuer.get(list.issuer.canonical);
@@ -76,7 +77,7 @@ export function crlSetOf(lists: readonly CertificateRevocationList[]): CrlSet {
         const allowSha1 = { allowSha1: true };
         ofList.set(
           key,
-          signatureProblemOf(list, () => describeList(list), issuer, allowSha1),
+          signatureProblemOf(list, () => describeList(list), issuer, allowSha1, false, steps),
         );
       }
       return ofList.get(key);

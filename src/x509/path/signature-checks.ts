@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
 import type { NistCurveName } from '../../bytes/nist-curves.ts';
+import { NODE_SIGNATURES, type SignatureSteps } from '../../public-key/signature-steps.ts';
 import type { Certificate } from '../certificate.ts';
 import type { SubjectKey } from '../subject-public-key.ts';
 import { type PathAllowances, type PathProblem, signatureProblem } from './path-rules.ts';
@@ -37,11 +38,13 @@ export type CheckPurpose = keyof CheckBudget;
  * and issuer key, and refuses the checks that go beyond its budget.
  */
 export class SignatureChecks {
+  readonly #steps: SignatureSteps;
   readonly #left: Record<CheckPurpose, number>;
   readonly #answers: Map<Certificate, Map<string, PathProblem | undefined>> = new Map();
 
-  constructor({ search, telling }: CheckBudget = SERVER) {
+  constructor({ search, telling }: CheckBudget = SERVER, steps: SignatureSteps = NODE_SIGNATURES) {
     this.#left = { search, telling };
+    this.#steps = steps;
   }
 
   /**
@@ -67,7 +70,7 @@ export class SignatureChecks {
     if (answers.has(key)) return answers.get(key);
     const known = isKnown();
     if (!known && !this.spend(costOf(issuer.subjectPublicKeyInfo.key), purpose)) return 'unaffordable';
-    const problem = known ? undefined : signatureProblem(subject, issuer, allowances);
+    const problem = known ? undefined : signatureProblem(subject, issuer, allowances, false, this.#steps);
     answers.set(key, problem);
     return problem;
   }
