@@ -108,6 +108,7 @@ async function main() {
   }
   process.env.TSS2_LOG ??= 'all+NONE';
   process.env.TPM_ATTESTOR_ADDON ??= new URL('build/Release/tpm_attestor.node', ROOT).pathname;
+  process.env.TPM_ATTESTOR_STEPS_ADDON ??= new URL('build/Release/public_key_steps.node', ROOT).pathname;
   const node = values.node === undefined ? process.execPath : await otherNode(values.node);
   const versions = versionsOf(node);
   if (!values.json)

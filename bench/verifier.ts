@@ -1,9 +1,11 @@
 /**
  * The verifier: attestations of machines seen for the first time, whose CAs are new as well, and of known ones, beside
- * their own raw operations and beside go-attestation with crypto/x509.
+ * their own raw operations and beside go-attestation with crypto/x509. By node:crypto, and by native steps.
  */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { nativeSteps } from '../src/policy/native-steps.ts';
+import { NODE_STEPS } from '../src/tpm/public-key-steps.ts';
 import { KnownMachines } from '../src/verifier/known-machines.ts';
 import { begin, finish, type Pending, type Policy } from '../src/verifier/verify.ts';
 import { PathCache } from '../src/x509/path/path-cache.ts';
@@ -62,7 +64,8 @@ async function measureRecipe(
   const vector = join(folder, 'evidence.json');
   writeVector(vector, evidence);
   const own = ours(evidence);
-  const watch = new Stopwatch({ ...own, ...named('raw', rawOperations(evidence)) });
+  const native = named('native', ours(evidence, nativeSteps()));
+  const watch = new Stopwatch({ ...own, ...native, ...named('raw', rawOperations(evidence)) });
   for (let round = 0; round < ROUNDS; round++) {
     watch.round();
     if (typeof go === 'string') continue;
@@ -99,7 +102,9 @@ function rowsOf(recipe: Recipe, watch: Stopwatch, allocated: number, withoutGo: 
     ...(chain === 'sent' ? [row('first attestation of a known make, by the Go peer', 'known make', peer)] : []),
     row(rawKnown, 'raw repeat'),
     { ...row(rawSignature, 'raw signature'), ...budget(watch.timing('raw signature')) },
+    row('first attestation by native steps, by the Go peer', 'native first', peer),
     row('known machine', 'repeat', rawKnown),
+    row('known machine by native steps', 'native repeat', rawKnown),
     row('known machine, by the budget', 'repeat', rawSignature, {
       most: 1,
       otherwise: ek === 'ecc' ? ECDH : AROUND,
@@ -118,7 +123,9 @@ function perSecond(name: string, { value, best }: Timing): Row {
   return { name, value: 1e6 / value, best: 1e6 / best, unit: '/s', ratio: null, of: null };
 }
 
-function ours({ payload, policy, now, pending, response }: Evidence) {
+function ours({ payload, policy: asMade, now, pending: asBegun, response }: Evidence, steps = NODE_STEPS) {
+  const policy: Policy = { ...asMade, steps };
+  const pending: Pending = { ...asBegun, policy, ak: { ...asBegun.ak, steps } };
   const known = new KnownMachines(policy);
   known.remember(pending.payloadHash, policy, pending);
   const beginning = (under: Policy, acquaintances?: KnownMachines): void => {

@@ -48,7 +48,7 @@ export const EXECUTABLES = [
   },
 ];
 
-const ADDON = { from: 'build/Release/tpm_attestor.node', to: 'dist/bin/tpm_attestor.node' };
+const ADDONS = ['tpm_attestor.node', 'public_key_steps.node'];
 
 /**
  * Builds one executable and returns its bytes, without writing them.
@@ -149,11 +149,13 @@ async function main() {
       utimesSync(to, started, started);
     });
   }
-  const addon = join(ROOT, ADDON.from);
-  if (!existsSync(addon)) {
-    console.error(`bundle: ${ADDON.from} is absent, so is ${ADDON.to}; scripts/setup builds it`);
-  } else if (!isCurrent(join(ROOT, ADDON.to), statSync(addon).mtimeMs)) {
-    replace(join(ROOT, ADDON.to), (to) => copyFileSync(addon, to));
+  for (const name of ADDONS) {
+    const [addon, copy] = [join(ROOT, 'build/Release', name), join(ROOT, 'dist/bin', name)];
+    if (!existsSync(addon)) {
+      console.error(`bundle: build/Release/${name} is absent, so is dist/bin/${name}; scripts/setup builds it`);
+    } else if (!isCurrent(copy, statSync(addon).mtimeMs)) {
+      replace(copy, (to) => copyFileSync(addon, to));
+    }
   }
 }
 

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { NATIVE, RULES, violations } from './support/architecture-rules.ts';
+import { ADDON_FILE, NATIVE, NATIVE_STEPS, RULES, violations } from './support/architecture-rules.ts';
 
 describe('in src', () => {
   const root = fileURLToPath(new URL('../', import.meta.url));
@@ -14,7 +14,7 @@ describe('in src', () => {
   );
 
   test('there is something to look at', () => {
-    expect(Object.keys(sources)).toContain(NATIVE);
+    expect(Object.keys(sources)).toEqual(expect.arrayContaining([ADDON_FILE, NATIVE, NATIVE_STEPS]));
   });
 
   test.each(Object.entries(RULES))('%s', (_, rule) => {
@@ -66,7 +66,18 @@ const VIOLATIONS: Readonly<Record<keyof typeof RULES, readonly [Readonly<Record<
     ...['performance.now()', 'f(setTimeout)', 'fetch(url)', 'crypto.getRandomValues(a)', '({ process })'],
     ...['globalThis.Date', 'f(globalThis)', 'new Function(text)', "eval('1')", 'console.log(1)'],
   ].map((code) => [{ 'src/verifier/a.ts': `export const a = () => ${code};` }, ':1 uses ']),
-  'only src/tpm/device/native.ts loads native code': [
+  'only the TPM and the native steps have an addon': [
+    [{ 'src/server-plugin/a.ts': "import { AddonFile } from '../files/addon-file.ts';" }, `:1 imports ${ADDON_FILE}`],
+    [{ 'src/policy/a.ts': "export * from '../files/addon-file.ts';" }, `:1 imports ${ADDON_FILE}`],
+  ],
+  'only the policy in force hands native steps to the verifier': [
+    [{ 'src/cli/a.ts': "import { nativeSteps } from '../policy/native-steps.ts';" }, `:1 imports ${NATIVE_STEPS}`],
+    [
+      { 'src/policy/policy-files.ts': "import { nativeSteps } from './native-steps.ts';" },
+      `:1 imports ${NATIVE_STEPS}`,
+    ],
+  ],
+  'only src/files/addon-file.ts loads native code': [
     [{ 'src/agent/a.ts': 'process.dlopen(module, file);' }, ':1 uses process.dlopen'],
     [{ 'src/tpm/a.ts': "import addon from './addon.node';" }, ':1 imports src/tpm/addon.node'],
     [{ 'src/cli/a.ts': "import { createRequire } from 'node:module';" }, ':1 imports node:module'],
@@ -108,7 +119,8 @@ describe.each(Object.keys(RULES))('%s:', (rule) => {
 
 test('what only looks like a violation is none', () => {
   const sources = {
-    [NATIVE]: 'process.dlopen(module, file);',
+    [ADDON_FILE]: 'process.dlopen(module, file);',
+    [NATIVE]: "import { AddonFile } from '../../files/addon-file.ts';",
     'src/verifier/a.ts': `
       import { createHash, type KeyObject } from 'node:crypto';
       import type { Context } from '../tpm/device/native.ts';

@@ -1,13 +1,16 @@
 /** The policy in force: read anew when its files change, as a whole or not at all, and who is denied by itself. */
 
+import { AddonFileError } from '../files/addon-file.ts';
 import { isStill } from '../files/file-state.ts';
 import { inSlices, type Steps } from '../files/steps.ts';
 import { InvalidConfig } from '../spire/config/invalid-config.ts';
+import type { PublicKeySteps } from '../tpm/public-key-steps.ts';
 import { KnownMachines } from '../verifier/known-machines.ts';
 import type { OperatorLists } from '../verifier/operator-lists.ts';
 import type { Policy } from '../verifier/policy.ts';
 import { type DenyReport, LiveDenyList } from './live-deny-list.ts';
 import { LoadedFiles } from './loaded-files.ts';
+import { nativeSteps } from './native-steps.ts';
 import { loadTrust, type TrustInForce } from './policy-files.ts';
 import { type PolicyStock, takeStock } from './policy-stock.ts';
 import { readServerSettings, type ServerSettings } from './server-settings.ts';
@@ -89,8 +92,9 @@ export class LivePolicy {
     const files = new LoadedFiles();
     // The deny list first: it is short, and what is wrong with it is told beside the rest.
     const denyList = await outcomeOf(LiveDenyList.open(settings, report));
-    const loaded = await outcomeOf(inSlices(firstLoad(settings, files), new AbortController().signal));
-    const problems = [...loaded.problems, ...denyList.problems];
+    const steps = await outcomeOf(stepsOf(settings));
+    const loaded = await outcomeOf(inSlices(firstLoad(settings, files, steps.value), new AbortController().signal));
+    const problems = [...loaded.problems, ...denyList.problems, ...steps.problems];
     if (problems.length > 0 || loaded.value === undefined) throw new InvalidConfig(problems);
     return new LivePolicy(settings, report, { ...loaded.value, files, denyList: denyList.value });
   }
@@ -161,7 +165,8 @@ export class LivePolicy {
 
   *#load(stock: PolicyStock): Steps<TrustInForce | InvalidConfig> {
     try {
-      return yield* loadTrust(this.settings, stock, this.#files, this.#trust.whole);
+      const { whole, policy } = this.#trust;
+      return yield* loadTrust(this.settings, stock, this.#files, whole, policy.steps);
     } catch (error) {
       if (error instanceof InvalidConfig) return error;
       throw error;
@@ -211,9 +216,24 @@ interface FirstLoad {
 }
 
 /** What changes meanwhile is seen at the next look. There is nothing to keep to until then. */
-function* firstLoad(settings: ServerSettings, files: LoadedFiles): Steps<Pick<FirstLoad, 'trust' | 'state'>> {
+function* firstLoad(
+  settings: ServerSettings,
+  files: LoadedFiles,
+  steps: PublicKeySteps | undefined,
+): Steps<Pick<FirstLoad, 'trust' | 'state'>> {
   const state = yield* takeStock(settings);
-  return { trust: yield* loadTrust(settings, state, files), state };
+  return { trust: yield* loadTrust(settings, state, files, undefined, steps), state };
+}
+
+/** Undefined for those of node:crypto. Native ones are asked for and not preferred, so their absence is a mistake. */
+async function stepsOf({ stepsAddon }: ServerSettings): Promise<PublicKeySteps | undefined> {
+  if (stepsAddon === undefined) return undefined;
+  try {
+    return nativeSteps(stepsAddon);
+  } catch (error) {
+    if (!(error instanceof AddonFileError)) throw error;
+    throw new InvalidConfig([`"public_key_steps" is "native", and ${error.message}`]);
+  }
 }
 
 async function outcomeOf<T>(load: Promise<T>): Promise<{ readonly value?: T; readonly problems: readonly string[] }> {

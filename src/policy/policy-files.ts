@@ -3,6 +3,7 @@
 import { fileFailure } from '../files/file-failure.ts';
 import { atOnce, type Steps } from '../files/steps.ts';
 import { InvalidConfig } from '../spire/config/invalid-config.ts';
+import type { PublicKeySteps } from '../tpm/public-key-steps.ts';
 import type { Bundle, Policy } from '../verifier/policy.ts';
 import { CA_PATH_BUNDLE } from '../verifier/policy-options.ts';
 import { authorityKind, tellingAuthorities } from '../x509/authority/authority-kinds.ts';
@@ -82,6 +83,7 @@ export function denyWarnings(settings: ServerSettings, { namesSerials }: DenyLis
  *
  * @param files what was made of them before
  * @param sound files of which nothing may be left out: they could be read before, and may be half written now
+ * @param steps of the policy; by node:crypto by default
  * @throws InvalidConfig listing all that cannot be used
  */
 export function* loadTrust(
@@ -89,6 +91,7 @@ export function* loadTrust(
   stock: PolicyStock,
   files: LoadedFiles,
   sound: ReadonlySet<string> = NONE,
+  steps?: PublicKeySteps,
 ): Steps<TrustInForce> {
   const problems: string[] = [];
   const warnings: string[] = [];
@@ -139,11 +142,11 @@ export function* loadTrust(
   // A folder without lists is one that nobody has filled yet; whether that will do is the policy's to say.
   const crls =
     settings.crlPath === undefined
-      ? crlsIn([])
+      ? crlsIn([], steps)
       : yield* attempt(settings.crlPath, 'crl_path', function* lists() {
           const contents = yield* load('lists', stock.crls);
           leaveOut('crl_path', stock.crls, contents);
-          const set = crlsIn(contents);
+          const set = crlsIn(contents, steps);
           if (set.lists.length === 0) warnings.push(`crl_path: ${NO_LISTS}`);
           return set;
         });
@@ -167,6 +170,7 @@ export function* loadTrust(
     isListed: list?.isListed,
     isDenied: undefined,
     challengeTimeoutMs: settings.attestTimeoutMs,
+    steps,
   };
   return { policy, warnings, whole, contents: used };
 }

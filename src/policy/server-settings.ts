@@ -1,5 +1,7 @@
 /** The server plugin's options, and what they ask for before any file is read. */
+
 import { isWire, LEGACY_EK_TEMPLATE, type Wire, wireProblem } from '../evidence/wires.ts';
+import type { AddonChoice } from '../files/addon-file.ts';
 import { parseHcl } from '../spire/config/hcl.ts';
 import type { HclBody } from '../spire/config/hcl-body.ts';
 import { InvalidConfig } from '../spire/config/invalid-config.ts';
@@ -73,6 +75,12 @@ const OPTIONS = optionTable({
     check: within(1000, MAX_TIMEOUT_MS, ' ms'),
   },
   max_message_bytes: { type: 'integer', default: 256 * 1024, check: within(4096, 4 * 1024 * 1024) },
+  public_key_steps: { type: 'string', default: 'node', check: oneOf(['node', 'native']) },
+  addon_path: { type: 'string' },
+  addon_sha256: {
+    type: 'string',
+    check: (text) => (/^[0-9a-f]{64}$/.test(text) ? undefined : 'must be 64 lower-case hexadecimal digits'),
+  },
 });
 
 /** For the documents. */
@@ -112,6 +120,8 @@ export interface ServerSettings {
   readonly maxConcurrent: number;
   readonly attestTimeoutMs: number;
   readonly maxMessageBytes: number;
+  /** The addon that computes with public keys; undefined where node:crypto does. */
+  readonly stepsAddon: AddonChoice | undefined;
   /** For the log of who configured this: what is relaxed, whom this admits. */
   readonly warnings: readonly string[];
 }
@@ -169,6 +179,8 @@ export function serverSettingsOf(
     maxConcurrent: options.max_concurrent,
     attestTimeoutMs: options.attest_timeout,
     maxMessageBytes: options.max_message_bytes,
+    stepsAddon:
+      options.public_key_steps === 'native' ? { path: options.addon_path, sha256: options.addon_sha256 } : undefined,
     warnings: [...relaxations(options, bundles, ekTemplates), ...(admitsStrangers(mode, options) ? [EVERY_TPM] : [])],
   };
 }
@@ -256,6 +268,11 @@ function conflicts(
       'wire',
       'is "spire-tpm-plugin", which needs endorsement keys of template L-1; add "L-1" to ek_templates',
     ],
+    ...(['addon_path', 'addon_sha256'] as const).map((name): readonly [boolean, string, string] => [
+      given.has(name) && options.public_key_steps !== 'native',
+      name,
+      'is set, but no addon is used; remove it, or set public_key_steps = "native"',
+    ]),
     [isSha1 && !options.allow_sha1_bank, 'pcrs', 'names a SHA-1 bank, which needs allow_sha1_bank = true'],
   ];
   return [

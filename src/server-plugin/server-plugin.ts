@@ -5,7 +5,7 @@ import { errorFields, type LogFields, type Logger } from '../spire/log/logger.ts
 import type { PluginDefinition } from '../spire/plugin/plugin-definition.ts';
 import { LinkedKeys } from '../verifier/linked-keys.ts';
 import type { OperatorLists } from '../verifier/operator-lists.ts';
-import type { Policy } from '../verifier/policy.ts';
+import { type Policy, stepsOf } from '../verifier/policy.ts';
 import { attest } from './attestation.ts';
 import { OpenChallenges } from './open-challenges.ts';
 import { Tolerances } from './tolerance-counts.ts';
@@ -35,6 +35,7 @@ export function serverPlugin(logger: Logger): PluginDefinition<'server', LivePol
           trust_domain: policy.trustDomain,
           id_segment: policy.pluginName,
           mode: policy.mode,
+          public_key_steps: stepsOf(policy).name,
           ...trusted(policy),
           pcrs: policy.pcrs.map(({ bank, indices }) => `${bank}:${indices.join(',')}`).join(' '),
         });

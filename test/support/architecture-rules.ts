@@ -53,7 +53,13 @@ const RANDOM =
 const IMPURE_GLOBAL =
   /^(process|console|performance|fetch|crypto|globalThis(?!\.(Array|Boolean|Error|Number|Object|String)$)|global|eval|WebSocket|set(Timeout|Interval|Immediate)|(new )?Function)\b|^Date\.now$|^Date\(\)$|^new Date\(\)$|^Math\.random$/;
 
+/** Finds, checks and loads; what it loads is said by the two that import it. */
+export const ADDON_FILE = 'src/files/addon-file.ts';
 export const NATIVE = 'src/tpm/device/native.ts';
+/** Computes with public keys, for who configures a policy to. */
+export const NATIVE_STEPS = 'src/policy/native-steps.ts';
+/** Those that import it beside tests and benchmarks. */
+const STEPS_USERS: readonly string[] = ['src/policy/live-policy.ts'];
 // A flaw in native code cannot be one in the judge.
 const WITHOUT_NATIVE = [
   'src/verifier/',
@@ -130,8 +136,8 @@ export const RULES: Readonly<Record<string, Rule>> = {
       ? []
       : globals.filter(({ name }) => IMPURE_GLOBAL.test(name)).map(({ name, line }) => `${path}:${line} uses ${name}`),
 
-  'only src/tpm/device/native.ts loads native code': ({ path, imports, globals }) =>
-    path === NATIVE
+  'only src/files/addon-file.ts loads native code': ({ path, imports, globals }) =>
+    path === ADDON_FILE
       ? []
       : [
           ...imports
@@ -143,6 +149,21 @@ export const RULES: Readonly<Record<string, Rule>> = {
             )
             .map(({ name, line }) => `${path}:${line} uses ${name}`),
         ],
+
+  'only the TPM and the native steps have an addon': ({ path, imports }) =>
+    path === NATIVE || path === NATIVE_STEPS
+      ? []
+      : imports
+          .filter(({ target, typeOnly }) => target === ADDON_FILE && !typeOnly)
+          .filter(({ names }) => !names.every((name) => name === 'AddonFileError'))
+          .map(({ target, line }) => `${path}:${line} imports ${target}`),
+
+  'only the policy in force hands native steps to the verifier': ({ path, imports }) =>
+    STEPS_USERS.includes(path)
+      ? []
+      : imports
+          .filter(({ target, typeOnly }) => target === NATIVE_STEPS && !typeOnly)
+          .map(({ target, line }) => `${path}:${line} imports ${target}`),
 
   'whoever judges never reaches native code': ({ path }, project) =>
     WITHOUT_NATIVE.some((folder) => path.startsWith(folder))

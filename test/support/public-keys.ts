@@ -1,5 +1,5 @@
-import type { KeyObject } from 'node:crypto';
-import type { NistCurveName } from '../../src/bytes/nist-curves.ts';
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { NIST_CURVES, type NistCurveName } from '../../src/bytes/nist-curves.ts';
 import { LazyKey, type PublicKey, type PublicNumbers } from '../../src/public-key/public-key.ts';
 
 /** The numbers of an imported RSA or EC key. */
@@ -14,4 +14,22 @@ export function numbersOf(key: KeyObject): PublicNumbers {
 /** An imported key as steps take it. */
 export function publicKey(key: KeyObject): PublicKey {
   return new LazyKey(numbersOf(key), () => key);
+}
+
+/** Numbers of any kind as steps take them, imported as JWK. Coordinates of another width are none, as in certificates. */
+export function keyOfNumbers(numbers: PublicNumbers): PublicKey {
+  const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url');
+  const width = numbers.type === 'ec' ? NIST_CURVES.find(({ name }) => name === numbers.curve)?.coordinateBytes : 0;
+  return new LazyKey(numbers, () => {
+    if (numbers.type === 'ec' && (numbers.x.length !== width || numbers.y.length !== width)) return undefined;
+    try {
+      const jwk =
+        numbers.type === 'rsa'
+          ? { kty: 'RSA', n: text(numbers.modulus), e: text(numbers.exponent) }
+          : { kty: 'EC', crv: numbers.curve, x: text(numbers.x), y: text(numbers.y) };
+      return createPublicKey({ format: 'jwk', key: jwk });
+    } catch {
+      return undefined;
+    }
+  });
 }
