@@ -346,7 +346,7 @@ test('install.sh puts a release where it can be run, and prints the sums that go
   expect(readdirSync(join(root, 'opt/tpm-attestor'))).toEqual([VERSION]);
   const release = join(root, 'opt/tpm-attestor', VERSION);
   const modes = { 'tpm-attestor-agent.cjs': 0o755, 'tpm-attestor-server.cjs': 0o755, 'tpm-attestor.cjs': 0o755 };
-  const files = { ...modes, 'tpm_attestor.node': 0o644 };
+  const files = { ...modes, 'public_key_steps.node': 0o644, 'tpm_attestor.node': 0o644 };
   expect(readdirSync(release).sort()).toEqual(Object.keys(files).sort());
   for (const [name, mode] of Object.entries(files)) {
     expect((await stat(join(release, name))).mode & 0o777, name).toBe(mode);

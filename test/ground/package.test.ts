@@ -44,13 +44,14 @@ describe('the packed tarball, installed where there is no compiler', () => {
     expect(installation.stderr + installation.stdout).not.toMatch(/script|gyp|warn/i);
   });
 
-  test('holds the executables, the addon, documents and declarations, and no sources or tests', async () => {
+  test('holds the executables, the addons, documents and declarations, and no sources or tests', async () => {
     const home = join(folder, 'application/node_modules/tpm-attestor');
     expect((await readdir(home)).sort()).toEqual([
       ...['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'dist', 'docs', 'examples', 'package.json', 'scripts'],
     ]);
     expect((await readdir(join(home, 'docs'))).sort()).toEqual((await readdir(join(ROOT, 'docs'))).sort());
     expect((await readdir(join(home, 'dist/bin'))).sort()).toEqual([
+      'public_key_steps.node',
       ...['tpm-attestor-agent.cjs', 'tpm-attestor-demo.cjs', 'tpm-attestor-server.cjs', 'tpm-attestor.cjs'],
       'tpm_attestor.node',
     ]);

@@ -4,6 +4,7 @@ import { readServerSettings, SERVER_OPTIONS, type ServerSettings } from '../../s
 import { InvalidConfig } from '../../src/spire/config/invalid-config.ts';
 import { TPM_ALG } from '../../src/tpm/structures/constants.ts';
 
+const NATIVE = 'public_key_steps = "native"';
 const settings = (hcl: string): ServerSettings => readServerSettings('example.org', hcl);
 function problems(hcl: string): readonly string[] {
   try {
@@ -183,6 +184,26 @@ const ROWS: readonly {
     becomes: { maxMessageBytes: 4096 },
     bad: ['4095', '4194305'].map((text) => [text, 'must be 4096 to 4194304'] as const),
   },
+  {
+    option: 'public_key_steps',
+    good: '"native"',
+    becomes: { stepsAddon: { path: undefined, sha256: undefined } },
+    bad: [['"openssl"', 'must be one of "node", "native"']],
+  },
+  {
+    option: 'addon_path',
+    good: '"/opt/public_key_steps.node"',
+    with: NATIVE,
+    becomes: { stepsAddon: { path: '/opt/public_key_steps.node' } },
+    bad: [['7', 'must be a string in quotes, not a number']],
+  },
+  {
+    option: 'addon_sha256',
+    good: `"${'0a'.repeat(32)}"`,
+    with: NATIVE,
+    becomes: { stepsAddon: { sha256: '0a'.repeat(32) } },
+    bad: [['"0A"', 'must be 64 lower-case hexadecimal digits']],
+  },
 ];
 
 /** `ca_path` beside it, unless it is what is asked about. */
@@ -245,6 +266,7 @@ test('without a word all is strict, and what admits follows from what is given',
     maxConcurrent: 256,
     attestTimeoutMs: 60_000,
     maxMessageBytes: 262_144,
+    stepsAddon: undefined,
     warnings: [expect.stringMatching(/^the server admits every TPM that the CAs ever certified/)],
   });
 });
@@ -314,6 +336,10 @@ test.each<[string, readonly string[]]>([
   [
     `${CAS}\nek_algorithms = ["rsa", "ecc"]\nek_templates = ["L-1", "H-1"]`,
     ['"ek_templates" names no template of kind "ecc", which ek_algorithms lists'],
+  ],
+  [
+    `${CAS}\naddon_path = "/x"`,
+    ['"addon_path" is set, but no addon is used; remove it, or set public_key_steps = "native"'],
   ],
   [`${CAS}\npcrs = "sha256:0 sha1:0"`, ['"pcrs" names a SHA-1 bank, which needs allow_sha1_bank = true']],
   [

@@ -48,6 +48,9 @@ export type Judgement =
   /** The attacker was asked what it could not answer. */
   | { readonly outcome: 'gave up'; readonly error: unknown };
 
+/** `native` in TPM_ATTESTOR_STEPS: every judge computes with public keys by the addon. */
+const STEPS = process.env['TPM_ATTESTOR_STEPS'] === 'native' ? '\npublic_key_steps = "native"\n' : '';
+
 /** The executable under test; TPM_ATTESTOR_SERVER names another one. */
 function executable(): string {
   const given = process.env['TPM_ATTESTOR_SERVER'];
@@ -86,7 +89,7 @@ export class Judge {
     await writeFile(defaultCaPath, pem(mintEkChain().root.der));
     this.#args = [...(preload === undefined ? [] : ['--require', preload]), executable()];
     const ca = caPath === null ? '' : `ca_path = ${JSON.stringify(caPath ?? defaultCaPath)}\n`;
-    this.#config = `${ca}${config}`;
+    this.#config = `${ca}${config}${STEPS}`;
     if (control !== undefined) this.#control = control;
     started.add(this);
     await this.launch();
