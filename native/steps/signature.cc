@@ -58,12 +58,13 @@ Napi::Value VerifyRsa(const Napi::CallbackInfo& info) {
   const Arguments arguments(info, "verifyRsa", 6);
   const EVP_MD* hash = HashArgument(info, arguments, 2);
   const int32_t salt = arguments.GetInteger(3);
-  const Bytes signature = arguments.GetBytes(5);
+  const Bytes modulus = arguments.GetBytes(0), exponent = arguments.GetBytes(1);
+  const Bytes data = arguments.GetBytes(4), signature = arguments.GetBytes(5);
   const ErrorMark mark;
-  const RsaKey key = MakeRsaKey(arguments.GetBytes(0), arguments.GetBytes(1));
+  const RsaKey key = MakeRsaKey(modulus, exponent);
   Digest digest;
   if (key == nullptr || signature.size > static_cast<size_t>(RSA_size(key.get())) ||
-      !Hashed(hash, arguments.GetBytes(4), &digest)) {
+      !Hashed(hash, data, &digest)) {
     return Napi::Boolean::New(info.Env(), false);
   }
   const bool is_good = salt == kPkcs1
@@ -78,13 +79,14 @@ Napi::Value VerifyEcdsa(const Napi::CallbackInfo& info) {
   const Curve& curve = CurveArgument(info, arguments, 0);
   const EVP_MD* hash = HashArgument(info, arguments, 3);
   const bool is_der = arguments.GetBoolean(4);
-  const Bytes signature = arguments.GetBytes(6);
+  const Bytes x = arguments.GetBytes(1), y = arguments.GetBytes(2);
+  const Bytes data = arguments.GetBytes(5), signature = arguments.GetBytes(6);
   const ErrorMark mark;
-  const EcKey key = MakeEcKey(curve, arguments.GetBytes(1), arguments.GetBytes(2));
+  const EcKey key = MakeEcKey(curve, x, y);
   Digest digest;
   // No ECDSA-Sig-Value is longer than its two numbers and three headers.
   if (key == nullptr || signature.size > 2 * (curve.Bytes() + 1) + 9 ||
-      !Hashed(hash, arguments.GetBytes(5), &digest)) {
+      !Hashed(hash, data, &digest)) {
     return Napi::Boolean::New(info.Env(), false);
   }
   // ECDSA_verify refuses what is not the shortest DER, and trailing bytes.

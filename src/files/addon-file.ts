@@ -16,7 +16,7 @@ export interface AddonChoice {
 /** What the file is called, and what to tell whoever lacks it. */
 export interface AddonKind {
   readonly file: string;
-  /** In messages: `TPM addon` */
+  /** In messages, in front of the word addon. */
   readonly name: string;
   /** Environment variable that names another file. */
   readonly variable: string;
@@ -68,7 +68,7 @@ export class AddonFile {
     this.#loaded ??= load(this.#kind, choice);
     const { file, sha256 } = this.#loaded;
     if ((choice.path === undefined ? file : resolve(choice.path)) !== file || (choice.sha256 ?? sha256) !== sha256) {
-      const message = `this process has loaded the ${this.#kind.name} ${file} (SHA-256 ${sha256}) already: another is loaded after a restart`;
+      const message = `this process has loaded the ${this.#kind.name} addon ${file} (SHA-256 ${sha256}) already: another is loaded after a restart`;
       throw new AddonFileError(message, [file]);
     }
     return this.#loaded;
@@ -109,7 +109,7 @@ function load(kind: AddonKind, { path, sha256: wanted }: AddonChoice): LoadedAdd
   const file = sought.find((candidate) => existsSync(candidate));
   if (file === undefined) {
     throw new AddonFileError(
-      `the ${kind.name} is not there: looked for ${sought.join(', ')}. Put ${kind.file} beside the executable, or build it with \`npm run build:native\`, which needs ` +
+      `the ${kind.name} addon is not there: looked for ${sought.join(', ')}. Put ${kind.file} beside the executable, or build it with \`npm run build:native\`, which needs ` +
         `${kind.builtWith}.`,
       sought,
     );
@@ -121,7 +121,7 @@ function load(kind: AddonKind, { path, sha256: wanted }: AddonChoice): LoadedAdd
     sha256 = createHash('sha256').update(readAddon(file)).digest('hex');
     if (wanted !== undefined && sha256 !== wanted) {
       throw new AddonFileError(
-        `the ${kind.name} ${file} has the SHA-256 ${sha256}, ${wanted} was asked for: install the addon that belongs to this release`,
+        `the ${kind.name} addon ${file} has the SHA-256 ${sha256}, ${wanted} was asked for: install the addon that belongs to this release`,
         sought,
       );
     }
@@ -129,7 +129,7 @@ function load(kind: AddonKind, { path, sha256: wanted }: AddonChoice): LoadedAdd
   } catch (cause) {
     if (cause instanceof AddonFileError) throw cause;
     throw new AddonFileError(
-      `the ${kind.name} ${file} cannot be loaded: ${cause instanceof Error ? cause.message.trim() : String(cause)}. ${kind.needs}`,
+      `the ${kind.name} addon ${file} cannot be loaded: ${cause instanceof Error ? cause.message.trim() : String(cause)}. ${kind.needs}`,
       sought,
       { cause },
     );

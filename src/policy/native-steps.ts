@@ -59,7 +59,7 @@ export interface StepsAddon {
 
 const ADDON = new AddonFile({
   file: 'public_key_steps.node',
-  name: 'addon of public_key_steps',
+  name: 'public_key_steps',
   variable: 'TPM_ATTESTOR_STEPS_ADDON',
   // Not RTLD_DEEPBIND: it has no OpenSSL of its own and is to find node's.
   flags: () => constants.dlopen.RTLD_NOW,

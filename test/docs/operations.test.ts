@@ -210,8 +210,8 @@ describe('log lines', () => {
   const rows = tableRows(document.section('What to do when'), 'who');
   const ours = rows.filter(([who]) => who !== 'SPIRE');
   const sources: Readonly<Record<string, string>> = {
-    server: sourcesIn('server-plugin', 'policy', 'spire', 'verifier'),
-    agent: sourcesIn('agent', 'agent-plugin', 'spire', 'tpm'),
+    server: sourcesIn('server-plugin', 'policy', 'spire', 'verifier', 'files'),
+    agent: sourcesIn('agent', 'agent-plugin', 'spire', 'tpm', 'files'),
   };
 
   test('of ours are in the sources of each side that says them', () => {

@@ -8,7 +8,7 @@ export type { AddonChoice } from '../../files/addon-file.ts';
 
 const ADDON = new AddonFile({
   file: 'tpm_attestor.node',
-  name: 'TPM addon',
+  name: 'TPM',
   variable: 'TPM_ATTESTOR_ADDON',
   flags: dlopenFlags,
   builtWith: 'build-essential, python3, pkg-config and libtss2-dev',
