@@ -8,6 +8,11 @@ const hasSpire =
   process.env['TPM_ATTESTOR_NO_SPIRE'] === undefined &&
   spawnSync('scripts/spire/install', ['--found'], { cwd: import.meta.dirname }).status === 0;
 
+const excluded = hasSpire ? configDefaults.exclude : [...configDefaults.exclude, 'test/spire/**'];
+
+/** Tests of pure code: they share a process, so that each does not load the same modules again. */
+const PURE = ['evidence', 'verifier', 'x509', 'tpm/structures'].map((folder) => `test/${folder}/**/*.test.ts`);
+
 /** Of the tests that take a minute or more, none begins when the others are done. */
 class SlowFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -19,8 +24,10 @@ class SlowFirst extends BaseSequencer {
 
 const config: ViteUserConfig = defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    exclude: hasSpire ? [...configDefaults.exclude] : [...configDefaults.exclude, 'test/spire/**'],
+    projects: [
+      { extends: true, test: { name: 'pure', include: PURE, isolate: false } },
+      { extends: true, test: { name: 'whole', include: ['test/**/*.test.ts'], exclude: [...excluded, ...PURE] } },
+    ],
     reporters: ['default', './test/support/closing-lines.ts'],
     pool: 'forks',
     sequence: { sequencer: SlowFirst },

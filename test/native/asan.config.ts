@@ -6,9 +6,10 @@ import base from '../../vitest.config.ts';
 // Held by this process, the addon is not unloaded with the threads that used it: a leak could not be told to be its own.
 nativeAddon();
 
+const { projects: _, ...shared } = base.test ?? {};
 const config: ViteUserConfig = defineConfig({
   test: {
-    ...base.test,
+    ...shared,
     // A forked process is killed when its tests are over, before leaks are looked for; threads end in order.
     pool: 'threads',
     include: ['test/native/*.test.ts', 'test/tpm/{commands,session,tpm}.test.ts'],
