@@ -15,8 +15,8 @@ const SUBJECTS = ['verifier', 'chain', 'plugin', 'reload', 'tpm', 'spire', 'floo
 const USAGE = `Usage: npm run --silent bench -- [SUBJECT...] [--node VERSION] [--json]
 
 Subjects: ${SUBJECTS.join(', ')} (default: all).
-Each row shows the median of many rounds, the best round in parentheses, and the ratio of its best to the best of the row
-that it names. Times are processor time. Noise of the machine affects the values more than the ratios.
+Each row shows the median of many rounds, and the best round in parentheses. The ratio compares its best round with the
+best round of the row that it names. Times are processor time. Noise affects the values more than the ratios.
   --node VERSION  measures with this Node.js (22, 24, 22.12.0), which npm fetches into your cache; default: the current one
   --json          prints one JSON document:
                   {node, openssl, go, cpus, subjects: {NAME: [{name, value, best, unit, ratio, of, note?}]}}

@@ -9,10 +9,13 @@ function sha256(bytes: Uint8Array): Uint8Array {
 }
 
 /**
- * The qualifying data of an attestation's quote, 32 bytes. It is SHA-256 over the label, the length (u16) of the trust
- * domain, the trust domain, SHA-256 of the payload as sent, and SHA-256 of the challenge as received. So a quote is
- * valid for one challenge, one payload and one trust domain. The label keeps it apart from other quotes by the same
- * key.
+ * The qualifying data of an attestation's quote, 32 bytes. It is SHA-256 over:
+ *
+ * - the label, the length of the trust domain (u16), and the trust domain
+ * - SHA-256 of the payload as sent, and SHA-256 of the challenge as received
+ *
+ * So a quote is valid for one challenge, one payload and one trust domain. The label keeps it apart from other quotes
+ * by the same key.
  *
  * @param trustDomain the agent and the server each take it from their own configuration
  */

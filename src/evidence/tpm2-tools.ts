@@ -29,7 +29,7 @@ const SAVED_CONTEXT = 0xbadcc0de;
  */
 export function readToolsKey(bytes: Uint8Array): ToolsKey {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
-  // DER comes first: DER may contain the text of a PEM header by chance.
+  // DER comes first: the text of a PEM header inside DER means nothing.
   if (bytes[0] === TAG.SEQUENCE) return readDer(bytes);
   if (text.includes('-----BEGIN ')) return readPem(text);
   const [first = 0, second = 0, third = 0, fourth = 0] = bytes;

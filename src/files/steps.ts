@@ -13,7 +13,7 @@ export interface Wait<T> {
 /** Yields undefined where the work may pause, and a Wait where it needs a result. */
 export type Steps<T> = Generator<Wait<unknown> | undefined, T, unknown>;
 
-/** A slice ends after the first step that exceeds this time. */
+/** A slice ends at its first pause after this time. */
 const SLICE_MS = 2;
 
 export function* waitFor<T>(wait: Wait<T>): Steps<T> {

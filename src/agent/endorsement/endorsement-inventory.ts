@@ -58,9 +58,9 @@ interface Look {
 }
 
 /**
- * Lists each key with a certificate in its index or in the chain, each persistent key, and the key that an agent
- * selects by `choice` and the certificate file. An error of one key is reported with that key. A refused authorization
- * is not tried again.
+ * Lists each key with a certificate in its index or in the chain, and each persistent key. It also lists the key that
+ * an agent selects by `choice` and the certificate file. An error of one key is reported with that key. A refused
+ * authorization is not tried again.
  *
  * @throws TpmError when the TPM does not answer or does not work at all
  * @throws PasswordError

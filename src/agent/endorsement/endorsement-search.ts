@@ -56,7 +56,7 @@ export async function findKey(tpm: SearchedTpm, templates: readonly EkTemplate[]
 
 /**
  * The key of a template, if the TPM has a certificate for it in its index or in the chain. An index that only the owner
- * may read counts as a certificate, so that a machine has the same identity with the owner password and without it.
+ * may read counts as a certificate. So a machine has the same identity with and without the owner password.
  *
  * @throws EndorsementError
  */

@@ -98,8 +98,8 @@ export class EndorsementStorage {
   }
 
   /**
-   * The public area that the key is made from. It is the template of the TCG, unless the manufacturer stored another
-   * template, or a nonce for its `unique` (EK Credential Profile 2.6, 2.2.1.4 and 2.2.1.5).
+   * The public area that the key is made from: the template of the TCG, or one that the manufacturer stored. A stored
+   * nonce goes into its `unique` (EK Credential Profile 2.6, 2.2.1.4 and 2.2.1.5).
    *
    * @throws EndorsementError when only the owner may read an index: its contents may lead to another key
    */

@@ -72,7 +72,7 @@ export async function startChild(options: PluginChildOptions): Promise<{ child: 
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  // SPIRE sets PDEATHSIG, which Node.js cannot. This covers every end of the host except SIGKILL.
+  // SPIRE sets PDEATHSIG, which Node.js cannot. This covers a host that exits, but not one that a signal kills.
   const killOnExit = (): void => void started.kill('SIGKILL');
   process.once('exit', killOnExit);
   const kept: HostedLogRecord[] = [];
