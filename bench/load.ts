@@ -10,9 +10,9 @@ import type { Row } from './row.ts';
 import { attest, startWatched } from './watched-server.ts';
 
 const PER_SECOND = 300;
-const SECONDS = 12;
+const SECONDS = 10;
 /** Until everything is compiled. */
-const WARM_UP_SECONDS = 8;
+const WARM_UP_SECONDS = 5;
 /** RSA keys take long to make: so many machines share each. */
 const RSA_KEYS = 16;
 /** More would wait for this process, which answers for all machines, and come at once. */

@@ -34,7 +34,7 @@ export function atOnce<T>(steps: Steps<T>): T {
 let lastTurn: Promise<unknown> = Promise.resolve();
 
 /** The next turn of the event loop that no other work in slices has: what is many would else be one long turn. */
-function nextTurn(): Promise<unknown> {
+export function ownTurn(): Promise<unknown> {
   lastTurn = lastTurn.then(() => turn());
   return lastTurn;
 }
@@ -62,7 +62,7 @@ export async function inSlices<T>(steps: Steps<T>, signal: AbortSignal): Promise
       step = signal.aborted && !isEnding ? next() : answered(steps, result);
     } else {
       if (performance.now() - began >= SLICE_MS) {
-        await nextTurn();
+        await ownTurn();
         began = performance.now();
       }
       step = next();
