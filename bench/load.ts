@@ -50,7 +50,7 @@ export async function measure({
       row('admitted', warm.latencies.length / warm.seconds, 'per second'),
       row('refused', cold.refused + warm.refused, 'of all'),
       { ...row('longest turn', turn, 'ms'), ...target(turn) },
-      row('longest turn: of it collections of garbage', garbage, 'ms'),
+      row('longest turn: collections of garbage in it, by the clock', garbage, 'ms'),
       row(`longest turn in the first ${WARM_UP_SECONDS} s of the server`, start.turn, 'ms'),
       row('p50', quantile(warm.latencies, 0.5), 'ms'),
       row('p99', quantile(warm.latencies, 0.99), 'ms'),

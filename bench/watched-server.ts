@@ -11,7 +11,7 @@ import { TRUST_DOMAIN } from '../test/support/software-device.ts';
 export interface Turn {
   /** Milliseconds of processor time. */
   readonly turn: number;
-  /** Of them, milliseconds in which V8 collected garbage. */
+  /** Milliseconds by the clock in which V8 collected garbage during it: on a busy machine they may be more. */
   readonly garbage: number;
 }
 
