@@ -5,7 +5,6 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
-  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -17,15 +16,14 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { type HashList, readHashList } from '../src/policy/hash-list.ts';
-import type { HostedLogRecord } from '../src/testing/plugin-host/hclog-reader.ts';
-import { type PluginHost, startPlugin } from '../src/testing/plugin-host/plugin-host.ts';
+import type { PluginHost } from '../src/testing/plugin-host/plugin-host.ts';
 import { forger } from '../test/support/forger.ts';
 import { keyPair, mintAuthority, mintEkChain, pem } from '../test/support/pki.ts';
-import { pubHashOf, softwareDevice, TRUST_DOMAIN } from '../test/support/software-device.ts';
+import { pubHashOf, softwareDevice } from '../test/support/software-device.ts';
 import { type Row, withRatios } from './row.ts';
 import { Stopwatch } from './stopwatch.ts';
+import { attest, startWatched } from './watched-server.ts';
 
 const CAS = 2500;
 const HASHES = 1_000_000;
@@ -194,7 +192,7 @@ function listOf(path: string, count: number): HashList {
 async function denial(root: URL, parent: string): Promise<Parameters<typeof withRatios>[0]> {
   const folder = mkdtempSync(join(parent, 'denial-'));
   writeFileSync(join(folder, 'denied'), '');
-  const server = await start(root, folder, `${aMillion(folder)}${option('deny_path', folder, 'denied')}`);
+  const server = await startWatched(root, folder, `${aMillion(folder)}${option('deny_path', folder, 'denied')}`);
   writeHashes(join(folder, 'next'), 'next');
   // Another program writes, so that nothing in this process waits for it.
   const writing = 'while :; do cat next > hashes; sleep 0.5; done';
@@ -206,7 +204,7 @@ async function denial(root: URL, parent: string): Promise<Parameters<typeof with
     const isTold = (): boolean => server.records.some(({ message }) => message.startsWith('deny_path changed'));
     while (performance.now() - began < MOST_MS && !isTold()) await delay(5);
     const value = performance.now() - began;
-    if (await attest(server.host)) throw new Error('the denied machine is admitted');
+    if (await attest(server.host, forger(device))) throw new Error('the denied machine is admitted');
     const target = { most: 1, otherwise: 'a denial counts within 10 s' };
     return [
       { name: 'what a denial may take', value: 10_000, best: 10_000, unit: 'ms', of: null },
@@ -224,10 +222,10 @@ async function denial(root: URL, parent: string): Promise<Parameters<typeof with
 
 async function play({ files, change, told }: Scene, root: URL, parent: string): Promise<Measured> {
   const folder = mkdtempSync(join(parent, 'reload-'));
-  const server = await start(root, folder, files(folder));
+  const server = await startWatched(root, folder, files(folder));
   const { host, records } = server;
   try {
-    for (const until = performance.now() + WARM_UP_MS; performance.now() < until; ) await attest(host);
+    for (const until = performance.now() + WARM_UP_MS; performance.now() < until; ) await attest(host, forger(device));
     await server.longestTurn();
     const latencies: number[] = [];
     const began = performance.now();
@@ -235,7 +233,7 @@ async function play({ files, change, told }: Scene, root: URL, parent: string): 
     let seenAfterMs: number | undefined;
     for (let until = began + QUIET_MS; performance.now() < until; ) {
       const started = performance.now();
-      await attest(host);
+      await attest(host, forger(device));
       latencies.push(performance.now() - started);
       if (told === undefined || seenAfterMs !== undefined) continue;
       const isTold = records.some(({ message }) => told.test(message));
@@ -244,60 +242,12 @@ async function play({ files, change, told }: Scene, root: URL, parent: string): 
       until = performance.now() + (isTold ? QUIET_MS : 1000);
       if (performance.now() - began > MOST_MS) throw new Error('the server has not reported the change');
     }
-    const turn = await server.longestTurn();
+    const { turn } = await server.longestTurn();
     latencies.sort((a, b) => a - b);
     return { turn, latencies, seenAfterMs, resident: memory(host, 'VmRSS'), peak: memory(host, 'VmHWM') };
   } finally {
     await host.stop();
     rmSync(folder, { recursive: true });
-  }
-}
-
-interface Server {
-  readonly host: PluginHost<'server'>;
-  readonly records: readonly HostedLogRecord[];
-  /** The longest turn since the last call, in milliseconds. */
-  readonly longestTurn: () => Promise<number>;
-}
-
-async function start(root: URL, folder: string, hcl: string): Promise<Server> {
-  const records: HostedLogRecord[] = [];
-  const file = join(folder, 'turn');
-  const host = await startPlugin({
-    kind: 'server',
-    command: process.execPath,
-    args: ['--require', fileURLToPath(new URL('bench/longest-turn.cjs', root)), executable(root)],
-    env: { ...process.env, LONGEST_TURN_FILE: file, MALLOC_ARENA_MAX: '1' },
-    onLog: (record) => records.push(record),
-  });
-  await host.configure(hcl, TRUST_DOMAIN);
-  const longestTurn = async (): Promise<number> => {
-    rmSync(file, { force: true });
-    process.kill(host.pid, 'SIGUSR2');
-    while (!existsSync(file) || readFileSync(file, 'utf8') === '') await delay(5);
-    return Number(readFileSync(file, 'utf8'));
-  };
-  return { host, records, longestTurn };
-}
-
-function executable(root: URL): string {
-  return fileURLToPath(new URL('dist/bin/tpm-attestor-server.cjs', root));
-}
-
-/** True when the server admits the machine. */
-async function attest(host: PluginHost<'server'>): Promise<boolean> {
-  const machine = forger(device);
-  const stream = host.openAttestation();
-  try {
-    stream.sendPayload(machine.payload);
-    const challenge = await stream.next();
-    if (challenge.kind !== 'challenge') return false;
-    stream.sendChallengeResponse(machine.answer(challenge.bytes));
-    return (await stream.next()).kind === 'agent_attributes';
-  } catch {
-    return false;
-  } finally {
-    await stream.close();
   }
 }
 

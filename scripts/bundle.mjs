@@ -13,8 +13,10 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { grpcServer } from './bundle/grpc-server.mjs';
+import { withLateParts } from './bundle/late-parts.mjs';
 
 // One arena for all threads: otherwise each thread's arena keeps memory, 5 MB after some hundred attestations.
 const SHEBANG = '#!/usr/bin/env -S MALLOC_ARENA_MAX=1 node';
@@ -27,6 +29,8 @@ const { engines } = JSON.parse(readFileSync(new URL('../package.json', import.me
 const ISSUING = [/node_modules\/@peculiar\/x509\//, /node_modules\/pkijs\//];
 // A verifier never opens a TPM. Without native code, a flaw in native code cannot affect it.
 const NATIVE = [/(^|\/)src\/tpm\/device\/native\.ts$/, /\.node$/];
+// A plugin calls nobody, so it takes only the server of gRPC.
+const CLIENT = [/\/grpc-js\/build\/src\/(client|channel)\.js$/, /\/protobufjs\//];
 // The operators' command contains no attacks and starts no software TPM.
 const ATTACKING = [/(^|\/)src\/(testing|cli\/demo)\//];
 
@@ -39,12 +43,17 @@ const ATTACKING = [/(^|\/)src\/(testing|cli\/demo)\//];
 export const EXECUTABLES = [
   { entry: 'src/cli/main.ts', outfile: 'dist/bin/tpm-attestor.cjs', plugin: false, forbidden: ATTACKING },
   { entry: 'src/cli/demo/main.ts', outfile: 'dist/bin/tpm-attestor-demo.cjs', plugin: false, forbidden: [] },
-  { entry: 'src/agent-plugin/main.ts', outfile: 'dist/bin/tpm-attestor-agent.cjs', plugin: true, forbidden: ISSUING },
+  {
+    entry: 'src/agent-plugin/main.ts',
+    outfile: 'dist/bin/tpm-attestor-agent.cjs',
+    plugin: true,
+    forbidden: [...ISSUING, ...CLIENT],
+  },
   {
     entry: 'src/server-plugin/main.ts',
     outfile: 'dist/bin/tpm-attestor-server.cjs',
     plugin: true,
-    forbidden: [...ISSUING, ...NATIVE],
+    forbidden: [...ISSUING, ...CLIENT, ...NATIVE],
   },
 ];
 
@@ -57,32 +66,32 @@ const ADDON = { from: 'build/Release/tpm_attestor.node', to: 'dist/bin/tpm_attes
  */
 export async function bundle({ entry, outfile, plugin, forbidden }, root = ROOT) {
   const { build } = await import('esbuild');
-  const { outputFiles, metafile } = await build({
+  const beginning = `${refusalOfOldNode(plugin)}\nconst import_meta_url = require('node:url').pathToFileURL(__filename).href;\n`;
+  const result = await build({
     absWorkingDir: root,
     entryPoints: [entry],
-    outfile,
     bundle: true,
     platform: 'node',
-    format: 'cjs',
     target: 'node20',
     // Node.js reads and compiles text with one byte per character faster than with two.
     charset: 'ascii',
     legalComments: 'eof',
     // CommonJS has no import.meta; modules find the files beside them through it.
-    banner: {
-      js: `${refusalOfOldNode(plugin)}\nconst import_meta_url = require('node:url').pathToFileURL(__filename).href;`,
-    },
     define: { 'import.meta.url': 'import_meta_url' },
     metafile: true,
     write: false,
     logLevel: 'silent',
+    ...(plugin
+      ? { format: 'esm', splitting: true, outdir: dirname(outfile), plugins: [grpcServer] }
+      : { format: 'cjs', outfile, banner: { js: beginning } }),
   });
+  const { outputFiles, metafile } = result;
   const trespassers = Object.keys(metafile.inputs).filter((input) => forbidden.some((pattern) => pattern.test(input)));
   if (trespassers.length > 0) {
     const reasons = trespassers.map((input) => `  ${input} <- ${importers(metafile, input).join(', ')}`);
     throw new Error(`${outfile} must not contain:\n${reasons.join('\n')}`);
   }
-  const text = outputFiles[0]?.text ?? '';
+  const text = plugin ? await withLateParts(result, 'main.js', beginning) : (outputFiles[0]?.text ?? '');
   return text.startsWith('#!') ? text : `${SHEBANG}\n${text}`;
 }
 
@@ -138,7 +147,7 @@ function replace(path, write) {
 }
 
 async function main() {
-  const inputs = ['src', 'package.json', 'package-lock.json', relative(ROOT, fileURLToPath(import.meta.url))];
+  const inputs = ['src', 'package.json', 'package-lock.json', 'scripts/bundle.mjs', 'scripts/bundle'];
   const since = Math.max(...inputs.map((path) => newest(join(ROOT, path))));
   for (const executable of EXECUTABLES) {
     const outfile = join(ROOT, executable.outfile);

@@ -34,7 +34,7 @@ export function atOnce<T>(steps: Steps<T>): T {
 let lastTurn: Promise<unknown> = Promise.resolve();
 
 /** A turn of the event loop for this slice alone: many slices in one turn would block the loop for long. */
-function nextTurn(): Promise<unknown> {
+export function ownTurn(): Promise<unknown> {
   lastTurn = lastTurn.then(() => turn());
   return lastTurn;
 }
@@ -62,7 +62,7 @@ export async function inSlices<T>(steps: Steps<T>, signal: AbortSignal): Promise
       step = signal.aborted && !isEnding ? next() : answered(steps, result);
     } else {
       if (performance.now() - began >= SLICE_MS) {
-        await nextTurn();
+        await ownTurn();
         began = performance.now();
       }
       step = next();

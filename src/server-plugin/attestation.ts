@@ -1,7 +1,7 @@
 /** One attestation on the server: payload, challenge, answer, verdict. What it knows of the machine is in local variables. */
 import { randomBytes } from 'node:crypto';
 import { type Wire, wireOf } from '../evidence/wires.ts';
-import { inSlices, type Steps } from '../files/steps.ts';
+import { inSlices, ownTurn, type Steps } from '../files/steps.ts';
 import type { PolicyInForce } from '../policy/live-policy.ts';
 import type { LogFields, Logger } from '../spire/log/logger.ts';
 import type { AttestationStream } from '../spire/plugin/attestation-stream.ts';
@@ -88,6 +88,8 @@ async function judge<Pending extends PendingCredential>(
   { challenges, lists, linked }: Standing,
   log: Logger,
 ): Promise<Trusted<Proved>> {
+  // SPIRE has one connection: what came on it together would else be judged in one turn.
+  await ownTurn();
   // tooth A01, A03 [randomBytes -> (count: number) => new Uint8Array(count).fill(1)]: every nonce and secret is the
   //   same
   const begun = await inSlices(begin(payload, policy, randomBytes, new Date()), stream.signal);
@@ -97,6 +99,8 @@ async function judge<Pending extends PendingCredential>(
   const response = await challenges.wait(begun.pending.ek.pubHash, () => stream.receive());
   if (response?.kind !== 'challenge_response')
     throw new PeerError(STATUS.INVALID_ARGUMENT, 'the challenge was not answered');
+  await ownTurn();
+  stream.signal.throwIfAborted();
   const verdict = finish(begun.pending, response.bytes, new Date(), lists());
   // tooth A03 [verdict.verdict === 'untrusted' && finish(begun.pending, (await stream.receive())?.bytes ?? new
   //   Uint8Array(), new Date(), lists()).verdict === 'untrusted']: a second answer may follow a wrong one
