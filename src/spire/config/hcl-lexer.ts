@@ -171,7 +171,8 @@ export class HclLexer {
     const code = this.#text.slice(from, from + digits);
     const valid = digits > 0 && code.length === digits && (radix === 8 ? /^[0-7]+$/ : /^[0-9a-fA-F]+$/).test(code);
     const point = valid ? Number.parseInt(code, radix) : -1;
-    // In Go, \x and octal escapes stand for bytes. Above ASCII they would be parts of UTF-8; no configuration needs them.
+    // In Go, \x and octal escapes stand for bytes. Above ASCII they would be parts of UTF-8; no configuration needs
+    // them.
     const top = radix === 8 || char === 'x' ? 0x7f : 0x10ffff;
     if (point < 0 || point > top || (point >= 0xd800 && point <= 0xdfff)) {
       throw this.#error(`unknown escape sequence in string: \\${char}`);

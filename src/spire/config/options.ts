@@ -31,7 +31,9 @@ interface ValueOfType {
   readonly duration: number;
 }
 
-/** The values of a table's options. An option is undefined only if it has no default, is not required and is not given. */
+/**
+ * The values of a table's options. An option is undefined only if it has no default, is not required and is not given.
+ */
 export type Options<Table extends OptionTable> = {
   readonly [Name in keyof Table]:
     | ValueOfType[Table[Name]['type']]

@@ -19,7 +19,8 @@ export interface OutputLimit {
  *
  * A blocking write into a full pipe would stop the event loop, and with it all signal handlers. A pipe or a terminal is
  * therefore opened a second time, non-blocking. `O_NONBLOCK` belongs to one open file description (open(2)), so other
- * holders of the descriptor keep their mode. A socket cannot be opened by its path in /proc; the thread pool writes to it.
+ * holders of the descriptor keep their mode. A socket cannot be opened by its path in /proc; the thread pool writes to
+ * it.
  */
 export class Output {
   readonly #descriptor: number;

@@ -7,8 +7,8 @@ let current: Logger | undefined;
 /**
  * Redirects all other output to the log: `console`, `process.stdout`, `process.stderr` and Node's warnings.
  *
- * A plugin's standard output may carry nothing but the handshake line. The two stream objects are replaced, not wrapped:
- * reading `process.stderr` once would switch the pipe to non-blocking mode.
+ * A plugin's standard output may carry nothing but the handshake line. The two stream objects are replaced, not
+ * wrapped: reading `process.stderr` once would switch the pipe to non-blocking mode.
  */
 export function captureStrayOutput(logger: Logger): void {
   const installed = current !== undefined;

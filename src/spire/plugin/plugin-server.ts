@@ -39,8 +39,8 @@ export type LoadDefinition<Kind extends PluginKind, Config> = (
 
 /**
  * Serves one SPIRE node attestor plugin from this process, by the protocol of HashiCorp's go-plugin. Resolves when the
- * plugin answers calls. Shutdown, SIGTERM or the end of the host ends the process. A failed start gives one error record
- * and exit code 1.
+ * plugin answers calls. Shutdown, SIGTERM or the end of the host ends the process. A failed start gives one error
+ * record and exit code 1.
  */
 export async function servePlugin<Kind extends PluginKind, Config>(
   plugin: PluginProcess<Kind>,
@@ -99,8 +99,8 @@ class PluginLife<Kind extends PluginKind, Config> {
     });
     await socket.restrict();
     await handshakeWritten(socket.path);
-    // A plugin works for milliseconds and then waits for hours, so memory counts more than throughput. Given as arguments
-    // of Node, these flags would make it recompile its own modules, which takes 15 % of the whole start.
+    // A plugin works for milliseconds and then waits for hours, so memory counts more than throughput. Given as
+    // arguments of Node, these flags would make it recompile its own modules, which takes 15 % of the whole start.
     setFlagsFromString('--optimize-for-size');
     setFlagsFromString('--semi-space-growth-factor=1');
     const service = await this.#loadService();
