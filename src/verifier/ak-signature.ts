@@ -1,16 +1,16 @@
-/** Whether a key made a signature, in the form that the signature has. Pure. */
+/** Verifies a TPM's signatures: whether a key made a TPMT_SIGNATURE. Pure. */
 import { constants, type KeyObject, verify } from 'node:crypto';
 import { concat, padStart } from '../bytes/bytes.ts';
 import { NIST_CURVES } from '../bytes/nist-curves.ts';
 import { curveByOpenssl, hashAlgorithm } from '../tpm/structures/algorithms.ts';
 import type { EccSignature, TpmtSignature } from '../tpm/structures/signature.ts';
 
-/** Whether `signature` verifies in its form, which is the key's. */
+/** Whether `key` made `signature` over `data`. The caller checks that the signature's scheme is the key's. */
 export function isSignature(key: KeyObject, data: Uint8Array, signature: TpmtSignature): boolean {
   try {
     return verifies(key, data, signature);
   } catch {
-    // OpenSSL throws at what it does not do at all, such as RSA over SM3.
+    // OpenSSL throws for algorithms that it does not support, such as RSA over SM3.
     return false;
   }
 }
@@ -23,7 +23,7 @@ function verifies(key: KeyObject, data: Uint8Array, signature: TpmtSignature): b
     case 'rsassa':
       return type === 'rsa' && verify(hash, data, { key, padding: constants.RSA_PKCS1_PADDING }, signature.sig);
     case 'rsapss': {
-      // TPMs differ in salt length (Part 1, B.7): any length, but the hash of the scheme.
+      // TPMs differ in salt length (Part 1, B.7): any length is accepted, with the hash of the scheme.
       const { RSA_PKCS1_PSS_PADDING: padding, RSA_PSS_SALTLEN_AUTO: saltLength } = constants;
       return type === 'rsa' && verify(hash, data, { key, padding, saltLength }, signature.sig);
     }
@@ -36,7 +36,7 @@ function verifies(key: KeyObject, data: Uint8Array, signature: TpmtSignature): b
   }
 }
 
-/** r ‖ s at field width; undefined when one is zero or longer than the field. */
+/** r ‖ s at field width. Undefined if one of them is zero or longer than the field. */
 function rawEcdsa(key: KeyObject, { signatureR, signatureS }: EccSignature): Uint8Array | undefined {
   const width = coordinateBytes(key);
   if (width === undefined || signatureR.length > width || signatureS.length > width) return undefined;
@@ -49,17 +49,17 @@ function coordinateBytes(key: KeyObject): number | undefined {
   return curveByOpenssl(key.asymmetricKeyDetails?.namedCurve ?? '')?.coordinateBytes;
 }
 
-/** The RSA keys that TPMs have, by the size of their signatures. */
+/** The names of the RSA keys that TPMs have, by the size of their signatures in bytes. */
 const RSA_SIZES: ReadonlyMap<number, string> = new Map(
   [128, 256, 384, 512].map((bytes) => [bytes, `RSA-${bytes * 8}`]),
 );
 
-/** An ECDSA number is by so many octets shorter than the field once in 2^64 signatures. */
+/** Only one in 2^64 ECDSA numbers is this many octets shorter than the field. */
 const MAX_MISSING_BYTES = 8;
 
 /**
- * The other key, of the same algorithm, that signatures of this size are by; undefined for a signature of the key's size and for
- * one of no key's.
+ * The key size or curve that makes signatures of this size, if it is not the key's own. Undefined if the size fits the
+ * key, or fits no key of the algorithm.
  */
 export function otherKeyOf(key: KeyObject, signature: TpmtSignature): string | undefined {
   if (signature.sigAlg === 'rsassa' || signature.sigAlg === 'rsapss') {

@@ -150,7 +150,7 @@ describe('a folder for temporary files that is not there', () => {
 
   test('ends a plugin likewise', async () => {
     await expect(preparePluginSocket({ PLUGIN_UNIX_SOCKET_DIR: path('nonesuch') })).rejects.toThrow(
-      /no folder for the socket can be made in .*set TMPDIR or PLUGIN_UNIX_SOCKET_DIR/,
+      /cannot make a folder for the socket in .*set TMPDIR or PLUGIN_UNIX_SOCKET_DIR/,
     );
   });
 });
