@@ -3,12 +3,17 @@ import { availableParallelism } from 'node:os';
 import { configDefaults, defineConfig, type ViteUserConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-// test/ground/genuine-spire.test.ts says so where they are left out.
+// If the tests with genuine SPIRE are left out, test/ground/genuine-spire.test.ts reports that.
 const hasSpire =
   process.env['TPM_ATTESTOR_NO_SPIRE'] === undefined &&
   spawnSync('scripts/spire/install', ['--found'], { cwd: import.meta.dirname }).status === 0;
 
-/** Of the tests that take a minute or more, none begins when the others are done. */
+const excluded = hasSpire ? configDefaults.exclude : [...configDefaults.exclude, 'test/spire/**'];
+
+/** Tests of pure code: they share a process, so that each does not load the same modules again. */
+const PURE = ['evidence', 'verifier', 'x509', 'tpm/structures'].map((folder) => `test/${folder}/**/*.test.ts`);
+
+/** Starts the tests that take a minute or more first, so that none of them runs alone at the end. */
 class SlowFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files);
@@ -19,16 +24,19 @@ class SlowFirst extends BaseSequencer {
 
 const config: ViteUserConfig = defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    exclude: hasSpire ? [...configDefaults.exclude] : [...configDefaults.exclude, 'test/spire/**'],
+    projects: [
+      { extends: true, test: { name: 'pure', include: PURE, isolate: false } },
+      { extends: true, test: { name: 'whole', include: ['test/**/*.test.ts'], exclude: [...excluded, ...PURE] } },
+    ],
     reporters: ['default', './test/support/closing-lines.ts'],
     pool: 'forks',
     sequence: { sequencer: SlowFirst },
-    // By itself vitest leaves one processor free. The slow tests wait for a TPM or a process, so one more than there are.
+    // Vitest's default leaves one processor free. The slow tests mostly wait for a TPM or a process, so use one worker
+    // more.
     maxWorkers: availableParallelism() + 1,
     testTimeout: 60_000,
     hookTimeout: 120_000,
-    // tpm2-tss prints errors that tests provoke on purpose; the operator's setting wins.
+    // Silences tpm2-tss, which prints errors that tests provoke on purpose. A setting from outside wins.
     env: { TSS2_LOG: process.env['TSS2_LOG'] ?? 'all+NONE' },
   },
 });

@@ -1,11 +1,10 @@
 /**
- * Changed files beside attestations: the longest turn of the server's event loop, and how long attestations take, while
- * nothing changes and while files are looked at, read and found broken; and the memory of a million hashes.
+ * Measures how a server plugin reads changed files while machines attest: the longest turn of its event loop, the time
+ * of attestations, and its memory. Compares with a server whose files do not change.
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
-  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -17,21 +16,20 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { type HashList, readHashList } from '../src/policy/hash-list.ts';
-import type { HostedLogRecord } from '../src/testing/plugin-host/hclog-reader.ts';
-import { type PluginHost, startPlugin } from '../src/testing/plugin-host/plugin-host.ts';
+import type { PluginHost } from '../src/testing/plugin-host/plugin-host.ts';
 import { forger } from '../test/support/forger.ts';
 import { keyPair, mintAuthority, mintEkChain, pem } from '../test/support/pki.ts';
-import { pubHashOf, softwareDevice, TRUST_DOMAIN } from '../test/support/software-device.ts';
+import { pubHashOf, softwareDevice } from '../test/support/software-device.ts';
 import { type Row, withRatios } from './row.ts';
 import { Stopwatch } from './stopwatch.ts';
+import { attest, startWatched } from './watched-server.ts';
 
 const CAS = 2500;
 const HASHES = 1_000_000;
-/** As long as several looks. */
+/** Long enough for the server to look at the files several times. */
 const QUIET_MS = 12_000;
-/** Until everything is compiled, and files that were written a moment ago have been read once more. */
+/** Time for V8 to compile the code, and for the server to read newly written files once more. */
 const WARM_UP_MS = 8000;
 const MOST_MS = 60_000;
 const KIB = 1024;
@@ -42,11 +40,11 @@ const device = softwareDevice();
 
 interface Scene {
   readonly title: string;
-  /** Writes the files, and gives the options. */
+  /** Writes the files, and returns the server's options. */
   readonly files: (folder: string) => string;
-  /** What an operator does while machines attest. */
+  /** What the operator changes while machines attest. */
   readonly change?: (folder: string) => void;
-  /** How the server says that it has seen it. */
+  /** Matches the log record by which the server reports the change. */
   readonly told?: RegExp;
 }
 
@@ -133,10 +131,10 @@ interface Measured {
   readonly turn: number;
   /** Milliseconds, ascending. */
   readonly latencies: readonly number[];
-  /** MiB; at the end, and at most. */
+  /** MiB at the end of the scene; `peak` is the maximum. */
   readonly resident: number;
   readonly peak: number;
-  /** From the change to the record that says so. */
+  /** Milliseconds from the change to the record that reports it. */
   readonly seenAfterMs: number | undefined;
 }
 
@@ -169,7 +167,7 @@ export async function measure({
   return withRatios([...rows, ...lookUps(folder), ...(await denial(root, folder))]);
 }
 
-/** Finding a hash in a long list and in a short one. */
+/** Times finding a hash in a long list and in a short one. */
 function lookUps(folder: string): Parameters<typeof withRatios>[0] {
   const [few, many] = [1000, HASHES];
   const lists = new Map([few, many].map((count) => [count, listOf(join(folder, 'look-up'), count)]));
@@ -190,13 +188,13 @@ function listOf(path: string, count: number): HashList {
   return readHashList(path);
 }
 
-/** A denial while a list of a million lines is written anew without end. */
+/** Times a denial while another program writes a list of a million lines again and again. */
 async function denial(root: URL, parent: string): Promise<Parameters<typeof withRatios>[0]> {
   const folder = mkdtempSync(join(parent, 'denial-'));
   writeFileSync(join(folder, 'denied'), '');
-  const server = await start(root, folder, `${aMillion(folder)}${option('deny_path', folder, 'denied')}`);
+  const server = await startWatched(root, folder, `${aMillion(folder)}${option('deny_path', folder, 'denied')}`);
   writeHashes(join(folder, 'next'), 'next');
-  // By another program, so that nothing here waits for it.
+  // Another program writes, so that nothing in this process waits for it.
   const writing = 'while :; do cat next > hashes; sleep 0.5; done';
   const writer = spawn('sh', ['-c', writing], { cwd: folder, stdio: 'ignore' });
   try {
@@ -206,7 +204,7 @@ async function denial(root: URL, parent: string): Promise<Parameters<typeof with
     const isTold = (): boolean => server.records.some(({ message }) => message.startsWith('deny_path changed'));
     while (performance.now() - began < MOST_MS && !isTold()) await delay(5);
     const value = performance.now() - began;
-    if (await attest(server.host)) throw new Error('the denied machine is admitted');
+    if (await attest(server.host, forger(device))) throw new Error('the denied machine is admitted');
     const target = { most: 1, otherwise: 'a denial counts within 10 s' };
     return [
       { name: 'what a denial may take', value: 10_000, best: 10_000, unit: 'ms', of: null },
@@ -224,10 +222,10 @@ async function denial(root: URL, parent: string): Promise<Parameters<typeof with
 
 async function play({ files, change, told }: Scene, root: URL, parent: string): Promise<Measured> {
   const folder = mkdtempSync(join(parent, 'reload-'));
-  const server = await start(root, folder, files(folder));
+  const server = await startWatched(root, folder, files(folder));
   const { host, records } = server;
   try {
-    for (const until = performance.now() + WARM_UP_MS; performance.now() < until; ) await attest(host);
+    for (const until = performance.now() + WARM_UP_MS; performance.now() < until; ) await attest(host, forger(device));
     await server.longestTurn();
     const latencies: number[] = [];
     const began = performance.now();
@@ -235,69 +233,21 @@ async function play({ files, change, told }: Scene, root: URL, parent: string): 
     let seenAfterMs: number | undefined;
     for (let until = began + QUIET_MS; performance.now() < until; ) {
       const started = performance.now();
-      await attest(host);
+      await attest(host, forger(device));
       latencies.push(performance.now() - started);
       if (told === undefined || seenAfterMs !== undefined) continue;
       const isTold = records.some(({ message }) => told.test(message));
       if (isTold) seenAfterMs = performance.now() - began;
-      // And the look after it.
+      // After the report, go on for the next looks of the server.
       until = performance.now() + (isTold ? QUIET_MS : 1000);
-      if (performance.now() - began > MOST_MS) throw new Error('the server has not said that it saw the change');
+      if (performance.now() - began > MOST_MS) throw new Error('the server has not reported the change');
     }
-    const turn = await server.longestTurn();
+    const { turn } = await server.longestTurn();
     latencies.sort((a, b) => a - b);
     return { turn, latencies, seenAfterMs, resident: memory(host, 'VmRSS'), peak: memory(host, 'VmHWM') };
   } finally {
     await host.stop();
     rmSync(folder, { recursive: true });
-  }
-}
-
-interface Server {
-  readonly host: PluginHost<'server'>;
-  readonly records: readonly HostedLogRecord[];
-  /** Since it was asked last, in milliseconds. */
-  readonly longestTurn: () => Promise<number>;
-}
-
-async function start(root: URL, folder: string, hcl: string): Promise<Server> {
-  const records: HostedLogRecord[] = [];
-  const file = join(folder, 'turn');
-  const host = await startPlugin({
-    kind: 'server',
-    command: process.execPath,
-    args: ['--require', fileURLToPath(new URL('bench/longest-turn.cjs', root)), executable(root)],
-    env: { ...process.env, LONGEST_TURN_FILE: file, MALLOC_ARENA_MAX: '1' },
-    onLog: (record) => records.push(record),
-  });
-  await host.configure(hcl, TRUST_DOMAIN);
-  const longestTurn = async (): Promise<number> => {
-    rmSync(file, { force: true });
-    process.kill(host.pid, 'SIGUSR2');
-    while (!existsSync(file) || readFileSync(file, 'utf8') === '') await delay(5);
-    return Number(readFileSync(file, 'utf8'));
-  };
-  return { host, records, longestTurn };
-}
-
-function executable(root: URL): string {
-  return fileURLToPath(new URL('dist/bin/tpm-attestor-server.cjs', root));
-}
-
-/** Whether the machine is admitted. */
-async function attest(host: PluginHost<'server'>): Promise<boolean> {
-  const machine = forger(device);
-  const stream = host.openAttestation();
-  try {
-    stream.sendPayload(machine.payload);
-    const challenge = await stream.next();
-    if (challenge.kind !== 'challenge') return false;
-    stream.sendChallengeResponse(machine.answer(challenge.bytes));
-    return (await stream.next()).kind === 'agent_attributes';
-  } catch {
-    return false;
-  } finally {
-    await stream.close();
   }
 }
 
@@ -309,7 +259,7 @@ function memory({ pid }: PluginHost<'server'>, line: 'VmRSS' | 'VmHWM'): number 
 function writeHashes(path: string, label: string, count = HASHES): void {
   const lines = [pubHashOf(device)];
   let digest = createHash('sha256').update(label).digest();
-  // Each hash begins with another part of the one before, which is quicker than a million of them.
+  // Rotating a digest gives 64 lines, which is faster than computing a million digests.
   for (let i = 1; i < count; i++) {
     if (i % 64 === 0) digest = createHash('sha256').update(digest).digest();
     const at = i % 64;
@@ -325,7 +275,7 @@ function authority(i: number, year: string): Uint8Array {
   return mintAuthority(issuer, KEY, { issuer, key: KEY }).der;
 }
 
-/** A CA with the name of the others and a serial number of its own. */
+/** A CA with the same name as the others, and its own serial number. */
 function namesake(i: number): Uint8Array {
   const issuer = 'Example TPM Manufacturing CA';
   return mintAuthority(issuer, KEY, { issuer, key: KEY }, { serial: Uint8Array.of(1, i >> 8, i & 0xff) }).der;

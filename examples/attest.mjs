@@ -1,4 +1,4 @@
-// Attests a software TPM over a transport of one's own: here a function call.
+// Attests a software TPM over your own transport. Here the transport is a function call.
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { startSoftwareTpm } from 'tpm-attestor/testing';
@@ -13,7 +13,7 @@ try {
   const policy = policyOf({ trustDomain: 'example.org', bundles: [{ name: 'lab', anchors, rules }] });
 
   const agent = new Attestor({ trustDomain: 'example.org', tcti: () => tpm.tcti });
-  // What the server remembers of each stream until its answer.
+  // The server keeps this for each stream until the answer comes.
   const pending = new Map();
   const { response } = await agent.attest(async (payload) => {
     const begun = begin(payload, policy, (bytes) => new Uint8Array(randomBytes(bytes)), new Date());

@@ -1,4 +1,4 @@
-// Says what kind of key a TPMT_PUBLIC is, and by which hash a server lists it: node parse-public.mjs FILE
+// Prints the kind of the key in a TPMT_PUBLIC, and the hash for a server's allow-list: node parse-public.mjs FILE
 import { readFileSync } from 'node:fs';
 import { keyAlgorithmName, spkiHash, spkiOfPublicArea } from 'tpm-attestor/tpm';
 import { decode, tpmtPublic } from 'tpm-attestor/tpm/structures';

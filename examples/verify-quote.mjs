@@ -1,5 +1,6 @@
-// Verifies a quote from its bytes: node verify-quote.mjs AK_PUBLIC QUOTED SIGNATURE NONCE PCR_VALUE…
-// AK_PUBLIC is a file with a TPMT_PUBLIC, QUOTED one with a TPMS_ATTEST, SIGNATURE one with a TPMT_SIGNATURE.
+// Verifies a quote: node verify-quote.mjs AK_PUBLIC QUOTED SIGNATURE NONCE PCR_VALUE…
+// AK_PUBLIC, QUOTED and SIGNATURE are files with a TPMT_PUBLIC, a TPMS_ATTEST and a TPMT_SIGNATURE. NONCE and each
+// PCR_VALUE are hexadecimal.
 import { readFileSync } from 'node:fs';
 import { Findings, judgeAttestationKey, verifyQuote } from 'tpm-attestor/verifier';
 

@@ -1,5 +1,5 @@
-// Bundles each executable into one file in dist/bin, and refuses a bundle that holds what its program must not reach.
-// Does nothing when nothing changed, so scripts/setup calls it every time.
+// Bundles each executable into one file in dist/bin. Refuses a bundle that contains a source which its program must not
+// use. Does nothing when no source has changed, so scripts/setup always calls it.
 
 import {
   chmodSync,
@@ -13,21 +13,25 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { grpcServer } from './bundle/grpc-server.mjs';
+import { withLateParts } from './bundle/late-parts.mjs';
 
-// One arena: the allocator of every thread would keep memory of its own, 5 MB after some hundred attestations.
+// One arena for all threads: otherwise each thread's arena keeps memory, 5 MB after some hundred attestations.
 const SHEBANG = '#!/usr/bin/env -S MALLOC_ARENA_MAX=1 node';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 /** @type {{ engines: { node: string } }} `">=20.19"` */
 const { engines } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
 
-// Issuing libraries belong to test PKIs and the CLI; a process that runs for months carries what it uses.
+// Libraries that issue certificates belong to test PKIs and the CLI. Plugins run for months without using them.
 const ISSUING = [/node_modules\/@peculiar\/x509\//, /node_modules\/pkijs\//];
-// A verifier judges bytes. It never opens a TPM, so a flaw in native code cannot be one in the judge.
+// A verifier never opens a TPM. Without native code, a flaw in native code cannot affect it.
 const NATIVE = [/(^|\/)src\/tpm\/device\/native\.ts$/, /\.node$/];
-// What operators run attacks nobody, and starts no software TPM.
+// A plugin calls nobody, so it takes only the server of gRPC.
+const CLIENT = [/\/grpc-js\/build\/src\/(client|channel)\.js$/, /\/protobufjs\//];
+// The operators' command contains no attacks and starts no software TPM.
 const ATTACKING = [/(^|\/)src\/(testing|cli\/demo)\//];
 
 /**
@@ -39,12 +43,17 @@ const ATTACKING = [/(^|\/)src\/(testing|cli\/demo)\//];
 export const EXECUTABLES = [
   { entry: 'src/cli/main.ts', outfile: 'dist/bin/tpm-attestor.cjs', plugin: false, forbidden: ATTACKING },
   { entry: 'src/cli/demo/main.ts', outfile: 'dist/bin/tpm-attestor-demo.cjs', plugin: false, forbidden: [] },
-  { entry: 'src/agent-plugin/main.ts', outfile: 'dist/bin/tpm-attestor-agent.cjs', plugin: true, forbidden: ISSUING },
+  {
+    entry: 'src/agent-plugin/main.ts',
+    outfile: 'dist/bin/tpm-attestor-agent.cjs',
+    plugin: true,
+    forbidden: [...ISSUING, ...CLIENT],
+  },
   {
     entry: 'src/server-plugin/main.ts',
     outfile: 'dist/bin/tpm-attestor-server.cjs',
     plugin: true,
-    forbidden: [...ISSUING, ...NATIVE],
+    forbidden: [...ISSUING, ...CLIENT, ...NATIVE],
   },
 ];
 
@@ -57,38 +66,38 @@ const ADDONS = ['tpm_attestor.node', 'public_key_steps.node'];
  */
 export async function bundle({ entry, outfile, plugin, forbidden }, root = ROOT) {
   const { build } = await import('esbuild');
-  const { outputFiles, metafile } = await build({
+  const beginning = `${refusalOfOldNode(plugin)}\nconst import_meta_url = require('node:url').pathToFileURL(__filename).href;\n`;
+  const result = await build({
     absWorkingDir: root,
     entryPoints: [entry],
-    outfile,
     bundle: true,
     platform: 'node',
-    format: 'cjs',
     target: 'node20',
-    // Node reads and compiles a text of one byte a character faster than one of two.
+    // Node.js reads and compiles text with one byte per character faster than with two.
     charset: 'ascii',
     legalComments: 'eof',
     // CommonJS has no import.meta; modules find the files beside them through it.
-    banner: {
-      js: `${refusalOfOldNode(plugin)}\nconst import_meta_url = require('node:url').pathToFileURL(__filename).href;`,
-    },
     define: { 'import.meta.url': 'import_meta_url' },
     metafile: true,
     write: false,
     logLevel: 'silent',
+    ...(plugin
+      ? { format: 'esm', splitting: true, outdir: dirname(outfile), plugins: [grpcServer] }
+      : { format: 'cjs', outfile, banner: { js: beginning } }),
   });
+  const { outputFiles, metafile } = result;
   const trespassers = Object.keys(metafile.inputs).filter((input) => forbidden.some((pattern) => pattern.test(input)));
   if (trespassers.length > 0) {
     const reasons = trespassers.map((input) => `  ${input} <- ${importers(metafile, input).join(', ')}`);
     throw new Error(`${outfile} must not contain:\n${reasons.join('\n')}`);
   }
-  const text = outputFiles[0]?.text ?? '';
+  const text = plugin ? await withLateParts(result, 'main.js', beginning) : (outputFiles[0]?.text ?? '');
   return text.startsWith('#!') ? text : `${SHEBANG}\n${text}`;
 }
 
 /**
- * The first statement of an executable, in words an old Node.js knows. What SPIRE runs says it as a line of hclog, which
- * is how it gets into SPIRE's log.
+ * The first statement of an executable, which refuses an old Node.js and runs on it. A plugin reports the refusal as a
+ * line of hclog, so that it appears in SPIRE's log.
  * @param {boolean} plugin
  */
 function refusalOfOldNode(plugin) {
@@ -111,7 +120,11 @@ function importers(metafile, path) {
     .map(([input]) => input);
 }
 
-/** Time of the newest file or folder under the path; a folder's own time tells of removed files. @param {string} path */
+/**
+ * Time of the newest file or folder under the path. Folders count, because they show removed files.
+ *
+ * @param {string} path
+ */
 function newest(path) {
   const stat = statSync(path);
   if (!stat.isDirectory()) return stat.mtimeMs;
@@ -121,7 +134,11 @@ function newest(path) {
 /** @param {string} path @param {number} since */
 const isCurrent = (path, since) => existsSync(path) && statSync(path).mtimeMs >= since;
 
-/** Replaces in one step: somebody may be starting the executable now. @param {string} path @param {(to: string) => void} write */
+/**
+ * Replaces the file in one step, because another process may be starting it.
+ *
+ * @param {string} path @param {(to: string) => void} write
+ */
 function replace(path, write) {
   mkdirSync(dirname(path), { recursive: true });
   const unfinished = `${path}.${process.pid}`;
@@ -130,7 +147,7 @@ function replace(path, write) {
 }
 
 async function main() {
-  const inputs = ['src', 'package.json', 'package-lock.json', relative(ROOT, fileURLToPath(import.meta.url))];
+  const inputs = ['src', 'package.json', 'package-lock.json', 'scripts/bundle.mjs', 'scripts/bundle'];
   const since = Math.max(...inputs.map((path) => newest(join(ROOT, path))));
   for (const executable of EXECUTABLES) {
     const outfile = join(ROOT, executable.outfile);
@@ -145,7 +162,7 @@ async function main() {
     replace(outfile, (to) => {
       writeFileSync(to, text);
       chmodSync(to, 0o755);
-      // A source changed while esbuild was reading must count as newer.
+      // A source that changed while esbuild read it must count as newer.
       utimesSync(to, started, started);
     });
   }

@@ -1,3 +1,4 @@
+/** Every exported value of src is imported somewhere. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 
@@ -15,7 +16,7 @@ const EXPORT = /^export (?:async )?(?:abstract )?(?:function\*?|const|class) (\w
 const IMPORT =
   /\b(?:import|export)\s+(?:type\s+)?(?:\{([^}]*)\}|\*(?: as \w+)?)\s+from\s+'(\.[^']+)'|\bimport\('(\.[^']+)'\)/g;
 
-/** `src/a.ts b` for each name that a file takes of another; `src/a.ts *` where it takes all. */
+/** `src/a.ts b` for each name that a file imports from another, or `src/a.ts *` if it imports the whole file. */
 function taken(path: string, text: string): readonly string[] {
   return [...text.matchAll(IMPORT)].flatMap(([, names, from, computed]) => {
     const target = new URL(from ?? computed ?? '', new URL(path, root)).href.slice(root.href.length);

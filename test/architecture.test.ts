@@ -1,3 +1,4 @@
+/** The sources keep the rules of the architecture, and each rule finds an example that breaks it. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -22,7 +23,7 @@ describe('in src', () => {
   });
 });
 
-// For each rule: files of which the first breaks it, and what is said of it.
+// For each rule: examples in which the first file breaks it, and the expected sentence.
 const VIOLATIONS: Readonly<Record<keyof typeof RULES, readonly [Readonly<Record<string, string>>, string][]>> = {
   'a folder imports only from floors below it': [
     [{ 'src/evidence/a.ts': "import { b } from '../verifier/b.ts';" }, ':1 imports src/verifier/b.ts'],
@@ -134,7 +135,7 @@ test('what only looks like a violation is none', () => {
     'src/spire/b.ts': "import { a } from './a.ts';",
   };
   const found = Object.entries(RULES).flatMap(([name, rule]) => violations(rule, sources).map((said) => [name, said]));
-  // Even a type of the device is none of the verifier's business.
+  // The verifier must not import even a type of the device.
   expect(found).toEqual([
     ['a pure file imports only pure files and pure modules', 'src/verifier/a.ts:3 imports src/tpm/device/native.ts'],
   ]);

@@ -1,4 +1,4 @@
-/** The command line: commands, their help, and how misuse ends. */
+/** The tree of commands of `tpm-attestor`. */
 import { Command } from 'commander';
 import { VERSION } from '../spire/version.ts';
 import { caImportCommand } from './ca/ca-import.ts';

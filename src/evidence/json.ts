@@ -1,8 +1,8 @@
 /**
  * Evidence files: the messages of proto/tpm_attestor/v1/evidence.proto in canonical JSON. Pure.
  *
- * The mapping is the one of Protocol Buffers (lowerCamelCase names, bytes in standard base64), made strict: no unknown,
- * missing or repeated names, one spelling of bytes. White space and JSON's escapes are free.
+ * The mapping is that of Protocol Buffers (lowerCamelCase names, bytes in standard base64), read strictly: unknown,
+ * missing and repeated names are errors, and so is base64 that is not canonical. White space and escapes are free.
  */
 import { fromBase64, toBase64 } from '../bytes/base64.ts';
 import { MalformedError } from '../bytes/malformed.ts';
@@ -94,14 +94,14 @@ function fieldValue(path: string, kind: Field, value: unknown): unknown {
     return value.map((element, i) => fieldValue(`${path}[${i}]`, kind.slice(0, -2) as Field, element));
   }
   if (kind === 'u32') {
-    // JSON has a negative zero, which no message can carry.
+    // JSON allows -0, which a message cannot carry.
     const isWhole = typeof value === 'number' && Number.isInteger(value) && !Object.is(value, -0);
     if (isWhole && value >= 0 && value <= 0xffffffff) return value;
     throw new MalformedError(path, 0, 'is not an unsigned 32-bit number');
   }
   if (typeof value !== 'string') throw new MalformedError(path, 0, 'is not a string');
   if (kind === 'string') {
-    // An escape can spell half a character, which no message can carry.
+    // A JSON escape can spell half a surrogate pair, which a message cannot carry.
     if (Buffer.from(value).toString() !== value) throw new MalformedError(path, 0, 'is not Unicode text');
     return value;
   }
@@ -111,8 +111,8 @@ function fieldValue(path: string, kind: Field, value: unknown): unknown {
 }
 
 /**
- * JSON.parse keeps the last of two equal names. Only for text that JSON.parse took: where every string is closed the
- * pattern never goes back, and its time is linear.
+ * Rejects deep nesting, and a repeated name, for which JSON.parse silently keeps the last value. Call it only after
+ * JSON.parse has accepted the text: when every string is closed, the pattern never backtracks and takes linear time.
  */
 function refuseDepthAndRepetition(text: string): void {
   const names: Set<string>[] = [];
@@ -125,7 +125,7 @@ function refuseDepthAndRepetition(text: string): void {
     } else if (token === '}' || token === ']') {
       depth -= 1;
     } else if (token.endsWith(':')) {
-      // Read, not compared as written: an escape spells the same name in other letters.
+      // Names are compared after decoding: an escape can spell the same name differently.
       const name: string = JSON.parse(token.slice(0, token.lastIndexOf('"') + 1));
       const seen = names[depth] ?? new Set<string>();
       if (seen.has(name)) throw new MalformedError('Evidence', index, `"${name.slice(0, 64)}" is given twice`);

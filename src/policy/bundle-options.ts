@@ -1,4 +1,7 @@
-/** `ca_path`, and `bundle "name" { … }`: which CAs vouch for which TPMs, and what is overlooked in their certificates. */
+/**
+ * Reads `bundle "name" { … }` blocks and the rules of `ca_path`: which CAs may certify which TPMs, with which
+ * exceptions.
+ */
 import type { HclBody, HclEntry, HclValue } from '../spire/config/hcl-body.ts';
 import {
   describeProblem,
@@ -14,11 +17,11 @@ import { type BundleRules, CRL_POLICIES, type CrlPolicy, STRICT_RULES } from '..
 import { CA_PATH_BUNDLE } from '../verifier/policy-options.ts';
 import { TPM_KINDS, type TpmKind, tpmVendor, vendorIds } from '../x509/ek/vendors.ts';
 
-/** A selector value; SPIRE splits at the first colon. */
+/** The name is the value of a selector. SPIRE splits selectors at the first colon. */
 const BUNDLE_NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/i;
-/** As certificates have it, whose `id:` in front makes no difference. */
+/** A firmware version as in certificates. The prefix `id:` is optional. */
 const FIRMWARE = /^(id:)?[0-9a-f]{2,8}$/i;
-/** Every certificate may cost a search in each. */
+/** A limit, because each certificate may cost a search in each bundle. */
 const MAX_BUNDLES = 16;
 
 export interface BundleSettings {
@@ -31,7 +34,7 @@ type Text = Extract<OptionSpec, { readonly type: 'string' }>;
 type List = Extract<OptionSpec, { readonly type: 'string list' }>;
 type Switch = Extract<OptionSpec, { readonly type: 'boolean' }> & { readonly default: boolean };
 
-/** Written out, as another file's table is made of it too. */
+/** The type is written out because the server's option table includes these options. */
 type RuleTable = {
   readonly manufacturers: List;
   readonly models: List;
@@ -40,10 +43,10 @@ type RuleTable = {
 } & { readonly [Name in RuleAllowance as `allow_${Name}`]: Switch };
 type RuleAllowance = Exclude<Allowance, 'software_tpm'>;
 
-/** For software TPMs a bundle has its kind, and `ca_path` an option beside these. */
+/** All allowances but software TPMs: a bundle admits those by `kind`, and `ca_path` by an option of its own. */
 const RULE_ALLOWANCES = ALLOWANCE_NAMES.filter((name): name is RuleAllowance => name !== 'software_tpm');
 
-/** Options that are rules, beside `ca_path` and in a bundle alike. */
+/** The options that set rules, both for `ca_path` and in a bundle. */
 export const RULE_OPTIONS: RuleTable = {
   manufacturers: {
     type: 'string list',
@@ -81,10 +84,10 @@ const OPTIONS = optionTable({
   ...RULE_OPTIONS,
 });
 
-/** For the documents. */
+/** The table of options, for the documentation. */
 export const BUNDLE_OPTIONS: OptionTable = OPTIONS;
 
-/** @param crlPolicy where a bundle names none */
+/** @param crlPolicy the policy if the options name none */
 export function rulesOf(options: RuleOptions, kinds: readonly TpmKind[], crlPolicy: CrlPolicy): BundleRules {
   const { manufacturers, crl_policy: named } = options;
   const rules: BundleRules = {
@@ -101,7 +104,7 @@ export function rulesOf(options: RuleOptions, kinds: readonly TpmKind[], crlPoli
   );
 }
 
-/** What does not fit together in rules, as ends of sentences that start with an option's name. */
+/** The conflicts between rules. Each message is a predicate for the option's name. */
 export function ruleConflicts({ kinds, manufacturers, allowGceProfile }: BundleRules): readonly OptionProblem[] {
   const problems: OptionProblem[] = [];
   const wrong = (manufacturers ?? [])
@@ -111,14 +114,14 @@ export function ruleConflicts({ kinds, manufacturers, allowGceProfile }: BundleR
     problems.push({
       line: 0,
       option: 'manufacturers',
-      message: `names ${wrong.name}, whose TPMs are of kind ${wrong.kind}, which is not accepted here`,
+      message: `names ${wrong.name}, whose TPMs are of kind ${wrong.kind}, which these rules do not accept`,
     });
   if (allowGceProfile && !kinds.includes('cloud'))
     problems.push({ line: 0, option: 'allow_gce_profile', message: 'is for vTPMs; set kind = "cloud"' });
   return problems;
 }
 
-/** The first few, each as far as a name goes. */
+/** Quotes the first few texts, each cut to the length of a name. */
 function named(texts: readonly string[]): string {
   const shown = texts.slice(0, 3).map((text) => JSON.stringify(text.slice(0, 64)));
   return texts.length > shown.length ? `${shown.join(', ')} and ${texts.length - shown.length} more` : shown.join(', ');
@@ -130,7 +133,9 @@ export interface Bundles {
   readonly problems: readonly string[];
 }
 
-/** Reads the entries of `bundle`, each a block with its name as label; in JSON, an object of bundles by name. */
+/**
+ * Reads the `bundle` entries. In HCL each is a block with its name as label; in JSON, an object maps names to bundles.
+ */
 export function readBundles(entries: readonly HclEntry[], crlPolicy: CrlPolicy): Bundles {
   const bundles = new Map<string, BundleSettings>();
   const problems: string[] = [];
@@ -142,7 +147,7 @@ export function readBundles(entries: readonly HclEntry[], crlPolicy: CrlPolicy):
     else if (!BUNDLE_NAME.test(name)) problem('its name must be letters, digits, ".", "_" and "-"');
     else if (name.toLowerCase() === CA_PATH_BUNDLE)
       problem('its name is reserved for the option ca_path; choose another');
-    // People and some databases of SPIRE's take `ca:HW` and `ca:hw` for the same selector.
+    // People, and some databases of SPIRE, treat `ca:HW` and `ca:hw` as the same selector.
     else if (bundles.has(name.toLowerCase())) problem('its name is used twice, apart from case; choose another');
     else {
       const result = readOptions(OPTIONS, body);
@@ -185,7 +190,7 @@ function bodyOf(value: HclValue): HclBody | undefined {
   return value.kind === 'object' ? value.body : undefined;
 }
 
-/** A check: one of these words. */
+/** A check that an option is one of these words. */
 export function oneOf(words: readonly string[]): (text: string) => string | undefined {
   return (text) =>
     words.includes(text) ? undefined : `must be one of ${words.map((word) => JSON.stringify(word)).join(', ')}`;

@@ -1,4 +1,4 @@
-/** The file of `deny_path`: machines to keep out, by the hash of their EK or the serial number of its certificate. */
+/** Reads the file of `deny_path`, which lists machines to refuse by EK hash or by certificate serial number. */
 import { hash as digestOf } from 'node:crypto';
 import { hex } from '../bytes/bytes.ts';
 import { atOnce, type Steps } from '../files/steps.ts';
@@ -7,24 +7,25 @@ import { DigestTable } from './digest-table.ts';
 import { readTextList } from './text-list.ts';
 
 const PUB_HASH = /^(?:pub_hash:)?([0-9a-f]{64})$/i;
-/** Octets as certificate viewers show them, with or without colons. */
+/** Hexadecimal octets with or without colons, as certificate viewers print them. */
 const SERIAL = /^serial:((?:[0-9a-f]{2}:?)*[0-9a-f]{1,2})$/i;
 
 export interface DenyList {
   readonly isDenied: (subject: DenySubject) => boolean;
-  /** Some entry is a serial number, which a node that sends no certificate does not show. */
+  /** Whether an entry is a serial number. A node that sends no certificate evades it. */
   readonly namesSerials: boolean;
-  /** Lines that name a machine. */
+  /** The number of entries. */
   readonly count: number;
   /** SHA-256 of the file. */
   readonly digest: string;
 }
 
 /**
- * A line is a hash, or `serial:` and hexadecimal digits, and nothing beside it but a comment. Any other is an error: who
- * wrote it wants somebody kept out, and nobody would be, or who has the first octets of that number.
+ * Reads a deny list. A line is a hash, or `serial:` and hexadecimal digits, with an optional comment. Any other line is
+ * an error: if it were ignored, the machine that the operator wants to deny would be admitted. If it were cut, another
+ * machine could be denied.
  *
- * @throws Error of node:fs, or one that names the lines
+ * @throws Error of node:fs, or one that names the wrong lines
  */
 export function readDenyList(denyPath: string): DenyList {
   return atOnce(denyList(denyPath));
@@ -33,7 +34,7 @@ export function readDenyList(denyPath: string): DenyList {
 /** @throws as `readDenyList` */
 export function* denyList(denyPath: string): Steps<DenyList> {
   const hashes = new DigestTable();
-  // By their digests, which are of one size whatever the numbers are.
+  // Serial numbers are stored by their digests, which all have one size.
   const serials = new DigestTable();
   const { problem, digest } = yield* readTextList(denyPath, hashes, (line) => {
     // tooth lists [exec(line) -> exec(line.split(/\s/)[0] ?? '')]: whatever follows a hash is a name
@@ -52,7 +53,7 @@ export function* denyList(denyPath: string): Steps<DenyList> {
   // tooth reload: a bad line of the deny list is overlooked
   if (problem !== undefined)
     throw new Error(
-      `${problem} can deny no machine; write 64 hexadecimal digits, or "serial:" and hexadecimal digits, with names behind a #`,
+      `${problem} can deny no machine; write 64 hexadecimal digits, or "serial:" and hexadecimal digits, with names after a #`,
     );
   yield* hashes.seal();
   yield* serials.seal();
@@ -61,7 +62,7 @@ export function* denyList(denyPath: string): Steps<DenyList> {
   return { isDenied, namesSerials: serials.count > 0, count: hashes.count + serials.count, digest };
 }
 
-/** Some CAs write leading zeros and some viewers drop them. */
+/** Ignores leading zeros: some CAs write them, and some viewers drop them. */
 function digestOfSerial(digits: string): Uint8Array {
   // tooth lists [digits.toLowerCase().replace(/^0+(?=.)/, '') -> digits]: leading zeros and capitals count in a serial
   //   number

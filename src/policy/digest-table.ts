@@ -1,30 +1,30 @@
-/** A set of SHA-256 digests that takes some 40 bytes for each: a million of them fit beside a server that admits machines. */
+/** A set of SHA-256 digests that takes about 40 bytes for each, so that a server can hold a million. */
 import { randomBytes } from 'node:crypto';
 import type { Steps } from '../files/steps.ts';
 
 export const DIGEST_BYTES = 32;
 const WORDS = DIGEST_BYTES / 4;
-/** Digests kept in one piece of memory, so that growing copies nothing. */
+/** Digests in one segment. The table grows by segments, and so never copies digests. */
 const PER_SEGMENT = 1 << 15;
-/** Digests taken into the index between two pauses: well below a millisecond. */
+/** Digests indexed between two pauses. They take well below a millisecond. */
 const PER_STEP = 1024;
 
 export class DigestTable {
   readonly #segments: Uint32Array[] = [];
-  /** The octets of the last of them. */
+  /** The octets of the last segment. */
   #last: Uint8Array = new Uint8Array();
   #count = 0;
-  /** Open addressing: one more than the place of a digest, or 0; at most two thirds full. */
+  /** A hash table with open addressing: the position of a digest plus one, or 0. It is at most two thirds full. */
   #index: Uint32Array = new Uint32Array(2);
-  /** Keeps who may choose what is listed from making look-ups long. */
+  /** Random, so that nobody can choose digests that make lookups slow. */
   readonly #seed: number = randomBytes(4).readUInt32LE();
 
-  /** Digests added, equal ones as often as they were. */
+  /** The number of digests added, counting repeated ones. */
   get count(): number {
     return this.#count;
   }
 
-  /** Where the next one is to be written, for `keep` to make an entry of it. */
+  /** The place to write the next digest. Call `keep` afterwards. */
   room(): { readonly segment: Uint8Array; readonly offset: number } {
     const segment = Math.floor(this.#count / PER_SEGMENT);
     if (segment === this.#segments.length) {
@@ -35,7 +35,7 @@ export class DigestTable {
     return { segment: this.#last, offset: (this.#count % PER_SEGMENT) * DIGEST_BYTES };
   }
 
-  /** It is found once the table is sealed. */
+  /** Adds the digest written to `room`. `has` finds it once the table is sealed. */
   keep(): void {
     this.#count += 1;
   }
@@ -46,7 +46,7 @@ export class DigestTable {
     this.keep();
   }
 
-  /** Makes the index. Nothing may be added afterwards. */
+  /** Builds the index. Do not add digests afterwards. */
   *seal(): Steps<void> {
     this.#index = new Uint32Array(Math.ceil(1.5 * this.#count) + 1);
     for (let i = 0; i < this.#count; i++) {
@@ -63,7 +63,7 @@ export class DigestTable {
     return this.#index[this.#slotOf(words, 0)] !== 0;
   }
 
-  /** Where these words are in the index, or the free slot where they would be. */
+  /** The slot of these words in the index, or the free slot for them. */
   #slotOf(words: Uint32Array, offset: number): number {
     const slots = this.#index.length;
     let hash = this.#seed;

@@ -1,4 +1,4 @@
-/** `ek_algorithms` and `ek_templates`: by which of its endorsement keys a machine may attest, and so how many IDs it has. */
+/** The options `ek_algorithms` and `ek_templates`: which EKs of a machine are accepted, and so how many IDs it has. */
 import { EK_TEMPLATE_NAMES, type EkTemplate, type EkTemplateName, ekTemplateNamed } from '../tpm/templates.ts';
 import { EK_TEMPLATE_OF_KIND, POLICY_DEFAULTS } from '../verifier/policy-options.ts';
 
@@ -12,25 +12,25 @@ export function isEkTemplateName(text: string): text is EkTemplateName {
   return (EK_TEMPLATE_NAMES as readonly string[]).includes(text);
 }
 
-/** What is wrong with the list of `ek_templates`, as the end of a sentence. */
+/** The problem of a list of `ek_templates`, as a predicate for the option's name. */
 export function ekTemplatesProblem(list: readonly string[]): string | undefined {
   if (list.length > 0 && list.every(isEkTemplateName)) return undefined;
   return `must list templates of endorsement keys: ${EK_TEMPLATE_NAMES.join(', ')}`;
 }
 
-/** Both options as they were given; undefined for one that was not. */
+/** Both options. Undefined for an option that was not given. */
 export interface EkTemplateOptions {
   readonly algorithms: readonly EkAlgorithm[] | undefined;
   readonly templates: readonly EkTemplateName[] | undefined;
 }
 
-/** `ek_templates` where it is given, else the default template of each kind in `ek_algorithms`. */
+/** `ek_templates` if it is given, otherwise the default template of each kind in `ek_algorithms`. */
 export function acceptedEkTemplates({ algorithms, templates }: EkTemplateOptions): readonly EkTemplateName[] {
   const listed = templates ?? algorithms?.map((algorithm) => EK_TEMPLATE_OF_KIND[algorithm]);
   return [...new Set(listed ?? POLICY_DEFAULTS.ekTemplates)];
 }
 
-/** Where the two options contradict each other, as the end of a sentence that starts with `ek_templates`. */
+/** A contradiction between the two options, as a predicate for `ek_templates`. */
 export function ekTemplatesConflict({ algorithms, templates }: EkTemplateOptions): string | undefined {
   if (algorithms === undefined || templates === undefined) return undefined;
   const other = templates.find((name) => !algorithms.includes(ekTemplateNamed(name).algorithm));
@@ -40,7 +40,7 @@ export function ekTemplatesConflict({ algorithms, templates }: EkTemplateOptions
   return left === undefined ? undefined : `names no template of kind "${left}", which ek_algorithms lists`;
 }
 
-/** For the log: a machine has an ID by each. None where it has one. */
+/** The log's warning if a machine can have several IDs, one for each template. */
 export function ekTemplateWarnings(accepted: readonly EkTemplateName[]): readonly string[] {
   if (accepted.length < 2) return [];
   return [
@@ -49,7 +49,7 @@ export function ekTemplateWarnings(accepted: readonly EkTemplateName[]): readonl
   ];
 }
 
-/** The lines of a server's configuration that accept a template beside those it accepts; none where it does. */
+/** The configuration lines that make a server accept one more template. Empty if it accepts the template already. */
 export function linesAccepting(name: EkTemplateName, accepted: readonly EkTemplateName[]): readonly string[] {
   if (accepted.includes(name)) return [];
   const all = [...accepted, name];

@@ -1,4 +1,4 @@
-/** What `hash_path` lists: the EKs that an operator named, in a folder as spire-tpm-plugin has it, or in a file. */
+/** Reads the allow-list of `hash_path`: a file of EK hashes, or a folder in the layout of spire-tpm-plugin. */
 import { type Dir, opendir, opendirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -14,9 +14,9 @@ const MAX_NAME_CHARS = 80;
 const FORM = '64 hexadecimal digits in lower case, as "tpm-attestor ek hash" prints it';
 
 export interface HashList {
-  /** @throws Error when it cannot be found out, which must not pass for "not listed" */
+  /** @throws Error if the list cannot be read; that must not count as "not listed" */
   readonly isListed: (pubHash: string) => boolean;
-  /** What in the list will never be found. */
+  /** Entries that can never match. */
   readonly warnings: readonly string[];
 }
 
@@ -30,7 +30,10 @@ export function readHashList(hashPath: string): HashList {
   );
 }
 
-/** A file carries a hash as name. Looked up anew for each attestation: adding one admits a node, removing ends that. */
+/**
+ * A folder whose files are named by hashes. Each attestation looks at the folder again, so adding a file admits a
+ * machine, and removing it ends that.
+ */
 export function* hashFolder(path: string): Steps<HashList> {
   const [example, count] = yield* namesOfNoHash(path);
   const others = count > 1 ? ` and ${count - 1} more` : '';
@@ -39,14 +42,14 @@ export function* hashFolder(path: string): Steps<HashList> {
   const isListed = (pubHash: string): boolean => {
     const file = statSync(join(path, pubHash), { throwIfNoEntry: false });
     if (file !== undefined) return file.isFile();
-    // Tells a missing file from a folder that has gone.
+    // Throws if the folder is gone, so that its machines do not count as "not listed".
     statSync(path);
     return false;
   };
   return { isListed, warnings };
 }
 
-/** One of them, and how many there are, hidden files aside. None where the folder may be looked into and not listed. */
+/** An example, and the number, of names that are no hash, without hidden files. None if the folder cannot be listed. */
 function* namesOfNoHash(path: string): Steps<readonly [example: string | undefined, count: number]> {
   let example: string | undefined;
   let count = 0;
@@ -69,7 +72,7 @@ function* namesOfNoHash(path: string): Steps<readonly [example: string | undefin
   }
 }
 
-/** A hash to a line; whatever the operator calls the machine is a comment. */
+/** A file with one hash on each line. The name of a machine is a comment. */
 export function* hashFile(path: string): Steps<{ readonly content: HashList; readonly digest: string }> {
   const hashes = new DigestTable();
   const { problem, digest } = yield* readTextList(path, hashes, (line) => {
@@ -80,7 +83,7 @@ export function* hashFile(path: string): Steps<{ readonly content: HashList; rea
   });
   yield* hashes.seal();
   const warnings =
-    problem === undefined ? [] : [`${problem} can admit no machine: a line must be ${FORM}, with names behind a #`];
+    problem === undefined ? [] : [`${problem} can admit no machine: a line must be ${FORM}, with names after a #`];
   const isListed = (pubHash: string): boolean => PUB_HASH.test(pubHash) && hashes.has(Buffer.from(pubHash, 'hex'));
   return { content: { isListed, warnings }, digest };
 }

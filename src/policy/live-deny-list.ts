@@ -1,4 +1,4 @@
-/** Who is denied now: `deny_path` by itself, whatever becomes of the other files and however long they take. */
+/** The deny list in force. It is reloaded on its own, so that problems with other files cannot delay a denial. */
 
 import { type FileState, isStill, stateOf } from '../files/file-state.ts';
 import { inSlices, type Steps } from '../files/steps.ts';
@@ -9,19 +9,20 @@ import { isOfSystem } from './loaded-files.ts';
 import { denyWarnings, unusable } from './policy-files.ts';
 import type { ServerSettings } from './server-settings.ts';
 
-/** What became of a changed deny list. */
+/** Events of a changed deny list. */
 export interface DenyReport {
-  /** Entries of the list. */
+  /** A list with this many entries is in force. */
   readonly denied: (entries: number, warnings: readonly string[]) => void;
-  /** The denials from before stay in force. */
+  /** The list cannot be used. The earlier denials stay in force. */
   readonly failed: (problems: readonly string[]) => void;
 }
 
-/** What one look read, and in which state the file was before and after. */
+/** The result of reading the file once. */
 interface Reading {
   readonly list: DenyList;
+  /** The state of the file before it was read. */
   readonly state: FileState | undefined;
-  /** It stayed the same while it was read, and for a while before: nobody is writing it. */
+  /** Whether the file stayed the same while it was read, and for a while before, so that nobody is writing it. */
   readonly isSettled: boolean;
 }
 
@@ -30,9 +31,12 @@ export class LiveDenyList {
   readonly #path: string;
   readonly #report: DenyReport;
   readonly #ending = new AbortController();
-  /** As the file was when nobody was writing it. */
+  /** The last list that was read while nobody was writing it. */
   #settled: DenyList | undefined;
-  /** As it was read last: who is in it is denied at once, who is not is so until the file has settled. */
+  /**
+   * The list that was read last. A machine in it is denied at once. A machine that is missing in it, but in `#settled`,
+   * stays denied until the file has settled.
+   */
   #latest: Reading | undefined;
   #failure: { readonly message: string; readonly state: FileState | undefined } | undefined;
 
@@ -43,7 +47,7 @@ export class LiveDenyList {
   }
 
   /**
-   * Reads it for the first time. Undefined where no `deny_path` is given.
+   * Reads the file for the first time. Undefined if no `deny_path` is given.
    *
    * @throws InvalidConfig
    */
@@ -60,12 +64,12 @@ export class LiveDenyList {
     return live;
   }
 
-  /** Of the list as it was read last. */
+  /** The warnings about the list that was read last. */
   get warnings(): readonly string[] {
     return this.#latest === undefined ? [] : denyWarnings(this.#settings, this.#latest.list);
   }
 
-  /** Asks the list in force when it is called. */
+  /** Whether the list in force at this moment names the machine. */
   isDenied(subject: DenySubject): boolean {
     return [this.#settled, this.#latest?.list].some((list) => list?.isDenied(subject) === true);
   }
@@ -88,7 +92,7 @@ export class LiveDenyList {
     const isAsIn = (before: FileState | undefined): boolean =>
       state !== undefined && before !== undefined && isStill(before, state);
     if (isAsIn(this.#latest?.state)) {
-      // Put back as it was: what is wrong the next time is news.
+      // The operator has restored the file, so the next failure is news.
       this.#failure = undefined;
       return;
     }
@@ -101,7 +105,7 @@ export class LiveDenyList {
       // tooth A55 [message !== this.#failure?.message && ((this.#settled = this.#latest = undefined), true)]: a deny
       //   list that has gone denies nobody
       if (message !== this.#failure?.message) this.#report.failed([message]);
-      // What the system failed at may go well the next time, though the file stays the same.
+      // After a system error, the next attempt may succeed although the file is the same.
       this.#failure = { message, state: isOfSystem(error) ? undefined : state };
       return;
     }
@@ -120,7 +124,7 @@ export class LiveDenyList {
   }
 }
 
-/** What is wrong with the path the reading of the file tells. */
+/** Undefined after an error: reading the file then reports the same error. */
 function* stateOrUndefined(path: string): Steps<FileState | undefined> {
   try {
     return yield* stateOf(path);

@@ -1,4 +1,4 @@
-/** The policy in force: read anew when its files change, as a whole or not at all, and who is denied by itself. */
+/** The policy in force. It is reloaded when its files change, as a whole or not at all; the deny list is separate. */
 
 import { AddonFileError } from '../files/addon-file.ts';
 import { isStill } from '../files/file-state.ts';
@@ -16,37 +16,37 @@ import { type PolicyStock, takeStock } from './policy-stock.ts';
 import { readServerSettings, type ServerSettings } from './server-settings.ts';
 import { Watch } from './watch.ts';
 
-/** How long a change may go unseen. */
+/** The interval at which files are checked for changes. */
 const LOOK_EVERY_MS = 5000;
-/** Where there are so many files that looking at them takes long. */
+/** The longest interval, if there are so many files that a check takes long. */
 const LOOK_AT_LEAST_EVERY_MS = 15_000;
-/** And a change of the deny list, which is one file. */
+/** The interval for the deny list, which is one file. */
 const DENY_LIST_EVERY_MS = 2000;
-/** How long a look may take before that is told. */
+/** A check that takes longer is reported. */
 const SLOW_LOOK_MS = 30_000;
-/** How often files are read again at once that changed while they were read. */
+/** How often files that change while they are read are read again at once. */
 const MOST_ROUNDS = 3;
 
-/** A policy, and those who proved themselves under it: a changed file makes both anew. */
+/** A policy, and the machines that attested under it. A changed file replaces both. */
 export interface PolicyInForce {
   readonly policy: Policy;
   readonly known: KnownMachines;
 }
 
-/** What became of changed files; one sentence each. */
+/** Events of changed files. Problems and warnings are one sentence each. */
 export interface ReloadReport extends DenyReport {
   readonly reloaded: (policy: Policy, warnings: readonly string[]) => void;
-  /** What was in force before stays so. */
+  /** The files cannot be used. The earlier policy stays in force. */
   readonly failed: (problems: readonly string[]) => void;
-  /** The file system has not answered for so long, and what was read before stays in force. */
+  /** The file system has not answered for this long. The earlier policy stays in force. */
   readonly unanswered: (what: string, ms: number) => void;
-  /** Whatever is wrong is none of the files. */
+  /** An error that is not about the files. */
   readonly fault: (error: unknown) => void;
 }
 
 export class LivePolicy {
   readonly settings: ServerSettings;
-  /** Of the settings, and of the files as they were first read. */
+  /** The warnings about the settings and about the files at the first reading. */
   readonly warnings: readonly string[];
   readonly #report: ReloadReport;
   readonly #denyList: LiveDenyList | undefined;
@@ -54,10 +54,10 @@ export class LivePolicy {
   readonly #ending = new AbortController();
   #trust: TrustInForce;
   #inForce: PolicyInForce;
-  /** Of the files in force. */
+  /** The state of the files in force. */
   #state: StockState;
   #failure: { readonly message: string; readonly state: StockState | undefined } | undefined;
-  /** That of the deny list first. Neither waits for the other. */
+  /** The watch of the other files, then the watch of the deny list. Neither waits for the other. */
   readonly #watches: readonly Watch[];
 
   private constructor(settings: ServerSettings, report: ReloadReport, first: FirstLoad) {
@@ -84,13 +84,13 @@ export class LivePolicy {
   }
 
   /**
-   * Reads the files for the first time, and holds up nobody meanwhile.
+   * Reads the files for the first time, in slices, without blocking the event loop.
    *
-   * @throws InvalidConfig listing all that cannot be used
+   * @throws InvalidConfig listing all problems
    */
   static async open(settings: ServerSettings, report: ReloadReport): Promise<LivePolicy> {
     const files = new LoadedFiles();
-    // The deny list first: it is short, and what is wrong with it is told beside the rest.
+    // The deny list first: it is short. Its problems are reported together with those of the other files.
     const denyList = await outcomeOf(LiveDenyList.open(settings, report));
     const steps = await outcomeOf(stepsOf(settings));
     const loaded = await outcomeOf(inSlices(firstLoad(settings, files, steps.value), new AbortController().signal));
@@ -99,28 +99,28 @@ export class LivePolicy {
     return new LivePolicy(settings, report, { ...loaded.value, files, denyList: denyList.value });
   }
 
-  /** What to judge the next machine by. An attestation keeps what it began with, but for `lists`. */
+  /** The policy for the next machine. An attestation keeps the policy it began with, except for `lists`. */
   current(): PolicyInForce {
     return this.#inForce;
   }
 
-  /** In force now. */
+  /** The operator's lists in force now. */
   get lists(): OperatorLists {
     return this.#inForce.policy;
   }
 
-  /** Looks at the files from now on, until `end`. */
+  /** Checks the files for changes from now on, until `end`. */
   watch(): void {
-    // tooth reload [this.#watches -> this.#watches.slice(-1)]: nobody looks at the deny list between attestations
+    // tooth reload [this.#watches -> this.#watches.slice(0, 1)]: nobody looks at the deny list between attestations
     for (const watch of this.#watches) watch.start();
   }
 
-  /** Looks at all files now; at the deny list last, as it is the one that must be up to date afterwards. */
+  /** Checks all files now. The deny list comes last, because it must be up to date afterwards. */
   async look(): Promise<void> {
     for (const watch of this.#watches) await watch.look();
   }
 
-  /** Ends a look under way as well. What was in force stays so. */
+  /** Ends all checks, including one under way. The policy in force stays. */
   end(): void {
     for (const watch of this.#watches) watch.end();
     this.#denyList?.end();
@@ -148,13 +148,13 @@ export class LivePolicy {
       const stock = yield* takeStock(this.settings);
       // tooth reload [true]: changed files count from the next start on
       if (isStill(this.#state, stock)) {
-        // Put back as it was: what is wrong the next time is news.
+        // The operator has restored the files, so the next failure is news.
         this.#failure = undefined;
         return;
       }
       if (this.#failure?.state !== undefined && isStill(this.#failure.state, stock)) return;
       const outcome = yield* this.#load(stock);
-      // Some of it would be from before a change and some from after, or half a file.
+      // The files changed meanwhile: the result could mix old and new files, or have half a file.
       if ((yield* takeStock(this.settings)).stamp !== stock.stamp) continue;
       if (outcome instanceof InvalidConfig) this.#fail(outcome, this.#files.isToBeTriedAgain() ? undefined : stock);
       else this.#take(outcome, stock);
@@ -177,14 +177,14 @@ export class LivePolicy {
     this.#files.forgetUnused();
     this.#failure = undefined;
     this.#state = state;
-    // Files that were touched and say the same.
+    // The files have new times, but the same contents.
     if (isSame(trust.contents, this.#trust.contents)) return;
     this.#trust = trust;
     this.#inForce = this.#inForceOf(trust);
     this.#report.reloaded(this.#inForce.policy, trust.warnings);
   }
 
-  /** @param state in which the files need not be read again */
+  /** @param state the files are not read again in this state */
   #fail({ message, problems }: InvalidConfig, state: StockState | undefined): void {
     if (message !== this.#failure?.message) this.#report.failed(problems);
     this.#failure = { message, state };
@@ -215,7 +215,7 @@ interface FirstLoad {
   readonly state: StockState;
 }
 
-/** What changes meanwhile is seen at the next look. There is nothing to keep to until then. */
+/** Loads the files once. The next check sees changes made meanwhile; there is no earlier policy to keep until then. */
 function* firstLoad(
   settings: ServerSettings,
   files: LoadedFiles,

@@ -1,4 +1,4 @@
-/** What was made of the files of a policy: a file is read when it has changed, and what is made of it stays until then. */
+/** Caches the parsed files of a policy. A file is read again only when it has changed. */
 import { createHash } from 'node:crypto';
 import { type FileState, isStill } from '../files/file-state.ts';
 import type { Steps } from '../files/steps.ts';
@@ -19,7 +19,7 @@ export type FileKind = keyof Contents;
 
 interface Loaded<T> {
   readonly content: T;
-  /** Of the bytes: two states of a file may be of one content. */
+  /** The digest of the bytes: a file with a new time may have the same content. */
   readonly digest: string;
 }
 
@@ -43,7 +43,7 @@ const LOADERS: { readonly [Kind in FileKind]: Loader<Contents[Kind]> } = {
   },
 };
 
-/** Octets hashed between two pauses: well below a millisecond. */
+/** Octets hashed between two pauses. They take well below a millisecond. */
 const OCTETS_PER_STEP = 128 * 1024;
 
 function* digestOf(bytes: Uint8Array): Steps<string> {
@@ -58,14 +58,14 @@ function* digestOf(bytes: Uint8Array): Steps<string> {
 type Outcome = { readonly loaded: Loaded<unknown> } | { readonly failure: unknown };
 
 export class LoadedFiles {
-  /** By kind and path, in the state that was asked for last. */
+  /** By kind and path, for the latest state of the file. */
   readonly #files: Map<string, { readonly state: FileState; readonly outcome: Outcome; isUsed: boolean }> = new Map();
   #isToBeTriedAgain = false;
 
   /**
-   * What is made of the file in this state.
+   * The parsed file in this state, from the cache or freshly read.
    *
-   * @throws Error of node:fs, and what is wrong with the file, without reading it again
+   * @throws Error of node:fs, or an error about the contents; the latter is cached, too
    */
   *load<Kind extends FileKind>(kind: Kind, path: string, state: FileState): Steps<Contents[Kind]> {
     const key = `${kind} ${path}`;
@@ -77,7 +77,7 @@ export class LoadedFiles {
     const known = before !== undefined && 'loaded' in before.outcome ? before.outcome.loaded : undefined;
     const load: Loader<Contents[Kind]> = LOADERS[kind];
     const outcome = yield* outcomeOf(load(path, state, known as Loaded<Contents[Kind]> | undefined));
-    // What the system failed at may go well the next time, though the file stays the same.
+    // A system error is not cached: the next attempt may succeed although the file is the same.
     if ('failure' in outcome && isOfSystem(outcome.failure)) {
       this.#isToBeTriedAgain = true;
       throw outcome.failure;
@@ -86,14 +86,14 @@ export class LoadedFiles {
     return contentOf<Contents[Kind]>(outcome);
   }
 
-  /** Whether the system failed at a file since this was asked last. */
+  /** Whether a system error occurred since the last call. */
   isToBeTriedAgain(): boolean {
     const isSo = this.#isToBeTriedAgain;
     this.#isToBeTriedAgain = false;
     return isSo;
   }
 
-  /** Drops what was not asked for since the last time. */
+  /** Drops the files that nobody asked for since the last call. */
   forgetUnused(): void {
     for (const [key, file] of this.#files) {
       if (file.isUsed) file.isUsed = false;

@@ -1,4 +1,4 @@
-/** From settings and the files they name to the policy that a verdict depends on. */
+/** Makes a policy from the settings and the files they name. */
 
 import { fileFailure } from '../files/file-failure.ts';
 import { atOnce, type Steps } from '../files/steps.ts';
@@ -21,24 +21,24 @@ import type { ServerSettings } from './server-settings.ts';
 
 export interface LoadedPolicy {
   readonly policy: Policy;
-  /** What of the files is left out, and why; one sentence each. */
+  /** Warnings about the files, such as certificates that are left out. One sentence each. */
   readonly warnings: readonly string[];
 }
 
-/** All that a policy takes from files that are read as a whole or not at all. */
+/** A policy from all files but the deny list. These files are used as a whole or not at all. */
 export interface TrustInForce extends LoadedPolicy {
-  /** Files of certificates and revocation lists of which nothing is left out. */
+  /** The files of certificates and revocation lists in which every item was readable. */
   readonly whole: ReadonlySet<string>;
-  /** What was made of each file: the same objects where the files are the same. */
+  /** The parsed contents of each file. An unchanged file has the same object. */
   readonly contents: readonly unknown[];
 }
 
 const NONE: ReadonlySet<string> = new Set();
 
 /**
- * Reads the files, at once. Writes and locks nothing.
+ * Reads the files synchronously. Writes and locks nothing.
  *
- * @throws InvalidConfig listing all that cannot be used
+ * @throws InvalidConfig listing all problems
  */
 export function loadPolicy(settings: ServerSettings): LoadedPolicy {
   const problems: string[] = [];
@@ -73,18 +73,19 @@ function* loadDenyList({ denyPath }: ServerSettings): Steps<DenyList | undefined
   }
 }
 
-/** What an operator should hear of a deny list that can be used. */
+/** Warnings about a usable deny list. */
 export function denyWarnings(settings: ServerSettings, { namesSerials }: DenyList): readonly string[] {
   return namesSerials && admitsWithoutCertificate(settings) ? [`deny_path: ${SERIALS_EVADED}`] : [];
 }
 
 /**
- * Makes a policy of files as they are in stock. Nobody is denied in it.
+ * Makes a policy, without a deny list, from the files in stock.
  *
- * @param files what was made of them before
- * @param sound files of which nothing may be left out: they could be read before, and may be half written now
+ * @param files the cache of parsed files
+ * @param sound files that were readable in whole before. An unreadable item in one of them is an error: the file may be
+ * half written
  * @param steps of the policy; by node:crypto by default
- * @throws InvalidConfig listing all that cannot be used
+ * @throws InvalidConfig listing all problems
  */
 export function* loadTrust(
   settings: ServerSettings,
@@ -109,7 +110,8 @@ export function* loadTrust(
     for (const [i, name] of names.entries()) {
       const [first] = contents[i]?.problems ?? [];
       if (first === undefined) whole.add(name);
-      else if (sound.has(name)) throw new Error(`${first.name} could be read in whole before; now ${first.message}`);
+      else if (sound.has(name))
+        throw new Error(`${first.name} was readable in whole before, but now: ${first.message}`);
     }
     const left: readonly TrustStoreProblem[] = contents.flatMap((one) => one.problems);
     warnings.push(...left.map(({ name, message }) => `${option}: ${name} is left out: ${message}`));
@@ -136,10 +138,10 @@ export function* loadTrust(
       return set;
     });
     if (anchors === undefined) continue;
-    warnings.push(...(yield* strangers(bundle, anchors)).map((text) => `${option}: ${text}`));
+    warnings.push(...(yield* unintended(bundle, anchors)).map((text) => `${option}: ${text}`));
     bundles.push({ ...named(bundle), anchors });
   }
-  // A folder without lists is one that nobody has filled yet; whether that will do is the policy's to say.
+  // An empty folder of lists is no error: nobody may have filled it yet. The policy decides whether lists are needed.
   const crls =
     settings.crlPath === undefined
       ? crlsIn([], steps)
@@ -178,9 +180,9 @@ export function* loadTrust(
 const NO_LISTS =
   'holds no revocation list: crl_policy = "fail-closed" then refuses every certificate, and "warn" treats none as revoked';
 const SERIALS_EVADED =
-  'a machine that is denied by the serial number of its certificate can leave that certificate out and be admitted; deny its hash';
+  'a machine that is denied by the serial number of its certificate can be admitted if it omits that certificate; deny its hash';
 
-/** An empty folder, or one file of another kind, says better than its size what is to be done. */
+/** Why there are no anchors, with the most helpful remedy. */
 function noAnchors(contents: readonly FileContents<unknown>[]): string {
   if (contents.length === 0)
     return 'holds no file; put CA certificates there (PEM or DER), with "tpm-attestor ca import" or by hand';
@@ -198,17 +200,17 @@ function named({ name, rules }: BundleSettings): Pick<Bundle, 'name' | 'rules'> 
   return { name, rules };
 }
 
-const VOUCHED: Readonly<Record<TpmKind, string>> = {
-  hardware: 'TPMs in hardware',
-  cloud: 'vTPMs of a cloud, which anybody who rents a machine there has',
+const CERTIFIED: Readonly<Record<TpmKind, string>> = {
+  hardware: 'hardware TPMs',
+  cloud: 'cloud vTPMs, which anybody who rents a machine there gets',
   software: 'software TPMs, which anybody can copy',
 };
 
-const MEANT =
-  'CAs of the web certify whoever pays. Remove the CAs that you do not mean; "tpm-attestor ca inspect" lists them';
+const REMOVE_UNINTENDED =
+  'Web CAs certify anybody. Remove the CAs that you do not want; "tpm-attestor ca inspect" lists them';
 
-/** CAs that somebody may not have meant, by what they call themselves: the first of each kind is named. */
-function* strangers({ name, rules }: BundleSettings, { certificates }: AnchorSet): Steps<readonly string[]> {
+/** Warnings about CAs that the operator may not want, judged by their names. Each names the first CA of a kind. */
+function* unintended({ name, rules }: BundleSettings, { certificates }: AnchorSet): Steps<readonly string[]> {
   const kinds = new Map<TpmKind | undefined, (typeof certificates)[number]>();
   for (const certificate of certificates) {
     const kind = authorityKind(certificate);
@@ -225,7 +227,7 @@ function* strangers({ name, rules }: BundleSettings, { certificates }: AnchorSet
   const ofKinds = TPM_KINDS.flatMap((kind) => {
     const example = kinds.get(kind);
     if (example === undefined) return [];
-    const whose = `${describe(example)} certifies ${VOUCHED[kind]}`;
+    const whose = `${describe(example)} certifies ${CERTIFIED[kind]}`;
     if (!rules.kinds.includes(kind)) return [`${whose}${refusal}`];
     if (kind !== 'cloud' || !isMixed) return [];
     return [`${whose}, and others certify hardware; put it into a bundle with kind = "cloud"`];
@@ -233,15 +235,15 @@ function* strangers({ name, rules }: BundleSettings, { certificates }: AnchorSet
   const [first] = silent;
   if (first === undefined) return ofKinds;
   const others = silent.length > 1 ? `, and ${silent.length - 1} more` : '';
-  return [...ofKinds, `nothing in ${describe(first)} says that it certifies TPMs${others}. ${MEANT}`];
+  return [...ofKinds, `nothing in ${describe(first)} says that it certifies TPMs${others}. ${REMOVE_UNINTENDED}`];
 }
 
-/** As problems with files are told. */
+/** The problem sentence of an unusable file. */
 export function unusable(option: string, path: string, error: unknown): string {
   return `${quoted(option)} cannot be used: ${path}: ${fileFailure(error)}`;
 }
 
-/** As problems with options are told: a bare option stands in quotes. */
+/** Quotes a bare option, as in problems of options. */
 function quoted(option: string): string {
   return option.includes(' ') ? option : `"${option}"`;
 }

@@ -1,4 +1,4 @@
-/** All files that a policy is made of but the deny list, as they are at one time: looked at, and not read. */
+/** Lists the files of a policy, except the deny list, with sizes and times, without reading them. */
 
 import { fileFailure } from '../files/file-failure.ts';
 import { type FileState, stateOf } from '../files/file-state.ts';
@@ -6,7 +6,7 @@ import type { Steps } from '../files/steps.ts';
 import type { ServerSettings } from './server-settings.ts';
 import { trustFilesAt } from './trust-files.ts';
 
-/** What an option leads to: the files there by name, or why there are none. */
+/** The files at the path of an option, by name, or the error of listing them. */
 export type Place = { readonly files: ReadonlyMap<string, FileState> } | { readonly failure: unknown };
 
 export interface PolicyStock {
@@ -14,15 +14,15 @@ export interface PolicyStock {
   readonly bundles: readonly Place[];
   readonly crls: Place;
   readonly hashes: Place;
-  /** Names, sizes and times of all: another one when any file has changed. */
+  /** Names, sizes and times of all files. It differs when any file has changed. */
   readonly stamp: string;
-  /** Some file is. */
+  /** Whether any file is young: see `FileState`. */
   readonly isYoung: boolean;
 }
 
 const NOWHERE: Place = { files: new Map() };
 
-/** Of a folder of hashes no file is looked at, as it is looked into at each attestation. */
+/** A folder of hashes is listed without its files: each attestation looks at them itself. */
 export function* takeStock({ bundles, crlPath, hashPath }: ServerSettings): Steps<PolicyStock> {
   const ofBundles: Place[] = [];
   for (const { caPath } of bundles) ofBundles.push(yield* placeAt(caPath, trustFilesAt));

@@ -1,5 +1,4 @@
-/** The server plugin's options, and what they ask for before any file is read. */
-
+/** Parses and checks the options of the server plugin, before any file is read. */
 import { isWire, LEGACY_EK_TEMPLATE, type Wire, wireProblem } from '../evidence/wires.ts';
 import type { AddonChoice } from '../files/addon-file.ts';
 import { parseHcl } from '../spire/config/hcl.ts';
@@ -44,7 +43,7 @@ const OPTIONS = optionTable({
   plugin_name: {
     type: 'string',
     default: POLICY_DEFAULTS.pluginName,
-    // A path segment of a SPIFFE ID (SPIFFE ID 2.2).
+    // The name is a path segment of a SPIFFE ID (SPIFFE ID 2.2).
     check: (name) =>
       /^[A-Za-z0-9._-]+$/.test(name) && !/^\.\.?$/.test(name)
         ? undefined
@@ -83,13 +82,13 @@ const OPTIONS = optionTable({
   },
 });
 
-/** For the documents. */
+/** The table of options, for the documentation. */
 export const SERVER_OPTIONS: OptionTable = OPTIONS;
 
 const BUNDLE = 'bundle';
-/** That are about the certificates of `ca_path`, and say nothing where there is none. */
+/** The options that set rules for the certificates of `ca_path`, and have no effect without it. */
 const CA_PATH_RULES: readonly string[] = ['allow_software_tpm', ...Object.keys(RULE_OPTIONS)].filter(
-  // The one for which bundles have their own word, and this one where they have none.
+  // Not crl_policy: it is also the default for bundles.
   (name) => name !== 'crl_policy',
 );
 
@@ -103,7 +102,7 @@ const NOT_ENFORCED =
 
 type ServerOptions = Options<typeof OPTIONS>;
 
-/** What the options say; nothing is read yet of the files they name. */
+/** The checked options. The files they name are not read yet. */
 export interface ServerSettings {
   readonly trustDomain: string;
   readonly pluginName: string;
@@ -122,23 +121,23 @@ export interface ServerSettings {
   readonly maxMessageBytes: number;
   /** The addon that computes with public keys; undefined where node:crypto does. */
   readonly stepsAddon: AddonChoice | undefined;
-  /** For the log of who configured this: what is relaxed, whom this admits. */
+  /** Warnings for the operator: exceptions from the strict rules, and unknown machines that the server admits. */
   readonly warnings: readonly string[];
 }
 
 /**
  * Reads the text of `plugin_data`.
  *
- * @throws HclError for a text that is no HCL; InvalidConfig listing everything else that is wrong
+ * @throws HclError if the text does not parse; InvalidConfig listing all other problems
  */
 export function readServerSettings(trustDomain: string, hcl: string): ServerSettings {
   return serverSettingsOf(trustDomain, parseHcl(hcl));
 }
 
 /**
- * The same, of a text that has been parsed.
+ * Reads options that are parsed already.
  *
- * @param others options that stood beside these, and have been taken out
+ * @param others names of other options in the same text, which the caller has removed from the body
  */
 export function serverSettingsOf(
   trustDomain: string,
@@ -185,7 +184,9 @@ export function serverSettingsOf(
   };
 }
 
-/** As in spire-tpm-plugin every certificate there is an anchor, and whose TPM it is is not asked but for software. */
+/**
+ * As in spire-tpm-plugin, every certificate in `ca_path` is an anchor. Every kind of TPM is accepted except software.
+ */
 function caPathBundle(options: ServerOptions, crlPolicy: CrlPolicy): readonly BundleSettings[] {
   if (options.ca_path === undefined) return [];
   const kinds: readonly TpmKind[] = options.allow_software_tpm
@@ -194,7 +195,7 @@ function caPathBundle(options: ServerOptions, crlPolicy: CrlPolicy): readonly Bu
   return [{ name: CA_PATH_BUNDLE, caPath: options.ca_path, rules: rulesOf(options, kinds, crlPolicy) }];
 }
 
-/** An option that was not given leaves the word to the other. */
+/** Only options that were given: a default must not contradict the other option. */
 function ekTemplateOptions(options: ServerOptions, given: ReadonlySet<string>): EkTemplateOptions {
   return {
     algorithms: given.has('ek_algorithms') ? options.ek_algorithms.filter(isEkAlgorithm) : undefined,
@@ -202,13 +203,13 @@ function ekTemplateOptions(options: ServerOptions, given: ReadonlySet<string>): 
   };
 }
 
-/** Who puts lists there wants them to count. */
+/** The default is `fail-closed` if crl_path is set: an operator who gives lists wants them to count. */
 function crlPolicyOf(options: ServerOptions | undefined): CrlPolicy {
   const named = CRL_POLICIES.find((one) => one === options?.crl_policy);
   return named ?? (options?.crl_path === undefined ? 'off' : 'fail-closed');
 }
 
-/** What does not fit together in options each of which is sound. */
+/** The conflicts between options that are valid alone. */
 function conflicts(
   options: ServerOptions,
   bundles: readonly BundleSettings[],
@@ -281,7 +282,7 @@ function conflicts(
   ];
 }
 
-/** Whether a TPM is admitted that nobody named. */
+/** Whether the server admits TPMs that the operator has not listed. */
 function admitsStrangers(mode: Mode, { enforce }: ServerOptions): boolean {
   return enforce && (mode === 'certificate' || mode === 'either');
 }

@@ -1,40 +1,43 @@
-/** Files with one entry to a line, for `hash_path` and `deny_path`; blank lines and what follows a `#` do not count. */
+/**
+ * Reads the files of `hash_path` and `deny_path`: one entry on each line. Blank lines and comments after `#` are
+ * ignored.
+ */
 import { createHash } from 'node:crypto';
 import { chunksOfRegularFile } from '../files/regular-file.ts';
 import type { Steps } from '../files/steps.ts';
 import { DIGEST_BYTES, type DigestTable } from './digest-table.ts';
 
-/** Room for two million lines with a name behind each. */
+/** Room for two million lines with a name on each. */
 const FILE_BYTES = 256 * 1024 * 1024;
-/** No entry is nearly as long. */
+/** Much longer than any entry. */
 const LINE_BYTES = 64 * 1024;
-/** Lines read between two pauses: well below a millisecond. */
+/** Lines read between two pauses. They take well below a millisecond. */
 const PER_STEP = 256;
-/** Most lines that a problem names. */
+/** The most lines that a problem names. */
 const MAX_NAMED = 3;
 const MAX_SHOWN_CHARS = 80;
 
 const [LF, CR, TAB, BLANK, NUMBER_SIGN] = [0x0a, 0x0d, 0x09, 0x20, 0x23];
 const DIGITS = 2 * DIGEST_BYTES;
-/** Value of an octet as a hexadecimal digit in lower case; more than 15 for any other. */
+/** The value of each octet as a lower-case hexadecimal digit. More than 15 for all other octets. */
 const DIGIT_VALUES: Uint8Array = Uint8Array.from({ length: 256 }, (_, octet) => {
   const value = '0123456789abcdef'.indexOf(String.fromCharCode(octet));
   return value < 0 ? 0xff : value;
 });
 
 export interface TextList {
-  /** Lines that are no entry, told in one sentence; undefined when there are none. */
+  /** Names the lines that are not entries. Undefined if there are none. */
   readonly problem: string | undefined;
   /** SHA-256 of the file. */
   readonly digest: string;
 }
 
 /**
- * A line that begins with a hash in lower case and has but a comment behind it goes into the table without further ado;
- * a million of them are common, and anything else is not.
+ * Reads a list. A fast path puts a line into the table if it is a lower-case hash with an optional comment: a file may
+ * have a million of them. `take` gets all other lines.
  *
- * @param take whether any other line, without its comment and the white space around, is an entry
- * @throws Error of node:fs, and one for a file of another kind or beyond the size limit
+ * @param take adds the entry of a line, given without comment and surrounding white space. Returns false if it is none
+ * @throws Error of node:fs, or an error if the path is not a regular file or the file is too large
  */
 export function* readTextList(path: string, hashes: DigestTable, take: (content: string) => boolean): Steps<TextList> {
   const lines = new Lines(hashes, take);
@@ -53,7 +56,7 @@ class Lines {
   readonly #wrong: string[] = [];
   #number = 0;
   #wrongCount = 0;
-  /** Of a line whose end is in a piece that is to come. */
+  /** The beginning of a line whose end is in a later chunk. */
   #begun: Uint8Array = new Uint8Array();
 
   constructor(hashes: DigestTable, take: (content: string) => boolean) {
@@ -77,7 +80,7 @@ class Lines {
     this.#begin(chunk.subarray(start));
   }
 
-  /** The last line need not have an end. */
+  /** Ends the current line. The last line of a file needs no line end. */
   end(): void {
     const line = this.#begun;
     this.#begun = new Uint8Array();
@@ -92,7 +95,7 @@ class Lines {
 
   #begin(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
-    // One octet beyond the limit shows that there was more.
+    // One octet beyond the limit shows that the line is too long.
     const room = LINE_BYTES + 1 - this.#begun.length;
     this.#begun = Buffer.concat([this.#begun, bytes.subarray(0, room)]);
   }
@@ -103,9 +106,9 @@ class Lines {
     const isWhole = bytes.length <= LINE_BYTES;
     const text = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, LINE_BYTES)).toString('utf8');
     const uncommented = text.replace(/#.*/, '');
-    // A byte order mark is white space to trim().
+    // trim() also removes a byte order mark.
     const content = uncommented.trim();
-    // Of a line beyond the limit there is no telling what it ends in, unless that is a comment.
+    // The end of a line beyond the limit is unknown, unless the comment starts before the limit.
     const isKnown = isWhole || uncommented.length < text.length;
     if (isKnown && (content === '' || this.#take(content))) return;
     this.#wrongCount += 1;
@@ -127,7 +130,7 @@ function takeHash(line: Uint8Array, hashes: DigestTable): boolean {
   return true;
 }
 
-/** Whether a hash is followed by white space at most, or by a comment in plain ASCII. */
+/** Whether nothing but white space or an ASCII comment follows the hash. */
 function isBare(line: Uint8Array): boolean {
   const end = line.at(-1) === CR ? line.length - 1 : line.length;
   for (let i = DIGITS; i < end; i++) {

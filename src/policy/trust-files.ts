@@ -1,4 +1,4 @@
-/** The files of `ca_path` and `crl_path`: one file, or a folder of files. */
+/** Reads the files of `ca_path` and `crl_path`: one file, or a folder of files. */
 import { readdir, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -8,13 +8,13 @@ import { atOnce, type Steps, waitFor } from '../files/steps.ts';
 import { type TrustStore, type TrustStoreFile, trustStoreFrom } from '../x509/file/trust-store.ts';
 
 const readFolder = promisify(readdir);
-/** More than any collection of TPM CAs has, and little enough to read in one go. */
+/** More than any collection of TPM CAs takes, and small enough to read at once. */
 const FILE_BYTES = 16 * 1024 * 1024;
 
 /**
- * Every certificate in the files is an anchor.
+ * Reads the trust anchors: every certificate in the files is one.
  *
- * @throws Error of node:fs, and one for a file of another kind or beyond the size limit
+ * @throws Error of node:fs, or an error if a path is not a regular file or a file is too large
  */
 export function readTrustStore(caPath: string): TrustStore {
   return trustStoreFrom(readTrustFiles(caPath));
@@ -41,7 +41,7 @@ export function trustFileNames(path: string): readonly string[] {
 }
 
 /**
- * By name. Folders below the folder and hidden files are left out: editors and mounts leave both.
+ * The files by name. Hidden files and subfolders are ignored: editors and mounts leave them there.
  *
  * @throws Error of node:fs
  */

@@ -1,14 +1,14 @@
-/** Looks at files again and again, whether anybody attests or not. */
+/** Checks files for changes at intervals. */
 
-/** Of the time that passes, the part that looks may take. */
+/** The largest part of the time that checks may take. */
 const SHARE = 1 / 20;
 
 export interface WatchTimes {
-  /** From the end of a look to the next one, at least. */
+  /** The shortest pause after a look. */
   readonly everyMs: number;
-  /** And at most, where looks take long. */
+  /** The longest pause, used if looks take long. */
   readonly mostMs: number;
-  /** After which a look is called slow. */
+  /** A look that takes longer is slow. */
   readonly slowMs: number;
 }
 
@@ -16,7 +16,7 @@ export interface WatchEvents {
   readonly look: () => Promise<void>;
   /** A look ended in an error. */
   readonly onFault: (error: unknown) => void;
-  /** A look has taken so long: a file system does not answer. Once for each look. */
+  /** A look is slow: a file system does not answer. Called once for each look. */
   readonly onSlow: () => void;
 }
 
@@ -32,7 +32,7 @@ export class Watch {
     this.#times = times;
   }
 
-  /** Looks from now on, after a pause. Keeps no process alive. */
+  /** Looks at intervals, first after a pause. It does not keep the process alive. */
   start(): void {
     this.#pause(this.#times.everyMs);
   }
@@ -42,7 +42,7 @@ export class Watch {
     clearTimeout(this.#timer);
   }
 
-  /** Looks at once, or when a look under way has ended: two never overlap. */
+  /** Looks now, or after the look under way: two looks never overlap. */
   look(): Promise<void> {
     const turn = this.#last.then(this.#events.look);
     this.#last = turn.catch(() => {});

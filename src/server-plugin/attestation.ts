@@ -1,7 +1,10 @@
-/** One attestation on the server: payload, challenge, answer, verdict. What it knows of the machine is in local variables. */
+/**
+ * Runs one attestation on the server: payload, challenge, answer, verdict. All data about the machine is in local
+ * variables.
+ */
 import { randomBytes } from 'node:crypto';
 import { type Wire, wireOf } from '../evidence/wires.ts';
-import { inSlices, type Steps } from '../files/steps.ts';
+import { inSlices, ownTurn, type Steps } from '../files/steps.ts';
 import type { PolicyInForce } from '../policy/live-policy.ts';
 import type { LogFields, Logger } from '../spire/log/logger.ts';
 import type { AttestationStream } from '../spire/plugin/attestation-stream.ts';
@@ -19,10 +22,10 @@ import * as own from '../verifier/verify.ts';
 import type { OpenChallenges } from './open-challenges.ts';
 import type { Tolerances } from './tolerance-counts.ts';
 
-/** Findings that answer INVALID_ARGUMENT: the agent sent something else than evidence. */
+/** Findings that are answered with INVALID_ARGUMENT: the agent did not send valid evidence. */
 const MALFORMED: readonly FindingCode[] = ['evidence.malformed', 'evidence.wire', 'response.malformed'];
 
-/** One judge for each wire. */
+/** The verifier of one wire. */
 interface Judge<Pending> {
   readonly begin: (payload: Uint8Array, policy: Policy, entropy: Entropy, now: Date) => Steps<BegunExchange<Pending>>;
   readonly finish: (
@@ -32,12 +35,12 @@ interface Judge<Pending> {
     lists: OperatorLists,
   ) => Trusted<Proved> | Untrusted;
 }
-/** What a quote adds is there on our own wire alone. */
+/** The facts of a quote exist only on tpm-attestor's own wire. */
 type Proved = ProvedKeys & Partial<TrustedDevice>;
 
-/** What outlives one attestation. */
+/** State that is shared by all attestations. */
 export interface Standing {
-  /** The operator's lists in force when it is called, whatever policy an attestation began with. */
+  /** The operator's lists in force at the call, whatever policy an attestation began with. */
   readonly lists: () => OperatorLists;
   readonly challenges: OpenChallenges;
   readonly tolerances: Tolerances;
@@ -61,11 +64,11 @@ export async function attest(
 
   logTrusted(judged, wire, standing.tolerances, log);
   const { agentId, selectors } = judged.device;
-  // Re-attestation is cheap and looks at the boot state anew, so every SVID rotation is one.
+  // Re-attestation is cheap and checks the boot state again, so SPIRE may do it at every SVID rotation.
   stream.send({ kind: 'agent_attributes', spiffeId: agentId, selectorValues: selectors, canReattest: true });
 }
 
-/** Our own wire's, who need not judge a known machine from the start. */
+/** The verifier of tpm-attestor's own wire, which does not judge a known machine from the start. */
 function rememberingJudge(known: KnownMachines, linked: LinkedKeys): Judge<own.Pending> {
   return {
     begin: (payload, policy, entropy, now) => own.beginInSteps(payload, policy, entropy, now, known, linked),
@@ -88,6 +91,8 @@ async function judge<Pending extends PendingCredential>(
   { challenges, lists, linked }: Standing,
   log: Logger,
 ): Promise<Trusted<Proved>> {
+  // SPIRE has one connection: what came on it together would else be judged in one turn.
+  await ownTurn();
   // tooth A01, A03 [randomBytes -> (count: number) => new Uint8Array(count).fill(1)]: every nonce and secret is the
   //   same
   const begun = await inSlices(begin(payload, policy, randomBytes, new Date()), stream.signal);
@@ -97,6 +102,8 @@ async function judge<Pending extends PendingCredential>(
   const response = await challenges.wait(begun.pending.ek.pubHash, () => stream.receive());
   if (response?.kind !== 'challenge_response')
     throw new PeerError(STATUS.INVALID_ARGUMENT, 'the challenge was not answered');
+  await ownTurn();
+  stream.signal.throwIfAborted();
   const verdict = finish(begun.pending, response.bytes, new Date(), lists());
   // tooth A03 [verdict.verdict === 'untrusted' && finish(begun.pending, (await stream.receive())?.bytes ?? new
   //   Uint8Array(), new Date(), lists()).verdict === 'untrusted']: a second answer may follow a wrong one
@@ -104,7 +111,7 @@ async function judge<Pending extends PendingCredential>(
   return verdict;
 }
 
-/** Logs every finding and makes the one sentence for the peer. */
+/** Logs every finding. The peer gets one general sentence. */
 function refusal(
   { findings, claimedPubHash }: Untrusted,
   stream: AttestationStream<'server'>,
@@ -121,11 +128,11 @@ function refusal(
   return new StatusError(statusOf(findings), `${PEER_SENTENCE.server} (attestation ${stream.id})`);
 }
 
-/** By which a denied machine is known besides: who denied the one wants to deny all. */
+/** The other hashes of a denied machine, so that the operator can deny all of them. */
 function otherHashes(pubHash: string | undefined, linked: LinkedKeys): LogFields {
   const known = pubHash === undefined ? [] : linked.with({ pubHash }).map((subject) => subject.pubHash);
   const others = known.filter((one) => one !== pubHash);
-  // A field each: SPIRE's log takes 256 characters of one.
+  // One field for each hash: a log field has at most 256 characters.
   return Object.fromEntries(others.map((hash, i) => [`other_pub_hash_${i + 1}`, hash]));
 }
 

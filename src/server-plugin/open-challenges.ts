@@ -1,20 +1,21 @@
-/** Challenges that wait for their answer: a few for each endorsement key, so that nobody can take every place with one. */
+/** Limits the open challenges of each EK, so that one EK cannot use all places of the server. */
 import { PeerError, STATUS } from '../spire/status.ts';
 
-/** A machine has one agent, and one attestation at a time; the others are ones that broke off without a word. */
+/** A machine has one agent, with one attestation at a time. The other places are for attestations that broke off. */
 const MAX_PER_KEY = 4;
 
 export class OpenChallenges {
-  /** For each endorsement key what ends its waiting ones, the oldest first. */
+  /** For each EK, the functions that end its waiting challenges, the oldest first. */
   readonly #waiting: Map<string, Set<() => void>> = new Map();
 
   /**
-   * Waits for the answer to a challenge for the key.
+   * Waits for the answer to a challenge for the EK.
    *
-   * One challenge more than allowed ends the oldest instead of being refused: to be challenged it takes a certificate,
-   * which is no secret, and whoever has it could otherwise hold every place of a machine and keep it out.
+   * If there are too many, the oldest challenge ends, and the new one is not refused. A challenge needs only a
+   * certificate, which is no secret: otherwise an attacker with the certificate could use all places of a machine and
+   * keep it out.
    *
-   * @throws PeerError RESOURCE_EXHAUSTED for a challenge that was ended so
+   * @throws PeerError RESOURCE_EXHAUSTED if a later challenge ended this one
    */
   async wait<T>(pubHash: string, receive: () => Promise<T>): Promise<T> {
     const waiting = this.#waiting.get(pubHash) ?? new Set();
@@ -41,6 +42,6 @@ export class OpenChallenges {
 }
 
 function displaced(pubHash: string): PeerError {
-  const reason = `${MAX_PER_KEY} later challenges wait for an answer of the same endorsement key ${pubHash}`;
+  const reason = `${MAX_PER_KEY} later challenges of the same endorsement key ${pubHash} wait for an answer`;
   return new PeerError(STATUS.RESOURCE_EXHAUSTED, reason);
 }

@@ -1,4 +1,4 @@
-/** The server plugin as SPIRE loads it. */
+/** The server plugin: its configuration, its attestation handler, and its logs of reloaded files. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { type LivePolicy, openLivePolicy, type ReloadReport } from '../policy/live-policy.ts';
 import { errorFields, type LogFields, type Logger } from '../spire/log/logger.ts';
@@ -10,7 +10,7 @@ import { attest } from './attestation.ts';
 import { OpenChallenges } from './open-challenges.ts';
 import { Tolerances } from './tolerance-counts.ts';
 
-/** With the answer `spire-server validate` ends, whatever of the log it has not read by then. */
+/** Time for `spire-server validate` to read the log: it ends with the answer. */
 const LOG_READ_MS = 100;
 const UNHEARD: ReloadReport = {
   reloaded: () => {},
@@ -39,7 +39,7 @@ export function serverPlugin(logger: Logger): PluginDefinition<'server', LivePol
           ...trusted(policy),
           pcrs: policy.pcrs.map(({ bank, indices }) => `${bank}:${indices.join(',')}`).join(' '),
         });
-        // Files that changed while the others were read: the configuration before may have them in force by now.
+        // Some files may have changed during loading, and the earlier configuration may already use their new contents.
         await live.look();
         latest?.end();
         live.watch();
@@ -47,7 +47,7 @@ export function serverPlugin(logger: Logger): PluginDefinition<'server', LivePol
         return live;
       },
       validate: async ({ trustDomain }, hcl) => {
-        // Not as notes: SPIRE takes every note for a mistake.
+        // Logged, not returned as notes: SPIRE treats every note as an error.
         const { warnings } = await openLivePolicy(trustDomain, hcl, UNHEARD);
         for (const warning of warnings) logger.warn(warning);
         if (warnings.length > 0) await delay(LOG_READ_MS);

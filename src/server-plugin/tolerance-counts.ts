@@ -1,8 +1,8 @@
-/** Counts by name what was tolerated in certificates that were admitted: what strict readers would have refused. */
+/** Counts, by name, the tolerated oddities of admitted certificates, which strict parsers would refuse. */
 export class Tolerances {
   readonly #counts: Map<string, number> = new Map();
 
-  /** @returns for each name how often it was met so far, this time included: `RDN-SET-not-sorted=12` */
+  /** Counts these names. @returns each name with its count so far: `RDN-SET-not-sorted=12` */
   count(names: readonly string[]): readonly string[] {
     return names.map((name) => {
       const count = (this.#counts.get(name) ?? 0) + 1;

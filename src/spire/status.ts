@@ -1,3 +1,5 @@
+/** gRPC status codes, and the errors that become the status of a failed call. */
+
 /** The status codes of gRPC. */
 export const STATUS = {
   OK: 0,
@@ -22,8 +24,8 @@ export const STATUS = {
 export type StatusCode = (typeof STATUS)[keyof typeof STATUS];
 
 /**
- * A call's failure as its caller sees it. Out of an attestation, code and message reach the remote, unauthenticated
- * agent: no secrets, paths or policy in the message. A `cause` stays here and is logged.
+ * The failure of a call, as its caller sees it. In an attestation, code and message reach the remote, unauthenticated
+ * agent: the message must hold no secrets, paths or policy. The `cause` is only logged.
  */
 export class StatusError extends Error {
   override readonly name: string = 'StatusError';
@@ -35,13 +37,13 @@ export class StatusError extends Error {
   }
 }
 
-/** All that a peer learns of an attestation that it caused to fail, beside the code and the attestation's id. */
+/** All that a peer learns of an attestation it caused to fail, besides the status code and the attestation's id. */
 export const PEER_SENTENCE = {
   server: 'attestation refused; the reasons are in the log of the SPIRE server',
   agent: 'attestation failed; the reasons are in the log of the SPIRE agent',
 } as const;
 
-/** A failure of one attestation by its peer's doing. The peer gets {@link PEER_SENTENCE}; the reason is for the log. */
+/** The peer caused one attestation to fail. The peer gets {@link PEER_SENTENCE}; the reason goes to the log. */
 export class PeerError extends StatusError {
   override readonly name: string = 'PeerError';
   readonly reason: string;
@@ -54,7 +56,7 @@ export class PeerError extends StatusError {
 
 const MAX_MESSAGE_CHARS = 2048;
 
-/** What is put on the wire. OK and UNKNOWN are never the answer of a failed call; lone surrogates have no encoding. */
+/** The status sent on the wire. A failed call never answers OK or UNKNOWN. UTF-8 cannot encode lone surrogates. */
 export function wireStatus(error: StatusError): { readonly code: StatusCode; readonly details: string } {
   return {
     code: error.code === STATUS.OK || error.code === STATUS.UNKNOWN ? STATUS.INTERNAL : error.code,

@@ -1,6 +1,7 @@
 /**
- * TPM2_MakeCredential without a TPM: a secret that only the TPM holding the EK can open, and only while an object with
- * the given Name is loaded in it (TPM 2.0 Library Part 1, 24 and appendices B.10.3, C.6.3). Pure: entropy is an argument.
+ * TPM2_MakeCredential without a TPM: it encrypts a secret to an EK. Only the TPM with that EK can decrypt it, and only
+ * while an object with the given Name is loaded (TPM 2.0 Library Part 1, 24, B.10.3, C.6.3). Pure: the caller gives
+ * entropy.
  */
 import { bigEndian } from '../bytes/bytes.ts';
 import type { PublicKey } from '../public-key/public-key.ts';
@@ -17,7 +18,7 @@ import type { SymDefObject } from './structures/scheme.ts';
 /** Returns that many fresh random bytes. */
 export type Entropy = (bytes: number) => Uint8Array;
 
-/** What TPM2_ActivateCredential takes. */
+/** The two inputs of TPM2_ActivateCredential. */
 export interface Credential {
   /** TPMS_ID_OBJECT: the TPM2B_ID_OBJECT of the command without its size. */
   readonly credentialBlob: Uint8Array;

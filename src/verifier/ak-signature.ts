@@ -1,4 +1,4 @@
-/** Whether a key made a signature, in the form that the signature has. Pure. */
+/** Verifies a TPM's signatures: whether a key made a TPMT_SIGNATURE. Pure. */
 import { concat, padStart } from '../bytes/bytes.ts';
 import { NIST_CURVES } from '../bytes/nist-curves.ts';
 import type { PublicNumbers } from '../public-key/public-key.ts';
@@ -6,7 +6,7 @@ import { curveNamed, hashAlgorithm } from '../tpm/structures/algorithms.ts';
 import type { EccSignature, TpmtSignature } from '../tpm/structures/signature.ts';
 import type { AttestationKey } from './attestation-key.ts';
 
-/** Whether `signature` verifies in its form, which is the key's. */
+/** Whether `key` made `signature` over `data`. The caller checks that the signature's scheme is the key's. */
 export function isSignature(
   { key, steps }: Pick<AttestationKey, 'key' | 'steps'>,
   data: Uint8Array,
@@ -18,7 +18,7 @@ export function isSignature(
     case 'rsassa':
       return steps.verifies(key, { scheme: 'rsa-pkcs1', hash }, data, signature.sig);
     case 'rsapss':
-      // TPMs differ in salt length (Part 1, B.7): any length, but the hash of the scheme.
+      // TPMs differ in salt length (Part 1, B.7): any length is accepted, with the hash of the scheme.
       return steps.verifies(key, { scheme: 'rsa-pss', hash, saltBytes: 'any' }, data, signature.sig);
     case 'ecdsa': {
       const raw = rawEcdsa(key.numbers, signature);
@@ -29,7 +29,7 @@ export function isSignature(
   }
 }
 
-/** r ‖ s at field width; undefined when one is zero or longer than the field. */
+/** r ‖ s at field width. Undefined if one of them is zero or longer than the field. */
 function rawEcdsa(key: PublicNumbers, { signatureR, signatureS }: EccSignature): Uint8Array | undefined {
   const width = coordinateBytes(key);
   if (width === undefined || signatureR.length > width || signatureS.length > width) return undefined;
@@ -42,17 +42,17 @@ function coordinateBytes(key: PublicNumbers): number | undefined {
   return key.type === 'ec' ? curveNamed(key.curve).coordinateBytes : undefined;
 }
 
-/** The RSA keys that TPMs have, by the size of their signatures. */
+/** The names of the RSA keys that TPMs have, by the size of their signatures in bytes. */
 const RSA_SIZES: ReadonlyMap<number, string> = new Map(
   [128, 256, 384, 512].map((bytes) => [bytes, `RSA-${bytes * 8}`]),
 );
 
-/** An ECDSA number is by so many octets shorter than the field once in 2^64 signatures. */
+/** Only one in 2^64 ECDSA numbers is this many octets shorter than the field. */
 const MAX_MISSING_BYTES = 8;
 
 /**
- * The other key, of the same algorithm, that signatures of this size are by; undefined for a signature of the key's size and for
- * one of no key's.
+ * The key size or curve that makes signatures of this size, if it is not the key's own. Undefined if the size fits the
+ * key, or fits no key of the algorithm.
  */
 export function otherKeyOf(key: PublicNumbers, signature: TpmtSignature): string | undefined {
   if (signature.sigAlg === 'rsassa' || signature.sigAlg === 'rsapss') {

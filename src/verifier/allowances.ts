@@ -1,22 +1,22 @@
-/** What an operator may overlook in endorsement certificates: one row for each allowance, wherever it is spelled. Pure. */
+/** The exceptions that an operator may allow for EK certificates. All options and commands share this table. Pure. */
 import type { FindingCode } from './findings.ts';
 import type { BundleRules } from './policy.ts';
 
-/** What one allowance does, and what it costs. */
+/** The effect and the risk of one allowance. */
 export interface AllowanceRow {
-  /** The finding that it takes away. */
+  /** The finding that it removes. */
   readonly finding: FindingCode;
-  /** The rule that it changes. */
+  /** The rules that it changes. */
   readonly rules: Partial<BundleRules>;
-  /** For the log of who configured it. */
+  /** The log message for an operator who set it. */
   readonly admits: string;
-  /** For who considers it. */
+  /** The risk, for an operator who considers it. */
   readonly price: string;
 }
 
 /**
- * By name: `allow_` and the name is the option of the server, the name alone a word of `--allow`. A bundle has no option
- * for software TPMs; its `kind` says so.
+ * The names of allowances. The server's option is `allow_` and the name; `--allow` takes the name alone. A bundle has
+ * no option for software TPMs: `kind` admits them.
  */
 export type Allowance = 'software_tpm' | 'expired_ek' | 'not_yet_valid' | 'sha1_signatures' | 'tpm12' | 'gce_profile';
 
@@ -25,7 +25,7 @@ export const ALLOWANCES: Readonly<Record<Allowance, AllowanceRow>> = {
   software_tpm: {
     finding: 'ek.software_tpm',
     rules: { kinds: ['hardware', 'cloud', 'software'] },
-    admits: 'software TPMs are admitted, which anybody can copy',
+    admits: 'software TPMs, which anybody can copy, are admitted',
     price: 'anybody with the files of a software TPM can attest as that machine',
   },
   expired_ek: {
@@ -43,7 +43,7 @@ export const ALLOWANCES: Readonly<Record<Allowance, AllowanceRow>> = {
   sha1_signatures: {
     finding: 'ek.weak_signature',
     rules: { allowSha1: true },
-    admits: 'certificates signed over SHA-1 are admitted, which can be forged',
+    admits: 'certificates signed over SHA-1, which can be forged, are admitted',
     price: 'signatures over SHA-1 can be forged with much effort',
   },
   tpm12: {
@@ -55,14 +55,14 @@ export const ALLOWANCES: Readonly<Record<Allowance, AllowanceRow>> = {
   gce_profile: {
     finding: 'ek.gce_profile',
     rules: { allowGceProfile: true },
-    admits: 'certificates that name a machine of Google and no TPM are admitted',
+    admits: 'certificates that name a Google machine instead of a TPM are admitted',
     price: 'every machine of Google Compute Engine that those CAs certify passes',
   },
 };
 
 export const ALLOWANCE_NAMES = Object.keys(ALLOWANCES) as readonly Allowance[];
 
-/** Rules with what was allowed beside. */
+/** The rules with these allowances added. */
 export function allowing(rules: BundleRules, allowances: readonly Allowance[]): BundleRules {
   return Object.assign({ ...rules }, ...allowances.map((name) => ALLOWANCES[name].rules));
 }
@@ -72,7 +72,7 @@ export function isAllowed(rules: BundleRules, allowance: Allowance): boolean {
   return (Object.keys(ALLOWANCES[allowance].rules) as (keyof BundleRules)[]).every((rule) => rules[rule] === true);
 }
 
-/** The allowance by which rules would overlook this finding. */
+/** The allowance that removes this finding. */
 export function allowanceFor(code: string): Allowance | undefined {
   return ALLOWANCE_NAMES.find((name) => ALLOWANCES[name].finding === code);
 }

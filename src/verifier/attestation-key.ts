@@ -1,4 +1,4 @@
-/** The attestation key: a restricted signing key that its own TPM made and that can never leave it. Pure. */
+/** Judges the attestation key (AK): a restricted signing key that its TPM made and that can never leave it. Pure. */
 import type { PublicKey } from '../public-key/public-key.ts';
 import { keyAlgorithmName } from '../tpm/public-key.ts';
 import { NODE_STEPS, type PublicKeySteps } from '../tpm/public-key-steps.ts';
@@ -19,21 +19,21 @@ export interface AttestationKey {
   /** That its signatures are verified by. */
   readonly steps: PublicKeySteps;
   /**
-   * Fixed in the key: the only form its signatures may have. Undefined for a bare key, of which nobody knows, and for one
-   * that signs in the form it is asked for, which is a finding of its own.
+   * The signing scheme that is fixed in the key. Undefined for a bare key, whose scheme is unknown. Also undefined for
+   * a key without a fixed scheme, which is a finding of its own.
    */
   readonly scheme: Scheme | undefined;
   readonly algorithm: string;
 }
 
-/** An AK whose public area passed every check; that a TPM holds it is proved by credential activation alone. */
+/** A judged AK. Only credential activation proves that a TPM holds it. */
 export interface AcceptableAk extends AttestationKey {
-  /** Recomputed here, never taken from the evidence. */
+  /** The Name, recomputed from the public area, never taken from the evidence. */
   readonly name: Uint8Array;
   readonly nameAlg: HashAlgorithm;
 }
 
-/** Together with credential activation these prove that the key was made in the TPM and cannot leave it. */
+/** With credential activation, these attributes prove that the TPM made the key and that it cannot leave the TPM. */
 const RESIDENT: readonly ObjectAttribute[] = ['fixedTPM', 'fixedParent', 'sensitiveDataOrigin'];
 /** Only a restricted key refuses to sign bytes that pretend to be the TPM's own. */
 const RESTRICTED: readonly ObjectAttribute[] = ['restricted', 'sign'];
@@ -52,15 +52,16 @@ export function isAcceptedScheme(type: TpmtPublic['type'], { scheme, hashAlg }: 
   return SCHEMES[type].includes(scheme) && hashAlg !== undefined && SIGNATURE_HASHES.includes(hashAlg);
 }
 
-const MALFORMED: Refusal = { code: 'ak.malformed', sentence: 'the attestation key is no public area' };
+const MALFORMED: Refusal = { code: 'ak.malformed', sentence: 'the attestation key is not a valid public area' };
 const UNSUPPORTED: Refusal = { code: 'ak.scheme', sentence: 'the attestation key uses' };
 
 /**
- * Judges the public area of an AK: its attributes, its scheme, its numbers (Part 2, 8.3 and 12.2.4).
+ * Judges the public area of an AK: its attributes, scheme and key (Part 2, 8.3 and 12.2.4).
  *
  * @param publicBytes TPMT_PUBLIC
+ * @param findings every flaw is added to it
  * @param steps by node:crypto by default
- * @returns undefined with a finding where no signature can be verified; otherwise the key, whose flaws are findings, too
+ * @returns the key, even with flaws. Undefined, with a finding, if it cannot verify any signature
  */
 export function judgeAttestationKey(
   publicBytes: Uint8Array,
@@ -83,7 +84,7 @@ export function judgeAttestationKey(
   return { key, steps, scheme: fixed, algorithm, name: objectName(publicArea), nameAlg };
 }
 
-/** A key of which no TPM tells more than its numbers: `publicArea` counts for these alone. */
+/** Judges a bare public key, such as a PEM file. Only the key itself in `publicArea` counts, not its attributes. */
 export function judgeBareKey(
   publicArea: TpmtPublic,
   findings: Findings,
@@ -104,7 +105,7 @@ function judgeKey(publicArea: TpmtPublic, findings: Findings, steps: PublicKeySt
   return key;
 }
 
-/** The worst only: a key that may live outside the TPM need not be asked what it signs. */
+/** Adds only the worst finding: if the key may exist outside the TPM, the other attributes do not matter. */
 function judgeAttributes(attributes: number, findings: Findings): void {
   const isSet = (name: ObjectAttribute): boolean => (attributes & TPMA_OBJECT[name]) !== 0;
   const foreign = RESIDENT.filter((name) => !isSet(name));

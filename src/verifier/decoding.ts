@@ -1,9 +1,9 @@
-/** Bytes of a stranger: what they decode to, or the finding that they do not. Pure. */
+/** Decodes untrusted bytes, and turns a decoding error into a finding. Pure. */
 import { MalformedError, UnsupportedError } from '../bytes/malformed.ts';
 import type { FindingCode } from './findings.ts';
 import type { Findings } from './verdict.ts';
 
-/** A finding, and its sentence up to the reason. */
+/** The code of a finding, and its sentence up to the reason. */
 export interface Refusal {
   readonly code: FindingCode;
   readonly sentence: string;
@@ -13,9 +13,9 @@ export const EVIDENCE_MALFORMED: Refusal = { code: 'evidence.malformed', sentenc
 export const RESPONSE_MALFORMED: Refusal = { code: 'response.malformed', sentence: 'the message cannot be read' };
 
 /**
- * What `read` gives; undefined, with one finding, where it throws a MalformedError.
+ * Returns the result of `read`. Undefined, with one finding, if `read` throws a MalformedError.
  *
- * @param unsupported for an algorithm that no code here knows; its sentence ends in the algorithm. Default: as malformed
+ * @param unsupported the finding for an unsupported algorithm, whose name ends the sentence. Default: `malformed`
  */
 export function decodedOr<T>(
   findings: Findings,

@@ -1,4 +1,4 @@
-/** An endorsement certificate: whether one of the operator's bundles of CAs vouches for it, and for what TPM. Pure. */
+/** Judges an EK certificate: whether a bundle of CAs certifies it, and for which TPM. Pure. */
 
 import type { Pausable } from '../bytes/pausable.ts';
 import type { Certificate } from '../x509/certificate.ts';
@@ -53,18 +53,18 @@ const PROFILE_FINDINGS: Readonly<Record<EkProblemCode, FindingCode>> = {
   firmware: 'ek.firmware',
 };
 
-/** What a certificate says of a machine, on the word of a configured CA. Holds on to nothing that was sent. */
+/** What a configured CA certifies about a machine. It keeps no reference to the received bytes. */
 export interface CertifiedEk {
-  /** Name of the bundle that vouches for it. */
+  /** The name of the bundle whose CA certifies it. */
   readonly bundle: string;
   readonly facts: EkCertificateFacts;
   /** Lower-case hexadecimal SHA-256 of the SPKI of the CA that issued the certificate. */
   readonly issuerKeyHash: string;
-  /** What its certificates have that strict readers would refuse, by name. */
+  /** The names of the oddities in its chain that strict parsers would refuse. */
   readonly tolerated: readonly string[];
-  /** What its rules overlooked or left open, one sentence each. */
+  /** One sentence for each allowance that was needed, and for each revocation status that is unknown. */
   readonly notes: readonly string[];
-  /** Throughout this period nothing that was looked at begins or ends. */
+  /** The verdict stays the same throughout this period. */
   readonly steady: Period;
 }
 
@@ -74,7 +74,7 @@ export interface CertificateProblem {
   readonly message: string;
 }
 
-/** Whether a bundle vouches for the certificate. */
+/** Whether a bundle certifies the EK. */
 export type CertificateVerdict =
   | {
       readonly trusted: true;
@@ -86,28 +86,29 @@ export type CertificateVerdict =
       readonly trusted: false;
       /** At least one. */
       readonly problems: readonly CertificateProblem[];
-      /** What the certificate claims; undefined where it names no TPM in a readable way. */
+      /** What the certificate claims. Undefined if it does not name its TPM in a readable way. */
       readonly facts: EkCertificateFacts | undefined;
-      /** As far as it holds, leaf first. */
+      /** The part of the chain whose signatures hold, leaf first. */
       readonly chain: readonly Certificate[];
       readonly missingIssuer: MissingIssuer | undefined;
     };
 
-/** An endorsement certificate, the CA certificates that came with it, and the time. */
+/** An EK certificate, the CA certificates that came with it, and the time. */
 export interface CertificateQuestion {
   readonly leaf: Certificate;
   readonly intermediates: readonly Certificate[];
   readonly now: Date;
-  /** The certificate's key has been compared with one that was found sound. */
+  /** The caller has found the certificate's key equal to a key that is valid and not weak. */
   readonly keyIsKnown: boolean;
 }
 
 type Refusal = Extract<CertificateVerdict, { readonly trusted: false }>;
 
 /**
- * Asks the bundles in their order; of those that refuse, the one that came furthest is told. At least one bundle.
+ * Asks the bundles in their order. If all refuse, returns the refusal of the bundle that came furthest.
  *
- * @param checks the budget for all bundles together; default: what a server spends on one sender
+ * @param checks the budget for all bundles together. Default: the budget of a server for one sender
+ * @throws RangeError if there is no bundle
  */
 export function* judgeEkCertificate(
   question: CertificateQuestion,
@@ -124,7 +125,7 @@ export function* judgeEkCertificate(
     //   credit
     const answer = yield* ask(bundle, question, { crls, cache, checks });
     const { rank, verdict } = answer;
-    // A bundle that refuses today and comes first may vouch tomorrow.
+    // A bundle that comes first and refuses now may accept later.
     // tooth A74 [steady === undefined -> true]: a bundle that vouches by now is not asked again
     steady = steady === undefined ? answer.steady : intersection(steady, answer.steady);
     if (verdict.trusted) return { ...verdict, certified: { ...verdict.certified, steady } };
@@ -134,7 +135,7 @@ export function* judgeEkCertificate(
   return furthest.refusal;
 }
 
-/** A path ends at an anchor that some certificate in it names as its issuer. */
+/** Whether a certificate names an anchor of the bundle as its issuer: every path to the bundle needs that. */
 function isNamedBy({ anchors }: Bundle, { leaf, intermediates }: CertificateQuestion): boolean {
   return [leaf, ...intermediates].some(({ issuer }) => anchors.bySubject.has(issuer.canonical));
 }
@@ -144,7 +145,7 @@ function* ask(
   { leaf, intermediates, now, keyIsKnown }: CertificateQuestion,
   { crls, cache, checks }: Pick<Policy, 'crls' | 'cache'> & { readonly checks: SignatureChecks },
 ): Pausable<{ readonly rank: number; readonly verdict: CertificateVerdict; readonly steady: Period }> {
-  // Named one by one, here and on the whole way of an attestation: V8 takes ten times as long to spread a large object.
+  // Fields are named one by one throughout an attestation: spreading a large object takes V8 ten times as long.
   const { allowTpm12, allowGceProfile, allowExpiredLeaf, allowNotYetValid, allowSha1 } = rules;
   const profile = checkEkProfile(leaf, { allowTpm12, allowGceProfile, keyIsKnown });
   const path = yield* validatePathInSteps({
@@ -168,7 +169,7 @@ function* ask(
   const { facts } = profile;
   const { steady } = path;
   const isUnknown = !path.ok && path.problems.some(({ code }) => code === 'unknown_issuer');
-  // What a bundle asks of the TPMs of its CAs says nothing of one of another CA's; that nobody's CA makes it hardware does.
+  // A bundle's rules do not apply to a TPM of an unknown CA. But a software TPM is told in any case.
   const broken = (facts === undefined ? [] : ruleProblems(facts, rules)).filter(
     ({ code }) => !isUnknown || code === 'software_tpm',
   );
@@ -180,7 +181,7 @@ function* ask(
   if (path.ok && problems.length === 0 && facts !== undefined) {
     const { chain } = path;
     const notes = [...path.notes, ...allowancesUsed(leaf, chain, facts, rules, now)];
-    // A path ends above its leaf.
+    // A chain has at least two certificates: an anchor is never the leaf.
     const issuerKeyHash = keyHash((chain[1] as Certificate).subjectPublicKeyInfo);
     const certified = { bundle: name, facts, issuerKeyHash, tolerated: tolerancesOf(chain), notes, steady };
     return { rank: 3, verdict: { trusted: true, certified, chain }, steady };
@@ -190,7 +191,7 @@ function* ask(
   return { rank: path.ok ? 2 : isUnknown ? 0 : 1, verdict, steady };
 }
 
-/** Path and profile look at some of the same things: what the path says of one is said. */
+/** Removes repeated problems: path and profile make some of the same checks. */
 function onceEach(problems: readonly CertificateProblem[]): readonly CertificateProblem[] {
   const seen = new Set<string>();
   return problems.filter(({ code, message }) => {
@@ -201,7 +202,7 @@ function onceEach(problems: readonly CertificateProblem[]): readonly Certificate
   });
 }
 
-/** The rules without which this certificate had not passed. */
+/** Notes on the allowances that this certificate needed to pass. */
 function allowancesUsed(
   leaf: Certificate,
   chain: readonly Certificate[],
@@ -214,12 +215,12 @@ function allowancesUsed(
     signatureAlgorithm.scheme !== 'other' && signatureAlgorithm.hash === 'sha1';
   const used: readonly (readonly [boolean, string])[] = [
     [now > leaf.notAfter, 'allow_expired_ek: the endorsement certificate has expired'],
-    [chain.some(({ notBefore }) => now < notBefore), 'allow_not_yet_valid: by this clock its time has not begun'],
+    [chain.some(({ notBefore }) => now < notBefore), 'allow_not_yet_valid: a certificate is not valid yet'],
     [chain.slice(0, -1).some(isSha1), 'allow_sha1_signatures: a certificate is signed over SHA-1'],
     [isOfTpm12(leaf, facts), 'allow_tpm12: the certificate is for a TPM of family 1.2'],
-    // The one profile that names no firmware version.
-    [version === undefined, 'allow_gce_profile: the certificate names a machine of Google and no TPM'],
-    [manufacturer.kind === 'cloud' && rules.kinds.includes('hardware'), 'this is a vTPM of a cloud, no hardware'],
+    // Only this profile names no firmware version.
+    [version === undefined, 'allow_gce_profile: the certificate names a Google machine instead of a TPM'],
+    [manufacturer.kind === 'cloud' && rules.kinds.includes('hardware'), 'this is a cloud vTPM, not hardware'],
     [manufacturer.kind === 'software', 'allow_software_tpm: this is a software TPM'],
   ];
   return used.filter(([isUsed]) => isUsed).map(([, note]) => note);

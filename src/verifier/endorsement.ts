@@ -1,4 +1,4 @@
-/** The endorsement key: which machine this is, and who says so. Pure. */
+/** Judges the endorsement key (EK): which machine this is, and whether the policy admits it. Pure. */
 import { equalBytes } from '../bytes/bytes.ts';
 import { finished, type Pausable } from '../bytes/pausable.ts';
 import type { Payload } from '../evidence/messages.ts';
@@ -20,12 +20,12 @@ import { type Policy, stepsOf } from './policy.ts';
 import { Findings } from './verdict.ts';
 import { isRocaKey, keyWeakness } from './weak-keys.ts';
 
-/** What vouches for a key. `unenforced`: nothing does, and the policy is not enforced. */
+/** Why the policy admits an EK. `unenforced`: nothing admits it, but the policy is not enforced. */
 export type AdmittedBy = 'certificate' | 'hash' | 'both' | 'unenforced';
 
 declare const trusted: unique symbol;
 
-/** Made by this file alone: a key that the policy admits. */
+/** An EK that the policy admits. Only this file makes it. */
 export interface TrustedEk {
   readonly [trusted]: true;
   readonly publicArea: TpmtPublic;
@@ -34,30 +34,32 @@ export interface TrustedEk {
   readonly algorithm: string;
   /** Lower-case hexadecimal SHA-256 of the SPKI. */
   readonly pubHash: string;
-  /** Content of the INTEGER in the certificate that was sent, whatever vouches for the key. */
+  /**
+   * The serial number (content of the INTEGER) of the certificate that was sent, even if only the list admits the key.
+   */
   readonly serial: Uint8Array | undefined;
   readonly admittedBy: AdmittedBy;
-  /** What its certificate says, where a bundle of CAs vouches for it. */
+  /** What its certificate says, if a bundle of CAs certifies it. */
   readonly certified: CertifiedEk | undefined;
   /** Findings that were not enforced. */
   readonly overlooked: readonly Finding[];
-  /** What the policy overlooked otherwise, for the log. */
+  /** Other exceptions that the policy made, for the log. */
   readonly notes: readonly string[];
-  /** As long as its certificate is judged the same; undefined when that is to be looked at each time. */
+  /** The verdict on its certificate holds for this period. Undefined if it must be judged each time. */
   readonly steady: Period | undefined;
 }
 
-/** Who reads the findings: a server's log, for which the first telling one will do, or a person with one machine. */
+/** Who reads the findings: a server's log, which needs one good reason, or a person, who wants all of them. */
 type Readership = 'server' | 'report';
 
-/** Made by this file alone: a key that is fit to be one, and that nothing vouches for yet. */
+/** A key that could be an EK, before the policy admits it. Only this file makes it. */
 export interface ClaimedEk extends Pick<TrustedEk, 'publicArea' | 'key' | 'algorithm' | 'pubHash'> {
-  /** Undefined, with a finding, for a key of no TCG template. */
+  /** Undefined, with a finding, if the key has no TCG template. */
   readonly template: EkTemplate | undefined;
   readonly spki: Uint8Array;
 }
 
-/** All that speaks against a key, for a report to a person: it costs what a server does not spend on a stranger. */
+/** Judges an EK in full, for a report to a person. A server would not spend that much time on an unknown sender. */
 export function judgeEndorsement(
   { ekPublic, ekCertificates }: Pick<Payload, 'ekPublic' | 'ekCertificates'>,
   policy: Policy,
@@ -70,11 +72,11 @@ export function judgeEndorsement(
   return findings.none ? ek : undefined;
 }
 
-/** Whether the key could be an endorsement key at all; undefined with a finding. Costs little. */
+/** Checks, at little cost, whether the key could be an EK. Undefined, with a finding, if it cannot be used. */
 export function claimedEndorsement(ekPublic: Uint8Array, policy: Policy, findings: Findings): ClaimedEk | undefined {
   const publicArea = decodedOr(findings, () => decode(tpmtPublic, ekPublic), {
     code: 'ek.malformed',
-    sentence: 'the endorsement key is no public area',
+    sentence: 'the endorsement key is not a valid public area',
   });
   if (publicArea === undefined) return undefined;
   // tooth A20, A21 [ekTemplateOf(publicArea) ?? { name: 'L-1', algorithm: publicArea.type }]: any public area is a
@@ -101,8 +103,8 @@ export function claimedEndorsement(ekPublic: Uint8Array, policy: Policy, finding
 }
 
 /**
- * What of the policy vouches for the key; undefined with a finding. Asked last of all: only here a sender's certificates
- * cost signature checks, and the work may pause between them.
+ * Asks the policy whether it admits the key. Undefined, with a finding, if not. It is the last step of a judgement:
+ * only here the sender's certificates cost signature checks. The work can pause between them.
  */
 export function* admittedEndorsement(
   claimed: ClaimedEk,
@@ -134,27 +136,29 @@ export function* admittedEndorsement(
   return ek as TrustedEk;
 }
 
-/** A TPM has a key, and so an ID, by each template: one that is accepted beside another is another name of the machine. */
+/**
+ * A TPM has one EK for each template, and each EK is another ID. So each further template gives a machine another ID.
+ */
 function judgeTemplate({ name, algorithm }: EkTemplate, { ekTemplates }: Policy, findings: Findings): void {
   // tooth A70 [ekTemplates.length > 0]: every template of the TCG is accepted
   if (ekTemplates.includes(name)) return;
-  const accepted = `accepted are keys of ${ekTemplates.join(', ')}`;
+  const accepted = `the server accepts ${ekTemplates.join(', ')}`;
   if (ekTemplates.some((one) => ekTemplateNamed(one).algorithm === algorithm))
-    findings.add('ek.template_not_accepted', `the endorsement key is of template ${name}; ${accepted}`);
-  else findings.add('ek.algorithm', `the endorsement key is of kind ${algorithm} (template ${name}); ${accepted}`);
+    findings.add('ek.template_not_accepted', `the endorsement key has template ${name}; ${accepted}`);
+  else findings.add('ek.algorithm', `the endorsement key is an ${algorithm} key (template ${name}); ${accepted}`);
 }
 
 function templateNotes({ name }: EkTemplate, { ekTemplates: [first, ...further] }: Policy): readonly string[] {
   // tooth A70 [true]: nobody is warned of a further template
   if (name === first || further.length === 0) return [];
   return [
-    `ek_templates: the endorsement key is of template ${name}; by its key of ${first} the machine has another ID`,
+    `ek_templates: the endorsement key has template ${name}; with its key of ${first} the machine has another ID`,
   ];
 }
 
 /**
- * Judges a key once more that was trusted under this very policy by the same bytes. Only the operator's lists and the
- * time may have changed since, and both are looked at. Undefined when that takes a full judgement.
+ * Judges an EK again that this very policy admitted for the same bytes. Only the operator's lists and the time may have
+ * changed, and both are checked. Undefined if a full judgement is needed.
  */
 export function trustAgain(ek: TrustedEk, policy: Policy, now: Date): TrustedEk | undefined {
   const { steady, certified } = ek;
@@ -173,8 +177,8 @@ type Admission = Pick<TrustedEk, 'serial' | 'admittedBy' | 'certified' | 'overlo
 const ALWAYS: Period = { from: Number.NEGATIVE_INFINITY, until: Number.POSITIVE_INFINITY };
 
 /**
- * In a policy of two ways the operator's list counts before any CA, as in spire-tpm-plugin: who names a key has looked at
- * it. Nothing lets a certificate pass that is for another key, nor a machine that the operator keeps out.
+ * Applies the policy. In mode `either`, the operator's list counts before any CA, as in spire-tpm-plugin: the operator
+ * has checked a key that the list names. A certificate for another key is always refused, and so is a denied machine.
  */
 function* admit(
   spki: Uint8Array,
@@ -200,7 +204,7 @@ function* admit(
   }
   const mustBeListed = policy.mode === 'hash' || policy.mode === 'both';
   const isUnlisted = mustBeListed && policy.isListed?.(pubHash) !== true;
-  // The list is asked before the chain: where it decides alone, a chain is looked at only to be told.
+  // The list is checked before the chain. If it decides alone, the chain is judged only for a report.
   // tooth costly-chains [false]: a chain is searched for a machine that no list names
   const isDecided = isUnlisted && policy.enforce && readership === 'server';
   const asksCertificate = policy.mode !== 'hash' && !isDecided;
@@ -213,13 +217,15 @@ function* admit(
     else for (const { code, message } of verdict.problems) against.add(code, message);
   }
   const notes = certified?.notes ?? [];
-  // It is a view of the whole payload, which would be kept with it.
+  // A copy: the serial number is a view of the payload, and would keep the whole payload in memory.
   const serial = leaf?.serial.slice();
   const steady = certified?.steady ?? (policy.mode !== 'hash' && certificates.length > 0 ? undefined : ALWAYS);
   const admittedBy = vouching(policy.mode, policy, pubHash, certified !== undefined);
   if (admittedBy !== undefined) {
     const revoked = against.list.filter(({ code }) => code === 'ek.revoked');
-    const listed = revoked.map(({ message }) => `the list admits what its certificate does not: ${message}`);
+    const listed = revoked.map(
+      ({ message }) => `the allow-list admits the machine despite its certificate: ${message}`,
+    );
     return { serial, admittedBy, certified, overlooked: [], notes: [...notes, ...listed], steady };
   }
 
@@ -247,7 +253,7 @@ function readLeaf(ders: readonly Uint8Array[], cache: PathCache, findings: Findi
   return undefined;
 }
 
-/** Those that can be read: an unreadable one only leaves the path without it. */
+/** The CA certificates that can be parsed. A malformed one is ignored, and cannot be in the path. */
 function* readIntermediates([, ...ders]: readonly Uint8Array[], cache: PathCache): Pausable<readonly Certificate[]> {
   const readable: Certificate[] = [];
   for (const der of ders) {

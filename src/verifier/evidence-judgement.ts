@@ -1,4 +1,4 @@
-/** Judges an evidence file by a policy, without a secret: that its quote is genuine, not whose it is. Pure. */
+/** Judges an evidence file by a policy. Without a secret it proves a genuine quote, but not whose TPM made it. Pure. */
 import { equalBytes } from '../bytes/bytes.ts';
 import { MalformedError } from '../bytes/malformed.ts';
 import { commitment } from '../evidence/binding.ts';
@@ -21,7 +21,7 @@ import type { Policy } from './policy.ts';
 import { verifyQuote } from './quote.ts';
 import { Findings } from './verdict.ts';
 
-/** @param nonce what the quote was asked to carry; without it freshness is not judged */
+/** @param nonce the qualifying data of the quote; without it, freshness is not judged */
 export function judgeEvidence(
   evidence: Evidence & { readonly payload: Payload; readonly response: ChallengeResponse },
   policy: Policy,
@@ -39,7 +39,7 @@ export function judgeEvidence(
     challenge === undefined
       ? undefined
       : commitment(policy.trustDomain, encodePayload(payload), encodeChallenge(challenge));
-  // A challenge in the file is the node's word: it ties the quote to the payload, and tells nothing of its age.
+  // The node wrote the challenge in the file: it binds the quote to the payload, but proves nothing about its age.
   const extraData = nonce ?? answered;
   if (nonce === undefined) notes.push('without --nonce the quote may be of any age');
   const quote =
@@ -58,7 +58,7 @@ export function judgeEvidence(
   return quoteJudgement(quote, nonce !== undefined, findings.list, ['ek', 'ak', 'quote'], notes);
 }
 
-/** That of the policy's which was quoted, else the first, for the finding to name. */
+/** The policy's selection that was quoted. If none was, the first one, which the finding then names. */
 function expectedSelection({ pcrs, allowSha1Bank }: Policy, quoted: Uint8Array): TpmlPcrSelection {
   const allowed = pcrs.filter(({ hash }) => allowSha1Bank || hash !== TPM_ALG.SHA1);
   const selections = allowed.map(({ hash, indices }) => [pcrSelection(hash, indices)]);
@@ -68,7 +68,7 @@ function expectedSelection({ pcrs, allowSha1Bank }: Policy, quoted: Uint8Array):
   return selections.find(same) ?? selections[0] ?? [];
 }
 
-/** Undefined when the bytes are no quote, which the judge says better. */
+/** Undefined if the bytes are not a quote; `verifyQuote` adds the finding for that. */
 export function quotedSelection(quoted: Uint8Array): TpmlPcrSelection | undefined {
   try {
     const attest = decode(tpmsAttest, quoted);

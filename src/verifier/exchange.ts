@@ -1,4 +1,4 @@
-/** What every exchange has in common, whatever its wire: one payload, one credential, one answer in time. Pure. */
+/** The parts that both wires share: one payload, one credential, one answer in time. Pure. */
 import { timingSafeEqual } from 'node:crypto';
 import { hex } from '../bytes/bytes.ts';
 import type { Entropy } from '../tpm/make-credential.ts';
@@ -9,18 +9,18 @@ import type { LinkedKeys } from './linked-keys.ts';
 import type { Policy } from './policy.ts';
 import type { Findings, ProvedKeys, Untrusted } from './verdict.ts';
 
-/** What is remembered of a credential until its answer. */
+/** What the server keeps about a credential until the answer comes. */
 export interface PendingCredential {
   readonly policy: Policy;
   readonly secret: Uint8Array;
   readonly ek: TrustedEk;
   readonly ak: AcceptableAk;
   readonly issuedAt: Date;
-  /** Which keys were proved to lie in one TPM. */
+  /** The keys that attestations proved to be in one TPM. */
   readonly linked: LinkedKeys | undefined;
 }
 
-/** A challenge for the agent, and what to remember of it; or a verdict at once. */
+/** A challenge for the agent, with the data to keep for its answer; or a verdict at once. */
 export type BegunExchange<Pending> =
   | { readonly outcome: 'challenged'; readonly challenge: Uint8Array; readonly pending: Pending }
   | { readonly outcome: 'rejected'; readonly verdict: Untrusted };
@@ -33,7 +33,7 @@ export function rejected(findings: Findings): BegunExchange<never> {
   return { outcome: 'rejected', verdict: untrusted(findings) };
 }
 
-/** A source that gives less than asked for would make secrets that can be guessed. */
+/** Checks the length of random bytes: too few bytes would make a secret that can be guessed. @throws RangeError */
 export function exactly(entropy: Entropy): Entropy {
   return (bytes) => {
     const drawn = entropy(bytes);
@@ -43,7 +43,7 @@ export function exactly(entropy: Entropy): Entropy {
 }
 
 /**
- * Every comparison with such a date is false, which would let any answer pass as one in time.
+ * Refuses an invalid date: every comparison with it is false, so any answer would count as in time.
  *
  * @throws TypeError
  */
@@ -60,7 +60,7 @@ export function judgeTime({ policy, issuedAt }: PendingCredential, now: Date, fi
 }
 
 export function isSecret({ secret }: PendingCredential, answer: Uint8Array): boolean {
-  // timingSafeEqual throws on unequal lengths, and an unequal length is no secret.
+  // timingSafeEqual throws on unequal lengths.
   // tooth keys, signature, plugin-wire [true]: any secret will do
   return answer.length === secret.length && timingSafeEqual(answer, secret);
 }
@@ -69,7 +69,7 @@ export function addUnopened(findings: Findings): void {
   findings.add('credential.secret', 'the credential was not opened: no TPM holds both keys');
 }
 
-/** What an opened credential proves of the two keys. */
+/** What an opened credential proves about the two keys. */
 export function provedKeys({ policy, ak }: PendingCredential, ek: TrustedEk, selectors: readonly string[]): ProvedKeys {
   return {
     agentId: agentId(policy.trustDomain, policy.pluginName, ek),

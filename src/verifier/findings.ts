@@ -1,8 +1,8 @@
-/** Every reason to distrust evidence: a stable code, what it means, and what an operator can do. Pure. */
+/** The table of findings: each has a stable code, a meaning and a remedy for the operator. Pure. */
 
 const NODE = 'Keep this node out until the cause is known';
 
-/** What each finding says, in a sentence: the list of codes, and what docs/trust.md has of them. */
+/** The meaning of each code, in one sentence. docs/trust.md quotes it. */
 export const MEANINGS = {
   'evidence.malformed': 'The payload, or a part of it, is not in its one valid encoding.',
   'evidence.wire': 'The agent speaks the wire of spire-tpm-plugin, which the server does not accept.',
@@ -75,10 +75,10 @@ export const MEANINGS = {
   'quote.qualified_signer': 'The signer is not the attestation key under the endorsement hierarchy.',
 } as const;
 
-/** Codes are stable: none is renamed or takes another meaning. New checks bring new codes. */
+/** Codes are stable: they are never renamed or given another meaning. A new check gets a new code. */
 export type FindingCode = keyof typeof MEANINGS;
 
-/** For each code what the operator can do: one instruction or two. */
+/** The remedy for each code: one or two instructions for the operator. */
 export const REMEDIES: Readonly<Record<FindingCode, string>> = {
   'evidence.malformed': 'Run the same release of tpm-attestor on agent and server, and make the evidence again.',
   'evidence.wire':
@@ -168,9 +168,8 @@ export const REMEDIES: Readonly<Record<FindingCode, string>> = {
 
 /** One reason to distrust evidence. */
 export interface Finding {
-  /** Stable. */
   readonly code: FindingCode;
-  /** One sentence; for logs, never for the peer. */
+  /** One sentence for logs, never for the peer. */
   readonly message: string;
   readonly remedy: string;
 }

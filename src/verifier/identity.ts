@@ -1,22 +1,22 @@
-/** From a proved EK to the SPIFFE ID and selectors of the agent. Pure. */
+/** Derives the SPIFFE ID and the selectors of an agent from its proved EK. Pure. */
 import { hex } from '../bytes/bytes.ts';
 import { vendorLetters } from '../x509/ek/vendors.ts';
 import type { CertifiedEk } from './ek-certificate.ts';
 import type { TrustedEk } from './endorsement.ts';
 
 /**
- * The ID comes from the EK alone, in full: no part of it is chosen by the node, so no node can take another's.
- * The same TPM has the same ID under spire-tpm-plugin.
+ * The ID depends only on the EK. The node chooses no part of it, so no node can take the ID of another. With
+ * spire-tpm-plugin, the same TPM has the same ID.
  */
 export function agentId(trustDomain: string, pluginName: string, ek: TrustedEk): string {
   return `spiffe://${trustDomain}/spire/agent/${pluginName}/${ek.pubHash}`;
 }
 
 /**
- * Selector values; SPIRE puts the plugin name in front. Digests, configured values and facts that a trusted CA signed,
- * these in a few characters that nothing can be hidden in; never text from the evidence.
+ * The selector values, without the plugin name that SPIRE puts in front. They are digests, configured values, and facts
+ * that a trusted CA signed, with few allowed characters. They never hold other text from the evidence.
  *
- * @param proof what there was less than the whole proof, where there was less
+ * @param proof given if the exchange proved less than a full attestation does
  */
 export function selectors(ek: TrustedEk, proof?: 'credential-only'): readonly string[] {
   return [
@@ -39,14 +39,17 @@ function certifiedSelectors({ bundle, facts, issuerKeyHash }: CertifiedEk): read
   ];
 }
 
-/** Longest model given as text; those in the field have up to 24 characters. */
+/** The longest model written as text. Models in the field have up to 24 characters. */
 const MAX_MODEL_CHARS = 64;
-/** And as bytes: SPIRE's datastore has room for 255 characters of a selector in some databases, and takes all or none. */
+/**
+ * The longest model written as hexadecimal. In some databases, SPIRE rejects all selectors if one exceeds 255
+ * characters.
+ */
 const MAX_MODEL_BYTES = 120;
 
 /**
- * `model:SLB_9670_TPM2.0`: letters, digits, point and hyphen, with `_` for a blank. Any other text, one that has a `_` of
- * its own included, is given as its bytes: no two models have the same selector, and one longer than any has none.
+ * `model:SLB_9670_TPM2.0`: letters, digits, point and hyphen, with `_` for a blank. All other text, including text with
+ * a `_` of its own, becomes hexadecimal, so that no two models share a selector. An overlong model gets no selector.
  */
 function modelSelectors(model: string): readonly string[] {
   // tooth A72 [true]: a model is given as it is

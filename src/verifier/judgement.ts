@@ -1,20 +1,22 @@
-/** What is said of evidence, whatever of it was verified: the verdict, its scope, and what it leaves open. Pure. */
+/** The result of judging evidence for a report: verdict, scope, and open questions. Pure. */
 import type { QuoteAttest, TpmsClockInfo } from '../tpm/structures/attest.ts';
 import { EVIDENCE_MALFORMED } from './decoding.ts';
 import type { Finding } from './findings.ts';
 import { pcrNotes } from './pcr-notes.ts';
 import { Findings, type PcrValue, type Verdict } from './verdict.ts';
 
-/** `attestation`: the EK vouches for the AK that signed. `quote`: only that this key signed these PCRs. */
+/** `attestation`: a known TPM holds the AK that signed the quote. `quote`: this key signed these PCRs, and no more. */
 export type Scope = 'attestation' | 'quote';
 
-/** A class of checks: the part of a finding's code in front of the dot. */
+/** A class of checks: the part of a finding's code before the dot. */
 export type CheckClass = 'evidence' | 'ek' | 'ak' | 'pcr' | 'response' | 'credential' | 'quote';
 
 export interface Judgement {
   readonly verdict: 'trusted' | 'untrusted';
   readonly scope: Scope;
-  /** Whether the quote was compared with a nonce or challenge of the verifier's own: nothing else tells its age. */
+  /**
+   * Whether the quote was compared with the verifier's own nonce or challenge. Nothing else proves that it is fresh.
+   */
   readonly asked: boolean;
   readonly findings: readonly Finding[];
   /** Empty unless trusted. */
@@ -22,9 +24,9 @@ export interface Judgement {
   readonly clock: TpmsClockInfo | undefined;
   /** The classes that were judged. */
   readonly judged: readonly CheckClass[];
-  /** Why a class could not be judged. A class that the scope leaves out has no reason here. */
+  /** Why a class could not be judged. Classes outside the scope are not listed. */
   readonly unjudged?: Unjudged;
-  /** For the reader, one sentence each: what the verdict leaned on, and what it leaves open. */
+  /** Sentences for the reader: the exceptions that the verdict needed, and the questions it leaves open. */
   readonly notes: readonly string[];
 }
 
@@ -35,7 +37,7 @@ export interface QuoteFacts {
   readonly pcrs: readonly PcrValue[];
 }
 
-/** Of the scope `quote`: trusted when the quote was verified and nothing was found. */
+/** A judgement with scope `quote`: trusted if the quote was verified and there are no findings. */
 export function quoteJudgement(
   quote: QuoteFacts | undefined,
   asked: boolean,
@@ -58,14 +60,14 @@ export function quoteJudgement(
   };
 }
 
-/** Of what is no evidence at all. @param message why, in one sentence */
+/** The judgement of a file that is not evidence. @param message the reason, in one sentence */
 export function unreadableJudgement(message: string, asked: boolean): Judgement {
   const findings = new Findings();
   findings.add(EVIDENCE_MALFORMED.code, message);
   return quoteJudgement(undefined, asked, findings.list, ['evidence'], []);
 }
 
-/** Of the scope `attestation`. */
+/** A judgement with scope `attestation`. */
 export function attestationJudgement(verdict: Verdict): Judgement {
   const trusted = verdict.verdict === 'trusted' ? verdict : undefined;
   return {
@@ -83,7 +85,7 @@ export function attestationJudgement(verdict: Verdict): Judgement {
   };
 }
 
-/** Made after the verifier asked for it. */
+/** Whether the TPM made the quote after the verifier asked for it. */
 export function isFresh({ verdict, asked }: Judgement): boolean {
   return verdict === 'trusted' && asked;
 }

@@ -1,4 +1,4 @@
-/** A challenge whose answer comes later, and to another process: what its maker keeps, and how the answer is judged. Pure. */
+/** Judges an answer that comes later, in another process, from a file that the challenger kept. Pure. */
 import { equalBytes } from '../bytes/bytes.ts';
 import { commitment } from '../evidence/binding.ts';
 import type { Entropy } from '../tpm/make-credential.ts';
@@ -6,31 +6,31 @@ import type { Policy } from './policy.ts';
 import type { Verdict } from './verdict.ts';
 import { begin, finish, type Pending } from './verify.ts';
 
-/** The server's half of a challenge. Keep it secret: it holds the secret that only the node's TPM should reveal. */
+/** The verifier's half of a challenge. Keep it secret: it holds the secret that only the node's TPM may reveal. */
 export interface KeptChallenge {
   readonly secret: Uint8Array;
-  /** What the quote must carry: covers payload, challenge and trust domain. */
+  /** The qualifying data that the quote must have. It covers payload, challenge and trust domain. */
   readonly commitment: Uint8Array;
   readonly issuedAt: Date;
 }
 
-/** The first message of an agent, and the challenge that was made for it, both encoded. */
+/** The first message of an agent and the challenge for it, both encoded. */
 export interface Asked {
   readonly payload: Uint8Array;
   readonly challenge: Uint8Array;
 }
 
-/** What to keep of a challenge for `finishKept`. */
+/** The part of a challenge to keep for `finishKept`. */
 export function keptOf({ secret, commitment: committed, issuedAt }: Pending): KeptChallenge {
   return { secret, commitment: committed, issuedAt };
 }
 
 /**
- * Judges the payload anew by the policy of today, and the answer to the challenge that was kept.
+ * Judges the payload again by the current policy, and then the answer to the kept challenge.
  *
- * @param asked as the maker of the challenge kept it: what came back with the answer proves nothing
- * @returns undefined when `asked`, `kept` and the trust domain of the policy do not belong together
- * @throws as `begin` and `finish`
+ * @param asked the copy that the challenger kept. A copy that came with the answer proves nothing
+ * @returns undefined if `asked`, `kept` and the trust domain of the policy do not belong together
+ * @throws the errors of `begin` and `finish`
  */
 export function finishKept(
   { payload, challenge }: Asked,
@@ -40,7 +40,7 @@ export function finishKept(
   entropy: Entropy,
   now: Date,
 ): Verdict | undefined {
-  // Otherwise a payload could be exchanged for one whose credential nobody has opened.
+  // Otherwise an attacker could replace the payload by one whose credential was never opened.
   if (!equalBytes(commitment(policy.trustDomain, payload, challenge), kept.commitment)) return undefined;
   const begun = begin(payload, policy, entropy, now);
   if (begun.outcome === 'rejected') return begun.verdict;

@@ -1,22 +1,22 @@
-/** Machines that have attested before: what they sent need not be judged from the start when they send it again. Pure. */
+/** Remembers machines that have attested, so that the server need not judge the same payload from the start. Pure. */
 import type { AcceptableAk } from './attestation-key.ts';
 import { type TrustedEk, trustAgain } from './endorsement.ts';
 import type { PcrRequirement, Policy } from './policy.ts';
 
-/** What `begin` made of a payload. */
+/** The judged parts of a payload. */
 export interface Judged {
   readonly ek: TrustedEk;
   readonly ak: AcceptableAk;
   readonly requirement: PcrRequirement;
 }
 
-/** Each takes some 6 KiB, keys included. */
+/** Each takes about 6 KiB, with its keys. */
 const MOST_MACHINES = 4096;
 
 /**
- * Remembers by the hash of a whole payload, so that no part of one machine's evidence ever stands beside a part of
- * another's, and under one policy: a changed trust store or relaxation is another policy and begins with nothing.
- * Only machines that went on to prove themselves are remembered, the longest unseen makes room.
+ * Machines by the hash of their whole payload, so that evidence of two machines is never mixed. All were judged by one
+ * policy: a changed trust store or allowance is another policy, with an empty memory. Only machines that completed an
+ * attestation are remembered. The machine unseen for the longest time is dropped.
  */
 export class KnownMachines {
   readonly #policy: Policy;
@@ -29,7 +29,7 @@ export class KnownMachines {
     this.#most = most;
   }
 
-  /** The judgement, if it would come out the same now: the operator's lists are asked, and the time. */
+  /** The earlier judgement, if it still holds: the operator's lists and the time are checked again. */
   recall(payloadHash: string, policy: Policy, now: Date): Judged | undefined {
     // tooth reload [policy === this.#policy -> true]: a known
     //   machine stays known under another configuration
@@ -43,7 +43,7 @@ export class KnownMachines {
     // tooth reload: a known machine stays known under another
     //   configuration
     if (policy !== this.#policy) return;
-    // A Map iterates in the order of insertion: who is inserted anew is the last to go.
+    // A Map iterates in the order of insertion: a machine inserted again moves to the end.
     this.#machines.delete(payloadHash);
     this.#machines.set(payloadHash, { ek, ak, requirement });
     const [oldest] = this.#machines.keys();

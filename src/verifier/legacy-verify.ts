@@ -1,6 +1,7 @@
 /**
- * The judge of spire-tpm-plugin's wire, shaped as that of our own (verify.ts) and as strict about both keys. There is no
- * quote: nothing is learnt of what was booted, and nothing binds the secret to this server or its trust domain. Pure.
+ * Judges agents that use the wire of spire-tpm-plugin. It has the same functions as verify.ts, and is as strict about
+ * both keys. That wire has no quote: nothing proves what the machine booted, and nothing binds the secret to this
+ * server or its trust domain. Pure.
  */
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { finished, type Pausable } from '../bytes/pausable.ts';
@@ -41,7 +42,7 @@ import { type Policy, stepsOf } from './policy.ts';
 import { Findings, type ProvedKeys, type Trusted, type Untrusted } from './verdict.ts';
 
 const NOTE =
-  'wire: the agent speaks that of spire-tpm-plugin: no quote, so nothing is proved of what this machine booted';
+  'wire: the agent uses the wire of spire-tpm-plugin, which has no quote: nothing proves what this machine booted';
 
 type Proxmox = PluginPayload['PVE'];
 
@@ -50,7 +51,10 @@ export function begin(...question: Parameters<typeof beginInSteps>): BegunExchan
   return finished(beginInSteps(...question));
 }
 
-/** @see beginInSteps of verify.ts. Nothing is remembered: each attestation key of this wire is a new one, and links nothing. */
+/**
+ * @see beginInSteps of verify.ts. It remembers nothing: agents of this wire make a new AK each time, which links
+ * nothing.
+ */
 export function* beginInSteps(
   payload: Uint8Array,
   policy: Policy,
@@ -74,7 +78,7 @@ export function* beginInSteps(
   if (ak !== undefined) judgeCreation(ak, creation, findings);
   // tooth one-identity: a denied machine comes back by another of its keys on the legacy wire
   if (claimed !== undefined && ak !== undefined) judgeLinks({ ek: claimed, ak }, policy, linked, findings);
-  // A chain costs more than all the rest, and what is refused anyway need not have a sound one.
+  // A chain costs more than all other checks, so it is not judged for a payload that is refused anyway.
   if (!findings.none || claimed === undefined || ak === undefined) return rejected(findings);
   const { certificate } = evidence.ek;
   const ek = yield* admittedEndorsement(claimed, certificate === undefined ? [] : [certificate], policy, now, findings);
@@ -131,14 +135,16 @@ function withNotes(ek: TrustedEk, notes: readonly string[]): TrustedEk {
   return { ...ek, notes: [...ek.notes, ...notes] };
 }
 
-/** Its own server asks a hypervisor whether that is so. Here it decides nothing and is in no selector. */
+/**
+ * Logs the VM that the agent claims to be. The server of that plugin asks the hypervisor; here the claim has no effect.
+ */
 function notesOf(pve: Proxmox): readonly string[] {
   if (pve === null || pve === undefined) return [];
   const { cuid, uuid, vmid } = pve;
   return [`wire: the agent calls itself VM ${vmid} (${uuid}) of Proxmox cluster ${cuid}: nothing proves that`];
 }
 
-/** The whole public area is the template's with this key; a credential for any other the TPM will not open. */
+/** The EK's public area: the template with this key. A TPM whose EK differs cannot open the credential. */
 function claimedEk({ publicKey }: EkPem, policy: Policy, findings: Findings): ClaimedEk | undefined {
   const key = readKey(publicKey);
   const publicArea = key === undefined ? undefined : publicAreaOf(key, ekTemplateNamed(LEGACY_EK_TEMPLATE).publicArea);
@@ -157,7 +163,7 @@ function readKey(spki: Uint8Array): KeyObject | undefined {
     const key = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
     return key.asymmetricKeyType === 'rsa' ? key : undefined;
   } catch {
-    // OpenSSL says in no form that is stable what it does not like about the bytes.
+    // OpenSSL's reason has no stable form.
     return undefined;
   }
 }

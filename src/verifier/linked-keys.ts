@@ -1,4 +1,4 @@
-/** Which endorsement keys lie in one TPM, as far as attestations have proved it. Pure. */
+/** Remembers which endorsement keys (EKs) attestations have proved to be in one TPM. Pure. */
 import { hex } from '../bytes/bytes.ts';
 import type { AcceptableAk } from './attestation-key.ts';
 import type { TrustedEk } from './endorsement.ts';
@@ -7,35 +7,37 @@ import type { Findings } from './verdict.ts';
 
 /** Each takes less than 1 KiB. */
 const MOST_MACHINES = 16_384;
-/** Of either kind, for one machine: more than there are templates; an attestation key costs an attacker nothing. */
+/**
+ * The most EKs, and the most AKs, of one machine. That is more than there are templates; an attacker makes AKs for
+ * free.
+ */
 const MOST_KEYS = 8;
-/** In a finding. */
+/** The most EKs that a finding names. */
 const MOST_NAMED = 4;
 
-/** What is known to lie in one TPM, the longest unseen first. */
+/** The keys that are known to be in one TPM. The key unseen for the longest time comes first. */
 interface Machine {
-  /** By their pub_hash. */
+  /** By pub_hash. */
   readonly eks: Map<string, DenySubject>;
   /** Hexadecimal Names. */
   readonly aks: Set<string>;
 }
 
-/** An endorsement key and an attestation key of one TPM. */
+/** An EK and an AK of one TPM. */
 export type Keys = { readonly ek: TrustedEk; readonly ak: AcceptableAk };
 
 /**
- * Our agents make one attestation key for a trust domain, whichever endorsement key they use. An attestation proves that
- * both lie in one TPM, so two endorsement keys beside one attestation key are two IDs of one machine. Only what was
- * proved is remembered: a claim links nobody. It outlives configurations, in bounded memory; denied machines are the last
- * to be forgotten.
+ * An agent of this project makes one AK for a trust domain, whichever EK it uses. An attestation proves that both keys
+ * are in one TPM. So two EKs that were proved with the same AK are two IDs of one machine. Only proved links are
+ * remembered, in bounded memory. They outlive a configuration. Denied machines are forgotten last.
  */
 export class LinkedKeys {
   readonly #most: number;
   /** In the order in which they were last seen. */
   readonly #machines: Set<Machine> = new Set();
-  /** Those that were found denied when their turn to be forgotten came. They go when no others are left. */
+  /** Machines that were due to be forgotten, but were denied. They are forgotten only if no others are left. */
   readonly #denied: Set<Machine> = new Set();
-  /** By pub_hash and by Name: these differ in length. */
+  /** By pub_hash and by Name, which differ in length. */
   readonly #byKey: Map<string, Machine> = new Map();
 
   /** @param most machines remembered at once */
@@ -43,14 +45,14 @@ export class LinkedKeys {
     this.#most = most;
   }
 
-  /** Endorsement keys in the same TPM as either key, the key itself included where it is known. */
+  /** The EKs known to be in the same TPM as either key, including the given EK if it is known. */
   with({ pubHash, akName }: { readonly pubHash: string; readonly akName?: Uint8Array }): readonly DenySubject[] {
     // tooth one-identity [this.#byKey.get(hex(akName)) -> undefined]: the attestation key links nothing
     const machines = [this.#byKey.get(pubHash), akName === undefined ? undefined : this.#byKey.get(hex(akName))];
     return [...new Set(machines)].flatMap((machine) => [...(machine?.eks.values() ?? [])]);
   }
 
-  /** To be told what was proved, and nothing else. */
+  /** Remembers that both keys are in one TPM. Call it only when an attestation has proved it. */
   remember({ ek, ak }: Keys, isDenied: Policy['isDenied']): void {
     const akName = hex(ak.name);
     const known = new Set([this.#byKey.get(ek.pubHash), this.#byKey.get(akName)].filter((one) => one !== undefined));
@@ -99,7 +101,7 @@ export class LinkedKeys {
   }
 }
 
-/** Who is denied by one endorsement key is denied by the others of the same TPM, as far as they are linked. */
+/** Denies a machine if one of its linked EKs is denied. */
 export function judgeLinks(
   { ek, ak }: { readonly ek: Pick<TrustedEk, 'pubHash'>; readonly ak: Pick<AcceptableAk, 'name'> },
   { isDenied }: Pick<Policy, 'isDenied'>,
@@ -114,11 +116,11 @@ export function judgeLinks(
   const more = others.length > MOST_NAMED ? ` and ${others.length - MOST_NAMED} more` : '';
   findings.add(
     'ek.denied',
-    `the endorsement key ${ek.pubHash} is another of a TPM that is denied: one attestation key was used with ${named.join(', ')}${more}`,
+    `the endorsement key ${ek.pubHash} is in a TPM that is denied: the same attestation key was used with ${named.join(', ')}${more}`,
   );
 }
 
-/** The first in a Map or Set is the longest unseen. */
+/** Forgets the keys that were unseen for the longest time; they are the first in a Map or Set. */
 function limit(keys: Map<string, DenySubject> | Set<string>): void {
   for (const key of [...keys.keys()].slice(0, Math.max(0, keys.size - MOST_KEYS))) keys.delete(key);
 }

@@ -1,12 +1,12 @@
-/** The operator's lists of machines: asked when a machine comes, and again when it answers its challenge. Pure. */
+/** Checks the allow-list and the deny list, when a machine starts and again when it answers its challenge. Pure. */
 import type { AdmittedBy, TrustedEk } from './endorsement.ts';
 import type { Policy } from './policy.ts';
 import { Findings } from './verdict.ts';
 
-/** What of a policy may change while a challenge waits for its answer. */
+/** The parts of a policy that may change while a challenge waits for its answer. */
 export type OperatorLists = Pick<Policy, 'isListed' | 'isDenied'>;
 
-/** What of the policy's ways admits the key; undefined when that is not enough. */
+/** How the policy's mode admits the key. Undefined if it does not. */
 export function vouching(
   mode: Policy['mode'],
   { isListed }: OperatorLists,
@@ -23,11 +23,11 @@ export function vouching(
 }
 
 /**
- * Asks the lists once more about a machine that was challenged: an operator who denies it, or takes it off the list, does
- * not expect the challenge to outlast that.
+ * Checks the lists again for a challenged machine. If the operator denies it, or removes it from the list, the open
+ * challenge must fail.
  *
- * @param lists in force now
- * @returns the key with what admits it now; undefined with a finding when nothing does
+ * @param lists the lists in force now
+ * @returns the key, with what admits it now. Undefined, with a finding, if nothing does
  */
 export function admitAgain(
   ek: TrustedEk,

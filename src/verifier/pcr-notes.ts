@@ -1,7 +1,7 @@
-/** What PCR values say of themselves that a reader of a report should hear. Pure. */
+/** Notes for reports about PCR values that prove little. Pure. */
 import type { PcrValue } from './verdict.ts';
 
-/** One sentence each. */
+/** Each note is one sentence. */
 export function pcrNotes(pcrs: readonly PcrValue[]): readonly string[] {
   const banks = [...new Set(pcrs.map(({ bank }) => bank))];
   return banks.flatMap((bank) => {
@@ -12,16 +12,16 @@ export function pcrNotes(pcrs: readonly PcrValue[]): readonly string[] {
         ? []
         : [
             `${bank}:${untouched.join(',')} ${untouched.length === 1 ? 'was' : 'were'} never extended: ` +
-              'nothing was measured there, and the quote says nothing of what booted by it',
+              'nothing was measured there, so it does not show what booted',
           ]),
       ...(bank === 'sha1'
-        ? [`${bank}:${ofBank.map(({ index }) => index).join(',')} of the SHA-1 bank: for SHA-1 collisions can be made`]
+        ? [`${bank}:${ofBank.map(({ index }) => index).join(',')} of the SHA-1 bank: SHA-1 collisions can be made`]
         : []),
     ];
   });
 }
 
-/** All zeros, or all ones as in PCR 17 to 22 before a dynamic launch (PC Client Platform TPM Profile, 4.6). */
+/** All zeros, or all ones. PCR 17 to 22 are all ones before a dynamic launch (PC Client Platform TPM Profile, 4.6). */
 function isResetValue(value: string): boolean {
   return /^(0+|f+)$/.test(value);
 }

@@ -1,49 +1,48 @@
-/** A policy of the few things that must be said of one; the rest is as a server has it by default. Pure. */
+/** Makes a policy from a few required values. All others have the defaults of the server plugin. Pure. */
 import type { EkTemplate, EkTemplateName } from '../tpm/templates.ts';
 import type { AnchorSet } from '../x509/file/trust-store.ts';
 import { PathCache } from '../x509/path/path-cache.ts';
 import { crlSetOf } from '../x509/path/revocation.ts';
 import { type Bundle, type Mode, type Policy, parsePcrList, STRICT_RULES } from './policy.ts';
 
-/** Where neither the server's options nor a caller of the library says otherwise. */
+/** The values used if neither the server's options nor a caller of the library gives others. */
 export interface PolicyDefaults {
   readonly pluginName: string;
-  /** As the option `pcrs` has it. */
+  /** In the form of the option `pcrs`. */
   readonly pcrs: string;
   readonly ekTemplates: readonly EkTemplateName[];
   readonly challengeTimeoutMs: number;
 }
 
-/** For each kind of key the template of which nearly every TPM has its certificates. */
+/** For each kind of key, the template for which nearly every TPM has a certificate. */
 export const EK_TEMPLATE_OF_KIND: Readonly<Record<EkTemplate['algorithm'], EkTemplateName>> = {
   rsa: 'L-1',
   ecc: 'L-2',
 };
 
-/** The defaults of the server plugin, too. */
+/** The defaults of the library and of the server plugin. */
 export const POLICY_DEFAULTS: PolicyDefaults = {
   pluginName: 'tpm',
   pcrs: 'sha256:0-7',
-  // RSA 2048, which every TPM has.
+  // Every TPM has an RSA-2048 EK.
   ekTemplates: [EK_TEMPLATE_OF_KIND.rsa],
   challengeTimeoutMs: 60_000,
 };
 
-/** The trust domain, what admits a machine, and what differs from the defaults. */
+/** The trust domain, what admits a machine, and values that differ from the defaults. */
 export interface PolicyOptions extends Partial<Omit<Policy, 'pcrs' | 'trustDomain'>> {
   readonly trustDomain: string;
-  /** CAs of TPM manufacturers: one bundle, called `ca_path`, under strict rules. Beside `bundles` it is the first. */
+  /** CAs of TPM manufacturers. They are a bundle named `ca_path` with strict rules, and come before `bundles`. */
   readonly anchors?: AnchorSet;
-  /** Banks and PCRs that a quote must cover, by preference: `sha384:0-7 sha256:0-7`. */
+  /** The banks and PCRs that a quote must cover, in order of preference: `sha384:0-7 sha256:0-7`. */
   readonly pcrs?: string;
 }
 
-/** The bundle that CAs without a name are. */
+/** The name of the bundle of CAs that have no named bundle. */
 export const CA_PATH_BUNDLE = 'ca_path';
 
 /**
- * @throws RangeError when nothing in it could tell one TPM from another (neither CAs nor a list), and for PCRs that cannot be
- * asked for
+ * @throws RangeError if there are neither CAs nor a list to tell one TPM from another, and for invalid PCRs
  */
 export function policyOf({ trustDomain, anchors, pcrs, ...others }: PolicyOptions): Policy {
   const named: readonly Bundle[] = others.bundles ?? [];
@@ -69,7 +68,7 @@ export function policyOf({ trustDomain, anchors, pcrs, ...others }: PolicyOption
   };
 }
 
-/** What admits where nobody says what does. */
+/** The default mode. */
 export function modeOf(hasAuthorities: boolean, hasList: boolean): Mode {
   if (!hasAuthorities) return 'hash';
   return hasList ? 'either' : 'certificate';

@@ -1,4 +1,4 @@
-/** What the operator asks of a machine; everything a verification depends on besides the evidence and the time. Pure. */
+/** The policy: everything a verification depends on, besides the evidence and the time. Pure. */
 import type { Wire } from '../evidence/wires.ts';
 import { NODE_STEPS, type PublicKeySteps } from '../tpm/public-key-steps.ts';
 import { hashAlgorithmByName } from '../tpm/structures/algorithms.ts';
@@ -10,7 +10,7 @@ import type { PathCache } from '../x509/path/path-cache.ts';
 import type { PathAllowances } from '../x509/path/path-rules.ts';
 import type { CrlSet } from '../x509/path/revocation.ts';
 
-/** PCRs of one bank, ascending, at least one. */
+/** At least one PCR of one bank, in ascending order. */
 export interface PcrRequirement {
   /** TPM_ALG_ID. */
   readonly hash: number;
@@ -19,16 +19,16 @@ export interface PcrRequirement {
   readonly indices: readonly number[];
 }
 
-/** What the CAs of a bundle may vouch for, and what is overlooked in their certificates. */
+/** Which TPMs the CAs of a bundle may certify, and the exceptions allowed for their certificates. */
 export interface BundleRules extends EkRules, Required<PathAllowances> {
-  /** Certificates of TPMs of family 1.2. */
+  /** Accepts certificates of TPMs of family 1.2. */
   readonly allowTpm12: boolean;
-  /** Certificates of Google's private CA, which name a machine and no TPM. */
+  /** Accepts certificates of Google's private CA, which name a machine instead of a TPM. */
   readonly allowGceProfile: boolean;
   readonly crlPolicy: CrlPolicy;
 }
 
-/** Those of `ca_path` where nothing else is said. */
+/** The default rules, and those of `ca_path`. */
 export const STRICT_RULES: BundleRules = {
   kinds: ['hardware', 'cloud'],
   manufacturers: undefined,
@@ -43,59 +43,59 @@ export const STRICT_RULES: BundleRules = {
 };
 
 /**
- * `fail-closed`: of every certificate below the anchor a current list must tell that it was not revoked. `warn`: where
- * none tells, that is noted. `off`: lists are not looked at. A list that does tell counts in either of the first two.
+ * `fail-closed`: for every certificate below the anchor, a current list must show that it is not revoked. `warn`: a
+ * missing list is only noted. `off`: lists are ignored. In the first two, a listed certificate is refused.
  */
 export const CRL_POLICIES = ['fail-closed', 'warn', 'off'] as const;
 /** One of `CRL_POLICIES`. */
 export type CrlPolicy = (typeof CRL_POLICIES)[number];
 
-/** CAs under a name, with rules of their own. */
+/** A named set of CAs with its own rules. */
 export interface Bundle {
-  /** Of the selector `ca:`. */
+  /** The value of the selector `ca:`. */
   readonly name: string;
   readonly anchors: AnchorSet;
   readonly rules: BundleRules;
 }
 
-/** What admits an endorsement key: its certificate, the operator's list, either of the two, or both together. */
+/** What admits an EK: its certificate, the allow-list (`hash`), either of them, or both together. */
 export const MODES = ['certificate', 'hash', 'either', 'both'] as const;
 /** One of `MODES`. */
 export type Mode = (typeof MODES)[number];
 
-/** What a deny-list may name a machine by. */
+/** The values by which a deny list may name a machine. */
 export interface DenySubject {
   /** Lower-case hexadecimal SHA-256 of the EK's SPKI. */
   readonly pubHash: string;
-  /** Content of the INTEGER in the EK's certificate. */
+  /** The content of the serial number's INTEGER in the EK certificate. */
   readonly serial: Uint8Array | undefined;
 }
 
-/** What a machine must be and prove. `policyOf` makes one. */
+/** What a machine must prove to be admitted. `policyOf` makes one. */
 export interface Policy {
   readonly trustDomain: string;
   /** Part of agent IDs. */
   readonly pluginName: string;
   readonly mode: Mode;
-  /** In the order in which they are asked; the first that vouches for a certificate names it. Empty in hash mode. */
+  /** In the order in which they are asked. The first one that accepts a certificate counts. Empty in mode `hash`. */
   readonly bundles: readonly Bundle[];
   readonly crls: CrlSet;
-  /** Of these bundles. */
+  /** The cache of these bundles. */
   readonly cache: PathCache;
-  /** Whether the operator listed this EK, by the lower-case hexadecimal SHA-256 of its SPKI. */
+  /** Whether the allow-list names this EK, by the lower-case hexadecimal SHA-256 of its SPKI. */
   readonly isListed: ((pubHash: string) => boolean) | undefined;
-  /** Whether the operator wants this machine kept out, whatever vouches for it. */
+  /** Whether the deny list names this machine. It overrides certificate and allow-list. */
   readonly isDenied: ((subject: DenySubject) => boolean) | undefined;
-  /** False: what speaks against an endorsement key is told, and the key that proves itself admitted all the same. */
+  /** If false, findings about admission are only logged, and every EK that proves itself is admitted. */
   readonly enforce: boolean;
-  /** In order of preference: the quote covers the first whose bank the TPM has allocated. */
+  /** In order of preference: the quote must cover the first whose bank the TPM has allocated. */
   readonly pcrs: readonly PcrRequirement[];
-  /** Templates of endorsement keys that are accepted, at least one: a TPM has an ID by each. */
+  /** The accepted EK templates, at least one. A TPM has another ID for each template. */
   readonly ekTemplates: readonly EkTemplateName[];
   readonly allowSha1Bank: boolean;
-  /** `spire-tpm-plugin` admits that wire beside our own. */
+  /** `spire-tpm-plugin` accepts that wire, too. */
   readonly wire: Wire;
-  /** Milliseconds a challenge may be answered. */
+  /** The time to answer a challenge, in milliseconds. */
   readonly challengeTimeoutMs: number;
   /** What computes with public keys; node:crypto by default. No verdict depends on it. */
   readonly steps?: PublicKeySteps | undefined;
@@ -105,12 +105,10 @@ export function stepsOf({ steps }: Policy): PublicKeySteps {
   return steps ?? NODE_STEPS;
 }
 
-/** PCRs software can set back to zero at will (PC Client Platform TPM Profile, 4.6): they prove nothing. */
+/** PCRs that any software can reset to zero (PC Client Platform TPM Profile, 4.6), so they prove nothing. */
 const RESETTABLE: readonly number[] = [16, 23];
 
-/**
- * Reads `sha256:0-7,10`. Returns the requirement, or what is wrong with the text as one sentence.
- */
+/** Parses `sha256:0-7,10`. Returns the requirement, or the problem of the text as one sentence. */
 export function parsePcrs(text: string): PcrRequirement | string {
   const match = /^([a-z0-9]+):(\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*)$/.exec(text);
   if (match === null) return `"${text.slice(0, 64)}" is not of the form "sha256:0-7" or "sha256:0,2,7"`;
@@ -128,7 +126,7 @@ export function parsePcrs(text: string): PcrRequirement | string {
   return { hash: algorithm.id, bank, indices: [...indices].sort((a, b) => a - b) };
 }
 
-/** Reads one bank, or several in order of preference with blanks between: `sha384:0-7 sha256:0-7`. As `parsePcrs` otherwise. */
+/** Parses one or more banks in order of preference, separated by blanks: `sha384:0-7 sha256:0-7`. See `parsePcrs`. */
 export function parsePcrList(text: string): readonly PcrRequirement[] | string {
   const requirements: PcrRequirement[] = [];
   for (const part of text.trim().split(/\s+/)) {

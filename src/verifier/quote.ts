@@ -1,4 +1,4 @@
-/** A quote: what the TPM says its PCRs were, and whether that is the answer to our question. Pure. */
+/** Verifies a quote: the AK's signature, the nonce, the selection of PCRs, and the PCR values. Pure. */
 import { hash as digestOf } from 'node:crypto';
 import { concat, equalBytes, hex } from '../bytes/bytes.ts';
 import type { PlainSignature } from '../evidence/tools-quote.ts';
@@ -10,20 +10,20 @@ import type { AttestationKey } from './attestation-key.ts';
 import { readSigned, verifySignature } from './signed-structure.ts';
 import { Findings, type PcrValue } from './verdict.ts';
 
-/** A quote as it came: nothing in it is trusted yet. */
+/** A received quote, before verification. */
 export interface SignedQuote {
-  /** TPMS_ATTEST as signed. */
+  /** The signed TPMS_ATTEST. */
   readonly quoted: Uint8Array;
   /** TPMT_SIGNATURE, or the bare numbers that tpm2-tools writes instead. */
   readonly signature: Uint8Array | PlainSignature;
   /**
-   * In the order of the signed selection, ascending within a bank. Believed only as far as the digest covers them. Undefined
-   * where whoever asks could not read them, and says so: such a quote is never verified.
+   * In the order of the signed selection, ascending within a bank. The signed digest must match them. Undefined if the
+   * caller could not read them and added a finding; such a quote is never verified.
    */
   readonly pcrValues: readonly Uint8Array[] | undefined;
 }
 
-/** What the quote must say; undefined leaves a part open. */
+/** The values that the quote must have. Undefined accepts any value. */
 export interface QuoteExpectation {
   readonly extraData: Uint8Array | undefined;
   readonly pcrSelection: TpmlPcrSelection | undefined;
@@ -32,7 +32,7 @@ export interface QuoteExpectation {
 
 declare const verified: unique symbol;
 
-/** Made by `verifyQuote` alone, from a quote without findings. */
+/** A quote without findings. Only `verifyQuote` makes it. */
 export interface VerifiedQuote {
   readonly [verified]: true;
   readonly attest: QuoteAttest;
@@ -40,10 +40,10 @@ export interface VerifiedQuote {
 }
 
 /**
- * Verifies signature, form, expectation and PCR values of a quote (Part 3, TPM2_Quote).
+ * Verifies a quote (Part 3, TPM2_Quote).
  *
  * @param findings every fault is added to it
- * @returns undefined when there was a fault, or there are no PCR values
+ * @returns undefined if there was a fault, or if there are no PCR values
  */
 export function verifyQuote(
   ak: AttestationKey,
@@ -76,12 +76,14 @@ export function verifyQuote(
   return findings.count === before && pcrs !== undefined ? ({ attest, pcrs } as VerifiedQuote) : undefined;
 }
 
-/** The qualifying data the quote claims to have, before anything about it is verified. */
+/** The qualifying data of a quote that is not verified. */
 export function quotedExtraData(quoted: Uint8Array): Uint8Array | undefined {
   return readSigned('quote', quoted, new Findings())?.extraData;
 }
 
-/** Exactly what was asked for; where nothing was, at least one bank, none twice and none without a PCR. */
+/**
+ * Whether the selection is the expected one. If none is expected: at least one bank, none twice, none without a PCR.
+ */
 function isSelection(actual: TpmlPcrSelection, expected: TpmlPcrSelection | undefined): boolean {
   if (expected === undefined) {
     const banks = new Set(actual.map((selection) => selection.hash));
@@ -109,10 +111,9 @@ function selectionText(selection: TpmlPcrSelection): string {
 }
 
 /**
- * PCR values are believed by position in the *signed* selection, never by a label that came beside it.
+ * Assigns PCR values by their position in the *signed* selection, never by an unsigned label.
  *
- * @param form in which the quote is signed; where it is not known, which is a finding by itself, nothing is concluded from the
- * digest
+ * @param form the scheme of the signature. If it is unknown, which is a finding of its own, the digest is not checked
  */
 function judgeValues(
   form: Scheme | undefined,

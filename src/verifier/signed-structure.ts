@@ -1,4 +1,4 @@
-/** What a TPM signs about itself: that the AK signed it, in its own form, and that it is of the kind it should be. Pure. */
+/** Checks structures that a TPM signs about itself: that the AK signed them by its scheme, and their kind. Pure. */
 import type { PlainSignature } from '../evidence/tools-quote.ts';
 import type { PublicKey } from '../public-key/public-key.ts';
 import { type TpmsAttest, tpmsAttest } from '../tpm/structures/attest.ts';
@@ -12,7 +12,7 @@ import { decodedOr } from './decoding.ts';
 import type { FindingCode } from './findings.ts';
 import type { Findings } from './verdict.ts';
 
-/** The kinds that count as evidence; findings about them have the kind in front. */
+/** The kinds that count as evidence. The codes of findings about them start with the kind. */
 export type SignedKind = 'quote' | 'creation';
 
 const TYPES: Readonly<Record<SignedKind, number>> = {
@@ -39,7 +39,7 @@ export const SIGNED_FINDING: Readonly<Record<SignedKind, Readonly<Record<Flaw, F
   },
 };
 
-/** The structure as decoded; undefined, with a finding, when it is of another kind or none. Nothing signed is verified. */
+/** Decodes the structure without verifying its signature. Undefined, with a finding, if it is not of this kind. */
 export function readSigned<K extends SignedKind>(
   kind: K,
   bytes: Uint8Array,
@@ -47,7 +47,7 @@ export function readSigned<K extends SignedKind>(
 ): Extract<TpmsAttest, { readonly type: K }> | undefined {
   if (bytes.length >= 6) {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    // Looked at before decoding, so that the two classic forgeries get names of their own.
+    // Checked before decoding, so that the two classic forgeries get their own findings.
     // tooth A08: signed bytes may begin in any way
     if (view.getUint32(0) !== TPM_GENERATED) {
       findings.add(
@@ -64,7 +64,7 @@ export function readSigned<K extends SignedKind>(
       return undefined;
     }
   }
-  const sentence = `the ${kind} is no TPMS_ATTEST`;
+  const sentence = `the ${kind} is not a valid TPMS_ATTEST`;
   const attest = decodedOr(findings, () => decode(tpmsAttest, bytes), {
     code: SIGNED_FINDING[kind].malformed,
     sentence,
@@ -73,9 +73,11 @@ export function readSigned<K extends SignedKind>(
 }
 
 /**
+ * Verifies the AK's signature, and adds a finding if it does not hold.
+ *
  * @param signature TPMT_SIGNATURE, or the bare numbers that tpm2-tools writes instead
- * @returns the form by whose hash digests in the signed structure go; undefined where neither the key nor a signature that
- * holds tells it
+ * @returns the scheme, whose hash also makes the digests in the signed structure. Undefined if neither the key nor a
+ * valid signature tells it
  */
 export function verifySignature(
   kind: SignedKind,
@@ -88,7 +90,7 @@ export function verifySignature(
   const decoded = decodedOr(
     findings,
     () => decode(tpmtSignature, signature),
-    { code: SIGNED_FINDING[kind].malformed, sentence: 'the signature is no TPMT_SIGNATURE' },
+    { code: SIGNED_FINDING[kind].malformed, sentence: 'the signature is not a valid TPMT_SIGNATURE' },
     { code: SIGNED_FINDING[kind].scheme, sentence: 'the signature is' },
   );
   if (decoded === undefined) return ak.scheme;
@@ -99,13 +101,13 @@ export function verifySignature(
     return undefined;
   }
   if (isSignature(ak, bytes, decoded)) return form;
-  // What cannot be checked is not called false.
+  // A signature that cannot be checked is not called false.
   if (isCheckable(form)) addFalse(kind, ak, decoded, findings);
   else findings.add(SIGNED_FINDING[kind].scheme, `the signature is ${schemeName(form)}, which is not supported`);
   return ak.scheme;
 }
 
-/** Why the key makes no signatures of this form; undefined for one that may. */
+/** Why the key cannot make signatures of this form. Undefined if it can. */
 function otherForm({ key, scheme, algorithm }: AttestationKey, form: Scheme): string | undefined {
   if (scheme !== undefined)
     return form.scheme === scheme.scheme && form.hashAlg === scheme.hashAlg
@@ -117,7 +119,7 @@ function otherForm({ key, scheme, algorithm }: AttestationKey, form: Scheme): st
     : 'which is not supported';
 }
 
-/** A false signature whose numbers are of another size than the key's is one by another kind of key. */
+/** Adds the finding for a false signature. Numbers of another size show that another kind of key made it. */
 function addFalse(kind: SignedKind, ak: AttestationKey, signature: TpmtSignature, findings: Findings): void {
   const other = otherKeyOf(ak.key.numbers, signature);
   if (other === undefined)
@@ -130,8 +132,8 @@ function addFalse(kind: SignedKind, ak: AttestationKey, signature: TpmtSignature
 }
 
 /**
- * A signature that does not say its form is held to that of the key. For a bare key it is looked for among the known ones:
- * the form under which the signature holds is the one in which it was made.
+ * Verifies a signature that does not name its form. It must have the form of the key. For a bare key, all known forms
+ * are tried: the form under which the signature verifies is its form.
  */
 function verifyPlain(
   kind: SignedKind,
@@ -166,7 +168,7 @@ function isCheckable({ scheme, hashAlg }: Scheme): boolean {
   return CHECKABLE.includes(scheme) && CHECKABLE_HASHES.includes(hashAlg ?? 0);
 }
 
-/** What the numbers can be of this key; none for those of another kind of key. */
+/** The forms that the numbers can have with this key. Empty for another kind of key. */
 function plainForms({ key, scheme }: AttestationKey, signature: PlainSignature): readonly PlainForm[] {
   const isRsa = signature.plain === 'rsa';
   if ((typeOf(key) === 'rsa') !== isRsa) return [];

@@ -1,4 +1,4 @@
-/** Judges a quote that other tools made: the files of `tpm2_quote` and `tpm2_createak`. Pure. */
+/** Judges a quote made by tpm2-tools, from the files of `tpm2_quote` and `tpm2_createak`. Pure. */
 import type { KeyObject } from 'node:crypto';
 import { MalformedError } from '../bytes/malformed.ts';
 import { readToolsPcrValues } from '../evidence/tools-pcr-values.ts';
@@ -18,40 +18,40 @@ import { verifyQuote } from './quote.ts';
 import { SIGNED_FINDING } from './signed-structure.ts';
 import { Findings } from './verdict.ts';
 
-/** Sixteen banks of PCR values in their longest form take less. */
+/** More than sixteen banks of PCR values take in their longest form. */
 export const MAX_QUOTE_FILE_BYTES: number = 256 * 1024;
 
 const BARE_KEY = 'a bare key does not say whether it is restricted, and an unrestricted key can sign forged quotes';
 
-/** TPM2B_PUBLIC_KEY_RSA of tpm2-tss. */
+/** The size of TPM2B_PUBLIC_KEY_RSA in tpm2-tss. */
 const MAX_RSA_BITS = 4096;
 
-/** Message, signature and PCR values are the node's word; the key is the verifier's own. */
+/** Message, signature and PCR values come from the node and are untrusted. The key comes from the verifier. */
 export interface ToolsQuote {
   /** TPMS_ATTEST or TPM2B_ATTEST. */
   readonly message: Uint8Array;
-  /** TPMT_SIGNATURE, or as `tpm2_quote -f plain` writes it. */
+  /** TPMT_SIGNATURE, or the output of `tpm2_quote -f plain`. */
   readonly signature: Uint8Array;
-  /** As `tpm2_quote -o` wrote them, in any form. */
+  /** The output of `tpm2_quote -o`, in any of its formats. */
   readonly pcrValues: Uint8Array;
   readonly ak: ToolsAk;
 }
 
-/** The key of the verifier, and whether anything but its numbers is known. */
+/** The verifier's AK: a whole public area, or a bare key. */
 export interface ToolsAk {
   readonly kind: ToolsKey['kind'];
-  /** Around a bare key a template's, of which nothing is looked at. */
+  /** For a bare key, all fields except the key are from a template and are not judged. */
   readonly publicArea: TpmtPublic;
 }
 
-/** Undefined for a key that no TPM signs quotes with. */
+/** Undefined for a kind of key that cannot sign quotes. */
 export function toolsAkOf(key: ToolsKey): ToolsAk | undefined {
   if (key.kind === 'public area') return key;
   const publicArea = key.key.asymmetricKeyType === 'ec' ? eccArea(key.key) : rsaArea(key.key);
   return publicArea === undefined ? undefined : { kind: key.kind, publicArea };
 }
 
-/** @param pcrs that must be quoted; undefined for any */
+/** @param pcrs the PCRs that must be quoted; undefined accepts any */
 export function judgeToolsQuote(
   { ak, ...files }: ToolsQuote,
   nonce: Uint8Array,
@@ -72,7 +72,7 @@ export function judgeToolsQuote(
   const expectation = {
     extraData: nonce,
     pcrSelection: pcrs === undefined ? undefined : [pcrSelection(pcrs.hash, pcrs.indices)],
-    // Of a key whose parent is not known.
+    // The parent of the key is not known, so its qualified Name is not known either.
     qualifiedSigner: undefined,
   };
   const quote =
@@ -98,7 +98,7 @@ export function judgeToolsQuote(
   );
 }
 
-/** Undefined, with a finding, when they cannot be read. */
+/** Undefined, with a finding, if they cannot be read. */
 function pcrValuesOf(
   bytes: Uint8Array,
   selection: TpmlPcrSelection,
@@ -126,7 +126,7 @@ function eccArea(key: KeyObject): TpmtPublic | undefined {
   return publicAreaOf(key, { ...template, parameters: { ...template.parameters, curveId } });
 }
 
-/** Node's JWK has NIST curves and a few more, and throws for every other. */
+/** Undefined for a curve that Node cannot export as JWK: it throws for most curves that are not NIST curves. */
 function jwkCurve(key: KeyObject): ReturnType<typeof curveByJwk> {
   try {
     return curveByJwk(key.export({ format: 'jwk' }).crv ?? '');
@@ -139,7 +139,7 @@ function rsaArea(key: KeyObject): TpmtPublic | undefined {
   const template = akTemplate('rsa', '');
   const { modulusLength: keyBits, publicExponent } = key.asymmetricKeyDetails ?? {};
   if (template.type !== 'rsa' || key.asymmetricKeyType !== 'rsa' || keyBits === undefined) return undefined;
-  // What a public area has room for; the judge has narrower limits.
+  // The limits of a public area. The judge has narrower limits.
   if (keyBits > MAX_RSA_BITS || (publicExponent ?? 0n) > 0xffffffffn) return undefined;
   const exponent = Number(publicExponent ?? 0n);
   return publicAreaOf(key, { ...template, parameters: { ...template.parameters, keyBits, exponent } });

@@ -1,8 +1,8 @@
-/** What a verification ends in: trusted with what it proved, or untrusted with findings. Pure. */
+/** The verdict of a verification: trusted, with what was proved, or untrusted, with findings. Pure. */
 import type { TpmsClockInfo } from '../tpm/structures/attest.ts';
 import { type Finding, type FindingCode, REMEDIES } from './findings.ts';
 
-/** Facts of a PCR that a verified quote covers. */
+/** The value of a PCR that a verified quote covers. */
 export interface PcrValue {
   /** `sha256` */
   readonly bank: string;
@@ -11,7 +11,7 @@ export interface PcrValue {
   readonly value: string;
 }
 
-/** What every trusted verdict says: which TPM, and which key in it. */
+/** What every trusted verdict proves: the TPM's EK, and an AK in that TPM. */
 export interface ProvedKeys {
   /** `spiffe://<trust domain>/spire/agent/<plugin name>/<pub_hash>` */
   readonly agentId: string;
@@ -21,10 +21,11 @@ export interface ProvedKeys {
     readonly algorithm: string;
     readonly template: string;
     readonly pubHash: string;
-    /** What vouches for the key: a certificate chain to a configured CA, the operator's list, both; or nothing. */
+    /** What admits the key: a certificate chain to a configured CA, the allow-list, both, or nothing. */
     readonly admittedBy: 'certificate' | 'hash' | 'both' | 'unenforced';
-    /** The bundle of CAs that vouches for its certificate, and what that certificate has that others would refuse. */
+    /** The bundle whose CA certifies the key. */
     readonly bundle: string | undefined;
+    /** The names of the oddities in its chain that strict parsers would refuse. */
     readonly tolerated: readonly string[];
   };
   readonly ak: {
@@ -34,10 +35,10 @@ export interface ProvedKeys {
   };
 }
 
-/** And what a quote says beside it. */
+/** The proved keys, with the facts of a quote. */
 export interface TrustedDevice extends ProvedKeys {
   readonly pcrs: readonly PcrValue[];
-  /** True values: the quote's signer is proved to lie in the endorsement hierarchy. */
+  /** Not obfuscated, because the quote's signer is in the endorsement hierarchy. */
   readonly clockInfo: TpmsClockInfo;
   readonly firmwareVersion: bigint;
 }
@@ -46,48 +47,50 @@ export interface TrustedDevice extends ProvedKeys {
 export interface Trusted<Device extends ProvedKeys = TrustedDevice> {
   readonly verdict: 'trusted';
   readonly device: Device;
-  /** Relaxations of the policy that this verdict leaned on; for the log. */
+  /** The exceptions of the policy that this verdict needed, for the log. */
   readonly notes: readonly string[];
-  /** What would have made it untrusted, were the policy enforced. */
+  /** The findings that would make it untrusted if the policy were enforced. */
   readonly overlooked: readonly Finding[];
 }
 
 /** The machine is not admitted. */
 export interface Untrusted {
   readonly verdict: 'untrusted';
-  /** Of the endorsement key that was claimed and need not be the machine's; undefined where none could be read. */
+  /** The hash of the claimed EK, which need not be the machine's. Undefined if no EK could be read. */
   readonly claimedPubHash: string | undefined;
-  /** At least one; the first is the most telling. */
+  /** At least one. The first is the most important. */
   readonly findings: readonly Finding[];
 }
 
-/** What a verification ends in; `verdict` says which of the two. */
+/** The result of a verification. `verdict` distinguishes the two. */
 export type Verdict = Trusted | Untrusted;
 
-/** Most findings of one verdict, and most characters of one: what a stranger can make a server write into its log. */
+/**
+ * The most findings of a verdict, and the most characters of one. They limit what a remote peer can write into the log.
+ */
 const MAX_FINDINGS = 16;
 const MAX_MESSAGE_CHARS = 600;
 
-/** Collects what speaks against the evidence. Every check reports here and the next one goes on where it can. */
+/** Collects findings. Every check adds its own, and the next check still runs if it can. */
 export class Findings {
-  /** Lower-case hexadecimal SHA-256 of the SPKI of the endorsement key they are about. */
+  /** Lower-case hexadecimal SHA-256 of the SPKI of the EK that the findings are about. */
   pubHash: string | undefined;
   readonly #list: Finding[] = [];
   #count = 0;
 
-  /** Adds a finding. @param message one sentence; what is beyond 600 characters is cut */
+  /** Adds a finding. @param message one sentence, cut after 600 characters */
   add(code: FindingCode, message: string): void {
     this.#count += 1;
     const shown = message.length > MAX_MESSAGE_CHARS ? `${message.slice(0, MAX_MESSAGE_CHARS)}…` : message;
     if (this.#list.length <= MAX_FINDINGS) this.#list.push({ code, message: shown, remedy: REMEDIES[code] });
   }
 
-  /** Whether there is a finding with this code, among those that are told. */
+  /** Whether `list` has a finding with this code. */
   has(code: FindingCode): boolean {
     return this.#list.some((finding) => finding.code === code);
   }
 
-  /** All of them, or the first ones and one that says how many more there are, with the code of the first of those. */
+  /** All findings. If there are too many: the first ones, and a last one with the number of the others. */
   get list(): readonly Finding[] {
     const more = this.#count - MAX_FINDINGS;
     const last = this.#list[MAX_FINDINGS];
@@ -95,7 +98,7 @@ export class Findings {
     return this.#list.with(MAX_FINDINGS, { ...last, message: `and ${more} more findings, first: ${last.message}` });
   }
 
-  /** However many of them are told. */
+  /** The number of all findings, including those that `list` leaves out. */
   get count(): number {
     return this.#count;
   }

@@ -1,8 +1,8 @@
 /**
- * The judge. `begin` weighs who the machine says it is and makes the one challenge only that machine can answer;
- * `finish` weighs the answer. Pure: time and randomness are arguments, distrust is a returned verdict.
+ * The verifier. `begin` judges the agent's payload, and makes a challenge that only the machine with both keys can
+ * answer. `finish` judges the answer. Pure: time and randomness are arguments, and a refusal is a returned verdict.
  *
- * What costs least is judged first: EK public area → AK attributes → list → EK certificate → secret → quote.
+ * Cheap checks come first: EK public area → AK attributes → list → EK certificate → secret → quote.
  */
 import { hash as digestOf } from 'node:crypto';
 import { equalBytes } from '../bytes/bytes.ts';
@@ -53,27 +53,29 @@ export type { Verdict } from './verdict.ts';
 
 declare const begun: unique symbol;
 
-/** What the server must remember between challenge and answer: for one stream, for one answer. Made by `begin` alone. */
+/** What the server keeps between challenge and answer, for one stream and one answer. Only `begin` makes it. */
 export interface Pending extends PendingCredential, Judged {
   readonly [begun]: true;
-  /** The quote's qualifying data for this payload and this challenge. */
+  /** The qualifying data that the quote must have for this payload and this challenge. */
   readonly commitment: Uint8Array;
   readonly pcrSelection: TpmlPcrSelection;
-  /** Where the machine is remembered once it has proved itself, and by what name. */
+  /** Remembers the machine, by `payloadHash`, when it has proved itself. */
   readonly known: KnownMachines | undefined;
   readonly payloadHash: string;
 }
 
-/** What `begin` comes to. */
+/** The result of `begin`. */
 export type Begun = BegunExchange<Pending>;
 
 /**
+ * Judges the agent's payload, and makes a challenge if it passes.
+ *
  * @param payload the agent's first message as received
  * @param entropy fresh random bytes
  * @param now when the payload is judged
- * @param known machines that attested under this policy; whether there are any never changes what comes out
- * @param linked keys that were proved to lie in one TPM, under whatever policy
- * @throws RangeError when the entropy source gives other than it was asked for, TypeError when `now` is no moment
+ * @param known machines that attested under this policy. They never change the result
+ * @param linked keys that were proved to be in one TPM, under any policy
+ * @throws RangeError if the entropy source returns the wrong length, TypeError if `now` is an invalid date
  */
 export function begin(
   payload: Uint8Array,
@@ -86,7 +88,10 @@ export function begin(
   return finished(beginInSteps(payload, policy, entropy, now, known, linked));
 }
 
-/** @see begin. For a server: a stranger's certificates cost milliseconds, and it may pause between their signatures. */
+/**
+ * Like `begin`, for a server: it can pause between signature checks. An unknown sender's certificates cost
+ * milliseconds.
+ */
 export function* beginInSteps(
   payload: Uint8Array,
   policy: Policy,
@@ -135,7 +140,7 @@ export function* beginInSteps(
   return { outcome: 'challenged', challenge: encoded, pending: pending as Pending };
 }
 
-/** Undefined with a finding at least. */
+/** Undefined, with at least one finding, if the payload is refused. */
 function* judge(payload: Uint8Array, policy: Policy, now: Date, findings: Findings): Pausable<Judged | undefined> {
   const evidence = decodedOr(findings, () => decodePayload(payload), EVIDENCE_MALFORMED);
   if (evidence === undefined) return undefined;
@@ -144,7 +149,7 @@ function* judge(payload: Uint8Array, policy: Policy, now: Date, findings: Findin
   const claimed = claimedEndorsement(evidence.ekPublic, policy, findings);
   const ak = judgeAttestationKey(evidence.akPublic, findings, stepsOf(policy));
   const requirement = choosePcrs(evidence.pcrBanks, policy, findings);
-  // A chain costs more than all the rest, and what is refused anyway need not have a sound one.
+  // A chain costs more than all other checks, so it is not judged for a payload that is refused anyway.
   // tooth A79 [!findings.none -> false]: a chain is searched for a payload that is refused anyway
   if (!findings.none || claimed === undefined || ak === undefined || requirement === undefined) return undefined;
   const ek = yield* admittedEndorsement(claimed, evidence.ekCertificates, policy, now, findings);
@@ -152,11 +157,13 @@ function* judge(payload: Uint8Array, policy: Policy, now: Date, findings: Findin
 }
 
 /**
- * @param pending of this stream's `begin`; one answer only, a second needs a new challenge
+ * Judges the answer to a challenge.
+ *
+ * @param pending from `begin` of this stream. Use it for one answer only: a second answer needs a new challenge
  * @param response the agent's answer as received
  * @param now when the answer arrived, by the clock of `begin`
- * @param lists in force now. Default: those of the policy that the challenge was made under
- * @throws TypeError when `now` is no moment
+ * @param lists the lists in force now. Default: the lists of the policy that made the challenge
+ * @throws TypeError if `now` is an invalid date
  */
 export function finish(
   pending: Pending,
@@ -203,7 +210,7 @@ export function finish(
 function judgeEnvelope(evidence: Payload, policy: Policy, findings: Findings): void {
   if (!evidence.versions.includes(PROTOCOL_VERSION))
     findings.add('evidence.version', `the agent speaks versions ${evidence.versions.join(', ') || 'none'}`);
-  // A courtesy to honest agents: a lying one is stopped by the commitment, which holds this side's trust domain.
+  // This finding only helps honest agents. The commitment, with the server's own trust domain, stops dishonest ones.
   if (evidence.trustDomain !== policy.trustDomain)
     findings.add('evidence.trust_domain', 'the agent attests to another trust domain');
 }
@@ -218,7 +225,7 @@ function choosePcrs(banks: readonly number[], policy: Policy, findings: Findings
   return chosen;
 }
 
-/** Whether the answer is one to another challenge altogether, which is one finding and not two. */
+/** Checks the secret. Returns whether the answer belongs to another challenge, which is one finding instead of two. */
 function judgeSecret(pending: Pending, answer: ChallengeResponse, findings: Findings): boolean {
   // tooth enforcement [!pending.policy.enforce || isSecret(pending, answer.secret)]: without enforcement a machine need
   //   not hold its key

@@ -1,4 +1,4 @@
-/** Keys too weak to stand for a machine (NIST SP 800-57 part 1, SP 800-56B 6.2, SP 800-186). Pure. */
+/** Refuses keys that are too weak to identify a machine (NIST SP 800-57 part 1, SP 800-56B 6.2, SP 800-186). Pure. */
 import { NIST_CURVES } from '../bytes/nist-curves.ts';
 import type { PublicKey } from '../public-key/public-key.ts';
 import type { SignatureSteps } from '../public-key/signature-steps.ts';
@@ -8,13 +8,13 @@ import type { EccPublic, RsaPublic, TpmtPublic } from '../tpm/structures/public.
 import { hasRocaFingerprint } from '../x509/roca.ts';
 
 const RSA_MIN_BITS = 2048;
-/** More only buys the sender our time. */
+/** A longer modulus would only cost the server more time. */
 const RSA_MAX_BITS = 4096;
 const EXPONENT = 65537;
 
-const NO_KEY = 'its numbers are no public key (a point off the curve)';
+const NO_KEY = 'its numbers are not a valid public key (a point off the curve)';
 
-/** The usable key, or the sentence that says why there is none. */
+/** The usable key, or a sentence that says why there is none. */
 export function usableKey(publicArea: TpmtPublic, steps: SignatureSteps): PublicKey | string {
   // tooth A24 [keyOrSentence(publicArea, steps)]: any key that can be imported will do
   return numericWeakness(publicArea) ?? keyOrSentence(publicArea, steps);
@@ -25,13 +25,13 @@ function keyOrSentence(publicArea: TpmtPublic, steps: SignatureSteps): PublicKey
   return key !== undefined && steps.isKey(key) ? key : NO_KEY;
 }
 
-/** That sentence, for a key that need not be imported; undefined for a usable one. */
+/** The same sentence without importing the key. Undefined for a usable key. */
 export function keyWeakness(publicArea: TpmtPublic): string | undefined {
   const weakness = numericWeakness(publicArea);
   return weakness === undefined && publicArea.type === 'ecc' && !isOnCurve(publicArea) ? NO_KEY : weakness;
 }
 
-/** Whether an RSA key is one of those that can be computed from their public half (CVE-2017-15361). */
+/** Whether anybody can compute the private key of this RSA key from its public key (CVE-2017-15361). */
 export function isRocaKey(publicArea: TpmtPublic): boolean {
   return publicArea.type === 'rsa' && hasRocaFingerprint(publicArea.unique);
 }
@@ -56,6 +56,6 @@ function rsaWeakness(key: RsaPublic): string | undefined {
 function eccWeakness(key: EccPublic): string | undefined {
   const { curveId } = key.parameters;
   if (curve(curveId)?.jwk === undefined)
-    return `curve 0x${curveId.toString(16)} is none of ${NIST_CURVES.map(({ name }) => name).join(', ')}`;
+    return `curve 0x${curveId.toString(16)} is not one of ${NIST_CURVES.map(({ name }) => name).join(', ')}`;
   return eccPoint(key) === undefined ? 'a coordinate is longer than the field' : undefined;
 }

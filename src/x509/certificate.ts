@@ -1,3 +1,4 @@
+/** Parses X.509 certificates (RFC 5280) strictly, without verifying them. */
 import { Buffer } from 'node:buffer';
 import { hash, type KeyObject } from 'node:crypto';
 import { LazyKey, type PublicKey } from '../public-key/public-key.ts';
@@ -21,13 +22,15 @@ import { readSignatureAlgorithm, type SignatureAlgorithm, type SignatureOddity }
 import { importPublicKey, readSubjectPublicKeyInfo, type SubjectPublicKeyInfo } from './subject-public-key.ts';
 import { readValidity, type TimeOddity } from './validity.ts';
 
-/** Largest certificate read, in bytes. Ten times what the largest known endorsement certificate has. */
+/**
+ * The largest certificate accepted, in bytes. It is ten times the size of the largest known endorsement certificate.
+ */
 export const MAX_CERTIFICATE_BYTES = 16_384;
 
-/** Longest serial number, in bytes: the 20 of RFC 5280 §4.1.2.2, and one for CAs that did not count the sign. */
+/** The longest serial number, in bytes: 20 by RFC 5280 §4.1.2.2, and one more for CAs that did not count the sign. */
 const MAX_SERIAL_BYTES = 21;
 
-/** In what shipped certificates differ from the rule, or from the common case, and are read all the same. */
+/** Ways in which shipped certificates break a rule, or differ from the common case. The parser accepts them. */
 export type Oddity =
   | 'serial-nonminimal'
   | 'serial-negative'
@@ -40,15 +43,15 @@ export type Oddity =
   | SignatureOddity
   | TimeOddity;
 
-/** A certificate that has been read. Nothing it says has been verified. */
+/** A parsed certificate. Nothing in it has been verified. */
 export interface Certificate {
-  /** The certificate's own bytes: a view of what was given, as all byte fields here are. */
+  /** The certificate's own bytes. Like all byte fields here, it is a view of the input. */
   readonly der: Uint8Array;
-  /** The bytes that were signed. */
+  /** The bytes that the signature covers. */
   readonly tbs: Uint8Array;
   readonly signatureAlgorithm: SignatureAlgorithm;
   readonly signature: Uint8Array;
-  /** Content of the INTEGER as it stands, leading zeros included. */
+  /** The content of the INTEGER, including any leading zeros. */
   readonly serial: Uint8Array;
   readonly issuer: Name;
   readonly subject: Name;
@@ -64,25 +67,26 @@ export interface Certificate {
   readonly authorityKeyId: Uint8Array | undefined;
   readonly subjectKeyId: Uint8Array | undefined;
   readonly oddities: readonly Oddity[];
-  /** The subject's key, imported when first asked for; undefined when its kind is not supported or it is no key. */
+  /** The subject's key, imported at first use. Undefined if its kind is not supported or the key is invalid. */
   readonly publicKey: KeyObject | undefined;
   /** SHA-256 of the certificate in lower-case hex. */
   readonly fingerprint: string;
 }
 
 /**
- * Reads an X.509 version 3 certificate (RFC 5280 §4.1) that takes up the given bytes exactly.
+ * Parses an X.509 version 3 certificate (RFC 5280 §4.1) that fills the given bytes exactly.
  *
- * DER is required wherever this reads, save for what `oddities` names: shipped TPMs and their CAs have it, and their
- * signatures are over those very bytes. Nothing is re-encoded; later changes to the bytes change the certificate.
+ * The parser requires DER, except for what `oddities` names: shipped TPMs and their CAs have those forms, and their
+ * signatures cover those very bytes. Nothing is re-encoded or copied: a later change to the bytes changes the
+ * certificate.
  *
- * @throws {MalformedCertificateError} for anything else.
+ * @throws {MalformedCertificateError} for all other input
  */
 export function parseCertificate(bytes: Uint8Array): Certificate {
   if (bytes.length > MAX_CERTIFICATE_BYTES) {
-    throw new MalformedCertificateError('certificate', 0, `${bytes.length} bytes, ${MAX_CERTIFICATE_BYTES} are read`);
+    throw new MalformedCertificateError('certificate', 0, `${bytes.length} bytes, more than ${MAX_CERTIFICATE_BYTES}`);
   }
-  // A Buffer would make every slice of it a Buffer.
+  // Not a Buffer: each subarray of a Buffer is a Buffer.
   const input = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const oddities = new Set<Oddity>();
   const onOddity = (oddity: Oddity): void => {
@@ -102,7 +106,7 @@ export function parseCertificate(bytes: Uint8Array): Certificate {
   readVersion(tbs);
   const serial = readSerial(tbs, onOddity);
   const innerAlgorithm = tbs.take(TAG.SEQUENCE, 'signature');
-  // Only the inner one is signed (RFC 5280 §4.1.1.2).
+  // The signature covers only the inner algorithm (RFC 5280 §4.1.1.2).
   // tooth A85: the algorithm counts that nobody signed
   if (Buffer.compare(innerAlgorithm.der, algorithm.der) !== 0) innerAlgorithm.fail('differs from signatureAlgorithm');
   const signatureAlgorithm = readSignatureAlgorithm(algorithm, onOddity);
@@ -112,7 +116,7 @@ export function parseCertificate(bytes: Uint8Array): Certificate {
   const subject = readName(tbs.take(TAG.SEQUENCE, 'subject'), onOddity);
   if (isEmptyName(subject)) onOddity('empty-subject');
   const subjectPublicKeyInfo = readSubjectPublicKeyInfo(tbs.take(TAG.SEQUENCE, 'subjectPublicKeyInfo'));
-  lookAtKeyUse(subjectPublicKeyInfo, onOddity);
+  noteKeyUse(subjectPublicKeyInfo, onOddity);
   tbs.takeIf(0x81, 'issuerUniqueID');
   tbs.takeIf(0x82, 'subjectUniqueID');
   const extensions = readAllExtensions(tbs, onOddity);
@@ -148,13 +152,13 @@ export function parseCertificate(bytes: Uint8Array): Certificate {
   });
 }
 
-/** The certificate's key, as steps take it; undefined for a kind that is not used. */
+/** The certificate's key in the form that the steps take. Undefined for a kind that is not used. */
 export function certifiedKey(certificate: Certificate): PublicKey | undefined {
   const { key } = certificate.subjectPublicKeyInfo;
   return key.type === 'other' ? undefined : new LazyKey(key, () => certificate.publicKey);
 }
 
-/** What is made when first asked for. A class, as an object literal with accessors costs as much as all the reading. */
+/** Fields computed at first use. A class: an object literal with accessors would cost as much as the whole parsing. */
 class LazyParts implements Pick<Certificate, 'der' | 'subjectPublicKeyInfo' | 'publicKey' | 'fingerprint'> {
   readonly der: Uint8Array;
   readonly subjectPublicKeyInfo: SubjectPublicKeyInfo;
@@ -197,7 +201,7 @@ function readSerial(tbs: DerReader, onOddity: (oddity: Oddity) => void): Uint8Ar
   return content;
 }
 
-function lookAtKeyUse({ key }: SubjectPublicKeyInfo, onOddity: (oddity: Oddity) => void): void {
+function noteKeyUse({ key }: SubjectPublicKeyInfo, onOddity: (oddity: Oddity) => void): void {
   if (key.type !== 'rsa' || key.use === 'any') return;
   onOddity(key.use === 'oaep' ? 'RSAES-OAEP-SPKI' : 'RSASSA-PSS-SPKI');
 }

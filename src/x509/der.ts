@@ -1,3 +1,4 @@
+/** Reads DER (X.690 §10) strictly and in place, and reports where it broke. */
 import type { ByteMemo } from '../bytes/byte-memo.ts';
 import { dotted } from './dotted.ts';
 import { MalformedCertificateError } from './malformed-certificate.ts';
@@ -25,13 +26,13 @@ export const TAG = {
   SET: 0x31,
 } as const;
 
-/** Deepest nesting read. Certificates need about eight levels; unbounded recursion is a known way to stop a parser. */
+/** The deepest nesting accepted. Certificates need about eight levels. Unbounded recursion could crash the parser. */
 const MAX_DEPTH = 16;
 
-/** One element, seen in place: nothing is copied, and `der` is what a hash or a signature was made over. */
+/** One element, viewed in place. Nothing is copied, so `der` has the very bytes that a hash or signature covers. */
 export class DerElement {
   readonly tag: number;
-  /** Of the identifier octet, from the start of the input. */
+  /** The offset of the identifier octet from the start of the input. */
   readonly offset: number;
   readonly #reader: DerReader;
   readonly #field: string;
@@ -52,7 +53,7 @@ export class DerElement {
     return this.#reader.bytes.subarray(this.offset, this.#end);
   }
 
-  /** In bytes, of identifier, length and content. */
+  /** The length of identifier, length and content together, in bytes. */
   get length(): number {
     return this.#end - this.offset;
   }
@@ -62,19 +63,20 @@ export class DerElement {
   }
 
   /**
-   * Reads the content as a series of elements: of a constructed type, or of a string type that wraps DER, where
-   * `skip` steps over the octets in front of it.
+   * Reads the content as a series of elements, for a constructed type or a string type that wraps DER.
+   *
+   * @param skip octets in front of the wrapped DER
    */
   enter(skip = 0): DerReader {
     return new DerReader(this.#reader.bytes, this.#field, this.#contentStart + skip, this.#end, this.#reader);
   }
 
-  /** Of an OBJECT IDENTIFIER, in dotted decimal form. */
+  /** The content as an OBJECT IDENTIFIER in dotted decimal form. */
   objectIdentifier(): string {
     return dotted(this.#reader.bytes, this.#contentStart, this.#end, this);
   }
 
-  /** What was kept of an element of the same bytes. */
+  /** The value that was kept for an element with the same bytes. */
   recallFrom<T>(memo: ByteMemo<T>): T | undefined {
     return memo.recall(this.#reader.bytes, this.offset, this.#end);
   }
@@ -93,8 +95,8 @@ export class DerElement {
 }
 
 /**
- * Reads elements one after another by the rules of DER (X.690 §10): definite lengths in their shortest form,
- * one-octet tags. Every fault is a {@link MalformedCertificateError} that names the field and the offset.
+ * Reads elements one after another by the rules of DER (X.690 §10): definite lengths in their shortest form. It accepts
+ * one-octet tags only. Every fault throws a {@link MalformedCertificateError} with the field and the offset.
  */
 export class DerReader {
   readonly bytes: Uint8Array;
@@ -103,7 +105,7 @@ export class DerReader {
   readonly #depth: number;
   readonly #end: number;
   #position: number;
-  /** Of the element that was read last. */
+  /** Where the content of the last element starts. */
   #contentStart = 0;
 
   constructor(bytes: Uint8Array, field: string, start = 0, end: number = bytes.length, parent?: DerReader) {
@@ -144,7 +146,7 @@ export class DerReader {
   #header(field: string): number {
     const offset = this.#position;
     const tag = this.#octet(offset, field);
-    if ((tag & 0x1f) === 0x1f) this.#refuse(field, offset, 'tags of more than one octet are not read');
+    if ((tag & 0x1f) === 0x1f) this.#refuse(field, offset, 'a tag of more than one octet');
     let cursor = offset + 1;
     let length = this.#octet(cursor++, field);
     if (length === 0x80) this.#refuse(field, offset, 'indefinite length');
@@ -153,7 +155,7 @@ export class DerReader {
       if (octets > 4) this.#refuse(field, offset, `length given in ${octets} octets`);
       length = 0;
       for (let i = 0; i < octets; i++) length = length * 256 + this.#octet(cursor++, field);
-      // The shortest form has no leading zero octet, and none at all below 128 (X.690 §10.1).
+      // The shortest form has no leading zero octet. A length below 128 uses the one-octet form (X.690 §10.1).
       // tooth A85: a longer spelling of a length will do
       if (length < (octets === 1 ? 0x80 : 256 ** (octets - 1))) {
         this.#refuse(field, offset, 'length is not in its shortest form');
@@ -194,7 +196,7 @@ export class DerReader {
     return new DerReader(this.bytes, field, this.#contentStart, this.#position, this);
   }
 
-  /** Refuses anything left unread: bytes nobody looks at are a place to hide a second meaning. */
+  /** Refuses unread bytes: they could hide a second meaning. */
   finish(): void {
     if (!this.atEnd) this.fail(`${this.#end - this.#position} bytes too many`);
   }
@@ -203,7 +205,7 @@ export class DerReader {
     return this.take(TAG.OBJECT_IDENTIFIER, field).objectIdentifier();
   }
 
-  /** Content octets of an INTEGER in two's complement, shortest form. */
+  /** The content octets of an INTEGER: two's complement in its shortest form. */
   integer(field: string): Uint8Array {
     const element = this.take(TAG.INTEGER, field);
     const content = element.content;
@@ -213,7 +215,7 @@ export class DerReader {
     return content;
   }
 
-  /** A BIT STRING that is a whole number of octets, as keys and signatures are. */
+  /** The octets of a BIT STRING without unused bits. Keys and signatures have that form. */
   octetsOfBitString(field: string): Uint8Array {
     const element = this.take(TAG.BIT_STRING, field);
     const content = element.content;
@@ -238,8 +240,7 @@ export function isShortestInteger(content: Uint8Array): boolean {
 }
 
 /**
- * Walks a whole element: every length, tag and level inside it is DER. For bytes that go to a library which reads
- * more leniently than this.
+ * Checks that every length, tag and level inside the bytes is DER. Use it before a less strict library reads them.
  */
 export function assertDer(bytes: Uint8Array, field: string): void {
   const reader = new DerReader(bytes, field);

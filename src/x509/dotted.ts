@@ -1,15 +1,16 @@
 import { ByteMemo } from '../bytes/byte-memo.ts';
 
-/** Longest object identifier read, in content bytes. A UUID under 2.25 takes 20. */
+/** The longest object identifier accepted, in content bytes. A UUID under 2.25 takes 20. */
 const MAX_BYTES = 64;
 
-/** Every certificate names the same few: a text is kept, as making it anew costs five times as much. */
+/** Caches texts: all certificates use the same few identifiers, and formatting costs five times as much as a lookup. */
 const TEXTS = new ByteMemo<string>();
 
 /**
- * Dotted decimal form of the content of an OBJECT IDENTIFIER (X.690 §8.19), which lies in `bytes` from `start` to `end`.
+ * Formats the content of an OBJECT IDENTIFIER (X.690 §8.19) in dotted decimal form. The content is `bytes` from `start`
+ * to `end`.
  *
- * @param element takes the reason why it is none
+ * @param element its `fail` is called with the reason if the content is not valid
  */
 export function dotted(
   bytes: Uint8Array,
@@ -27,10 +28,10 @@ export function dotted(
 function read(content: Uint8Array, element: { fail(reason: string): never }): string {
   if (content.length === 0) element.fail('an OBJECT IDENTIFIER without content');
   if (content.length > MAX_BYTES)
-    element.fail(`an OBJECT IDENTIFIER of ${content.length} bytes, ${MAX_BYTES} are read`);
+    element.fail(`an OBJECT IDENTIFIER of ${content.length} bytes, more than ${MAX_BYTES}`);
   let text = '';
   let arc = 0;
-  /** The arc once it has more than 28 bits, as those of a UUID have. */
+  /** The arc, once it has more than 28 bits. An arc that holds a UUID does. */
   let wide: bigint | undefined;
   let open = false;
   for (const octet of content) {

@@ -1,18 +1,19 @@
+/** Reads the extensions of certificates and revocation lists (RFC 5280 §4.2). */
 import { DerReader, TAG } from './der.ts';
 import { ACCESS_CA_ISSUERS, EXTENSION } from './object-identifiers.ts';
 
-/** One extension as it stands in the certificate (RFC 5280 §4.2). */
+/** One extension (RFC 5280 §4.2). */
 export interface Extension {
   readonly oid: string;
   readonly critical: boolean;
-  /** Content of extnValue: the DER of the extension's own type. */
+  /** The content of extnValue: DER of the extension's own type. */
   readonly value: Uint8Array;
 }
 
 /** Whether the subject is a CA (RFC 5280 §4.2.1.9). */
 export interface BasicConstraints {
   readonly ca: boolean;
-  /** Most non-self-issued CA certificates that may follow; undefined for no limit. */
+  /** The most CA certificates, not counting self-issued ones, that may follow. Undefined for no limit. */
   readonly pathLength: number | undefined;
 }
 
@@ -41,13 +42,13 @@ export type ExtensionOddity =
 
 export type OnOddity = (oddity: ExtensionOddity) => void;
 
-/** Most extensions read. Certificates in the field have up to nine. */
+/** The most extensions accepted. Certificates in the field have up to nine. */
 const MAX_EXTENSIONS = 32;
 
-/** Most key purposes, and most descriptions of access, read. Certificates in the field have up to four of each. */
+/** The most key purposes, and the most access descriptions, read. Certificates in the field have up to four of each. */
 const MAX_LISTED = 32;
 
-/** Reads Extensions ::= SEQUENCE SIZE (1..MAX) OF Extension, of which none may occur twice. */
+/** Reads Extensions ::= SEQUENCE SIZE (1..MAX) OF Extension. No extension may occur twice. */
 export function readExtensions(reader: DerReader, onOddity: OnOddity): ReadonlyMap<string, Extension> {
   const extensions = new Map<string, Extension>();
   if (reader.atEnd) reader.fail('an empty list of extensions');
@@ -56,7 +57,7 @@ export function readExtensions(reader: DerReader, onOddity: OnOddity): ReadonlyM
     if (i === MAX_EXTENSIONS) reader.fail(`more than ${MAX_EXTENSIONS} extensions`);
     const extension = reader.enter(TAG.SEQUENCE, `[${i}]`);
     const oid = extension.objectIdentifier('extnID');
-    // Two readers that each take another of the two would read two different certificates.
+    // Two programs could each use another of the two, and so read different certificates.
     // tooth A65, A85: the last of several extensions counts
     if (extensions.has(oid)) extension.fail(`extension ${oid} occurs twice`);
     const critical = readDefaultFalse(extension, 'critical', () => onOddity('critical-FALSE-encoded'));
@@ -67,7 +68,7 @@ export function readExtensions(reader: DerReader, onOddity: OnOddity): ReadonlyM
   return extensions;
 }
 
-/** BOOLEAN DEFAULT FALSE: absent, or TRUE as 0xff. Encoding the default breaks DER, and one vendor's chips do it. */
+/** BOOLEAN DEFAULT FALSE: absent, or TRUE as 0xff. DER forbids an encoded FALSE, but one vendor's chips write it. */
 function readDefaultFalse(reader: DerReader, field: string, onEncodedFalse: () => void): boolean {
   const element = reader.takeIf(TAG.BOOLEAN, field);
   if (element === undefined) return false;
@@ -93,7 +94,7 @@ function readPathLength(reader: DerReader): number {
   const content = reader.integer('pathLenConstraint');
   const [first = 0] = content;
   if (first >= 0x80) reader.fail('a negative path length');
-  // Any limit of more than one octet is beyond every path that is followed.
+  // A limit of more than one octet is longer than every path that the search follows.
   return content.length === 1 ? first : Number.MAX_SAFE_INTEGER;
 }
 
@@ -131,7 +132,7 @@ export function readSubjectKeyIdentifier(value: Uint8Array): Uint8Array {
   return identifier;
 }
 
-/** keyIdentifier of the issuer's key; undefined where the extension names the issuer in another way only. */
+/** The keyIdentifier of the issuer's key. Undefined if the extension names the issuer only in another way. */
 export function readAuthorityKeyIdentifier(value: Uint8Array): Uint8Array | undefined {
   const outer = new DerReader(value, 'authorityKeyIdentifier');
   const reader = outer.enter(TAG.SEQUENCE, 'value');
@@ -143,7 +144,7 @@ export function readAuthorityKeyIdentifier(value: Uint8Array): Uint8Array | unde
   return identifier;
 }
 
-/** Addresses at which the issuer's certificate is offered. For people: nothing here fetches them. */
+/** The addresses of the issuer's certificate. They are for people: this code never fetches them. */
 export function readIssuerAddresses(extensions: ReadonlyMap<string, Extension>): readonly string[] {
   const extension = extensions.get(EXTENSION.authorityInfoAccess);
   if (extension === undefined) return [];

@@ -1,26 +1,27 @@
+/** Extracts certificates from the contents of NV indices, without the headers and padding that TPM makers add. */
 import { MAX_CERTIFICATE_BYTES } from './certificate.ts';
 import { DerReader, TAG } from './der.ts';
 import { MalformedCertificateError } from './malformed-certificate.ts';
 
-/** Largest chain read from a TPM, in bytes, and the most certificates in it. */
+/** The largest chain accepted from a TPM, in bytes, and the most certificates in it. */
 export const MAX_CHAIN_BYTES = 65_536;
 export const MAX_CHAIN_CERTIFICATES = 10;
 
-/** TCG_PCCLIENT_STORED_CERT with certType "full": what TPM 1.2 tooling puts before a certificate in NV. */
+/** TCG_PCCLIENT_STORED_CERT with certType "full". TPM 1.2 tools write this header before a certificate in NV. */
 const STORED_CERTIFICATE = [0x10, 0x01, 0x00] as const;
 const STORED_HEADER_BYTES = 5;
-/** TCG_FULL_CERT, the tag that may follow; the length before it counts it. */
+/** TCG_FULL_CERT, a tag that may follow the header. The length in the header includes it. */
 const FULL_CERTIFICATE = [0x10, 0x02] as const;
 
-/** What NV indices larger than their certificate are filled up with. */
+/** The octets that fill an NV index after its certificate. */
 const PADDING_OCTETS: readonly number[] = [0x00, 0x11, 0xff];
 
-/** `PEM`: text where DER belongs. */
+/** `PEM`: the index holds PEM text instead of DER. */
 export type IntakeOddity = 'PEM' | 'TCG-header' | `${number}-trailing-bytes-${string}`;
 
-/** A certificate cut out of what a TPM keeps. */
+/** A certificate extracted from an NV index. */
 export interface Intake {
-  /** The certificate alone, a view of the input: what is to be parsed, hashed, kept. */
+  /** The certificate alone, as a view of the input. Parse, hash and store these bytes. */
   readonly der: Uint8Array;
   readonly oddities: readonly IntakeOddity[];
 }
@@ -32,14 +33,14 @@ export interface ChainIntake {
 }
 
 /**
- * Cuts a certificate out of what an NV index held: without the TCG header some have in front, and without padding,
- * which must be one repeated value. Anything else after the certificate is refused, not dropped.
+ * Extracts the certificate from the contents of an NV index, without TCG header and padding. The padding must be one
+ * repeated octet. Other bytes after the certificate are refused, not dropped.
  *
  * @throws {MalformedCertificateError}
  */
 export function takeCertificate(bytes: Uint8Array): Intake {
   if (bytes.length > MAX_CERTIFICATE_BYTES) {
-    throw new MalformedCertificateError('input', 0, `${bytes.length} bytes, ${MAX_CERTIFICATE_BYTES} are read`);
+    throw new MalformedCertificateError('input', 0, `${bytes.length} bytes, more than ${MAX_CERTIFICATE_BYTES}`);
   }
   const oddities: IntakeOddity[] = [];
   const body = startsWith(bytes, 0, STORED_CERTIFICATE) ? storedCertificate(bytes) : { start: 0, end: bytes.length };
@@ -51,14 +52,15 @@ export function takeCertificate(bytes: Uint8Array): Intake {
 }
 
 /**
- * Cuts up the certificates that a TPM keeps one after another in the indices from 0x01C00100, given as those indices'
- * contents in ascending order and joined. Empty for a blob of padding only.
+ * Splits the certificate chain that a TPM stores in the NV indices from 0x01C00100.
+ *
+ * @param blob the contents of those indices, joined in ascending order. A blob of padding gives an empty chain
  *
  * @throws {MalformedCertificateError}
  */
 export function takeChain(blob: Uint8Array): ChainIntake {
   if (blob.length > MAX_CHAIN_BYTES) {
-    throw new MalformedCertificateError('chain', 0, `${blob.length} bytes, ${MAX_CHAIN_BYTES} are read`);
+    throw new MalformedCertificateError('chain', 0, `${blob.length} bytes, more than ${MAX_CHAIN_BYTES}`);
   }
   const certificates: Uint8Array[] = [];
   let position = 0;
@@ -77,7 +79,7 @@ export function takeChain(blob: Uint8Array): ChainIntake {
   return { certificates, oddities: padding === undefined ? [] : [padding] };
 }
 
-/** A text without what fills up its NV index. */
+/** The text without the padding of its NV index. */
 export function withoutPadding(text: Uint8Array): Uint8Array {
   return text.subarray(0, text.findLastIndex((octet) => !PADDING_OCTETS.includes(octet)) + 1);
 }

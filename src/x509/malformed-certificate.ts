@@ -1,12 +1,12 @@
 /**
- * Bytes that are not a certificate this package reads: broken DER, a structure RFC 5280 does not allow, or more
- * of it than any real certificate holds. Whether a readable certificate is to be trusted is never said this way.
+ * The parser rejected the bytes: broken DER, a structure that RFC 5280 does not allow, or more content than any real
+ * certificate holds. A well-formed certificate that is not trusted never causes this error.
  */
 export class MalformedCertificateError extends Error {
   readonly code = 'ERR_MALFORMED_CERTIFICATE';
-  /** Field in which reading stopped, outermost first: `certificate.tbsCertificate.validity`. */
+  /** The field in which parsing stopped, outermost first: `certificate.tbsCertificate.validity`. */
   readonly path: string;
-  /** Where it stopped, in bytes (PEM: characters) from the start of the input that was being read. */
+  /** Where parsing stopped, in bytes (PEM: characters) from the start of its input. */
   readonly offset: number;
 
   constructor(path: string, offset: number, reason: string, options?: ErrorOptions) {

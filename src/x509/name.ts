@@ -1,3 +1,4 @@
+/** Reads, compares and prints distinguished names (RFC 5280 §4.1.2.4). */
 import { Buffer } from 'node:buffer';
 import { ByteMemo } from '../bytes/byte-memo.ts';
 import { type DerElement, type DerReader, TAG } from './der.ts';
@@ -6,20 +7,20 @@ import { type DerElement, type DerReader, TAG } from './der.ts';
 export interface NameAttribute {
   /** Dotted object identifier. */
   readonly type: string;
-  /** Identifier octet of the value. */
+  /** The identifier octet of the value. */
   readonly tag: number;
-  /** The text; undefined when the value is not of a string type. */
+  /** Undefined if the value has no string type. */
   readonly text: string | undefined;
 }
 
-/** A distinguished name: the signed bytes, and the form in which names are compared. */
+/** A distinguished name: the signed bytes, and a form for comparison. */
 export interface Name {
   readonly der: Uint8Array;
-  /** Relative names in order, each with the attributes it holds. */
+  /** The attributes of each relative name, in order. */
   readonly relativeNames: readonly (readonly NameAttribute[])[];
   /**
-   * Equal for names that RFC 5280 §7.1 calls the same: string type, case and runs of white space do not count.
-   * Real chains depend on it: issuers re-encode their own name, with another string type or one more space.
+   * Equal for names that match by RFC 5280 §7.1, which ignores string type, case and runs of white space. Real chains
+   * need that: some issuers re-encode their own name with another string type or one more space.
    */
   readonly canonical: string;
 }
@@ -34,7 +35,7 @@ interface Reading extends Omit<Name, 'der'> {
   readonly oddities: ReadonlySet<NameOddity>;
 }
 
-/** Those of CAs are in every certificate that they issue. */
+/** Caches names: a CA's name is in every certificate that it issues. */
 const READINGS = new ByteMemo<Reading>();
 
 /** Reads a Name ::= SEQUENCE OF SET OF AttributeTypeAndValue (RFC 5280 §4.1.2.4). */
@@ -66,7 +67,7 @@ function readAttributes(element: DerElement): Reading {
       if (count === MAX_ATTRIBUTES) set.fail(`more than ${MAX_ATTRIBUTES} attributes in one name`);
       count += 1;
       const pair = set.take(TAG.SEQUENCE, `attribute[${attributes.length}]`);
-      // DER sorts a SET OF; one vendor ships chips and roots that do not.
+      // DER requires a sorted SET OF. One vendor's chips and roots have unsorted ones.
       if (previous !== undefined && compareBytes(previous, pair.der) > 0) oddities.add('RDN-SET-not-sorted');
       previous = pair.der;
       readAttribute(pair.enter(), attributes, forms);
@@ -82,16 +83,16 @@ export function isEmptyName(name: Name): boolean {
   return name.relativeNames.length === 0;
 }
 
-/** Longest name read, in content bytes, and most attributes in one. Names in the field have up to 190, and seven. */
+/** The longest name, in content bytes, and the most attributes in one. Names in the field have up to 190 and seven. */
 const MAX_NAME_BYTES = 2048;
 const MAX_ATTRIBUTES = 32;
 
-/** Longest attribute value read, in bytes. RFC 5280 appendix A.1 has 64 characters for most. */
+/** The longest attribute value, in bytes. RFC 5280 appendix A.1 allows 64 characters for most attributes. */
 const MAX_ATTRIBUTE_BYTES = 1024;
 
 /**
- * Normalisation sorts combining marks, and the time for that grows with the square of their number. The Stream-Safe Text
- * Format (Unicode Standard Annex #15, 13) allows 30 in a row.
+ * Normalisation sorts combining marks, in time quadratic in their number. The Stream-Safe Text Format (Unicode Standard
+ * Annex #15, 13) allows 30 in a row.
  */
 const TOO_MANY_MARKS = /\p{M}{31}/u;
 
@@ -103,12 +104,12 @@ function readAttribute(pair: DerReader, attributes: NameAttribute[], forms: stri
   if (value.length > MAX_ATTRIBUTE_BYTES) value.fail(`an attribute of ${value.length} bytes`);
   const text = readString(value);
   attributes.push({ type, tag: value.tag, text });
-  // The length in front keeps two different names from running together into one form, its sign a text from binary.
+  // The length keeps different names from having the same form. "=" and "#" keep text and binary values apart.
   const form = text === undefined ? Buffer.from(value.der).toString('hex') : comparable(text, value);
   forms.push(`${type}${text === undefined ? '#' : '='}${form.length}:${form}`);
 }
 
-/** Text of any of the string types that directory names use; undefined for another type. */
+/** Decodes any string type that names may use. Undefined for other types. */
 export function readString(value: DerElement): string | undefined {
   const content = value.content;
   switch (value.tag) {
@@ -157,7 +158,7 @@ function latin1(content: Uint8Array): string {
 }
 
 function comparable(text: string, value: DerElement): string {
-  // Printable ASCII is what nearly every name holds, and needs no Unicode normalisation.
+  // Nearly every name is printable ASCII, which needs no Unicode normalisation.
   if (/^[\x20-\x7e]*$/.test(text)) return text.toLowerCase().trim().replace(/ {2,}/g, ' ');
   if (TOO_MANY_MARKS.test(text)) value.fail('more than 30 combining marks in a row');
   return text.normalize('NFKC').toLowerCase().normalize('NFKC').trim().replace(/\s+/g, ' ');
@@ -177,12 +178,12 @@ const SHORT_NAMES: Readonly<Record<string, string>> = {
   '2.5.4.11': 'OU',
 };
 
-/** Most characters of a name that people are shown. */
+/** The most characters of a name that people are shown. */
 const MAX_FORMATTED_CHARS = 200;
 
 /**
- * For people: `C=DE, O=Infineon Technologies AG, CN=…`, with nothing in it that could forge a log line. A name that is
- * longer than all in the field is cut off, and ends in `…`.
+ * Formats a name for people: `C=DE, O=Infineon Technologies AG, CN=…`. The result cannot forge a log line. A name
+ * longer than all in the field is cut and ends with `…`.
  */
 export function formatName(name: Name): string {
   if (isEmptyName(name)) return '(empty name)';
@@ -199,12 +200,12 @@ function formatAttribute({ type, text }: NameAttribute): string {
   return `${SHORT_NAMES[type] ?? type}=${text === undefined ? '(binary)' : printable(beginning(text))}`;
 }
 
-/** No half of a character at the end. */
+/** The beginning of a text, without half a surrogate pair at its end. */
 function beginning(text: string): string {
   return text.slice(0, MAX_FORMATTED_CHARS).replace(/[\ud800-\udbff]$/, '');
 }
 
-/** Escapes what separates names, and whatever a terminal or log would act on. */
+/** Escapes the separators of names, and all characters that a terminal or log could interpret. */
 export function printable(text: string): string {
   return text.replace(/[\\,+"\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Co}]/gu, (character) =>
     /[\\,+"]/.test(character) ? `\\${character}` : `\\u{${character.codePointAt(0)?.toString(16)}}`,

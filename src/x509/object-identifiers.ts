@@ -1,3 +1,5 @@
+/** Object identifiers of certificates and revocation lists, in dotted decimal form. */
+
 /** Extensions of certificates (RFC 5280 §4.2). */
 export const EXTENSION = {
   subjectDirectoryAttributes: '2.5.29.9',
@@ -13,11 +15,11 @@ export const EXTENSION = {
   extKeyUsage: '2.5.29.37',
   inhibitAnyPolicy: '2.5.29.54',
   authorityInfoAccess: '1.3.6.1.5.5.7.1.1',
-  /** Zone, project and instance of a machine of Google Compute Engine. */
+  /** The zone, project and instance of a Google Compute Engine machine. */
   googleInstance: '1.3.6.1.4.1.11129.2.1.21',
 } as const;
 
-/** Extensions of revocation lists that are acted on (RFC 5280 §5.2). */
+/** Supported extensions of revocation lists (RFC 5280 §5.2). */
 export const CRL_EXTENSION = {
   cRLNumber: '2.5.29.20',
   deltaCRLIndicator: '2.5.29.27',
@@ -25,7 +27,7 @@ export const CRL_EXTENSION = {
   authorityKeyIdentifier: '2.5.29.35',
 } as const;
 
-/** Extensions of one entry of a revocation list (RFC 5280 §5.3). */
+/** Supported extensions of an entry of a revocation list (RFC 5280 §5.3). */
 export const CRL_ENTRY_EXTENSION = {
   reasonCode: '2.5.29.21',
   certificateIssuer: '2.5.29.29',
@@ -42,7 +44,7 @@ export const KEY_PURPOSE = {
   aikCertificate: '2.23.133.8.3',
 } as const;
 
-/** What the TCG puts into the subject alternative name and the subject directory attributes. */
+/** TCG attributes in the subject alternative name and the subject directory attributes. */
 export const TCG_ATTRIBUTE = {
   tpmManufacturer: '2.23.133.2.1',
   tpmModel: '2.23.133.2.2',

@@ -1,8 +1,9 @@
+/** Reads the signature algorithms of certificates and lists, and verifies signatures with them. */
 import type { PublicKey } from '../public-key/public-key.ts';
 import { NODE_SIGNATURES, type SignatureSteps } from '../public-key/signature-steps.ts';
 import { type DerElement, type DerReader, TAG } from './der.ts';
 
-/** Hashes that certificates are signed over. */
+/** The hashes in signatures of certificates. */
 export type Hash = 'sha1' | 'sha256' | 'sha384' | 'sha512';
 
 /** How a certificate or list is signed; `other` has the dotted object identifier. */
@@ -14,7 +15,7 @@ export type SignatureAlgorithm =
 /** Oddities of signature algorithms. */
 export type SignatureOddity = 'rsa-signature-parameters-absent' | 'ecdsa-signature-parameters-present';
 
-/** RFC 4055 §5, RFC 5758 §3.2, and the SHA-1 forms of RFC 3279 so that they can be refused by name. */
+/** RFC 4055 §5 and RFC 5758 §3.2. The SHA-1 forms of RFC 3279 are here so that a refusal can name them. */
 const SCHEMES: Readonly<Record<string, { scheme: 'rsa-pkcs1' | 'ecdsa'; hash: Hash }>> = {
   '1.2.840.113549.1.1.5': { scheme: 'rsa-pkcs1', hash: 'sha1' },
   '1.2.840.113549.1.1.11': { scheme: 'rsa-pkcs1', hash: 'sha256' },
@@ -50,7 +51,7 @@ export function readSignatureAlgorithm(
     const isNull = parameters?.tag === TAG.NULL && parameters.content.length === 0;
     if (parameters !== undefined && !isNull && known.scheme === 'rsa-pkcs1')
       parameters.fail('parameters that are not NULL');
-    // RFC 3279 §2.2.1 wants NULL with RSA, RFC 5758 §3.2 nothing with ECDSA; shipped CAs have it the other way.
+    // RFC 3279 §2.2.1 requires NULL with RSA, RFC 5758 §3.2 nothing with ECDSA. Some shipped CAs do the opposite.
     if (known.scheme === 'rsa-pkcs1' && parameters === undefined) onOddity('rsa-signature-parameters-absent');
     if (known.scheme === 'ecdsa' && parameters !== undefined) onOddity('ecdsa-signature-parameters-present');
     return known;
@@ -58,7 +59,7 @@ export function readSignatureAlgorithm(
   return (identifier === RSASSA_PSS ? readPss(reader) : undefined) ?? { scheme: 'other', identifier };
 }
 
-/** RSASSA-PSS-params (RFC 4055 §3.1); undefined where one of them is outside what is supported. */
+/** RSASSA-PSS-params (RFC 4055 §3.1). Undefined if a parameter is not supported. */
 function readPss(algorithm: DerReader): SignatureAlgorithm | undefined {
   const reader = algorithm.enter(TAG.SEQUENCE, 'parameters');
   algorithm.finish();
@@ -94,7 +95,7 @@ function readSmallInteger(wrapper: DerReader): number | undefined {
   return content.length === 1 ? content[0] : undefined;
 }
 
-/** Why a signature of this kind proves nothing, or nothing this package can check; undefined for a sound one. */
+/** Why a signature of this kind proves nothing, or cannot be checked. Undefined for a sound algorithm. */
 export function unsoundness(algorithm: SignatureAlgorithm): 'weak_signature' | 'unsupported_signature' | undefined {
   if (algorithm.scheme === 'other') return 'unsupported_signature';
   return algorithm.hash === 'sha1' ? 'weak_signature' : undefined;
@@ -105,7 +106,7 @@ export function describeSignature(algorithm: SignatureAlgorithm): string {
   return algorithm.scheme === 'other' ? algorithm.identifier : `${algorithm.scheme}-${algorithm.hash}`;
 }
 
-/** Checks a signature over `signed`. False also when key and algorithm do not belong together. */
+/** Verifies a signature over `signed`. Also false if the key does not fit the algorithm. */
 export function verifySignature(
   algorithm: SignatureAlgorithm,
   signed: Uint8Array,

@@ -1,9 +1,10 @@
+/** Reads the public keys of certificates (SubjectPublicKeyInfo), and refuses weak or invalid ones. */
 import { Buffer } from 'node:buffer';
 import { createPublicKey, ECDH, hash, type KeyObject } from 'node:crypto';
 import { NIST_CURVES, type NistCurveName } from '../bytes/nist-curves.ts';
 import { type DerElement, type DerReader, TAG } from './der.ts';
 
-/** RFC 8017 appendix C, and what each identifier restricts the key to. */
+/** The identifiers of RSA keys (RFC 8017 appendix C), each with the use that it restricts the key to. */
 const RSA_USES: Readonly<Record<string, RsaSubjectKey['use']>> = {
   '1.2.840.113549.1.1.1': 'any',
   '1.2.840.113549.1.1.7': 'oaep',
@@ -12,20 +13,20 @@ const RSA_USES: Readonly<Record<string, RsaSubjectKey['use']>> = {
 
 const EC_PUBLIC_KEY = '1.2.840.10045.2.1';
 
-/** SEQUENCE { rsaEncryption, NULL }, the only way RFC 3279 §2.3.1 writes an RSA key's algorithm. */
+/** SEQUENCE { rsaEncryption, NULL }, the only form of an RSA key's algorithm in RFC 3279 §2.3.1. */
 const RSA_ENCRYPTION_NULL: Uint8Array = Uint8Array.of(
   ...[0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00],
 );
 
-/** Bit lengths of RSA moduli that are trusted, and worth a signature check. */
+/** Accepted bit lengths of RSA moduli. A longer modulus would make a signature check too expensive. */
 const RSA_BITS = { least: 2048, most: 8192 } as const;
 
-/** An RSA key, and what its identifier restricts it to (RFC 8017, appendix C). */
+/** An RSA key, with the use that its identifier restricts it to (RFC 8017, appendix C). */
 export interface RsaSubjectKey {
   readonly type: 'rsa';
   readonly use: 'any' | 'oaep' | 'pss';
   readonly bits: number;
-  /** Big-endian, without leading zero octets; so is the exponent. */
+  /** Modulus and exponent are big-endian, without leading zero octets. */
   readonly modulus: Uint8Array;
   readonly exponent: Uint8Array;
 }
@@ -35,34 +36,34 @@ export interface EcSubjectKey {
   readonly type: 'ec';
   readonly curve: NistCurveName;
   readonly bits: number;
-  /** Coordinates of the curve's full width. */
+  /** Both coordinates have the curve's full width. */
   readonly x: Uint8Array;
   readonly y: Uint8Array;
 }
 
-/** A key of a kind not used here: a certificate may carry it, nothing can rest on it. */
+/** A key of an unsupported kind. A certificate may carry it, but the verifier trusts nothing signed by it. */
 export interface OtherSubjectKey {
   readonly type: 'other';
-  /** Dotted object identifier of the algorithm, or of the curve. */
+  /** The dotted object identifier of the algorithm, or of the curve. */
   readonly algorithm: string;
 }
 
-/** The key that a certificate is for. */
+/** The public key in a certificate. */
 export type SubjectKey = RsaSubjectKey | EcSubjectKey | OtherSubjectKey;
 
 /** SubjectPublicKeyInfo (RFC 5280 §4.1.2.7). */
 export interface SubjectPublicKeyInfo {
-  /** As certified. */
+  /** The encoding in the certificate. */
   readonly der: Uint8Array;
   /**
-   * As software that knows only rsaEncryption writes the same key, so that a hash of it names the key and not its
-   * spelling: an RSA key gets rsaEncryption with NULL, others are left as they are.
+   * An encoding that depends on the key alone, so that its hash identifies the key: an RSA key gets the algorithm
+   * rsaEncryption with NULL, which most software writes. All other keys are unchanged.
    */
   readonly plainDer: Uint8Array;
   readonly key: SubjectKey;
 }
 
-/** SHA-256 of the key, however it is spelled, in lower-case hex: what names a machine, and a CA. */
+/** SHA-256 of `plainDer` in lower-case hex. It identifies the key of a machine or a CA, whatever its encoding. */
 export function keyHash({ plainDer }: SubjectPublicKeyInfo): string {
   return hash('sha256', plainDer, 'hex');
 }
@@ -86,7 +87,7 @@ export function readSubjectPublicKeyInfo(element: DerElement): SubjectPublicKeyI
 }
 
 function readRsaKey(bits: DerElement, use: RsaSubjectKey['use']): RsaSubjectKey {
-  // The octet in front of the DER inside a BIT STRING counts unused bits; it is zero here.
+  // The first octet of a BIT STRING counts unused bits. It is zero here, and the DER follows it.
   const outer = bits.enter(1);
   const key = outer.enter(TAG.SEQUENCE, 'RSAPublicKey');
   outer.finish();
@@ -115,7 +116,7 @@ function readEcKey(bits: DerElement, parameters: DerReader): EcSubjectKey | Othe
   if (known === undefined) return { type: 'other', algorithm: identifier };
   const { name: curve, bits: keyBits, coordinateBytes } = known;
   const point = bits.content.subarray(1);
-  // SEC 1 §2.3.3. Compressed points would need a square root and are not used in endorsement certificates.
+  // SEC 1 §2.3.3. A compressed point would need a square root, and no EK certificate uses one.
   if (point[0] !== 0x04 || point.length !== 1 + 2 * coordinateBytes) bits.fail(`not an uncompressed ${curve} point`);
   return {
     type: 'ec',
@@ -143,17 +144,18 @@ function longHeader(length: number): number[] {
 }
 
 /**
- * Imports the key; undefined when the kind is not used or the numbers are no key (a point off its curve).
+ * Imports the key. Undefined if its kind is not supported or it is invalid, such as a point off its curve.
  *
- * RSA and P-256 keys go by JWK, which costs up to a thirtieth of OpenSSL's decoding of the same SubjectPublicKeyInfo. On
- * the wider curves the decoding costs a fifth of the JWK: it does not multiply the point by the order of the curve. Any
- * point of a NIST curve, of cofactor 1, passes that (SP 800-56A §5.6.2.3.4).
+ * RSA and P-256 keys are imported as JWK: OpenSSL's decoding of the same SubjectPublicKeyInfo costs up to thirty times
+ * as much. On the wider curves, decoding costs a fifth of the JWK, because it does not multiply the point by the order
+ * of the curve. That check is not needed: every point of a NIST curve passes it, as the cofactor is 1 (SP 800-56A
+ * §5.6.2.3.4).
  */
 export function importPublicKey({ der, key }: SubjectPublicKeyInfo): KeyObject | undefined {
   try {
     switch (key.type) {
       case 'rsa':
-        // A JWK cannot carry the parameters that RSASSA-PSS restricts a key with.
+        // A JWK cannot carry the parameters by which RSASSA-PSS restricts a key.
         if (key.use === 'pss') return decodeSpki(der);
         return createPublicKey({
           key: { kty: 'RSA', n: base64url(key.modulus), e: base64url(key.exponent) },
@@ -177,7 +179,7 @@ function decodeSpki(der: Uint8Array): KeyObject {
   return createPublicKey({ key: Buffer.from(der.buffer, der.byteOffset, der.byteLength), format: 'der', type: 'spki' });
 }
 
-/** Whether an EC key's point lies on its curve; true of what has no point. Costs a fifth of an import. */
+/** Whether an EC key's point is on its curve. True for other keys. It costs a fifth of an import. */
 export function isOnCurve(key: SubjectKey): boolean {
   if (key.type !== 'ec') return true;
   const openssl = NIST_CURVES.find(({ name }) => name === key.curve)?.openssl ?? '';
@@ -189,7 +191,7 @@ export function isOnCurve(key: SubjectKey): boolean {
   }
 }
 
-/** Why nothing should rest on this key; undefined for a sound one. */
+/** Why this key must not be trusted, as a noun phrase. Undefined for a sound key. */
 export function weakness(key: SubjectKey): string | undefined {
   if (key.type === 'ec') return undefined;
   if (key.type === 'other') return `a key of a kind that is not supported (${key.algorithm})`;
@@ -199,7 +201,7 @@ export function weakness(key: SubjectKey): string | undefined {
   return weakExponent(key.exponent);
 }
 
-/** FIPS 186-5 §A.1.1 wants an odd exponent above 2^16; a TPM's is 32 bits wide (Part 2 §12.2.3.5). */
+/** FIPS 186-5 §A.1.1 requires an odd exponent above 2^16. A TPM's exponent has 32 bits (Part 2 §12.2.3.5). */
 function weakExponent(exponent: Uint8Array): string | undefined {
   if (exponent.length > 4) return `an RSA exponent of ${exponent.length} bytes`;
   const value = exponent.reduce((sum, octet) => sum * 256 + octet, 0);

@@ -1,28 +1,29 @@
+/** Reads the dates of certificates and lists, and computes how long a verdict about them holds. */
 import { Buffer } from 'node:buffer';
 import { type DerElement, type DerReader, TAG } from './der.ts';
 
 /** Oddities of dates. */
 export type TimeOddity = 'GeneralizedTime-before-2050';
 
-/** Period in which the issuer keeps up what the certificate says, both ends included (RFC 5280 §4.1.2.5). */
+/** The validity period of a certificate, both ends included (RFC 5280 §4.1.2.5). */
 export interface Validity {
   readonly notBefore: Date;
   readonly notAfter: Date;
 }
 
-/** A stretch of time in milliseconds since 1970, both ends included. */
+/** A period in milliseconds since 1970, both ends included. */
 export interface Period {
   readonly from: number;
   readonly until: number;
 }
 
-/** The stretch around `now` in which none of these begins or ends: what was found of them now holds throughout. */
+/** The period around `now` in which no validity begins or ends, so that a verdict of now holds throughout. */
 export function steadyPeriod(validities: Iterable<Validity>, now: Date): Period {
   const moment = now.getTime();
   let from = Number.NEGATIVE_INFINITY;
   let until = Number.POSITIVE_INFINITY;
   for (const { notBefore, notAfter } of validities) {
-    // The first moments of another state: that of the beginning, and the one after the end.
+    // The state changes at notBefore, and one millisecond after notAfter.
     for (const change of [notBefore.getTime(), notAfter.getTime() + 1]) {
       if (change <= moment) from = Math.max(from, change);
       else until = Math.min(until, change - 1);
@@ -35,7 +36,7 @@ export function intersection(a: Period, b: Period): Period {
   return { from: Math.max(a.from, b.from), until: Math.min(a.until, b.until) };
 }
 
-/** A moment that says nothing of the next. */
+/** A period of one moment, for a verdict that may change at once. */
 export function only(now: Date): Period {
   return { from: now.getTime(), until: now.getTime() };
 }
@@ -47,7 +48,9 @@ export function readValidity(reader: DerReader, onOddity: (oddity: TimeOddity) =
   return { notBefore, notAfter };
 }
 
-/** UTCTime or GeneralizedTime, to the second and in UTC. Either may stand for a year before 2050: a CA does so. */
+/**
+ * Reads UTCTime or GeneralizedTime, to the second and in UTC. A year before 2050 may use either form: one CA does that.
+ */
 export function readTime(element: DerElement, onOddity: (oddity: TimeOddity) => void): Date {
   const text = Buffer.from(element.content).toString('latin1');
   if (element.tag === TAG.UTC_TIME) {
@@ -69,7 +72,7 @@ function moment(element: DerElement, year: number, rest: string): Date {
   const date = new Date(0);
   date.setUTCFullYear(year, month - 1, day);
   date.setUTCHours(hour, minute, second);
-  // The setters carry over what does not exist: February 30 becomes March.
+  // The setters turn dates that do not exist into others: February 30 becomes a day in March.
   const exists =
     date.getUTCFullYear() === year &&
     date.getUTCMonth() === month - 1 &&

@@ -76,7 +76,9 @@ test('lets one endorsement key hold four challenges, and ends the oldest for a f
     code: STATUS.RESOURCE_EXHAUSTED,
     message: expect.stringMatching(REFUSAL),
   });
-  await judge.until(() => judge.records.some(({ message }) => message.includes('4 later challenges wait')));
+  await judge.until(() =>
+    judge.records.some(({ message }) => message.includes('4 later challenges of the same endorsement key')),
+  );
   // All but the oldest can still be answered, and so can that of another machine.
   for (const [stream, challenge] of [...others, newest])
     expect(await judge.answered(stream, machine.answer(challenge))).toMatchObject({ outcome: 'admitted' });

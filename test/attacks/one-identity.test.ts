@@ -44,7 +44,7 @@ test('A70 refuses a certified endorsement key of a template that is not accepted
   await strict.refuses({ device: key('machine', 'H-1') }, 'ek.template_not_accepted');
   await strict.refuses({ device: key('machine', 'H-2') }, 'ek.algorithm');
   const [record] = strict.records.filter(({ fields }) => fields['finding'] === 'ek.template_not_accepted');
-  expect(record?.message).toBe('attestation refused: the endorsement key is of template H-1; accepted are keys of L-1');
+  expect(record?.message).toBe('attestation refused: the endorsement key has template H-1; the server accepts L-1');
   expect(record?.fields['remedy']).toContain('ek_templates');
   await lax.refuses({ device: key('machine', 'H-2') }, 'ek.template_not_accepted');
   await lax.admits(key('machine', 'H-1'));

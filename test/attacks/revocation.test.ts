@@ -193,7 +193,9 @@ test('A64 refuses with mode = "both" a revoked certificate of a listed machine',
   // The list alone will do where either is asked for, which is in the log.
   await either.admits(under(listed, 'closed', BAD));
   await either.until(() =>
-    either.records.some(({ message }) => /the list admits what .* was revoked at/.test(message)),
+    either.records.some(({ message }) =>
+      /the allow-list admits the machine despite its certificate: .* was revoked at/.test(message),
+    ),
   );
 });
 

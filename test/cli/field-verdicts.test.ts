@@ -195,7 +195,7 @@ describeCorpus('certificates of the field', () => {
     async (name) => {
       const shape = field(`08/${name}.der`);
       const open = await judged(shape, '--ca-path', field('08/cas.pem'), ...at);
-      expect(open).toMatchObject({ code: 0, codes: [], notes: ['this is a vTPM of a cloud, no hardware'] });
+      expect(open).toMatchObject({ code: 0, codes: [], notes: ['this is a cloud vTPM, not hardware'] });
       expect(await judged(shape, '--policy', field('08/vs.hcl'), ...at)).toMatchObject({ code: 0, codes: [] });
       const hardware = join(folder, 'hardware.hcl');
       writeFileSync(hardware, `bundle "chips" {\n  ca_path = ${JSON.stringify(resolve(field('08/cas.pem')))}\n}\n`);

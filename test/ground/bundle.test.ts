@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -78,8 +78,8 @@ describe('scripts/bundle.mjs', () => {
 
   test('says that the addons are absent', async () => {
     await write('src/x.ts', '');
-    for (const name of ['package.json', 'package-lock.json', 'scripts/bundle.mjs'])
-      await write(name, readFileSync(join(ROOT, name), 'utf8'));
+    for (const name of ['package.json', 'package-lock.json', 'scripts/bundle.mjs', 'scripts/bundle'])
+      await cp(join(ROOT, name), join(root, name), { recursive: true });
     const { code, stderr } = await execute(process.execPath, [join(root, 'scripts/bundle.mjs')]);
     expect(code).toBe(0);
     for (const name of ['tpm_attestor.node', 'public_key_steps.node'])
@@ -97,6 +97,42 @@ describe('scripts/bundle.mjs', () => {
     await write('src/server-plugin/main.ts', '#!/usr/bin/env node\nconsole.log(1 as number);');
     const file = await write('out.cjs', await bundler.bundle(server, root));
     expect((await execute(process.execPath, [file])).stdout).toBe('1\n');
+  });
+
+  describe('what a plugin imports while it runs', () => {
+    const program = async (main: string, late: string) => {
+      await write('src/server-plugin/main.ts', main);
+      await write('src/server-plugin/late.ts', late);
+      return write('out.cjs', await bundler.bundle(server, root));
+    };
+    const IMPORT = "import('./late.ts').then(({ said }) => console.log(said));";
+
+    test('comes of the text that was read at first, whatever became of the file', async () => {
+      const main = `import { writeFileSync } from 'node:fs';\nwriteFileSync(__filename, 'process.exit(1)');\n${IMPORT}`;
+      const file = await program(main, 'export const said = import.meta.url;');
+      expect((await execute(process.execPath, [file])).stdout).toBe(`${pathToFileURL(file)}\n`);
+      expect(readFileSync(file, 'utf8')).toBe('process.exit(1)');
+    });
+
+    test('shares with the rest what both import', async () => {
+      await write('src/server-plugin/both.ts', 'export const counted = { calls: 0 };');
+      const use = "import { counted } from './both.ts';\n";
+      const file = await program(`${use}counted.calls = 7;\n${IMPORT}`, `${use}export const said = counted.calls;`);
+      expect((await execute(process.execPath, [file])).stdout).toBe('7\n');
+    });
+
+    test('may contain the end of a comment', async () => {
+      const file = await program(IMPORT, "export const said = '*/' + 'a*/b'.replace(/a*/, '') /* a */ + `*/`;");
+      expect((await execute(process.execPath, [file])).stdout).toBe('*/*/b*/\n');
+    });
+
+    test('has in a stack trace the lines of the file', async () => {
+      const file = await program(IMPORT, "export const said = new Error('of late').stack;");
+      const line = /:(\d+):\d+\)?\n/.exec((await execute(process.execPath, [file])).stdout)?.[1];
+      expect(readFileSync(file, 'utf8').split('\n')[Number(line) - 1]).toContain(
+        "new Error('of late'".replaceAll("'", '"'),
+      );
+    });
   });
 
   test.each(['src/tpm/device/native.ts', 'node_modules/@peculiar/x509/index.ts', 'node_modules/pkijs/index.ts'])(

@@ -8,9 +8,10 @@ import base from '../../vitest.config.ts';
 nativeAddon();
 nativeSteps();
 
+const { projects: _, ...shared } = base.test ?? {};
 const config: ViteUserConfig = defineConfig({
   test: {
-    ...base.test,
+    ...shared,
     // A forked process is killed when its tests are over, before leaks are looked for; threads end in order.
     pool: 'threads',
     include: [

@@ -140,7 +140,7 @@ test.each([
   ],
   [
     one('a', 'manufacturers = ["IFX", "Google"]'),
-    ['line 1: bundle "a": "manufacturers" names Google, whose TPMs are of kind cloud, which is not accepted here'],
+    ['line 1: bundle "a": "manufacturers" names Google, whose TPMs are of kind cloud, which these rules do not accept'],
   ],
   [one('a', 'allow_gce_profile = true'), ['line 1: bundle "a": "allow_gce_profile" is for vTPMs; set kind = "cloud"']],
   [

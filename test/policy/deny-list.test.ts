@@ -112,7 +112,7 @@ test.each([
 ])('%j is an error that names the line: who wrote it wants somebody kept out', (line) => {
   const content = JSON.stringify(line.slice(0, 80));
   expect(() => denied(`${OTHER}\n\n${line}\n`)).toThrow(
-    `line 3 (${content}) can deny no machine; write 64 hexadecimal digits, or "serial:" and hexadecimal digits, with names behind a #`,
+    `line 3 (${content}) can deny no machine; write 64 hexadecimal digits, or "serial:" and hexadecimal digits, with names after a #`,
   );
 });
 

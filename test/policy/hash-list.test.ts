@@ -101,7 +101,7 @@ describe('a file of hashes', () => {
     const { isListed, warnings } = read(`${OTHER}\n${line}\n`);
     expect([HASH, OTHER].map(isListed)).toEqual([false, true]);
     expect(warnings).toEqual([
-      `line 2 (${JSON.stringify(line.slice(0, 80))}) can admit no machine: a line must be 64 hexadecimal digits in lower case, as "tpm-attestor ek hash" prints it, with names behind a #`,
+      `line 2 (${JSON.stringify(line.slice(0, 80))}) can admit no machine: a line must be 64 hexadecimal digits in lower case, as "tpm-attestor ek hash" prints it, with names after a #`,
     ]);
   });
 

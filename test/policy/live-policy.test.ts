@@ -269,14 +269,14 @@ describe('what cannot be used', () => {
         write('cas/root.pem', 'rubbish');
       },
       [
-        'ca_path of bundle "b" cannot be used: PATH/cas: PATH/cas/root.pem could be read in whole before; now it is text without a certificate in it. Give a certificate in PEM ("-----BEGIN CERTIFICATE-----") or DER',
+        'ca_path of bundle "b" cannot be used: PATH/cas: PATH/cas/root.pem was readable in whole before, but now: it is text without a certificate in it. Give a certificate in PEM ("-----BEGIN CERTIFICATE-----") or DER',
       ],
     ],
     [
       'half a revocation list',
       () => write('crls/one.crl', readFileSync(path('crls/one.crl')).subarray(0, 100)),
       [
-        '"crl_path" cannot be used: PATH/crls: PATH/crls/one.crl could be read in whole before; now pem.line[1]: is not ended (at offset 0)',
+        '"crl_path" cannot be used: PATH/crls: PATH/crls/one.crl was readable in whole before, but now: pem.line[1]: a block without END line (at offset 0)',
       ],
     ],
     [
@@ -303,7 +303,7 @@ describe('what cannot be used', () => {
       'a deny-list of rubbish',
       () => write('denied', `${OTHER}\nedge-7`),
       [
-        '"deny_path" cannot be used: PATH/denied: line 2 ("edge-7") can deny no machine; write 64 hexadecimal digits, or "serial:" and hexadecimal digits, with names behind a #',
+        '"deny_path" cannot be used: PATH/denied: line 2 ("edge-7") can deny no machine; write 64 hexadecimal digits, or "serial:" and hexadecimal digits, with names after a #',
       ],
     ],
     [

@@ -112,7 +112,7 @@ const ROWS: readonly {
         '["IFX", "Infinion", "4E545A"]',
         'names "Infinion", "4E545A", which tpm-attestor does not know; give its id of eight hexadecimal digits',
       ],
-      ['["swtpm"]', 'names swtpm, whose TPMs are of kind software, which is not accepted here'],
+      ['["swtpm"]', 'names swtpm, whose TPMs are of kind software, which these rules do not accept'],
     ],
   },
   {
@@ -344,7 +344,7 @@ test.each<[string, readonly string[]]>([
   [`${CAS}\npcrs = "sha256:0 sha1:0"`, ['"pcrs" names a SHA-1 bank, which needs allow_sha1_bank = true']],
   [
     `${CAS}\nmanufacturers = ["swtpm"]`,
-    ['"manufacturers" names swtpm, whose TPMs are of kind software, which is not accepted here'],
+    ['"manufacturers" names swtpm, whose TPMs are of kind software, which these rules do not accept'],
   ],
 ])('%j does not fit together', (hcl, said) => {
   expect(problems(hcl)).toEqual(said);
@@ -389,23 +389,30 @@ test.each<[string, readonly RegExp[]]>([
       /^enforce is false: findings about an endorsement key are only logged, and every TPM that proves its key is admitted$/,
     ],
   ],
-  [`${CAS}\nallow_software_tpm = true`, [/^allow_software_tpm: software TPMs are admitted/, EVERY_TPM]],
+  [
+    `${CAS}\nallow_software_tpm = true`,
+    [/^allow_software_tpm: software TPMs, which anybody can copy, are admitted/, EVERY_TPM],
+  ],
   [`${CAS}\nallow_expired_ek = true`, [/^allow_expired_ek: expired endorsement certificates are admitted$/, EVERY_TPM]],
   [
     `${CAS}\nallow_not_yet_valid = true`,
     [/^allow_not_yet_valid: certificates are admitted before they are valid$/, EVERY_TPM],
   ],
-  [`${CAS}\nallow_sha1_signatures = true`, [/^allow_sha1_signatures: .* can be forged$/, EVERY_TPM]],
+  [`${CAS}\nallow_sha1_signatures = true`, [/^allow_sha1_signatures: .* can be forged, are admitted$/, EVERY_TPM]],
   [`${CAS}\nallow_tpm12 = true`, [/^allow_tpm12: certificates for TPM 1\.2 are admitted$/, EVERY_TPM]],
   [
     `${CAS}\nallow_gce_profile = true`,
-    [/^allow_gce_profile: .* name a machine of Google and no TPM are admitted$/, EVERY_TPM],
+    [/^allow_gce_profile: .* name a Google machine instead of a TPM are admitted$/, EVERY_TPM],
   ],
   [`${LIST}\nallow_sha1_bank = true`, [/^allow_sha1_bank: SHA-1 PCR banks may be quoted$/]],
   [`${LIST}\nwire = "spire-tpm-plugin"`, [/^wire: the server accepts agents of spire-tpm-plugin without a quote/]],
   [
     `${CAS}\nbundle "lab" {\nca_path = "b"\nkind = "software"\nallow_tpm12 = true\n}`,
-    [/^bundle "lab": kind: software TPMs are admitted/, /^bundle "lab": allow_tpm12: /, EVERY_TPM],
+    [
+      /^bundle "lab": kind: software TPMs, which anybody can copy, are admitted/,
+      /^bundle "lab": allow_tpm12: /,
+      EVERY_TPM,
+    ],
   ],
 ])('%j is warned of as it admits more than the rule', (hcl, warnings) => {
   const found = settings(hcl).warnings;

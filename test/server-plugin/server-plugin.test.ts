@@ -64,7 +64,7 @@ test('a configuration is told with what admits and whom it trusts, and each rela
   const warnings = records.slice(0, -1);
   expect(warnings.every(({ level }) => level === 'warn')).toBe(true);
   expect(warnings.map(({ message }) => message)).toContainEqual(
-    expect.stringMatching(/^bundle "lab": kind: software TPMs are admitted/),
+    expect.stringMatching(/^bundle "lab": kind: software TPMs, which anybody can copy, are admitted/),
   );
 });
 

@@ -124,8 +124,8 @@ describe('a server plugin', () => {
   it('survives an exception and a rejection that nobody caught, and logs each as one error record', async () => {
     const host = await toy.configured('server');
     expect(await answer(host, 'stray')).toMatchObject({ selectorValues: ['survived'] });
-    await until(() => toy.logs.filter((record) => record.message === 'error nobody caught').length === 2);
-    const stray = toy.logs.filter((record) => record.message === 'error nobody caught');
+    await until(() => toy.logs.filter((record) => record.message === 'uncaught error').length === 2);
+    const stray = toy.logs.filter((record) => record.message === 'uncaught error');
     expect(stray.map((record) => record.level)).toEqual(['error', 'error']);
     expect(stray.map((record) => record.fields['error']).sort()).toEqual(['stray exception', 'stray rejection']);
     expect(await wholeAttestation(host, 'next')).toHaveLength(2);

@@ -145,7 +145,7 @@ describe('a plugin whose log is full', () => {
     expect(flood).toEqual(flood.map((_, i) => i));
     expect(flood.length + dropped()).toBeGreaterThanOrEqual(16_000);
     expect(records.at(-1)?.['@message']).toBe(
-      `${dropped()} records of the log were dropped: the host did not read standard error`,
+      `${dropped()} log records were dropped: the host did not read standard error`,
     );
     process.kill(host.pid, 'SIGTERM');
     await until(() => {

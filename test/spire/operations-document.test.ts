@@ -278,7 +278,7 @@ describe('who has a machine’s endorsement certificate, at a single address', (
   test('ends its challenges where SPIRE does not limit attestations', async () => {
     const server = await startServer({ nodeAttestors: [tpmAttestor('server', await data())] });
     await expect(besieged(server, 'unlimited')).rejects.toThrow('plugin closed stream unexpectedly');
-    await server.process.log.until('why', says(/later challenges wait for an answer of the same endorsement key/));
+    await server.process.log.until('why', says(/later challenges of the same endorsement key/));
   });
 
   test('does not where SPIRE does', async () => {

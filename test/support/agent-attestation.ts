@@ -1,4 +1,4 @@
-/** An agent's attestor and the judge, face to face. */
+/** Runs an attestation between an agent's Attestor and the verifier, in one process. */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Attestation, Attestor } from '../../src/agent/attest.ts';
@@ -25,12 +25,12 @@ export interface JudgedAttestation extends Attestation {
   readonly verdict: Verdict;
   readonly payload: Uint8Array;
   readonly challenge: Uint8Array;
-  /** What the credential hid. */
+  /** The secret in the credential. */
   readonly secret: Uint8Array;
   readonly total: number;
 }
 
-/** One attestation, judged. @param meanwhile runs while the agent waits for its challenge */
+/** Runs and judges one attestation. @param meanwhile runs while the agent waits for its challenge */
 export async function attestTo(
   attestor: Attestor,
   policy: Policy,

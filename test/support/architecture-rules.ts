@@ -1,3 +1,4 @@
+/** The rules of the architecture, for test/architecture.test.ts. */
 import { dirname } from 'node:path';
 import { type SourceFacts, sourceFacts } from './source-facts.ts';
 
@@ -25,17 +26,18 @@ const FLOORS: Readonly<Record<string, number>> = {
   'src/bytes/': 0,
 };
 
-// Inside a folder: the first never imports the second.
+// The first folder of each pair never imports the second.
 const FORBIDDEN: readonly (readonly [string, string])[] = [
   ['src/tpm/structures/', 'src/tpm/device/'],
   ['src/x509/path/', 'src/x509/ek/'],
   ['src/cli/terminal/', 'src/cli/'],
 ];
-// Software TPMs, plugin hosts and SPIRE to try things on: no product reaches them.
+// Software TPMs, plugin hosts and SPIRE for tests and demos. The product never imports them.
 const TESTING = 'src/testing/';
 const TRIES_THINGS = [TESTING, 'src/cli/demo/', 'src/library/testing.ts'];
 
-// PURE: time, randomness, roots and policy are arguments. A verdict depends on nothing else, so it can be repeated.
+// PURE: time, randomness, trust anchors and policy are arguments. A verdict depends on nothing else, so it can be
+// repeated.
 const PURE_FOLDERS = [
   'src/verifier/',
   'src/evidence/',
@@ -45,7 +47,7 @@ const PURE_FOLDERS = [
   'src/public-key/',
   'src/bytes/',
 ];
-// Of src/tpm only what holds the device is not.
+// The one folder of src/tpm that is not pure.
 const DEVICE = 'src/tpm/device/';
 const PURE_MODULES = ['node:crypto', 'node:buffer', '@bufbuild/protobuf', '@bufbuild/protobuf/wire'];
 const RANDOM =
@@ -56,11 +58,11 @@ const IMPURE_GLOBAL =
 /** Finds, checks and loads; what it loads is said by the two that import it. */
 export const ADDON_FILE = 'src/files/addon-file.ts';
 export const NATIVE = 'src/tpm/device/native.ts';
-/** Computes with public keys, for who configures a policy to. */
+/** Loads the addon that computes with public keys, where the policy asks for it. */
 export const NATIVE_STEPS = 'src/policy/native-steps.ts';
-/** Those that import it beside tests and benchmarks. */
+/** The files that import it, beside tests and benchmarks. */
 const STEPS_USERS: readonly string[] = ['src/policy/live-policy.ts'];
-// A flaw in native code cannot be one in the judge.
+// These folders never load native code, so a flaw in native code cannot affect the verifier.
 const WITHOUT_NATIVE = [
   'src/verifier/',
   'src/evidence/',
@@ -76,7 +78,7 @@ const MAX_LINES = 350;
 
 export type Rule = (file: SourceFacts, project: ReadonlyMap<string, SourceFacts>) => string[];
 
-/** Each rule by its claim, with what it says of a file that breaks it. */
+/** Each rule by its claim. A rule returns one sentence for each violation in a file. */
 export const RULES: Readonly<Record<string, Rule>> = {
   'a folder imports only from floors below it': ({ path, imports }) => {
     const own = folderOf(path);
@@ -127,7 +129,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
           ...imports
             .filter(({ target }) => /^(node:)?crypto$/.test(target))
             .flatMap(({ names, line }) => names.filter((name) => RANDOM.test(name)).map((name) => ({ name, line }))),
-          // An ECDH is for a key that is given.
+          // ECDH is allowed only with given keys, not to make new ones.
           ...members.filter(({ name }) => name === 'generateKeys'),
         ].map(({ name, line }) => `${path}:${line} takes ${name} of node:crypto`),
 
@@ -216,7 +218,7 @@ function isGenerated(path: string): boolean {
   return path.includes('/gen/');
 }
 
-/** The shortest way along imports that survive compilation: none, or one list of paths. */
+/** The shortest chain of imports that exist at run time: none, or one list of paths. */
 function wayTo(from: string, to: string, project: ReadonlyMap<string, SourceFacts>): string[][] {
   const ways = new Map([[from, [from]]]);
   for (const [path, way] of ways) {
@@ -230,7 +232,7 @@ function wayTo(from: string, to: string, project: ReadonlyMap<string, SourceFact
 
 const projects = new WeakMap<object, ReadonlyMap<string, SourceFacts>>();
 
-/** What the rule says of a project given as texts by path. The same object is read once. */
+/** The violations of a rule in a project, given as texts by path. The same object is parsed once. */
 export function violations(rule: Rule | undefined, sources: Readonly<Record<string, string>>): string[] {
   const project =
     projects.get(sources) ?? new Map(Object.entries(sources).map(([path, text]) => [path, sourceFacts(path, text)]));

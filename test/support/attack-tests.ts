@@ -1,21 +1,21 @@
-/** The attack tests as they are written: their names, the findings each of them asks for, and what docs/trust.md has of them. */
+/** Reads the attack tests: names, attacks and findings. Writes their sections of docs/trust.md. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { type FindingCode, MEANINGS } from '../../src/verifier/findings.ts';
 
 export interface AttackTest {
-  /** Name of the test file, without its ending. */
+  /** The name of the test file, without its ending. */
   readonly file: string;
   readonly name: string;
-  /** `A08`, or undefined for an attack that no catalogue has a number for. */
+  /** `A08`. Undefined for an attack without a number in the catalogue. */
   readonly attack: string | undefined;
-  /** Finding codes that its text names. */
+  /** The finding codes in its source. */
   readonly codes: readonly string[];
 }
 
 export const FINDING_CODES: readonly FindingCode[] = Object.keys(MEANINGS) as FindingCode[];
 const FOLDER = new URL('../attacks/', import.meta.url);
 
-/** What stands before the dot of a code. */
+/** The title for each part of a code before the dot. */
 const FAMILIES: Readonly<Record<string, string>> = {
   evidence: 'The payload',
   ek: 'The endorsement key and its certificate',
@@ -44,14 +44,14 @@ function testsOf(file: string, text: string): readonly AttackTest[] {
   });
 }
 
-/** `document` with the part between the marks that `npx vitest run test/docs/trust.test.ts -u` writes. */
+/** Replaces the generated part of the document. `npx vitest run test/docs/trust.test.ts -u` writes it. */
 export function withChecks(document: string, tests: readonly AttackTest[]): string {
   const marks = /(<!-- checks: [^>]*-->\n)[\s\S]*?(<!-- end of checks -->\n)/;
   if (!marks.test(document)) throw new Error('the document has no marks of the checks');
   return document.replace(marks, (_, begin: string, end: string) => `${begin}\n${checkSections(tests)}\n${end}`);
 }
 
-/** A section for each finding code, in their order: what it means, the attacks it stops, and the tests that show it. */
+/** A section for each finding code: its meaning, the attacks it stops, and the tests that show it. */
 function checkSections(tests: readonly AttackTest[]): string {
   const sections = FINDING_CODES.map((code, i) => {
     const [family = ''] = code.split('.');
@@ -68,7 +68,7 @@ function checkSection(code: FindingCode, tests: readonly AttackTest[]): string {
   return `#### \`${code}\`\n\n${MEANINGS[code]}\n\nAttacks: ${attacks}\n\n${lines}`;
 }
 
-/** Those without a number last. */
+/** Sorts by attack number. Attacks without a number come last. */
 const byAttack = (a: AttackTest, b: AttackTest): number =>
   (a.attack ?? 'Z').localeCompare(b.attack ?? 'Z', 'en', { numeric: true });
 

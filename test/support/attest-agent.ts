@@ -1,4 +1,4 @@
-/** What spire-agent asks of spire-server to be attested, without the agent: many attestations in little time. */
+/** Calls spire-server's AttestAgent without a spire-agent, for many attestations in little time. */
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import type { PeerCertificate } from 'node:tls';
@@ -25,7 +25,7 @@ export class AttestAgentClient {
     const roots = Buffer.from(await server.bundle());
     const tls = credentials.createSsl(roots, null, null, { checkServerIdentity: isSpireServer });
     const client = new AgentClient(`127.0.0.1:${server.port}`, tls, {
-      // Node objects to an IP address as the name of a TLS server.
+      // Node refuses an IP address as the name of a TLS server.
       'grpc.ssl_target_name_override': 'spire-server',
     });
     return new AttestAgentClient(client, requestCertificate(server.folder));
@@ -56,13 +56,13 @@ export class AttestAgentClient {
   }
 }
 
-/** SPIRE's servers have no host name, but one SPIFFE ID. */
+/** A SPIRE server has a SPIFFE ID instead of a host name. */
 function isSpireServer(_host: string, { subjectaltname }: PeerCertificate): Error | undefined {
   const id = `URI:spiffe://${TRUST_DOMAIN}/spire/server`;
   return subjectaltname === id ? undefined : new Error(`the server is ${subjectaltname}`);
 }
 
-/** PKCS #10; SPIRE takes the public key out of it and nothing else. */
+/** A PKCS #10 request. SPIRE uses only its public key. */
 function requestCertificate(folder: string): Buffer {
   return execFileSync('openssl', [
     ...['req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', '/C=US/O=SPIRE'],

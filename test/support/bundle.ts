@@ -1,9 +1,9 @@
-/** What scripts/bundle.mjs exports, which plain JavaScript cannot say. */
+/** The types of scripts/bundle.mjs, which is plain JavaScript. */
 export interface Executable {
-  /** Relative to the root, as `outfile` is. */
+  /** Relative to the root, like `outfile`. */
   readonly entry: string;
   readonly outfile: string;
-  /** SPIRE runs it. */
+  /** Whether SPIRE runs it. */
   readonly plugin: boolean;
   /** Input files that must not be in the bundle. */
   readonly forbidden: readonly RegExp[];
@@ -11,7 +11,7 @@ export interface Executable {
 
 export interface Bundler {
   readonly EXECUTABLES: readonly Executable[];
-  /** The executable's text, without writing it; rejects when it would hold a forbidden input. */
+  /** Returns the executable's text without writing it. Rejects if it would contain a forbidden input. */
   bundle(executable: Executable, root?: string): Promise<string>;
 }
 

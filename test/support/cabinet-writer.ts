@@ -1,11 +1,11 @@
-/** Writes a Microsoft cabinet ([MS-CAB]) for tests: stored or compressed by MSZIP, sound or with a list that lies. */
+/** Writes a Microsoft cabinet ([MS-CAB]): stored or compressed by MSZIP, valid or with a false list of files. */
 import { deflateRawSync } from 'node:zlib';
 
 export interface CabinetFile {
-  /** As it is to stand in the cabinet. */
+  /** The name in the cabinet, unchanged. */
   readonly name: string;
   readonly contents: Uint8Array;
-  /** What the list says of it, where that is not so. */
+  /** A false size for the list. */
   readonly claimedBytes?: number;
 }
 
@@ -13,11 +13,11 @@ export interface CabinetRecipe {
   readonly compression?: 'none' | 'mszip';
   /** cfhdrPREV_CABINET, cfhdrNEXT_CABINET. */
   readonly flags?: number;
-  /** What the header says, where that is not so. */
+  /** A false number of files for the header. */
   readonly claimedFiles?: number;
 }
 
-/** Most bytes of one block of data. */
+/** The most bytes of one block of data. */
 const BLOCK_BYTES = 32_768;
 
 export function writeCabinet(files: readonly CabinetFile[], recipe: CabinetRecipe = {}): Uint8Array {
@@ -51,7 +51,7 @@ export function writeCabinet(files: readonly CabinetFile[], recipe: CabinetRecip
   return new Uint8Array(Buffer.concat([header, folder, ...entries, ...blocks]));
 }
 
-/** CFDATA without a checksum, which a zero says. */
+/** CFDATA without a checksum: the checksum field is zero. */
 function dataBlock(plain: Uint8Array, compression: 'none' | 'mszip'): Buffer {
   const data = compression === 'none' ? plain : Buffer.concat([Buffer.from('CK'), deflateRawSync(plain)]);
   const block = Buffer.alloc(8);

@@ -1,4 +1,4 @@
-/** Endorsement and CA certificates of the corpus, with what its manifests expect of them. */
+/** Reads the EK and CA certificates of the corpus, and the results that its manifests expect. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -27,7 +27,7 @@ export interface LeafRow {
   readonly oddities: readonly string[];
   readonly expected: {
     readonly isEk: boolean;
-    /** Of certificates of Google's private CA: whether they are for an EK where that profile is accepted. */
+    /** For certificates of Google's private CA: whether they count as EK certificates if that profile is accepted. */
     readonly isEkUnderProfile?: boolean;
     readonly verifies: boolean;
     readonly chain: readonly string[] | null;
@@ -52,13 +52,13 @@ export const leafRows: readonly LeafRow[] = corpusRows('ek-certificates/manifest
 export const authorityRows: readonly AuthorityRow[] = corpusRows('ek-certificates/ca/manifest.json', 'certificates');
 export const oddAuthorityRows: readonly AuthorityRow[] = corpusRows('ek-certificates/ca/manifest.json', 'odd');
 
-/** Path of a file or folder that a manifest names. */
+/** The path of a file or folder in a manifest. */
 export const certificateFolder = (name: string): string => join(FOLDER, name);
 
-/** Bytes of a file that a manifest names. */
+/** The bytes of a file in a manifest. */
 export const certificateFile = (file: string): Uint8Array => new Uint8Array(readFileSync(join(FOLDER, file)));
 
-/** Names of the files below `ca` with CA certificates of a role, of one vendor or of all. */
+/** The names of the files in `ca` with CA certificates of a role, of one vendor or of all. */
 export const authorityFiles = (role: AuthorityRow['role'], vendor = ''): readonly string[] =>
   readdirSync(join(FOLDER, 'ca')).filter((file) => file.startsWith(vendor) && file.endsWith(`-${role}s.pem`));
 

@@ -1,4 +1,4 @@
-/** Mints one certificate from a recipe, field by field, so that each may be wrong. */
+/** Makes a certificate from a recipe, field by field, so that a test can make any field wrong. */
 import { createPublicKey, type KeyObject, sign } from 'node:crypto';
 import {
   bitString,
@@ -16,7 +16,7 @@ import {
   utf8String,
 } from './der-writer.ts';
 
-/** Type (dotted) and text of each attribute, one to a relative name; an inner list shares one. */
+/** The attributes of a name. Each is a relative name of its own; the attributes of an inner list share one. */
 export type NameRecipe = readonly (NameEntry | readonly NameEntry[])[];
 export interface NameEntry {
   readonly type: string;
@@ -40,7 +40,7 @@ function attribute({ type, text, string = 'utf8' }: NameEntry): Uint8Array {
 
 export interface ExtensionRecipe {
   readonly oid: string;
-  /** Or the element itself: FALSE is left out, unless a recipe writes it. */
+  /** FALSE is left out. An array of bytes is written as the element itself, such as an encoded FALSE. */
   readonly critical?: boolean | Uint8Array;
   readonly value: Uint8Array;
 }
@@ -61,25 +61,25 @@ const KEY_USAGE_BITS = [
 ] as const;
 export type KeyUsageName = (typeof KEY_USAGE_BITS)[number];
 
-/** What the TCG has in the subject alternative name. */
+/** The TCG attributes in the subject alternative name. */
 export interface TpmRecipe {
   readonly manufacturer?: string;
   readonly model?: string;
   readonly version?: string;
 }
 
-/** Fields of one certificate. null leaves an extension out, undefined takes what a sound one has. */
+/** The fields of a certificate. null leaves an extension out. undefined gives a field its valid default. */
 export interface CertificateRecipe {
   readonly subject?: NameRecipe;
   readonly issuer?: NameRecipe;
-  /** SubjectPublicKeyInfo in DER: the key of a real TPM, say. */
+  /** SubjectPublicKeyInfo in DER, for example of a real TPM's key. */
   readonly publicKey?: Uint8Array;
   readonly signer?: KeyObject;
   readonly hash?: 'sha1' | 'sha256' | 'sha384' | 'sha512';
-  /** AlgorithmIdentifiers in DER; both follow from signer and hash. */
+  /** AlgorithmIdentifiers in DER. Both default to those of signer and hash. */
   readonly signatureAlgorithm?: Uint8Array;
   readonly innerAlgorithm?: Uint8Array;
-  /** Content of the INTEGER. */
+  /** The content of the INTEGER. */
   readonly serial?: Uint8Array;
   readonly notBefore?: Date | Uint8Array;
   readonly notAfter?: Date | Uint8Array;
@@ -88,17 +88,17 @@ export interface CertificateRecipe {
   readonly extKeyUsage?: readonly string[] | null;
   readonly san?: TpmRecipe | null;
   readonly sanCritical?: boolean;
-  /** Family in the TPM specification attribute. */
+  /** The family in the TPM specification attribute. */
   readonly family?: string | null;
   readonly authorityKeyId?: Uint8Array | null;
   readonly subjectKeyId?: Uint8Array | null;
   /** Appended after the others. */
   readonly extraExtensions?: readonly ExtensionRecipe[];
-  /** Last look at the elements of the TBSCertificate before they are signed. */
+  /** Changes the elements of the TBSCertificate before they are signed. */
   readonly editTbs?: (elements: Uint8Array[]) => readonly Uint8Array[];
-  /** And at its bytes, which may then be no DER. */
+  /** Changes the bytes of the TBSCertificate before they are signed. They may then be invalid DER. */
   readonly editTbsBytes?: (tbs: Uint8Array) => Uint8Array;
-  /** The signature over those bytes; else one by signer and hash, PKCS #1 v1.5 where the signer is RSA. */
+  /** Makes the signature over those bytes. Default: by signer and hash, PKCS #1 v1.5 for an RSA signer. */
   readonly signTbs?: (tbs: Uint8Array) => Uint8Array;
 }
 
@@ -125,7 +125,7 @@ export function mintCertificate(recipe: CertificateRecipe & Required<Pick<Certif
   return sequence(tbs, outer, bitString(recipe.signTbs?.(tbs) ?? sign(hash, tbs, signer)));
 }
 
-/** The period in which everything minted here is valid, unless a recipe says otherwise, and a moment in it. */
+/** The default validity of all minted certificates, and a moment in it. */
 export const DEFAULT_VALIDITY: { readonly notBefore: Date; readonly notAfter: Date } = {
   notBefore: new Date('2020-01-01T00:00:00Z'),
   notAfter: new Date('2049-12-31T23:59:59Z'),
@@ -177,7 +177,7 @@ export function keyUsageValue(usages: readonly KeyUsageName[]): Uint8Array {
   return octet === 0 ? bitString(new Uint8Array()) : bitString(Uint8Array.of(octet), 31 - Math.clz32(octet & -octet));
 }
 
-/** GeneralNames with one directoryName; `layout` puts the attributes into one relative name or one each. */
+/** GeneralNames with one directoryName. @param layout whether the attributes share one relative name or have three */
 export function tpmName(
   tpm: TpmRecipe,
   layout: 'three' | 'one' = 'three',

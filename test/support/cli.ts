@@ -1,14 +1,15 @@
+/** Runs the shipped commands as processes. */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Execution, execute } from './execute.ts';
 
 const ROOT: string = fileURLToPath(new URL('../../', import.meta.url));
 
-/** The commands as they ship. */
+/** The shipped executables. */
 export const CLI: string = join(ROOT, 'dist/bin/tpm-attestor.cjs');
 export const DEMO: string = join(ROOT, 'dist/bin/tpm-attestor-demo.cjs');
 
-// Each test file judges the executables of the sources as they are; where they are current this does nothing.
+// Builds the executables from the current sources. If they are up to date, this does nothing.
 const bundled = await execute(process.execPath, ['scripts/bundle.mjs'], { cwd: ROOT });
 if (bundled.code !== 0) throw new Error(bundled.stderr);
 

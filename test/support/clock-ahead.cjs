@@ -1,5 +1,5 @@
-// Loaded into a process before its program. On SIGUSR2 the wall clock goes ahead by an hour and timers do not see it:
-// what a machine finds when it wakes up.
+// Preloaded into a process. On SIGUSR2 the wall clock jumps ahead by an hour, but timers do not: like a machine that
+// wakes up from sleep.
 'use strict';
 
 const HOUR_MS = 3_600_000;

@@ -1,8 +1,8 @@
-/** A reporter for whole runs: its last lines name the slowest tests, those that passed only when tried again, and failures. */
+/** A reporter for large runs. Its last lines name the slowest tests, the flaky ones, and the failures. */
 import type { Reporter, TestCase, TestModule } from 'vitest/node';
 
 const LISTED = 10;
-/** Of few tests everybody sees how they went. */
+/** A run with fewer tests needs no summary. */
 const FEW = 200;
 
 export default class ClosingLines implements Reporter {

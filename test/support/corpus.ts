@@ -1,4 +1,6 @@
-/** Public TPM data beside the checkout: never part of it, so tests that need it are skipped where it is absent. */
+/**
+ * Reads the corpus of public TPM data. It is not part of the repository, so tests that need it are skipped without it.
+ */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,22 +11,22 @@ const DIRECTORY: string =
 
 export const hasCorpus: boolean = existsSync(DIRECTORY);
 
-/** A JSON file of the corpus; only where `hasCorpus`. */
+/** Reads a JSON file of the corpus. Call it only if `hasCorpus`. */
 export function readCorpus<T>(path: string): T {
   return JSON.parse(readFileSync(join(DIRECTORY, path), 'utf8'));
 }
 
-/** The bytes of a file of the corpus; only where `hasCorpus`. */
+/** Reads the bytes of a file of the corpus. Call it only if `hasCorpus`. */
 export function readCorpusBytes(path: string): Uint8Array {
   return Uint8Array.from(readFileSync(join(DIRECTORY, path)));
 }
 
-/** Rows of a corpus file, or none: a table may be built before its suite is skipped. */
+/** The rows of a corpus file. Empty without a corpus: a table is built before its suite is skipped. */
 export function corpusRows<K extends string, T>(path: string, key: K): readonly T[] {
   return hasCorpus ? readCorpus<Record<K, readonly T[]>>(path)[key] : [];
 }
 
-/** `describe`; where there is no corpus, one skipped test that says so. */
+/** Like `describe`. Without a corpus, it is one skipped test that says so. */
 export function describeCorpus(name: string, suite: () => void): void {
   describe(name, hasCorpus ? suite : () => test.skip('needs the corpus: TPM_CORPUS_DIR names no folder'));
 }

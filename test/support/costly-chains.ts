@@ -1,22 +1,22 @@
-/** Chains by which a stranger makes a server work: the worst that are known. Tests and the benchmark take them all. */
+/** The most expensive chains that an attacker is known to be able to send. Tests and the benchmark use all of them. */
 import { MAX_CERTIFICATE_BYTES } from '../../src/x509/certificate.ts';
 import type { CertificateRecipe, ExtensionRecipe, NameRecipe } from './certificate-recipe.ts';
 import { integer, oid, sequence, set, tlv, utf8String } from './der-writer.ts';
 import { type Issuer, type KeyAlgorithm, keyPair, mintAuthority, mintEkCertificate } from './pki.ts';
 
-/** As many CAs as a payload holds beside the endorsement certificate. */
+/** The most CAs that a payload can hold with the EK certificate. */
 const MOST = 9;
 
 export interface CostlyChain {
   readonly name: string;
-  /** DER, the endorsement certificate first. */
+  /** DER. The EK certificate comes first. */
   readonly certificates: readonly Uint8Array[];
 }
 
 /**
- * @param ek SubjectPublicKeyInfo that the endorsement certificate is for
- * @param anchor a real anchor: its name is public, and so are CAs that it signed, for which its key is here
- * @param algorithm of all keys that the stranger makes
+ * @param ek SubjectPublicKeyInfo of the EK
+ * @param anchor a real anchor, with its key: the attacker knows its name and the CAs that it signed
+ * @param algorithm the algorithm of the attacker's keys
  */
 export function costlyChains(ek: Uint8Array, anchor: Issuer, algorithm: KeyAlgorithm = 'p521'): readonly CostlyChain[] {
   const signer = (name: string, label: string): Issuer => ({
@@ -84,7 +84,7 @@ const many = <T>(count: number, make: (i: number) => T): T[] => Array.from({ len
 const entry = (i: number) => ({ type: '2.5.4.3', text: `\u00e9${i}` });
 const unknownExtension = (i: number) => ({ oid: `1.3.6.1.4.1.99999.${i}`, critical: true, value: integer(i) });
 
-/** Marks in the wrong order, which comparing sorts, as often as a name may have them. */
+/** Combining marks in the wrong order, which a comparison must sort, as many as a name may have. */
 const SLOW_TEXT = `a${'\u0301'.repeat(15)}${'\u0316'.repeat(15)}`.repeat(15);
 const SLOW: NameRecipe = ['2.5.4.3', '2.5.4.10'].map((type) => ({ type, text: SLOW_TEXT }));
 const nameOf = (text: string): Uint8Array => sequence(set(sequence(oid('2.23.133.2.2'), utf8String(text))));
@@ -92,12 +92,12 @@ const SLOW_NAME = tlv(0xa4, nameOf(SLOW_TEXT));
 const SHORT_NAME = tlv(0xa4, nameOf('é'));
 const ADDRESS = sequence(oid('1.3.6.1.5.5.7.48.2'), tlv(0x86, utf8String('http://a')));
 
-/** An extension that fills what a certificate may have. */
+/** An extension that fills the largest certificate. */
 function repeated(type: string, element: Uint8Array, room: number = MAX_CERTIFICATE_BYTES - 1500): ExtensionRecipe {
   return { oid: type, value: sequence(...many(Math.floor(room / element.length), () => element)) };
 }
 
-/** Beside another long name. */
+/** Leaves room for another long name. */
 function alternativeNames(element: Uint8Array): ExtensionRecipe {
   return { ...repeated('2.5.29.17', element, MAX_CERTIFICATE_BYTES - 4500), critical: true };
 }

@@ -1,4 +1,4 @@
-/** TPM2_ActivateCredential without a TPM, for whoever has the private key (TPM 2.0 Library Part 1, 24). */
+/** TPM2_ActivateCredential in software, with the EK's private key (TPM 2.0 Library Part 1, 24). */
 import {
   constants,
   createDecipheriv,
@@ -27,7 +27,7 @@ interface Credential {
   readonly encryptedSecret: Uint8Array;
 }
 
-/** The secret, or undefined where a TPM would answer with an error: another key, another Name, a changed blob. */
+/** The secret. Undefined if a TPM would answer with an error: another key, another Name, a changed blob. */
 export function openCredential(ek: EndorsementKey, name: Uint8Array, credential: Credential): Uint8Array | undefined {
   const hash = hashAlgorithm(ek.publicArea.nameAlg);
   const seed = hash === undefined ? undefined : seedOf(ek, hash, credential.encryptedSecret);

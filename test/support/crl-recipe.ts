@@ -1,4 +1,4 @@
-/** Mints one certificate revocation list from a recipe, field by field, so that each may be wrong. */
+/** Makes a revocation list from a recipe, field by field, so that a test can make any field wrong. */
 import { Buffer } from 'node:buffer';
 import { type KeyObject, sign } from 'node:crypto';
 import {
@@ -22,29 +22,29 @@ export interface EntryRecipe {
   readonly extraExtensions?: readonly ExtensionRecipe[];
 }
 
-/** Fields of one list. null leaves a field out, undefined takes what a sound one has. */
+/** The fields of a list. null leaves a field out. undefined gives it its valid default. */
 export interface CrlRecipe {
   /** 1 is version 2. */
   readonly version?: number | null;
   readonly issuer?: NameRecipe;
   readonly signer: KeyObject;
   readonly hash?: NonNullable<CertificateRecipe['hash']>;
-  /** AlgorithmIdentifiers in DER; both follow from signer and hash. */
+  /** AlgorithmIdentifiers in DER. Both default to those of signer and hash. */
   readonly signatureAlgorithm?: Uint8Array;
   readonly innerAlgorithm?: Uint8Array;
   readonly thisUpdate?: Date | Uint8Array;
   readonly nextUpdate?: Date | Uint8Array | null;
-  /** None leaves the field out, as RFC 5280 wants it. */
+  /** Without entries the field is left out, as RFC 5280 requires. */
   readonly revoked?: readonly EntryRecipe[];
   readonly authorityKeyId?: Uint8Array | null;
   readonly number?: number | Uint8Array | null;
   /** Appended after the others. */
   readonly extraExtensions?: readonly ExtensionRecipe[];
-  /** Last look at the elements of the TBSCertList before they are signed. */
+  /** Changes the elements of the TBSCertList before they are signed. */
   readonly editTbs?: (elements: Uint8Array[]) => readonly Uint8Array[];
 }
 
-/** A week around the moment in which everything minted here is judged. */
+/** The default period of all minted lists: a week around the time of the tests. */
 export const LIST_PERIOD: { readonly thisUpdate: Date; readonly nextUpdate: Date } = {
   thisUpdate: new Date('2026-05-29T00:00:00Z'),
   nextUpdate: new Date('2026-06-05T00:00:00Z'),
@@ -91,7 +91,7 @@ function extensionsOf({ authorityKeyId, number = 0x29d, version, extraExtensions
 
 const moment = (value: Date | Uint8Array): Uint8Array => (value instanceof Date ? time(value) : value);
 
-/** Critical issuingDistributionPoint of these fields, as `{ 4: true }` for an indirect list. */
+/** A critical issuingDistributionPoint with these fields. `{ 4: true }` makes an indirect list. */
 export function issuingDistributionPoint(fields: Readonly<Record<number, boolean | Uint8Array>>): ExtensionRecipe {
   const value = sequence(
     ...Object.entries(fields).map(([number, content]) =>
@@ -108,7 +108,7 @@ export const deltaIndicator: ExtensionRecipe = { oid: '2.5.29.27', critical: tru
 export const crlPem = (...lists: readonly Uint8Array[]): string =>
   pem(...lists).replaceAll(/(BEGIN|END) CERTIFICATE/g, '$1 X509 CRL');
 
-/** Twenty octets, positive, a different one for each number, as CAs draw them. */
+/** A positive serial number of twenty octets, as CAs draw them. Each number gives another one. */
 export function longSerial(number: number): Uint8Array {
   const serial = new Uint8Array(20).fill(0x5a);
   new DataView(serial.buffer).setUint32(8, number);

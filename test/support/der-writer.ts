@@ -1,4 +1,4 @@
-/** Writes DER for tests, and what is not DER where a test asks for it. */
+/** Writes DER, and invalid DER if a test asks for it. */
 import { Buffer } from 'node:buffer';
 
 export function tlv(tag: number, ...content: readonly Uint8Array[]): Uint8Array {
@@ -6,7 +6,7 @@ export function tlv(tag: number, ...content: readonly Uint8Array[]): Uint8Array 
   return Buffer.concat([Uint8Array.of(tag), lengthOctets(body.length), body]);
 }
 
-/** In the shortest form. */
+/** The length octets in their shortest form. */
 export function lengthOctets(length: number): Uint8Array {
   if (length < 0x80) return Uint8Array.of(length);
   const octets: number[] = [];
@@ -44,7 +44,7 @@ function arcOctets(arc: bigint): number[] {
   return octets;
 }
 
-/** UTCTime up to 2049, GeneralizedTime from 2050, as RFC 5280 has it. */
+/** UTCTime up to 2049, GeneralizedTime from 2050, as RFC 5280 requires. */
 export function time(date: Date): Uint8Array {
   const digits = date.toISOString().replace(/[-:T]|\.\d+/g, '');
   const isEarly = date.getUTCFullYear() < 2050;

@@ -1,4 +1,4 @@
-/** Scripts of documents that need a software TPM, run as they stand. */
+/** Runs the scripts of documents unchanged, with a software TPM or without one. */
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -15,7 +15,7 @@ export interface ScriptAnswer {
   readonly junit: string | undefined;
 }
 
-/** Runs the script of a document under a software TPM. Rejects when it fails. */
+/** Runs the script of a document with a software TPM. Rejects if it fails. */
 export async function underTpm(document: MarkdownDocument, name: string): Promise<ScriptAnswer> {
   const folder = await mkdtemp(join(tmpdir(), 'document-'));
   try {
@@ -30,7 +30,7 @@ export async function underTpm(document: MarkdownDocument, name: string): Promis
   }
 }
 
-/** Runs it where there is no TPM. */
+/** Runs the script without a TPM. */
 export function withoutTpm(document: MarkdownDocument, name: string): Promise<unknown> {
   const env = { ...process.env, TPM_ATTESTOR_CA_PATH: undefined };
   return run('bash', ['-c', document.block('bash', name)], { env });

@@ -1,4 +1,4 @@
-/** A document of the project, as the tests that hold it true read it. */
+/** Reads a document of the project for the tests that check it: scripts, headings, tables. */
 import { readFileSync } from 'node:fs';
 
 export class MarkdownDocument {
@@ -9,7 +9,7 @@ export class MarkdownDocument {
     this.text = readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
   }
 
-  /** Names of the scripts: `bash` blocks whose first line is `# NAME.sh …`. */
+  /** The names of its scripts: `bash` blocks whose first line is `# NAME.sh …`. */
   get scripts(): readonly string[] {
     return [...this.text.matchAll(/^```bash\n# ([\w-]+\.sh)\b/gm)].map(([, name]) => name ?? '');
   }
@@ -22,7 +22,7 @@ export class MarkdownDocument {
     return found;
   }
 
-  /** Lines of the text, those of blocks emptied: a comment in a block looks like a heading. */
+  /** The lines of the text. Lines in code blocks are empty, because a comment there looks like a heading. */
   get #prose(): readonly string[] {
     let inside = false;
     return this.text.split('\n').map((line) => {
@@ -32,13 +32,13 @@ export class MarkdownDocument {
     });
   }
 
-  /** What a link to a heading may have after `#`. */
+  /** The anchors of its headings, as a link has them after `#`. */
   get anchors(): readonly string[] {
     const titles = this.#prose.flatMap((line) => /^#+ (.*)$/.exec(line)?.[1]?.toLowerCase() ?? []);
     return titles.map((title) => title.replace(/[^\w -]/g, '').replace(/ /g, '-'));
   }
 
-  /** Under the heading with this title, down to the next of its rank or a higher one. */
+  /** The text under a heading, up to the next heading of the same or a higher rank. */
   section(title: string): string {
     const lines = this.text.split('\n');
     const ranks = this.#prose.map((line) => /^(#+) /.exec(line)?.[1]?.length ?? Number.POSITIVE_INFINITY);
@@ -50,7 +50,7 @@ export class MarkdownDocument {
   }
 }
 
-/** Rows of every table whose first heading is this one, as their cells. */
+/** The cells of all rows in every table with this first heading. */
 export function tableRows(text: string, firstHeading: string): readonly (readonly string[])[] {
   const rows: (readonly string[])[] = [];
   let inside = false;
@@ -66,7 +66,7 @@ export function tableRows(text: string, firstHeading: string): readonly (readonl
   return rows;
 }
 
-/** What a cell has between backticks. */
+/** The texts in backticks in a cell. */
 export function quotedIn(cell: string): readonly string[] {
   return [...cell.matchAll(/`([^`]+)`/g)].map(([, quoted]) => quoted ?? '');
 }

@@ -1,4 +1,4 @@
-/** Puts into a software TPM what a manufacturer would have: certificates and the like in NV. */
+/** Stores certificates and other data in the NV memory of a software TPM, as a manufacturer does. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadEndorsement } from '../../src/agent/endorsement/load-endorsement.ts';
@@ -12,7 +12,7 @@ import type { SoftwareTpm } from './swtpm.ts';
 
 const AS_PLATFORM = 'ppwrite|ppread|ownerread|authread|no_da|platformcreate';
 
-/** An index as the platform's manufacturer defines it. */
+/** Defines and writes an NV index, by default as the platform's manufacturer does. */
 export async function storeIndex(
   tpm: SoftwareTpm,
   index: number,
@@ -25,7 +25,7 @@ export async function storeIndex(
   await tpm.tpm2('tpm2_nvwrite', [nv, '-C', 'p', '-i', 'contents']);
 }
 
-/** SubjectPublicKeyInfo of the TPM's key of a template. */
+/** The SubjectPublicKeyInfo of the TPM's EK of a template. */
 export async function ekSpki(software: SoftwareTpm, name: EkTemplateName): Promise<Uint8Array> {
   const tpm = await Tpm.open(software.tcti);
   try {

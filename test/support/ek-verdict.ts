@@ -1,4 +1,4 @@
-/** What the judge says of an endorsement certificate and its chain, from the bytes on. */
+/** Judges an EK certificate and its chain from their bytes. */
 import { expect } from 'vitest';
 import type { BundleRules } from '../../src/verifier/policy.ts';
 import { parseCertificate } from '../../src/x509/certificate.ts';
@@ -13,18 +13,18 @@ import { EK_USAGE, type EkChain, type EkChainRecipe, mintEkChain } from './pki.t
 import { STRICT } from './policy.ts';
 
 export interface EkEvidence {
-  /** As an NV index holds it. */
+  /** The contents of an NV index. */
   readonly leaf: Uint8Array;
   readonly intermediates: readonly Uint8Array[];
   readonly anchors: readonly Uint8Array[];
   readonly now?: Date;
-  /** Where they differ from the strict ones. */
+  /** The differences from the strict rules. */
   readonly rules?: Partial<BundleRules> | undefined;
 }
 
 export const OK: readonly string[] = ['ok'];
 
-/** `ok`; else `malformed` with the field at which reading stopped and why, or every problem of `path`, `profile` and `rules`. */
+/** `ok`, or `malformed` with field and reason, or all problems of `path`, `profile` and `rules`. */
 export function verdictOn({ leaf, intermediates, anchors, now = NOW, rules: given }: EkEvidence): readonly string[] {
   try {
     const rules = { ...STRICT, ...given };
@@ -57,10 +57,10 @@ export const evidenceOf = ({ leaf, intermediate, root }: EkChain): EkEvidence =>
   anchors: [root.der],
 });
 
-/** A chain of three, sound where the recipe says nothing. */
+/** A chain of three certificates. It is valid, except for what the recipe changes. */
 export const mintEvidence = (recipe: EkChainRecipe = {}): EkEvidence => evidenceOf(mintEkChain(recipe));
 
-/** The same with the last bit of the leaf's signature changed. */
+/** Flips the last bit of the leaf's signature. */
 export function tampered(evidence: EkEvidence): EkEvidence {
   const leaf = Uint8Array.from(evidence.leaf);
   const { signature } = parseCertificate(takeCertificate(leaf).der);
@@ -68,7 +68,7 @@ export function tampered(evidence: EkEvidence): EkEvidence {
   return { ...evidence, leaf: leaf.with(last, (leaf[last] ?? 0) ^ 1) };
 }
 
-/** And nothing less than the issuer's signature makes it so. */
+/** Claims that the evidence is accepted, but not with a changed signature. */
 export function admits(evidence: EkEvidence): void {
   expect(verdictOn(evidence)).toEqual(OK);
   expect(verdictOn(tampered(evidence))).toEqual(['path bad_signature']);

@@ -1,10 +1,11 @@
+/** Random messages between agent and server. */
 import fc, { type Arbitrary } from 'fast-check';
 import type { Challenge, ChallengeResponse, Payload } from '../../src/evidence/messages.ts';
 
 const bytes = (maxLength: number) => fc.uint8Array({ maxLength });
 const u32 = fc.integer({ min: 0, max: 0xffffffff });
 
-/** Messages within the limits; what is in them need not make sense. */
+/** Messages within the size limits. Their contents need not make sense. */
 export const payloads: Arbitrary<Payload> = fc.record({
   versions: fc.array(u32, { maxLength: 16 }),
   trustDomain: fc.string({ maxLength: 60, unit: 'binary' }),

@@ -1,4 +1,4 @@
-/** Files of endorsement keys as people have them, made of minted certificates: by name, the contents. */
+/** EK files in all formats that people have, made from test certificates. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -27,10 +27,10 @@ const pkcs1: Uint8Array = keyPair('rsa2048', 'ek').publicKey.export({ format: 'd
 
 const utf16 = (text: string, mark = '\ufeff'): Buffer => Buffer.from(mark + text, 'utf16le');
 const json = (value: unknown): string => JSON.stringify(value, null, 2);
-/** A literal block, as gcloud prints one. */
+/** A literal block of YAML in the form of gcloud. */
 const literal = (text: string): string => `|\n${text.trimEnd().replace(/^/gm, '    ')}\n`;
 
-/** As OpenSSL bundles them, in either form. */
+/** A PKCS#7 bundle made by OpenSSL. */
 export function pkcs7(form: 'DER' | 'PEM', ...ders: readonly Uint8Array[]): Uint8Array {
   const folder = mkdtempSync(join(tmpdir(), 'pkcs7-'));
   try {
@@ -42,7 +42,7 @@ export function pkcs7(form: 'DER' | 'PEM', ...ders: readonly Uint8Array[]): Uint
   }
 }
 
-/** What PowerShell 5 makes of an X509Certificate2 at its depth of 2, and at more. */
+/** How PowerShell 5 prints an X509Certificate2: `flat` at its default depth of 2, `deep` at a greater depth. */
 const rawData = { deep: (der: Uint8Array) => [...der], flat: (der: Uint8Array) => [...der].join(' ') };
 
 const other = mintEkChain({ leaf: { publicKey: spkiOf(keyPair('p384', 'ak').publicKey) } }).leaf.der;
@@ -102,7 +102,7 @@ export const CERTIFICATE_FILES: Readonly<Record<string, readonly [form: string, 
   ),
 };
 
-/** Each holds the same key, without certificate. */
+/** Each holds the same key without a certificate. */
 export const KEY_FILES: Readonly<Record<string, readonly [form: string, Contents]>> = {
   'PEM with a byte order mark': ['public-key-pem', `\ufeff${spkiPem}`],
   'PKCS#1 in DER': ['public-key-der', pkcs1],
@@ -139,7 +139,7 @@ function base64url(bytes: Uint8Array): string {
 
 const algorithm = sequence(oid('1.2.840.10045.4.3.2'));
 const name = sequence(set(sequence(oid('2.5.4.3'), utf8String('A'))));
-/** RFC 5755 §4.1, with the version and the issuer of TCG's Platform Certificate Profile. */
+/** RFC 5755 §4.1, with version and issuer of the TCG Platform Certificate Profile. */
 const attributeCertificate = sequence(
   sequence(
     integer(1),
@@ -158,7 +158,7 @@ const armoured = (label: string, der: Uint8Array): string =>
 const list = mintCrl({ signer: rsaChain.rootKey.privateKey });
 const privateKey = keyPair('p256', 'private').privateKey;
 
-/** Each is none, and is named so. */
+/** None of these holds an EK. Each has the words by which an error names its kind. */
 export const OTHER_FILES: Readonly<Record<string, readonly [what: string, Contents]>> = {
   nothing: ['an empty file', ''],
   'an index of zeros': ['never filled', new Uint8Array(900)],
@@ -204,5 +204,5 @@ export const OTHER_FILES: Readonly<Record<string, readonly [what: string, Conten
   'Google’s attestation key alone': ['JSON or YAML', json({ signingKey: google.signingKey })],
   'other YAML': ['JSON or YAML', 'kind: compute#operation\nname: x\n'],
   'a word': ['text without a certificate', 'hello\n'],
-  'octets of no meaning': ['none of the kinds', new Uint8Array(300).map((_, i) => (i * 7919 + 3) % 251)],
+  'octets of no meaning': ['of an unknown kind', new Uint8Array(300).map((_, i) => (i * 7919 + 3) % 251)],
 };

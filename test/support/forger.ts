@@ -1,4 +1,4 @@
-/** One side of the exchange, spoken by a software device: honest where a forgery says nothing. */
+/** The agent's side of an exchange, made by a software device. It is honest, except for what a forgery changes. */
 
 import { concat } from '../../src/bytes/bytes.ts';
 import { commitment } from '../../src/evidence/binding.ts';
@@ -23,14 +23,14 @@ import { digest, type SoftwareDevice, schemeOf, signed, TRUST_DOMAIN } from './s
 
 type Edit<T> = (honest: T) => T;
 
-/** What has been said so far. */
+/** The messages so far. */
 export interface Conversation {
   readonly payload: Uint8Array;
   readonly challenge: Uint8Array;
   readonly nonce: Uint8Array;
 }
 
-/** The points at which an answer may be altered, in the order of its making; each sees what an honest device has there. */
+/** The points at which a forgery can change the exchange, in order. Each function gets the honest value. */
 export interface Forgery {
   /** Before it is encoded. */
   readonly payload?: Edit<Payload>;
@@ -39,15 +39,15 @@ export interface Forgery {
   /** The quote's qualifying data. */
   readonly extraData?: (honest: Uint8Array, conversation: Conversation) => Uint8Array;
   readonly values?: Edit<readonly Uint8Array[]>;
-  /** Before it is signed. Values are what the digest in it was made of. */
+  /** Before it is signed. `values` are the values in its digest. */
   readonly attest?: (honest: QuoteAttest, values: readonly Uint8Array[]) => TpmsAttest;
   /** TPMS_ATTEST, before it is signed. */
   readonly quoted?: Edit<Uint8Array>;
-  /** Instead of the AK's signature over the bytes given. */
+  /** Replaces the AK's signature over the quoted bytes. */
   readonly sign?: (quoted: Uint8Array, honest: TpmtSignature) => TpmtSignature;
   /** TPMT_SIGNATURE. */
   readonly signature?: Edit<Uint8Array>;
-  /** Before it is encoded; nothing in it is signed again. */
+  /** Before it is encoded. Nothing in it is signed again. */
   readonly response?: Edit<ChallengeResponse>;
   readonly responseBytes?: Edit<Uint8Array>;
 }
@@ -76,7 +76,7 @@ function answer(device: SoftwareDevice, forgery: Forgery, payload: Uint8Array, c
   const { nonce, pcrSelection, ...credential } = decodeChallenge(challenge);
   const { publicArea, privateKey } = device.ak;
   const name = objectName(publicArea);
-  // Who cannot open it can still guess.
+  // An attacker that cannot open the credential can still guess a secret.
   const secret = openCredential(device.ek, name, credential) ?? new Uint8Array(32);
 
   const selection = decode(tpmlPcrSelection, pcrSelection);
@@ -104,7 +104,7 @@ function answer(device: SoftwareDevice, forgery: Forgery, payload: Uint8Array, c
   return (forgery.responseBytes ?? same)(encodeResponse((forgery.response ?? same)(response)));
 }
 
-/** A protobuf field of bytes as it stands on the wire. */
+/** The encoding of a protobuf field of bytes. */
 export function protobufField(field: number, content: Uint8Array | string): Uint8Array {
   const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : content;
   return concat(varint((field << 3) | 2), varint(bytes.length), bytes);

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
 
-/** A pipe with a path. It is full, it has a reader, and that reader does not read. */
+/** A named pipe that is full, with a reader that does not read. */
 export class FullPipe {
   readonly path: string;
   readonly #reader: number;
@@ -13,7 +13,7 @@ export class FullPipe {
     untilNoMore(() => writeSync(this.#reader, Buffer.alloc(4096, '\n')));
   }
 
-  /** The lines that are in it by now. */
+  /** Reads the lines that are in the pipe now. */
   read(): readonly string[] {
     const chunks: Buffer[] = [];
     const chunk = Buffer.alloc(65_536);
@@ -31,7 +31,7 @@ export class FullPipe {
     closeSync(this.#reader);
   }
 
-  /** A command line whose descriptors (`2`, or `1`) are this pipe; nothing else of it changes. */
+  /** The same command line with descriptor 1 or 2 redirected to this pipe. */
   behind(descriptor: 1 | 2, file: string, ...args: string[]): { readonly command: string; readonly args: string[] } {
     return { command: '/bin/sh', args: ['-c', `exec "$@" ${descriptor}>"$0"`, this.path, file, ...args] };
   }

@@ -1,4 +1,4 @@
-/** The server plugin's own executable as a process, and what it makes of evidence. */
+/** Runs the server plugin's executable as a process, and checks how it judges evidence. */
 import { execFileSync } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -16,14 +16,14 @@ import { type SoftwareDevice, softwareDevice, TRUST_DOMAIN } from './software-de
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const CLIENT_IP = '192.0.2.9';
-/** The one sentence that a peer learns. */
+/** The only sentence that a peer learns. */
 export const REFUSAL: RegExp =
   /^attestation refused; the reasons are in the log of the SPIRE server \(attestation ([0-9a-f]{8})\)$/;
 
 const UNREADABLE: readonly FindingCode[] = ['evidence.malformed', 'evidence.wire', 'response.malformed'];
 
 const CHANGED = 'files of the configuration changed and are';
-/** What the server says of changed files, by how it begins. */
+/** The beginnings of the server's log messages about changed files. */
 const TOLD: Readonly<Record<'in force' | 'denied' | 'not used' | 'deny list not used', string>> = {
   'in force': `${CHANGED} in force`,
   denied: 'deny_path changed and is in force',
@@ -32,26 +32,26 @@ const TOLD: Readonly<Record<'in force' | 'denied' | 'not used' | 'deny list not 
 };
 
 export interface JudgeOptions {
-  /** Lines of `plugin_data` beside `ca_path`. */
+  /** Lines of `plugin_data` in addition to `ca_path`. */
   readonly config?: string;
-  /** PEM file for `ca_path`. Default: the root of the test manufacturer, alone; null for none. */
+  /** The PEM file for `ca_path`. Default: only the root of the test manufacturer. null for no `ca_path`. */
   readonly caPath?: string | null;
-  /** Loaded by the process before the executable: the machine it runs on, not the judge. */
+  /** A script that the process loads first, to change its environment, such as the clock. */
   readonly preload?: string;
-  /** Who must be admitted after each attack. Default: an honest software device. */
+  /** The machine that must be admitted after each attack. Default: an honest software device. */
   readonly control?: () => Promise<Forger> | Forger;
 }
 
 export type Judgement =
   | { readonly outcome: 'admitted'; readonly agentId: string; readonly selectors: readonly string[] }
   | { readonly outcome: 'refused'; readonly code: number; readonly message: string }
-  /** The attacker was asked what it could not answer. */
+  /** The attacker could not make an answer to its challenge. */
   | { readonly outcome: 'gave up'; readonly error: unknown };
 
-/** `native` in TPM_ATTESTOR_STEPS: every judge computes with public keys by the addon. */
+/** `native` in TPM_ATTESTOR_STEPS: every judge uses the addon for public keys. */
 const STEPS = process.env['TPM_ATTESTOR_STEPS'] === 'native' ? '\npublic_key_steps = "native"\n' : '';
 
-/** The executable under test; TPM_ATTESTOR_SERVER names another one. */
+/** The executable under test. TPM_ATTESTOR_SERVER can name another one. */
 function executable(): string {
   const given = process.env['TPM_ATTESTOR_SERVER'];
   if (given !== undefined) return given;
@@ -101,7 +101,7 @@ export class Judge {
     await rm(this.#folder, { recursive: true, force: true });
   }
 
-  /** Starts the process. It has seen nothing yet. */
+  /** Starts a new process, with an empty memory and an empty log. */
   async launch(): Promise<void> {
     this.#records.length = 0;
     this.#admitted = 0;
@@ -130,7 +130,7 @@ export class Judge {
     }
   }
 
-  /** The end of an attestation whose challenge has come. */
+  /** Sends the answer of a challenged attestation, and returns the judgement. */
   async answered(stream: ServerAttestation, response: Uint8Array): Promise<Judgement> {
     stream.sendChallengeResponse(response);
     try {
@@ -144,7 +144,9 @@ export class Judge {
     }
   }
 
-  /** Claims that exactly these findings were logged, that the peer learnt none of them, and that an honest device passes. */
+  /**
+   * Claims that exactly these findings are logged, that the peer learns none of them, and that an honest device passes.
+   */
   async refuses(
     forgery: Forgery | { readonly device: SoftwareDevice; readonly forgery?: Forgery },
     ...codes: readonly FindingCode[]
@@ -153,12 +155,12 @@ export class Judge {
     await this.refused(await this.judge(forger(device, forged)), ...codes);
   }
 
-  /** The same of an attestation that has been judged already. */
+  /** The same for an attestation that was judged already. */
   async refused(judgement: Judgement, ...codes: readonly FindingCode[]): Promise<void> {
     const control = await this.judge(await this.#control());
     record('control', control.outcome === 'admitted');
     expect(control, 'the untampered control').toMatchObject({ outcome: 'admitted' });
-    // Its record comes after those of the attack in the one pipe that both go through.
+    // Both log through one pipe, so the control's record comes after those of the attack.
     await this.until(() => this.#records.filter(({ message }) => message === 'node attested').length >= this.#admitted);
     const findings = judgement.outcome === 'refused' ? this.#findingsOf(judgement.message) : [];
     record('attack', judgement.outcome === 'admitted');
@@ -175,8 +177,8 @@ export class Judge {
   }
 
   /**
-   * Claims that an attestation ended with this status for a reason that the log alone has, under the id that the peer
-   * got; that the peer learnt no number; and that an honest device passes.
+   * Claims that an attestation ends with this status, that only the log has the reason, under the id that the peer got,
+   * and that an honest device passes.
    */
   async turnedAway(end: Promise<unknown>, code: number, reason: string): Promise<void> {
     const error = await end.then(
@@ -192,12 +194,12 @@ export class Judge {
     expect(await this.judge(await this.#control()), 'the untampered control').toMatchObject({ outcome: 'admitted' });
   }
 
-  /** With an address of the peer, as SPIRE gives it. */
+  /** Opens an attestation with the address of the peer, as SPIRE passes it. */
   open(): ServerAttestation {
     return this.host.openAttestation({ 'x-forwarded-client-ip': CLIENT_IP });
   }
 
-  /** Claims that the evidence, odd as it is, is admitted: the nearest neighbour of what is refused. */
+  /** Claims that odd evidence is admitted. It shows the limit of a check: slightly different evidence is refused. */
   async admits(device: SoftwareDevice, forgery: Forgery = {}): Promise<string> {
     const judgement = await this.judge(forger(device, forgery));
     expect(judgement).toMatchObject({ outcome: 'admitted' });
@@ -205,8 +207,8 @@ export class Judge {
   }
 
   /**
-   * Changes files that the configuration names, and waits until the server has said each of these, by how it begins, once
-   * more. Nobody attests meanwhile: it looks by itself.
+   * Changes files that the configuration names, and waits until the server has logged each of these messages once more.
+   * Nobody attests meanwhile: the server must notice the change by itself.
    */
   async changes(files: () => void, ...said: readonly (keyof typeof TOLD)[]): Promise<void> {
     const awaited = (said.length === 0 ? (['in force'] as const) : said).map((one) => TOLD[one]);
@@ -240,7 +242,7 @@ export class Judge {
   }
 }
 
-/** What an attack, or the honest machine after it, met with. */
+/** The outcome of an attack, or of the honest control after it. */
 export interface AttackRecord {
   readonly kind: 'attack' | 'control';
   readonly admitted: boolean;
@@ -252,21 +254,21 @@ function record(kind: AttackRecord['kind'], admitted: boolean): void {
   records.push({ kind, admitted });
 }
 
-/** For scripts/teeth, which compares what attacks meet with and without a check. */
+/** Records the outcomes of attacks, for scripts/teeth, which compares them with and without a check. */
 export async function recordAttacks(during: () => Promise<void>): Promise<readonly AttackRecord[]> {
   records = [];
   await during();
   return records;
 }
 
-/** Ends the processes of this test file's judges, does what is to be done meanwhile, and starts them anew. */
+/** Stops the processes of this test file's judges, calls `meanwhile`, and starts them again. */
 export async function restartJudges(meanwhile: () => void): Promise<void> {
   await Promise.all([...started].map((judge) => judge.host.stop()));
   meanwhile();
   await Promise.all([...started].map((judge) => judge.launch()));
 }
 
-/** A machine that has its challenge; its answer is sent when that is called. */
+/** Starts an attestation up to the challenge. The returned function sends the answer. */
 export async function challenged(by: Judge, machine: Forger): Promise<() => Promise<Judgement>> {
   const stream = by.host.openAttestation();
   stream.sendPayload(machine.payload);

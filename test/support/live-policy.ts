@@ -1,4 +1,4 @@
-/** The policy of a configuration as the server plugin opens it, for tests that do not ask what it tells. */
+/** Opens a live policy like the server plugin, for tests that ignore its reports. */
 import { type LivePolicy, openLivePolicy, type ReloadReport } from '../../src/policy/live-policy.ts';
 
 export const UNHEARD: ReloadReport = {

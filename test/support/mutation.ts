@@ -1,4 +1,4 @@
-/** Random changes of the kinds that break parsers: bits, lengths, cuts, repetitions. */
+/** Random changes that often break parsers: bits, lengths, cuts, repetitions. */
 import { Buffer } from 'node:buffer';
 import fc from 'fast-check';
 
@@ -30,7 +30,7 @@ function mutate(seed: Uint8Array, mutations: readonly Mutation[]): Uint8Array {
   return bytes;
 }
 
-/** Half of them are of one changed octet, which keeps lengths and so gets past the first check. */
+/** Mutations of the seeds. Half of them change one octet, which keeps the length and so passes the first check. */
 export function mutated(...seeds: Uint8Array[]): fc.Arbitrary<Uint8Array> {
   const single = mutation.map((change): Mutation[] => [{ ...change, kind: change.octet < 128 ? 'flip' : 'set' }]);
   const several = fc.array(mutation, { minLength: 1, maxLength: 4 });

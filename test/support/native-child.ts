@@ -1,3 +1,4 @@
+/** Runs scenarios of test/native/child.ts, which load the native addon, in processes of their own. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,7 +9,7 @@ import { bundler } from './bundle.ts';
 
 const ADDON = fileURLToPath(new URL('../../build/Release/tpm_attestor.node', import.meta.url));
 
-/** The addon under test: a sanitizer run names another. */
+/** The addon under test. A sanitizer run sets another one. */
 export const addonFile: string = process.env['TPM_ATTESTOR_ADDON'] ?? ADDON;
 
 const preload = process.env['ADDON_PRELOAD'] === undefined ? {} : { LD_PRELOAD: process.env['ADDON_PRELOAD'] };
@@ -16,14 +17,14 @@ const preload = process.env['ADDON_PRELOAD'] === undefined ? {} : { LD_PRELOAD: 
 export interface Ending {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
-  /** What it said, word by word. */
+  /** The words that it printed. */
   readonly said: readonly string[];
   readonly stderr: string;
 }
 
 export interface NativeChild {
   readonly process: ChildProcess;
-  /** Resolves when it has said `word`. */
+  /** Resolves when it has printed `word`. */
   said(word: string): Promise<void>;
   readonly ended: Promise<Ending>;
 }
@@ -33,7 +34,7 @@ export interface ChildOptions {
   readonly env?: NodeJS.ProcessEnv;
 }
 
-/** Bundles test/native/child.ts once for a test file; what is returned starts its scenarios. */
+/** Bundles test/native/child.ts once for a test file. The returned function starts a scenario. */
 export function nativeChildren(): (scenario: string, tcti: string, options?: ChildOptions) => NativeChild {
   let folder = '';
   const started = new Set<ChildProcess>();

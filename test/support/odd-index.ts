@@ -1,4 +1,4 @@
-/** NV indices as the field has them, each of no use for an endorsement key: made by tpm2-tools as their owners made them. */
+/** NV indices of the field that are of no use for an EK, made with tpm2-tools. */
 import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,12 +8,12 @@ import type { SoftwareTpm } from './swtpm.ts';
 export interface OddIndex {
   readonly attributes: string;
   readonly password?: string;
-  /** Undefined for one that is never written. */
+  /** Undefined for an index that is never written. */
   readonly contents: Uint8Array | undefined;
-  /** Of a policy, for TPM2_NV_DefineSpace. */
+  /** The policy digest for TPM2_NV_DefineSpace. */
   readonly policy?: Uint8Array;
   readonly isLocked?: true;
-  /** What the note says of it. */
+  /** A part of the note about it. */
   readonly note: string;
 }
 
@@ -40,7 +40,7 @@ export const ODD_INDICES: Readonly<Record<OddIndexKind, OddIndex>> = {
   'platform only': {
     attributes: 'ppwrite|ppread|platformcreate',
     contents: GARBAGE,
-    note: 'by the platform firmware alone',
+    note: 'only by the platform firmware',
   },
   'own password, which counts towards lockout': {
     attributes: 'ppwrite|ppread|authread|platformcreate',
@@ -64,7 +64,7 @@ export const ODD_INDICES: Readonly<Record<OddIndexKind, OddIndex>> = {
     attributes: 'ppwrite|policyread|platformcreate',
     policy: createHash('sha256').digest(),
     contents: GARBAGE,
-    note: 'by a policy alone',
+    note: 'only by a policy',
   },
   locked: { attributes: `${SOUND}|read_stclear`, contents: GARBAGE, isLocked: true, note: 'locked against reading' },
   'never written': { attributes: SOUND, contents: undefined, note: 'was never written' },

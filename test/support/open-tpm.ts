@@ -1,3 +1,4 @@
+/** Opens software TPMs for tests, and looks at what is loaded in them. */
 import { randomBytes } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -42,14 +43,14 @@ afterEach(async () => {
   await Promise.all(opened.splice(0).map((tpm) => tpm.close()));
 });
 
-/** Closed when the test has ended. */
+/** Opens a TPM. It is closed when the test ends. */
 export async function openTpm(software: Pick<SoftwareTpm, 'tcti'>, prefix = ''): Promise<Tpm> {
   const tpm = await Tpm.open(`${prefix}${software.tcti}`);
   opened.push(tpm);
   return tpm;
 }
 
-/** Handles in the TPM from `first` on, of the same kind. */
+/** The handles in the TPM from `first` on, of the same kind. */
 export async function handles(run: TpmCommands, first: number): Promise<readonly number[]> {
   const { capabilityData } = await run.getCapability({
     capability: TPM_CAP.HANDLES,
@@ -60,7 +61,7 @@ export async function handles(run: TpmCommands, first: number): Promise<readonly
   return answer.capability === 'handles' ? answer.data : [];
 }
 
-/** Transient objects and sessions in the TPM, asked through a connection of its own. */
+/** The transient objects and sessions in the TPM, read through a separate connection. */
 export async function leftInTpm(software: SoftwareTpm): Promise<readonly number[]> {
   const tpm = await Tpm.open(software.tcti);
   try {
@@ -74,10 +75,12 @@ export async function leftInTpm(software: SoftwareTpm): Promise<readonly number[
   }
 }
 
-/** The TCTI reads its file name from the environment of the process, which a worker thread has only a copy of. */
+/**
+ * A test that needs the main thread: the TCTI reads a file name from the process environment, and a worker has a copy.
+ */
 export const recordedTest: ReturnType<typeof test.skipIf> = test.skipIf(!isMainThread);
 
-/** Records what goes over the wire while `use` runs. */
+/** Records the traffic with the TPM while `use` runs. */
 export async function recorded(
   software: SoftwareTpm,
   use: (tpm: Tpm) => Promise<void>,

@@ -1,6 +1,6 @@
 /**
- * The parts of pkijs and @peculiar/x509 that tests ask for a second opinion. Loaded by name: their declarations need
- * TypeScript's DOM library, which this project does without.
+ * The parts of pkijs and @peculiar/x509 that tests compare with this project. They are imported by a computed name,
+ * without their type declarations, which need TypeScript's DOM library.
  */
 import 'reflect-metadata';
 import type { webcrypto } from 'node:crypto';

@@ -1,6 +1,6 @@
 /**
- * What is loaded in a software TPM, asked and changed by bytes of our own on a connection of its own. tpm2-tss would pass
- * its sockets on to every process that a test starts meanwhile.
+ * Reads and changes what is loaded in a software TPM, with raw commands on a separate connection. It does not use
+ * tpm2-tss, whose sockets would be inherited by every process that a test starts meanwhile.
  */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -11,7 +11,7 @@ import { decode } from '../../src/tpm/structures/codec.ts';
 import { TPM_ALG, TPM_CAP, TPM_HT_FIRST, TPM_RH } from '../../src/tpm/structures/constants.ts';
 import type { SoftwareTpm } from './swtpm.ts';
 
-/** A TPMT_PUBLIC to make a primary key of the endorsement hierarchy from, or the TPM_SE of a session. */
+/** The TPMT_PUBLIC of a primary key in the endorsement hierarchy, or the TPM_SE of a session. */
 export type Other = Uint8Array | number;
 
 const HEADER_BYTES = 10;
@@ -27,7 +27,7 @@ function u32(value: number): Uint8Array {
   return Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value);
 }
 
-/** The parameters of the answer. */
+/** Sends a command. @returns the parameters of the answer */
 async function send(
   { socketPath }: SoftwareTpm,
   tag: number,
@@ -47,7 +47,7 @@ async function send(
   return answer.subarray(HEADER_BYTES);
 }
 
-/** Loads it and goes without a word, as a program does that crashes. The handles. */
+/** Loads these objects and disconnects without flushing them, like a crashed program. @returns their handles */
 export async function leaveInTpm(tpm: SoftwareTpm, others: readonly Other[]): Promise<readonly number[]> {
   const handles: number[] = [];
   for (const other of others) handles.push((await leave(tpm, other)).readUInt32BE(0));
@@ -66,7 +66,7 @@ async function leave(tpm: SoftwareTpm, other: Other): Promise<Buffer> {
   return send(tpm, SESSIONS, CREATE_PRIMARY, u32(TPM_RH.ENDORSEMENT), emptyPassword, sensitive, rest);
 }
 
-/** Handle and Name of each transient object, and handles of sessions. */
+/** The handle and Name of each transient object, and the handles of sessions. */
 export async function loadedInTpm(tpm: SoftwareTpm): Promise<readonly string[]> {
   const loaded: string[] = [];
   for (const handle of await handlesOf(tpm, TPM_HT_FIRST.TRANSIENT)) {

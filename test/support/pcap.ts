@@ -1,10 +1,10 @@
 import { commandName } from '../../src/tpm/structures/command-code.ts';
 
 /**
- * The TPM commands in a file that the TCTI `pcap:` wrote, by name, counted.
+ * Counts the TPM commands, by name, in a file that the TCTI `pcap:` wrote.
  *
- * The file is pcapng; each command and response is an Enhanced Packet Block with invented IPv4 and TCP headers in front.
- * Commands are told from responses by their direction: port 2321 is the TPM's.
+ * The file is pcapng. Each command and response is an Enhanced Packet Block with invented IPv4 and TCP headers.
+ * Commands go to port 2321, the TPM's.
  */
 export function commandsInPcap(file: Uint8Array): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();

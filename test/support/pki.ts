@@ -1,4 +1,4 @@
-/** A TPM manufacturer for tests: root, intermediate and endorsement certificates, sound or with faults. */
+/** A TPM manufacturer for tests: makes root, intermediate and EK certificates, valid or with faults. */
 import { Buffer } from 'node:buffer';
 import { createHash, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { type Certificate, parseCertificate } from '../../src/x509/certificate.ts';
@@ -13,7 +13,7 @@ export interface KeyPair {
 
 const keys = new Map<string, KeyPair>();
 
-/** A key pair, made once per process for each algorithm and label. */
+/** A key pair. Each algorithm and label gets one key pair per process. */
 export function keyPair(algorithm: KeyAlgorithm, label: string): KeyPair {
   const name = `${algorithm} ${label}`;
   const known = keys.get(name);
@@ -36,7 +36,7 @@ export const spkiOf = (key: KeyObject): Uint8Array => key.export({ format: 'der'
 export const EK_USAGE = '2.23.133.8.1';
 
 export interface EkChainRecipe {
-  /** Of the CAs, and of the endorsement key unless `leaf.publicKey` is one. */
+  /** The algorithm of the CAs' keys, and of the EK unless `leaf.publicKey` is given. */
   readonly keyAlgorithm?: KeyAlgorithm;
   readonly root?: CertificateRecipe;
   readonly intermediate?: CertificateRecipe;
@@ -53,7 +53,7 @@ export interface EkChain {
   readonly anchors: AnchorSet;
 }
 
-/** Makes root, intermediate and endorsement certificate. Each part is sound where its recipe says nothing. */
+/** Makes root, intermediate and EK certificate. They are valid, except for what the recipes change. */
 export function mintEkChain(recipe: EkChainRecipe = {}): EkChain {
   const algorithm = recipe.keyAlgorithm ?? 'p256';
   const rootKey = keyPair(algorithm, 'root');
@@ -106,7 +106,7 @@ export function mintAuthority(
   );
 }
 
-/** An endorsement certificate as hardware TPMs have it: no subject, TCG names in a critical alternative name. */
+/** An EK certificate like those of hardware TPMs: no subject, and the TCG attributes in a critical alternative name. */
 export function mintEkCertificate(
   { issuer, key }: Issuer,
   recipe: CertificateRecipe & { publicKey: Uint8Array },
@@ -129,7 +129,7 @@ export function mintEkCertificate(
   );
 }
 
-/** Parsed when first looked at: some tests mint what cannot be. */
+/** The certificate is parsed at first use: some tests make certificates that cannot be parsed. */
 export function minted(der: Uint8Array): Minted {
   let certificate: Certificate | undefined;
   return {

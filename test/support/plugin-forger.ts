@@ -1,4 +1,7 @@
-/** The agent's side of spire-tpm-plugin's wire, spoken by a software device: honest where a forgery says nothing. */
+/**
+ * The agent's side of spire-tpm-plugin's wire, made by a software device. It is honest, except for what a forgery
+ * changes.
+ */
 import { createPublicKey } from 'node:crypto';
 import { type EkPem, encodeEkPem } from '../../src/evidence/ek-pem.ts';
 import {
@@ -22,7 +25,7 @@ import { digest, type SoftwareDevice, schemeOf, signed } from './software-device
 
 type Edit<T> = (honest: T) => T;
 
-/** The points at which a message may be altered, in the order of their making; each sees what is there. */
+/** The points at which a forgery can change the messages, in order. Each function gets the current value. */
 export interface PluginForgery {
   readonly pem?: Edit<EkPem>;
   /** PEM text. */
@@ -35,9 +38,9 @@ export interface PluginForgery {
   readonly attest?: Edit<TpmsAttest>;
   /** TPMS_ATTEST, before it is signed. */
   readonly certifyInfo?: Edit<Uint8Array>;
-  /** Instead of the AK's signature over the bytes given. */
+  /** Replaces the AK's signature over these bytes. */
   readonly sign?: (certifyInfo: Uint8Array, honest: TpmtSignature) => TpmtSignature;
-  /** Before it is encoded; nothing in it is signed again. */
+  /** Before it is encoded. Nothing in it is signed again. */
   readonly payload?: Edit<PluginPayload>;
   readonly payloadBytes?: Edit<Uint8Array>;
   readonly secret?: Edit<Uint8Array>;
@@ -45,7 +48,7 @@ export interface PluginForgery {
 }
 
 const same = <T>(honest: T): T => honest;
-/** The parent of that project's AK is a storage key; any Name does for one. */
+/** The parent of that project's AK is a storage key. Tests can use any Name for it. */
 const PARENT_NAME = Uint8Array.of(0, TPM_ALG.SHA256, ...digest('sha256', 'storage root key'));
 
 export function pluginForger(device: SoftwareDevice, forgery: PluginForgery = {}): Forger {
@@ -62,7 +65,7 @@ export function pluginForger(device: SoftwareDevice, forgery: PluginForgery = {}
   return { payload, answer: (challenge) => answer(device, forgery, challenge) };
 }
 
-/** What TPM2_CreatePrimary or TPM2_Create and TPM2_CertifyCreation answer for the AK, signed by itself. */
+/** The results of TPM2_Create and TPM2_CertifyCreation for the AK, which signs them itself. */
 function creationOf(
   { ak }: SoftwareDevice,
   forgery: PluginForgery,
@@ -100,7 +103,7 @@ function creationOf(
 
 function answer(device: SoftwareDevice, forgery: PluginForgery, challenge: Uint8Array): Uint8Array {
   const credential = decodePluginChallenge(challenge);
-  // Who cannot open it can still guess.
+  // An attacker that cannot open the credential can still guess a secret.
   const secret = openCredential(device.ek, objectName(device.ak.publicArea), credential) ?? new Uint8Array(32);
   const response = encodePluginResponse({ Secret: (forgery.secret ?? same)(secret) });
   return (forgery.responseBytes ?? same)(response);

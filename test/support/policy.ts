@@ -1,4 +1,4 @@
-/** A policy for tests: strict, and without anything that admits a machine but what a test puts in. */
+/** A strict policy for tests. It admits only what a test adds. */
 import {
   type Bundle,
   type BundleRules,
@@ -14,7 +14,7 @@ import { crlsFrom } from '../../src/x509/path/revocation.ts';
 export const TRUST_DOMAIN = 'example.org';
 
 export const STRICT: BundleRules = STRICT_RULES;
-/** For swtpm's certificates. */
+/** Rules that accept swtpm's certificates. */
 export const SOFTWARE: Partial<BundleRules> = { kinds: ['hardware', 'cloud', 'software'] };
 
 export function pcrs(text: string): PcrRequirement {
@@ -27,7 +27,7 @@ export function bundle(anchors: AnchorSet, rules: Partial<BundleRules> = {}, nam
   return { name, anchors, rules: { ...STRICT, ...rules } };
 }
 
-/** The mode follows from what admits, as in the configuration. */
+/** The default mode depends on CAs and list, as in the configuration. */
 export function testPolicy(changes: Partial<Policy> = {}): Policy {
   const { bundles = [], isListed } = changes;
   const listing = isListed === undefined ? 'certificate' : 'either';

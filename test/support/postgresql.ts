@@ -1,4 +1,4 @@
-/** A PostgreSQL server for one test, on a unix socket in a folder of its own. */
+/** Starts a PostgreSQL server for one test, on a Unix socket in its own folder. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chownSync, mkdirSync, readdirSync } from 'node:fs';
@@ -12,7 +12,7 @@ export interface PostgreSql {
   stop(): Promise<void>;
 }
 
-/** Debian keeps the programs of every version it has here. */
+/** Debian installs the programs of each version here. */
 const VERSIONS = '/usr/lib/postgresql';
 const START_TRIES = 200;
 
@@ -22,7 +22,7 @@ export async function startPostgreSql(): Promise<PostgreSql> {
   const folder = makeScratchFolder('postgresql-');
   const data = join(folder, 'data');
   mkdirSync(data);
-  // It refuses to run as root; the package has made a user for it.
+  // PostgreSQL refuses to run as root, so use the user of its package.
   const as = process.getuid?.() === 0 ? ['--reuid', 'postgres', '--regid', 'postgres', '--clear-groups'] : [];
   if (as.length > 0) for (const path of [folder, data]) chownSync(path, idOf('-u'), idOf('-g'));
   const run = (program: string, args: readonly string[]): void => {
@@ -45,7 +45,7 @@ export async function startPostgreSql(): Promise<PostgreSql> {
     dataStore: `database_type = "postgres"\n      connection_string = "${parameters}"`,
     async stop() {
       if (server.exitCode === null) {
-        // Fast shutdown: clients that are still there are disconnected.
+        // Fast shutdown: PostgreSQL disconnects its clients.
         server.kill('SIGINT');
         await once(server, 'exit');
       }

@@ -1,16 +1,16 @@
-/** RSA keys as the generator of CVE-2017-15361 makes them: their primes are powers of 65537 modulo a primorial. */
+/** Makes RSA keys with the weakness of CVE-2017-15361: their primes are powers of 65537 modulo a primorial. */
 import { checkPrimeSync, createPublicKey, randomBytes, randomInt } from 'node:crypto';
 import type { KeyPair } from './pki.ts';
 import { rsaPrivateKey } from './rsa-private-key.ts';
 
-/** Of the odd primes up to 167 those for which that says something. */
+/** The primes that distinguish such keys: see src/x509/roca.ts. */
 const PRIMES = [11n, 13n, 17n, 19n, 37n, 53n, 61n, 71n, 73n, 79n, 97n, 103n, 107n, 109n, 127n, 151n, 157n];
 const PRODUCT = PRIMES.reduce((product, prime) => product * prime, 1n);
 const PRIME_BITS = 1024n;
 
 const keys = new Map<string, KeyPair>();
 
-/** A sound RSA key of 2048 bits but for its fingerprint; made once per process for each label. */
+/** An RSA key of 2048 bits that is sound except for its fingerprint. Each label gets one key per process. */
 export function rocaKeyPair(label: string): KeyPair {
   const known = keys.get(label);
   if (known !== undefined) return known;
@@ -20,7 +20,7 @@ export function rocaKeyPair(label: string): KeyPair {
   return pair;
 }
 
-/** Its two top bits are set, so that the product of two has all its bits. */
+/** A prime with its two top bits set, so that the product of two has full length. */
 function markedPrime(): bigint {
   const power = powerOf65537(randomInt(2 ** 32));
   const least = (3n << (PRIME_BITS - 2n)) / PRODUCT + 1n;

@@ -1,3 +1,4 @@
+/** Attestation keys and quotes made in software, for tests of the verifier. */
 import {
   constants,
   createHash,
@@ -23,7 +24,7 @@ import type { Scheme } from '../../src/tpm/structures/scheme.ts';
 import { type EccSignature, type TpmtSignature, tpmtSignature } from '../../src/tpm/structures/signature.ts';
 import { akTemplate } from '../../src/tpm/templates.ts';
 
-/** A key in a file with the public area of an attestation key: it signs what no TPM would. */
+/** A software key with the public area of an AK. It signs everything, unlike a TPM. */
 export interface SoftwareAk {
   readonly publicArea: TpmtPublic;
   /** TPMT_PUBLIC. */
@@ -64,7 +65,7 @@ function softwareAk(pair: KeyPairKeyObjectResult, template: TpmtPublic, scheme: 
   return { publicArea, publicBytes: encode(tpmtPublic, publicArea), scheme, privateKey: pair.privateKey };
 }
 
-/** What a TPM would attest with this key over these values, under the endorsement hierarchy. */
+/** The quote that a TPM would make with this key over these values, in the endorsement hierarchy. */
 export function quoteOf(
   ak: SoftwareAk,
   extraData: Uint8Array,
@@ -91,7 +92,7 @@ export function digest(hash: number, ...parts: readonly Uint8Array[]): Uint8Arra
   );
 }
 
-/** A value of the right size for each selected PCR, each another one. */
+/** A different value of the right size for each selected PCR. */
 export function valuesFor(selections: TpmlPcrSelection): readonly Uint8Array[] {
   return selections.flatMap((selection) =>
     selectedPcrs(selection).map((index) => digest(selection.hash, Uint8Array.of(index))),
@@ -99,9 +100,9 @@ export function valuesFor(selections: TpmlPcrSelection): readonly Uint8Array[] {
 }
 
 export interface Signing {
-  /** What signs, whatever the key's own scheme says. Default: the key's own. */
+  /** The scheme of the signature. Default: the key's own scheme. */
   readonly scheme?: Scheme;
-  /** PSS. Default: the length of the digest. */
+  /** For PSS. Default: the length of the digest. */
   readonly saltLength?: number;
 }
 
@@ -123,7 +124,7 @@ export function signatureOf(
       return { sigAlg: 'rsapss', hash, sig: Uint8Array.from(sign(name, data, { key, padding, saltLength: salt })) };
     }
     case TPM_ALG.HMAC: {
-      // The only key a verifier has: what a confused one would take for the shared one.
+      // The HMAC key is the public key, the only key a verifier has: a confused verifier might use it.
       const shared = spkiOf(createPublicKey(key));
       return { sigAlg: 'hmac', hash, digest: Uint8Array.from(createHmac(name, shared).update(data).digest()) };
     }
@@ -151,7 +152,7 @@ export function quoteBytes(quote: QuoteAttest): Uint8Array {
   return encode(tpmsAttest, quote);
 }
 
-/** RSASSA-PSS (RFC 8017 9.1.1) with a mask of another hash than the message's: what node:crypto does not make. */
+/** RSASSA-PSS (RFC 8017 9.1.1) with different hashes for mask and message, which node:crypto cannot make. */
 export function pssWithMaskHash(ak: SoftwareAk, data: Uint8Array, maskHash: number): TpmtSignature {
   const hash = ak.scheme.hashAlg ?? 0;
   const salt = randomBytes(32);

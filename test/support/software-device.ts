@@ -1,4 +1,4 @@
-/** A machine whose endorsement and attestation key lie in this process: what no TPM would sign, this one does. */
+/** A machine whose EK and AK are in this process. It signs everything, unlike a TPM. */
 import { constants, createHash, createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto';
 import { publicAreaOf, spkiOf } from '../../src/tpm/public-key.ts';
 import { hashAlgorithm } from '../../src/tpm/structures/algorithms.ts';
@@ -19,21 +19,21 @@ export interface AttestationKeyPair {
 
 export interface SoftwareDevice {
   readonly ek: EndorsementKey;
-  /** DER, the endorsement certificate first. */
+  /** DER. The EK certificate comes first. */
   readonly certificates: readonly Uint8Array[];
   readonly ak: AttestationKeyPair;
-  /** Value of a PCR of the bank with this TPM_ALG_ID. */
+  /** The value of a PCR in the bank with this TPM_ALG_ID. */
   readonly pcr: (bank: number, index: number) => Uint8Array;
 }
 
 export interface DeviceOptions {
-  /** Equal labels are equal keys. Default: the machine every server of a test knows. */
+  /** Equal labels give equal keys. Default: the honest machine of all tests. */
   readonly label?: string;
   readonly ek?: EkTemplateName;
-  /** The endorsement key itself, of the kind that its template has. */
+  /** The EK's key pair. It must fit the template. */
   readonly key?: KeyPair;
   readonly ak?: AttestationKeyPair;
-  /** How the chain differs from a sound one of a hardware manufacturer. */
+  /** Changes to the valid chain of a hardware manufacturer. */
   readonly chain?: EkChainRecipe;
 }
 
@@ -69,16 +69,16 @@ export interface AkOptions {
   readonly label?: string;
   readonly scheme?: Scheme;
   readonly algorithm?: KeyAlgorithm;
-  /** The key itself, of that algorithm. */
+  /** The key pair. It must have that algorithm. */
   readonly key?: KeyPair;
-  /** Last look at the public area. */
+  /** Changes the public area. */
   readonly edit?: (publicArea: TpmtPublic) => TpmtPublic;
 }
 
 const ECDSA_SHA256: Scheme = { scheme: TPM_ALG.ECDSA, hashAlg: TPM_ALG.SHA256 };
 const RSASSA_SHA256: Scheme = { scheme: TPM_ALG.RSASSA, hashAlg: TPM_ALG.SHA256 };
 
-/** A key as our agent makes it, on P-256 unless `algorithm` says otherwise. */
+/** An AK like those of the agent plugin, on P-256 unless `algorithm` names another curve. */
 export function eccAk({
   label = 'machine',
   scheme = ECDSA_SHA256,
@@ -116,7 +116,7 @@ function fitted(pair: KeyPair, template: TpmtPublic): TpmtPublic {
 
 const SIG_ALG = new Map(Object.entries(SIGNATURE_ALG).map(([name, id]) => [id, name as TpmtSignature['sigAlg']]));
 
-/** A signature as a TPM makes it in the given form: RSASSA, RSAPSS or ECDSA. */
+/** A signature in the form that a TPM makes: RSASSA, RSAPSS or ECDSA. */
 export function signed(key: KeyObject, { scheme, hashAlg = TPM_ALG.SHA256 }: Scheme, data: Uint8Array): TpmtSignature {
   const sigAlg = SIG_ALG.get(scheme);
   const hash = hashAlgorithm(hashAlg)?.name ?? 'sha256';
@@ -140,7 +140,7 @@ export function digest(hash: string, ...parts: readonly (Uint8Array | string)[])
   return Uint8Array.from(state.digest());
 }
 
-/** What lists name the machine by. */
+/** The machine's pub_hash, by which lists name it. */
 export function pubHashOf({ ek }: Pick<SoftwareDevice, 'ek'>): string {
   return createHash('sha256')
     .update(

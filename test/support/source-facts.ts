@@ -1,33 +1,34 @@
+/** Finds what a TypeScript file uses: its imports, globals and members. */
 import { posix } from 'node:path';
 import ts from 'typescript';
 
 export interface Import {
-  /** As written; a relative one is resolved to a path of the project. */
+  /** As written. A relative import is resolved to a path in the project. */
   readonly target: string;
   readonly line: number;
   /** Imported or re-exported names; `*` for the whole module. */
   readonly names: readonly string[];
-  /** Erased by the compiler: no code of the target runs because of it. */
+  /** Whether the compiler erases it, so that it runs no code of the target. */
   readonly typeOnly: boolean;
 }
 
 export interface Use {
-  /** Of a global, with the member where there is one: `process`, `Date.now`, `new Date()`. */
+  /** The name of a global, with its member if there is one: `process`, `Date.now`, `new Date()`. */
   readonly name: string;
   readonly line: number;
 }
 
-/** What one source file takes from outside itself. */
+/** What one source file uses from outside. */
 export interface SourceFacts {
   readonly path: string;
   readonly lines: number;
   readonly imports: readonly Import[];
   readonly globals: readonly Use[];
-  /** Members taken of whatever object. */
+  /** The members that it uses of any object. */
   readonly members: readonly Use[];
 }
 
-/** `path` is relative to the project, with forward slashes. */
+/** @param path relative to the project, with forward slashes */
 export function sourceFacts(path: string, text: string): SourceFacts {
   const source = ts.createSourceFile(path, text, ts.ScriptTarget.ES2023, true, ts.ScriptKind.TS);
   const lineOf = (node: ts.Node) => source.getLineAndCharacterOfPosition(node.getStart()).line + 1;
@@ -107,7 +108,7 @@ function isDeclaration(node: ts.Node): node is Declaration {
   );
 }
 
-/** A name that is evaluated: no property name, no declared name, no type. */
+/** Whether the name is evaluated, and is not a property name, a declared name or a type. */
 function isExpression(node: ts.Identifier): boolean {
   const { parent } = node;
   if (ts.isPropertyAccessExpression(parent)) return parent.expression === node;

@@ -1,4 +1,4 @@
-/** Genuine SPIRE servers and agents for one test file; whatever still runs when it ends is stopped then. */
+/** Starts genuine SPIRE servers and agents for a test file, and stops them when it ends. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
@@ -33,7 +33,7 @@ export async function startServer(options: SpireServerOptions): Promise<SpireSer
   return server;
 }
 
-/** plugin_data of a server that admits these TPMs, whatever their CA. */
+/** The plugin_data of a server that admits these TPMs. */
 export function admitting(tpms: readonly SoftwareTpm[]): string {
   const [first] = tpms;
   if (first === undefined) throw new RangeError('no TPM');
@@ -42,7 +42,7 @@ export function admitting(tpms: readonly SoftwareTpm[]): string {
   return `ca_path = "${caPath}"\nallow_software_tpm = true`;
 }
 
-/** The `tpm` attestor of an agent on this TPM. */
+/** The `tpm` NodeAttestor block of an agent on this TPM. */
 export function attestorOn(tpm: SoftwareTpm, config = ''): NodeAttestorBlock {
   return tpmAttestor('agent', `tcti = "${tpm.tcti}"\n${config}`);
 }
@@ -63,19 +63,19 @@ export async function agentOf(
   return agent;
 }
 
-/** For `SpireLog.until`: the record with this message, and with these fields where they are given. */
+/** A condition for `SpireLog.until`: a record with this message, and with these fields if given. */
 export function says(message: string | RegExp, fields: Readonly<Record<string, unknown>> = {}) {
   return (record: SpireLogRecord): boolean =>
     (typeof message === 'string' ? record.message === message : message.test(record.message)) &&
     Object.entries(fields).every(([name, value]) => record.fields[name] === value);
 }
 
-/** What SPIRE was told went wrong, of a record with the field `error`. */
+/** The field `error` of a record. */
 export function errorOf({ fields }: SpireLogRecord): string {
   return String(fields['error']);
 }
 
-/** Process of the plugin that this SPIRE process started. */
+/** The process id of the plugin that this SPIRE process started. */
 export async function pluginPid({ process: { log } }: SpireServer | SpireAgent): Promise<number> {
   return Number((await log.until('the plugin starts', says('plugin started', { plugin_name: 'tpm' }))).fields['pid']);
 }

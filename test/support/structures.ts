@@ -1,4 +1,4 @@
-/** Every TPM structure the product knows, with random values of it: what one test claims of all of them. */
+/** All TPM structures of the product with random values, for tests that hold for every structure. */
 import fc, { type Arbitrary } from 'fast-check';
 import { type TpmsAttest, tpmsAttest } from '../../src/tpm/structures/attest.ts';
 import * as buffers from '../../src/tpm/structures/buffers.ts';
@@ -25,7 +25,7 @@ export interface Structure<T = unknown> {
   readonly name: string;
   readonly codec: Codec<T>;
   readonly values: Arbitrary<T>;
-  /** Its last field takes whatever is left: shorter and longer bytes are other values, not errors. */
+  /** Its last field takes all remaining bytes, so shorter or longer bytes are other values, not errors. */
   readonly openEnded?: true;
 }
 
@@ -33,7 +33,7 @@ const N8 = fc.integer({ min: 0, max: 0xff });
 const N16 = fc.integer({ min: 0, max: 0xffff });
 const N32 = fc.integer({ min: 0, max: 0xffffffff });
 const N64 = fc.bigInt({ min: 0n, max: 0xffffffffffffffffn });
-/** Long ones too: left alone, fast-check prefers short ones. */
+/** Also long arrays: by default fast-check prefers short ones. */
 const upTo = (maxLength: number) => fc.oneof(fc.uint8Array({ maxLength }), fc.uint8Array({ maxLength, size: 'max' }));
 const digest = upTo(64);
 const name = upTo(66);

@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 
-/** What a server says of a machine with a software TPM whose certificate `ca_path` vouches for. */
+/** The selectors of a machine with a software TPM whose certificate a CA of `ca_path` issued. */
 export function swtpmSelectors(pubHash: unknown): readonly unknown[] {
   return [
     pubHash,

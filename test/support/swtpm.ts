@@ -1,3 +1,4 @@
+/** Starts software TPMs for tests, from cached images. */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, rename, rm, stat } from 'node:fs/promises';
@@ -20,7 +21,7 @@ export interface SwtpmOptions extends ProvisionOptions {
    * Another identity is another machine, from another CA. Default 0.
    */
   readonly identity?: number | string;
-  /** Makes a TPM nobody has seen before, and no copy of it. Costs about a second. */
+  /** Makes a new TPM instead of a copy. It takes about a second. */
   readonly fresh?: boolean;
 }
 
@@ -29,7 +30,7 @@ afterAll(async () => {
   await Promise.all([...running].map((tpm) => tpm.stop()));
 });
 
-/** Starts a software TPM for a test. Whatever is still running when the test file ends is stopped then. */
+/** Starts a software TPM for a test. It is stopped at the latest when the test file ends. */
 export async function startSwtpm(options: SwtpmOptions = {}): Promise<SoftwareTpm> {
   const tpm = await startSoftwareTpm(options.fresh === true ? options : { image: await image(options) });
   const stop = tpm.stop.bind(tpm);
@@ -41,7 +42,7 @@ export async function startSwtpm(options: SwtpmOptions = {}): Promise<SoftwareTp
   return tpm;
 }
 
-/** The folder of a provisioned TPM with these options, made by the first test process that asks. */
+/** The folder of a provisioned TPM with these options. The first test process that needs it makes it. */
 async function image({ templates = ['L-1', 'H-3'], pcrBanks = ['sha256'], ...options }: SwtpmOptions): Promise<string> {
   const identity = options.identity ?? 0;
   const persistentEks = options.persistentEks ?? false;
@@ -55,13 +56,13 @@ async function image({ templates = ['L-1', 'H-3'], pcrBanks = ['sha256'], ...opt
     await rename(unfinished, folder);
   } catch (error) {
     await rm(unfinished, { recursive: true, force: true });
-    // Another process was faster: all must use its TPM, or equal options would give different EKs.
+    // If another process was faster, use its TPM: equal options must give equal EKs.
     if (!existsSync(folder)) throw error;
   }
   return folder;
 }
 
-/** The scripts' own bytes: an image made by other scripts is another image. */
+/** A hash of the provisioning scripts: changed scripts need a new image. */
 function provisioningVersion(): string {
   const scripts = fileURLToPath(new URL('../../scripts/swtpm/', import.meta.url));
   const hash = createHash('sha256');
@@ -69,7 +70,7 @@ function provisioningVersion(): string {
   return hash.digest('hex');
 }
 
-/** It holds CA keys and TPM seeds: ours alone, even where somebody else made the name first. */
+/** A cache folder that only this user can read, because it holds CA keys and TPM seeds. */
 async function privateCache(): Promise<string> {
   const { uid } = userInfo();
   const cache = join(tmpdir(), `tpm-attestor-test-${uid}`);

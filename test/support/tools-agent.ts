@@ -1,4 +1,4 @@
-/** A machine with a TPM whose root user works with tpm2-tools: what somebody can do to a TPM without our agent. */
+/** An attacker with root on a machine with a TPM, who uses tpm2-tools instead of the agent. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { concat, hex } from '../../src/bytes/bytes.ts';
@@ -11,7 +11,7 @@ import { tpm2bPublic, tpmtPublic } from '../../src/tpm/structures/public.ts';
 import { TRUST_DOMAIN } from './software-device.ts';
 import type { SoftwareTpm } from './swtpm.ts';
 
-/** In front of what tpm2_makecredential writes. */
+/** The header of files that tpm2_makecredential writes. */
 const CREDENTIAL_HEADER = Uint8Array.of(0xba, 0xdc, 0xc0, 0xde, 0, 0, 0, 1);
 export const AK_ATTRIBUTES = 'fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda|restricted|sign';
 
@@ -27,7 +27,7 @@ export class ToolsAgent {
     this.#tpm = tpm;
   }
 
-  /** Runs one tool and frees what it left loaded; file names are relative to the TPM's folder. */
+  /** Runs one tool and flushes what it left loaded. File names are relative to the TPM's folder. */
   async tool(name: `tpm2_${string}`, ...args: readonly string[]): Promise<string> {
     try {
       return (await this.#tpm.tpm2(name, args)).stdout;
@@ -44,7 +44,7 @@ export class ToolsAgent {
     await writeFile(join(this.#tpm.folder, name), bytes);
   }
 
-  /** Makes `ek.ctx` and `<ak>.ctx`, a primary key, and the payload that names both. */
+  /** Makes `ek.ctx` and the primary key `<ak>.ctx`, and returns a payload with both. */
   async payload(ak: string, attributes: string = AK_ATTRIBUTES, hierarchy = 'e'): Promise<Uint8Array> {
     await this.tool(
       'tpm2_createprimary',
@@ -60,7 +60,7 @@ export class ToolsAgent {
     return this.payloadFor(ak);
   }
 
-  /** Names a key that has been loaded and saved as `<ak>.ctx`. */
+  /** Makes `ek.ctx`, and returns a payload with it and the saved key `<ak>.ctx`. */
   async payloadFor(ak: string): Promise<Uint8Array> {
     await this.tool('tpm2_createek', '-G', 'rsa', '-c', 'ek.ctx', '-u', 'ek.pub');
     await this.tool('tpm2_nvread', '0x01c00002', '-o', 'ek.der');
@@ -81,7 +81,7 @@ export class ToolsAgent {
     return encode(tpmtPublic, decode(tpm2bPublic, await this.file(`${key}.pub`)));
   }
 
-  /** TPM2_ActivateCredential; rejects as the TPM does. */
+  /** Runs TPM2_ActivateCredential. Rejects if the TPM refuses. */
   async activate(
     ak: string,
     { credentialBlob, encryptedSecret }: Pick<ReturnType<typeof decodeChallenge>, 'credentialBlob' | 'encryptedSecret'>,
@@ -100,7 +100,7 @@ export class ToolsAgent {
     }
   }
 
-  /** @param selection in the words of tpm2-tools */
+  /** @param selection in the syntax of tpm2-tools */
   quote(ak: string, selection: string, qualifyingData: Uint8Array): Promise<Signed> {
     const output = ['-m', 'quoted', '-s', 'signature', '-f', 'tss'];
     return this.attested('tpm2_quote', '-c', `${ak}.ctx`, '-l', selection, '-q', hex(qualifyingData), ...output);
@@ -112,7 +112,7 @@ export class ToolsAgent {
     return { quoted: await this.file('quoted'), signature: await this.file('signature') };
   }
 
-  /** The values of a selection in the words of tpm2-tools, one bank. */
+  /** Reads PCR values. @param selection of one bank, in the syntax of tpm2-tools */
   async pcrValues(selection: string, digestBytes = 32): Promise<Uint8Array[]> {
     await this.tool('tpm2_pcrread', selection, '-o', 'values');
     const values = await this.file('values');
@@ -121,7 +121,7 @@ export class ToolsAgent {
     );
   }
 
-  /** What a challenge asks for, in the words of tpm2-tools: `sha256:0,1,2`. */
+  /** The PCR selection of a challenge in the syntax of tpm2-tools: `sha256:0,1,2`. */
   selectionOf(challenge: Uint8Array): string {
     const banks = decode(tpmlPcrSelection, decodeChallenge(challenge).pcrSelection);
     return banks

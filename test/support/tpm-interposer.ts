@@ -1,3 +1,4 @@
+/** An attacker on the bus between a TPM and its software, who sees and changes commands and answers. */
 import { once } from 'node:events';
 import { mkdtemp, rm, symlink } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
@@ -6,11 +7,11 @@ import { join } from 'node:path';
 import { commandName } from '../../src/tpm/structures/command-code.ts';
 import type { SoftwareTpm } from './swtpm.ts';
 
-/** Sends a command to the TPM by itself. */
+/** Sends a command to the TPM. */
 export type Transmit = (command: Buffer) => Promise<Buffer>;
 
 /**
- * Sees each command before the TPM does, and gives the answer: the TPM's own by `transmit`, or another.
+ * Gets each command before the TPM, and returns the answer: the TPM's own, from `transmit`, or another one.
  *
  * @param name `TPM2_Quote`
  */
@@ -21,7 +22,7 @@ export interface TpmInterposer {
   stop(): Promise<void>;
 }
 
-/** Somebody on the bus between a TPM and its software. */
+/** Puts the attacker between the TPM and its software. */
 export async function interpose(software: SoftwareTpm, onCommand: OnCommand): Promise<TpmInterposer> {
   const folder = await mkdtemp(join(tmpdir(), 'bus-'));
   const path = join(folder, 'sock');
@@ -48,7 +49,7 @@ export async function interpose(software: SoftwareTpm, onCommand: OnCommand): Pr
   });
   server.listen(path);
   await once(server, 'listening');
-  // The TCTI opens the control channel, too; no command goes that way.
+  // The TCTI also opens the control channel, but sends no TPM commands there.
   await symlink(`${software.socketPath}.ctrl`, `${path}.ctrl`);
   return {
     tcti: `swtpm:path=${path}`,
@@ -78,7 +79,7 @@ export function pcrExtend(index: number, digest: Uint8Array): Buffer {
   return command;
 }
 
-/** Whole commands or answers, however the socket cuts them. */
+/** Splits a stream into whole commands or answers. */
 async function* frames(socket: Socket): AsyncGenerator<Buffer, undefined> {
   let pending = Buffer.alloc(0);
   for await (const chunk of socket) {

@@ -1,3 +1,4 @@
+/** A connection to a software TPM that a test can delay, cut or forge. */
 import { once } from 'node:events';
 import { mkdtemp, rm, symlink } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
@@ -5,16 +6,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { SoftwareTpm } from './swtpm.ts';
 
-/** A wire to a software TPM that the test can hold up, cut, or forge on. */
 export interface TpmRelay {
   readonly tcti: string;
-  /** Commands that have come through. */
+  /** The number of commands so far. */
   readonly commands: number;
-  /** Keeps what the TPM answers from now on. */
+  /** Holds back the TPM's answers from now on. */
   hold(): void;
-  /** Delivers what was held, and what comes, again. */
+  /** Delivers the held answers, and holds back no more. */
   release(): void;
-  /** Lets `bytes` of the next answer through, then hangs up. */
+  /** Delivers `bytes` bytes of the next answer, then closes the connection. */
   cutAfter(bytes: number): void;
   /** Delivers this instead of the next answer. */
   forge(answer: Uint8Array): void;
@@ -53,7 +53,7 @@ export async function relayTo(software: SoftwareTpm): Promise<TpmRelay> {
   });
   server.listen(path);
   await once(server, 'listening');
-  // The TCTI opens the control channel, too; no command goes that way.
+  // The TCTI also opens the control channel, but sends no TPM commands there.
   await symlink(`${software.socketPath}.ctrl`, `${path}.ctrl`);
 
   return {

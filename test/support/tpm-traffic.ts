@@ -1,4 +1,4 @@
-/** What went over the wire to a TPM, in order, as tpm2-tss records it when its TCTI string has `pcap:` in front. */
+/** Reads the recorded traffic with a TPM. tpm2-tss records it if the TCTI string begins with `pcap:`. */
 import { readFileSync } from 'node:fs';
 import { commandName } from '../../src/tpm/structures/command-code.ts';
 
@@ -11,10 +11,10 @@ export interface TpmTraffic {
   readonly commands: readonly string[];
   /** Response codes, one for each command. */
   readonly responseCodes: readonly number[];
-  /** The most that was loaded at any moment. */
+  /** The most transient objects, and the most sessions, loaded at one time. */
   readonly mostTransients: number;
   readonly mostSessions: number;
-  /** Handles loaded and not flushed. Sessions that a command ended by itself are not among them. */
+  /** Handles that were loaded and not flushed, without sessions that a command ended by itself. */
   readonly left: readonly number[];
 }
 
@@ -47,7 +47,7 @@ export function readTraffic(file: string): TpmTraffic {
   return { commands, responseCodes, mostTransients, mostSessions, left: [...loaded] };
 }
 
-/** Handles in front of the authorization area, by command. */
+/** The number of handles before the authorization area, by command. */
 const HANDLE_COUNTS: Readonly<Record<string, number>> = {
   TPM2_ActivateCredential: 2,
   TPM2_CreatePrimary: 1,
@@ -56,7 +56,7 @@ const HANDLE_COUNTS: Readonly<Record<string, number>> = {
   TPM2_Quote: 1,
 };
 
-/** Sessions of a command that were used without continueSession: the TPM has ended them. */
+/** The sessions that a command used without continueSession, which ends them. */
 function* endedSessions(name: string, command: Buffer): Generator<number> {
   const handles = HANDLE_COUNTS[name];
   if (command.readUInt16BE(0) !== TPM_ST_SESSIONS || handles === undefined) return;

@@ -1,4 +1,4 @@
-/** Known bytes in text: in which of the usual spellings they stand there. */
+/** Searches a text for secret bytes in all usual encodings. */
 const SPELLINGS: Readonly<Record<string, (bytes: Buffer) => string>> = {
   hex: (bytes) => bytes.toString('hex'),
   HEX: (bytes) => bytes.toString('hex').toUpperCase(),

@@ -1,27 +1,27 @@
+/** Reads the committed files of test/vectors. */
 import { readFileSync } from 'node:fs';
 import { fromHex } from '../../src/bytes/bytes.ts';
 
-/** A committed file of test/vectors. */
 export function readVectors<T>(name: string): T {
   return JSON.parse(readFileSync(new URL(`../vectors/${name}`, import.meta.url), 'utf8'));
 }
 
-/** Bytes of hexadecimal text; spaces and line ends are for the reader. */
+/** The bytes of hexadecimal text. White space is ignored. */
 export function unhex(text: string): Uint8Array {
   const bytes = fromHex(text.replace(/\s+/g, ''));
   if (bytes === undefined) throw new Error(`not hexadecimal: ${text.slice(0, 32)}`);
   return bytes;
 }
 
-/** What scripts/swtpm/record-vectors wrote. */
+/** A quote from scripts/swtpm/record-vectors. */
 export interface SwtpmQuote {
   readonly name: string;
-  /** TPMT_PUBLIC; all values but `name`, `parent` and `selection` are hexadecimal. */
+  /** TPMT_PUBLIC. All values except `name`, `parent` and `selection` are hexadecimal. */
   readonly akPublic: string;
   readonly akName: string;
   readonly parent: 'endorsement hierarchy' | 'endorsement key';
   readonly ekName?: string;
-  /** In the words of tpm2_quote. */
+  /** In the syntax of tpm2_quote. */
   readonly selection: string;
   readonly nonce: string;
   readonly quoted: string;
@@ -36,7 +36,7 @@ export interface SwtpmAttestations {
   readonly attestations: {
     readonly key: { readonly akPublic: string; readonly akName: string };
     readonly signed: readonly { readonly type: string; readonly attested: string; readonly signature: string }[];
-    /** TPM2B_CREATION_DATA and the TPMT_PUBLIC of what was created. */
+    /** TPM2B_CREATION_DATA, and the TPMT_PUBLIC of the created key. */
     readonly creation: { readonly data: string; readonly public: string };
     readonly nv: { readonly index: string; readonly dataBytes: number; readonly name: string };
   };

@@ -1,4 +1,4 @@
-/** Chains of CAs under full names, as vendors build them: from the anchor down, each certified by the one before it. */
+/** Makes chains of CAs with full names, like those of vendors, from the anchor down to the leaf. */
 import type { CertificateRecipe, ExtensionRecipe, NameEntry, NameRecipe } from './certificate-recipe.ts';
 import { oid, sequence } from './der-writer.ts';
 import type { EkEvidence } from './ek-verdict.ts';
@@ -13,7 +13,7 @@ const TYPES: Readonly<Record<string, string>> = {
   ST: '2.5.4.8',
 };
 
-/** A distinguished name of `CN=…` and the like, in this order and one relative name each. */
+/** A distinguished name from attributes such as `CN=…`, in this order, one in each relative name. */
 export const dn = (...attributes: readonly string[]): readonly NameEntry[] =>
   attributes.map((text) => {
     const [type = '', ...value] = text.split('=');
@@ -23,22 +23,22 @@ export const dn = (...attributes: readonly string[]): readonly NameEntry[] =>
 export interface Authority {
   readonly subject: NameRecipe;
   readonly key: KeyPair;
-  /** The rest of its certificate. */
+  /** The other fields of its certificate. */
   readonly recipe?: CertificateRecipe;
 }
 
-/** The DER of a CA certificate; without an issuer, self-signed. */
+/** The DER of a CA certificate. Self-signed if no issuer is given. */
 export const certified = (ca: Authority, by: Authority = ca): Uint8Array =>
   mintAuthority('', ca.key, { issuer: '', key: by.key }, { subject: ca.subject, issuer: by.subject, ...ca.recipe }).der;
 
-/** The DER of an endorsement certificate; its key is on P-256 unless the recipe has another. */
+/** The DER of an EK certificate. Its key is on P-256 unless the recipe has another. */
 export const endorsed = (by: Authority, recipe: CertificateRecipe = {}, algorithm: KeyAlgorithm = 'p256'): Uint8Array =>
   mintEkCertificate(
     { issuer: '', key: by.key },
     { issuer: by.subject, publicKey: spkiOf(keyPair(algorithm, 'ek').publicKey), ...recipe },
   ).der;
 
-/** Each CA certified by the one before it, the first by itself and the anchor; the last one certifies the leaf. */
+/** A chain: each CA certifies the next, and the last one the leaf. The first CA is self-signed and is the anchor. */
 export function chained(
   authorities: readonly Authority[],
   leaf: CertificateRecipe = {},
@@ -50,7 +50,7 @@ export function chained(
   return { leaf: endorsed(last, leaf, algorithm), intermediates, anchors: [anchor] };
 }
 
-/** A statement of policy, which binds nobody without policy constraints (RFC 5280 §4.2.1.4). */
+/** Certificate policies, which have no effect without policy constraints (RFC 5280 §4.2.1.4). */
 export const policies = (critical: boolean): ExtensionRecipe => ({
   oid: '2.5.29.32',
   critical,

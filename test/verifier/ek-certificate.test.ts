@@ -203,14 +203,14 @@ describe('a certificate that is vouched for', () => {
       { leaf: { notBefore: new Date('2030-01-01T00:00:00Z') } },
       { allowNotYetValid: true },
       'ek.not_yet_valid',
-      'allow_not_yet_valid: by this clock its time has not begun',
+      'allow_not_yet_valid: a certificate is not valid yet',
     ],
     [
       'with a CA before its beginning',
       { intermediate: { notBefore: new Date('2030-01-01T00:00:00Z') } },
       { allowNotYetValid: true },
       'ek.not_yet_valid',
-      'allow_not_yet_valid: by this clock its time has not begun',
+      'allow_not_yet_valid: a certificate is not valid yet',
     ],
     [
       'signed over SHA-1',
@@ -238,7 +238,7 @@ describe('a certificate that is vouched for', () => {
       { leaf: gce },
       { allowGceProfile: true },
       'ek.gce_profile',
-      'allow_gce_profile: the certificate names a machine of Google and no TPM',
+      'allow_gce_profile: the certificate names a Google machine instead of a TPM',
       { kinds: ['cloud'] },
     ],
     [
@@ -276,7 +276,7 @@ describe('a certificate that is vouched for', () => {
 
   test('for a vTPM of a cloud is noted beside hardware, and not in a bundle for clouds', () => {
     const cloud = mintEkChain({ leaf: { san: { manufacturer: 'id:474F4F47' } } });
-    expect(judge(cloud, [own()])).toMatchObject({ certified: { notes: ['this is a vTPM of a cloud, no hardware'] } });
+    expect(judge(cloud, [own()])).toMatchObject({ certified: { notes: ['this is a cloud vTPM, not hardware'] } });
     expect(judge(cloud, [own({ kinds: ['cloud'] })])).toMatchObject({ certified: { notes: [] } });
     expect(codes(judge(cloud, [own({ kinds: ['hardware'] })]))).toEqual(['ek.manufacturer']);
   });

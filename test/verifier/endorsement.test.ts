@@ -174,7 +174,7 @@ describe('a listed machine whose certificate was revoked', () => {
     expect(ek).toMatchObject({
       admittedBy: 'hash',
       certified: undefined,
-      notes: [expect.stringMatching(/^the list admits what its certificate does not: .* was revoked at /)],
+      notes: [expect.stringMatching(/^the allow-list admits the machine despite its certificate: .* was revoked at /)],
     });
   });
 

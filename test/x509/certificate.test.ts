@@ -316,7 +316,7 @@ test('rejects bytes after the certificate, which OpenSSL drops in silence', () =
 test('rejects a hundred thousand extensions by the size of the certificate', () => {
   const many = Array.from({ length: 100_000 }, (_, i) => ({ oid: `1.3.6.1.${i}`, value: derNull() }));
   const der = mint({ editTbs: replaced(7, explicit(3, tlv(0x30, Buffer.concat(many.map(extension))))) });
-  expect(() => parseCertificate(der)).toThrow('16384 are read');
+  expect(() => parseCertificate(der)).toThrow('more than 16384');
 });
 
 test('reads a certificate of the largest size, and none one byte larger', () => {
@@ -328,7 +328,7 @@ test('reads a certificate of the largest size, and none one byte larger', () => 
   const around = Array.from({ length: 24 }, (_, i) => sized(15_840 + i * 8)).map((der) => ({ der, size: der.length }));
   for (const { der, size } of around) {
     if (size <= 16_384) expect(() => parseCertificate(der)).not.toThrow();
-    else expect(() => parseCertificate(der)).toThrow('16384 are read');
+    else expect(() => parseCertificate(der)).toThrow('more than 16384');
   }
   expect(around.some(({ size }) => size <= 16_384) && around.some(({ size }) => size > 16_384)).toBe(true);
 });

@@ -46,12 +46,12 @@ describe('kinds', () => {
       ['software_tpm', 'manufacturer id:00001014 (swtpm) makes no hardware TPMs'],
     ]);
     expect(problems({ id: CLOUD }, { kinds: ['hardware'] })).toEqual([
-      ['manufacturer', 'manufacturer id:474F4F47 (Google) makes cloud TPMs; these CAs may vouch for hardware ones'],
+      ['manufacturer', 'manufacturer id:474F4F47 (Google) makes cloud TPMs; these CAs may certify only hardware TPMs'],
     ]);
     expect(problems({ id: UNKNOWN }, { kinds: ['cloud', 'software'] })).toEqual([
       [
         'manufacturer',
-        'manufacturer id:ABCDEF01 (unknown) makes hardware TPMs; these CAs may vouch for cloud or software ones',
+        'manufacturer id:ABCDEF01 (unknown) makes hardware TPMs; these CAs may certify only cloud or software TPMs',
       ],
     ]);
   });
@@ -68,7 +68,7 @@ describe('manufacturers', () => {
     expect(problems({ id: HARDWARE }, { manufacturers: ['53544D20', UNKNOWN] })).toEqual([
       [
         'manufacturer',
-        'manufacturer id:49465800 (Infineon) is not among those that these CAs may vouch for: STM, id:ABCDEF01',
+        'manufacturer id:49465800 (Infineon) is not a manufacturer that these CAs may certify: STM, id:ABCDEF01',
       ],
     ]);
     expect(problems({ id: HARDWARE }, { manufacturers: [] })).toHaveLength(1);
@@ -104,7 +104,7 @@ describe('models', () => {
 
   test('that are not named are not accepted where models matter, and are where they do not', () => {
     expect(problems({ model: undefined }, { models: ['*'] })).toEqual([
-      ['model', 'the certificate names no model, and only some models are accepted'],
+      ['model', 'the certificate names no model, but only listed models are accepted'],
     ]);
     expect(problems({ model: undefined }, {})).toEqual([]);
   });
@@ -127,12 +127,12 @@ describe('the least firmware', () => {
   });
 
   test.each([
-    ['073F', '0740', 'the TPM left its maker with firmware 073F, and min_firmware is 0740'],
-    ['0739', '073A', 'the TPM left its maker with firmware 0739, and min_firmware is 073A'],
+    ['073F', '0740', 'the TPM was shipped with firmware 073F, which is below min_firmware 0740'],
+    ['0739', '073A', 'the TPM was shipped with firmware 0739, which is below min_firmware 073A'],
     // The same number in another width may be another version.
     ['073F', '73', 'firmware 073F cannot be compared with min_firmware 73'],
     ['FF', '0001', 'firmware FF cannot be compared with min_firmware 0001'],
-    [undefined, '00', 'the certificate names no firmware version, and min_firmware is 00'],
+    [undefined, '00', 'the certificate names no firmware version, but min_firmware is 00'],
   ])('%s is not enough for %s', (version, minFirmware, message) => {
     expect(problems({ version }, { minFirmware })).toEqual([['firmware', message]]);
   });

@@ -75,7 +75,7 @@ const times = (count: number, bytes: Uint8Array): Uint8Array => join(...Array.fr
 test('a chain has at most ten certificates, each of at most 16 KiB, in 64 KiB', () => {
   expect(takeChain(times(10, leaf)).certificates).toHaveLength(10);
   expect(() => takeChain(times(11, leaf))).toThrow('more than 10 certificates');
-  expect(() => takeChain(join(leaf, fill(0, 65_536)))).toThrow('65536 are read');
+  expect(() => takeChain(join(leaf, fill(0, 65_536)))).toThrow('more than 65536');
   const large = join([0x30, 0x82, 0x40, 0x00], fill(0, 0x4000));
   expect(() => takeChain(large)).toThrow('a certificate of 16388 bytes');
 });

@@ -53,8 +53,8 @@ describe('refuses', () => {
     ['fields behind the signers', wrapped(content(explicit(0, root.der), derNull())), 'bytes too many'],
     ['a form of certificate that is not X.509’s', wrapped(content(explicit(0, explicit(1, root.der)))), 'expected tag'],
     ['indefinite length', Uint8Array.from([0x30, 0x80, ...good.subarray(4), 0, 0]), 'indefinite length'],
-    ['a PEM block without an end', bundle('PEM').subarray(0, -30), 'is not ended'],
-    ['two PEM blocks', Buffer.concat([bundle('PEM'), bundle('PEM')]), 'more blocks than one'],
+    ['a PEM block without an end', bundle('PEM').subarray(0, -30), 'without END line'],
+    ['two PEM blocks', Buffer.concat([bundle('PEM'), bundle('PEM')]), 'more than one block'],
     ['what is not base64', Buffer.from('-----BEGIN PKCS7-----\n*\n-----END PKCS7-----\n'), 'not base64'],
   ])('%s', (_, bytes, reason) => {
     expect(() => readPkcs7(bytes)).toThrow(MalformedCertificateError);

@@ -156,13 +156,13 @@ const unknown: readonly [string, string, 'revokes' | 'says nothing', Partial<Crl
   ['a list without an end', `${LIST} has no nextUpdate`, 'revokes', { nextUpdate: null }],
   [
     'a list with an unknown critical extension',
-    `${LIST} has the critical extension 1.3.6.1.4.1.99999.1, which is not processed here`,
+    `${LIST} has the critical extension 1.3.6.1.4.1.99999.1, which is not supported`,
     'says nothing',
     { extraExtensions: [unknownCritical] },
   ],
   [
     'a list with an unknown critical extension of an entry',
-    `${LIST} has an entry with the critical extension 1.3.6.1.4.1.99999.1, which is not processed here`,
+    `${LIST} has an entry with the critical extension 1.3.6.1.4.1.99999.1, which is not supported`,
     'says nothing',
     { revoked: [{ serial: unhex('07'), extraExtensions: [unknownCritical] }] },
   ],

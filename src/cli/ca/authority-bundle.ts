@@ -1,4 +1,6 @@
-/** The certificates in a file of CAs that need not be one the server takes: PKCS#7 and base64 without armour as well. */
+/**
+ * Reads CA certificates from a file in more formats than the server accepts: also PKCS#7, and base64 without PEM lines.
+ */
 import { octetsOfBase64File } from '../../x509/file/key-file.ts';
 import { looksLikePkcs7, readPkcs7 } from '../../x509/file/pkcs7.ts';
 import { type TrustStore, trustStoreFrom } from '../../x509/file/trust-store.ts';

@@ -1,8 +1,10 @@
-/** A CA certificate as a file of its own: a name that tells whose it is, and PEM with the same for people inside. */
+/** Formats one CA certificate as a PEM file. The file's name and comments tell people which CA it is. */
 import { authorityReport } from '../../x509/authority/authority-report.ts';
 import type { Certificate } from '../../x509/certificate.ts';
 
-/** OpenSSL reads lines in pieces of 254 bytes, and would take one that begins like a block for its beginning. */
+/**
+ * OpenSSL reads lines in pieces of 254 bytes. A later piece of a comment could look like the beginning of a PEM block.
+ */
 const MAX_COMMENT_CHARS = 200;
 const MAX_SLUG_CHARS = 32;
 /** Enough to be unique, and short enough to read. */
@@ -14,7 +16,7 @@ export function authorityFileName(certificate: Certificate, manufacturer: string
   return `${slugOf(manufacturer)}-${role}-${fingerprint.slice(0, FINGERPRINT_DIGITS)}.pem`;
 }
 
-/** Lower-case letters, digits and single dashes of any text; `unknown` where nothing is left. */
+/** Reduces a text to lower-case letters, digits and single dashes. `unknown` if nothing is left. */
 export function slugOf(text: string): string {
   const words =
     text
@@ -43,7 +45,7 @@ export function authorityFileText(certificate: Certificate): string {
   ].join('\n');
 }
 
-/** ASCII, which every reader takes for the same text. */
+/** A comment line in ASCII, which all programs read as the same text. */
 function comment(label: string, text: string): string {
   const ascii = text.replace(/[^\x20-\x7e]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
   return `# ${label.padEnd(8)} ${ascii.length > MAX_COMMENT_CHARS ? `${ascii.slice(0, MAX_COMMENT_CHARS)}...` : ascii}`;

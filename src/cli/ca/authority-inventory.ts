@@ -1,4 +1,4 @@
-/** CA certificates and what is wrong with them, as `ca inspect` shows them. */
+/** The output of `ca inspect`: CA certificates and their problems. */
 import {
   AUTHORITY_PROBLEMS,
   type AuthorityProblem,
@@ -12,7 +12,7 @@ export interface ListedAuthority extends AuthorityReport {
   readonly files: readonly string[];
 }
 
-/** Of all certificates, also where some of them are not shown. */
+/** Counts all certificates, including those that are not shown. */
 export interface InventorySummary {
   readonly certificates: number;
   readonly roots: number;
@@ -26,7 +26,7 @@ export interface InventorySummary {
 
 export interface AuthorityInventory {
   readonly certificates: readonly ListedAuthority[];
-  /** What could not be read, and then that of each certificate. */
+  /** The problems of unreadable files first, then those of each certificate. */
   readonly problems: readonly AuthorityProblem[];
   readonly summary: InventorySummary;
 }

@@ -1,4 +1,6 @@
-/** The folder of `ca_path` as `ca import` finds and fills it: whole files, and none that was there is changed. */
+/**
+ * Reads and fills the folder of `ca_path` for `ca import`. It adds whole files and never changes a file that exists.
+ */
 import {
   closeSync,
   fchmodSync,
@@ -23,7 +25,9 @@ export interface NewFile {
   readonly text: string;
 }
 
-/** As the server takes them: a link that leads nowhere stops it. @throws UsageError that names what does */
+/**
+ * The files that the server would read. A broken link is an error, as in the server. @throws UsageError with its path
+ */
 export function filesOfCaPath(caPath: string): readonly string[] {
   try {
     return trustFileNames(caPath);
@@ -36,7 +40,7 @@ export function filesOfCaPath(caPath: string): readonly string[] {
 const FILL_CA_PATH = 'put CA certificates there, for example with "tpm-attestor ca import"';
 
 /**
- * Why no certificate was found. An empty folder is mended otherwise than files that cannot be read, which are listed.
+ * Why no certificate was found, with a remedy for an empty folder or for unreadable files.
  *
  * @param remedy for an empty folder
  */
@@ -46,7 +50,7 @@ export function nothingFound(paths: readonly string[], remedy: string = FILL_CA_
   return `${empty.map(nameOf).join(', ')} has no files; ${remedy}`;
 }
 
-/** Of every certificate in the folder, whatever file it is in; a file that is none has no say. @throws UsageError */
+/** The fingerprints of all certificates in the folder's files. Other contents are ignored. @throws UsageError */
 export function fingerprintsIn(folder: string): ReadonlySet<string> {
   const fingerprints = new Set<string>();
   const there = lookAt(folder);
@@ -56,7 +60,7 @@ export function fingerprintsIn(folder: string): ReadonlySet<string> {
     try {
       for (const { fingerprint } of readTrustStore(file).anchors.certificates) fingerprints.add(fingerprint);
     } catch (cause) {
-      // The server would refuse the folder for it, and what it holds cannot be known.
+      // The server would refuse the folder because of this file, and its certificates are unknown.
       throw new UsageError(`${resolve(file)} cannot be read: ${fileFailure(cause)}`, { cause });
     }
   }
@@ -71,23 +75,23 @@ function lookAt(folder: string): Stats | undefined {
   }
 }
 
-/** Whether something of this name is there. */
+/** Whether the folder has an entry with this name. */
 export function isTaken(folder: string, name: string): boolean {
   return lstatSync(join(folder, name), { throwIfNoEntry: false }) !== undefined;
 }
 
 /**
- * All are written into a hidden folder in the folder first, which `ca_path` does not look into, and then put in place
- * one by one, each whole. A name that is taken meanwhile ends it.
+ * Writes all files into a hidden subfolder, which the server ignores, and then moves each into place. If a name is
+ * taken meanwhile, it stops with an error.
  *
- * @throws UsageError where the folder cannot be made or written to
+ * @throws UsageError if the folder cannot be made or written to
  */
 export async function addFiles(folder: string, files: readonly NewFile[]): Promise<void> {
   makeFolder(folder);
   const scratch = scratchIn(folder);
   try {
     for (const { name, text } of files) {
-      // Until the last is written a signal leaves nothing behind; those in place are then put there without a pause.
+      // Signals are handled here, before any file is in place. The moves below run without a pause.
       await new Promise((resolve) => setImmediate(resolve));
       writeWhole(join(scratch, name), text);
     }
@@ -108,7 +112,7 @@ function scratchIn(folder: string): string {
 function writeWhole(path: string, text: string): void {
   const file = openSync(path, 'wx', 0o644);
   try {
-    // Not narrowed by the umask: the server refuses a folder in which it cannot read a file.
+    // Overrides the umask: the server refuses a folder with a file that it cannot read.
     fchmodSync(file, 0o644);
     writeFileSync(file, text);
     fsyncSync(file);
@@ -117,7 +121,7 @@ function writeWhole(path: string, text: string): void {
   }
 }
 
-/** A link, unlike a renamed file, never takes the place of what is there. */
+/** Makes a hard link: unlike a rename, it never replaces a file that exists. */
 function putInPlace(from: string, to: string): void {
   try {
     linkSync(from, to);
@@ -125,7 +129,7 @@ function putInPlace(from: string, to: string): void {
     const { code = '' } = cause as NodeJS.ErrnoException;
     if (code === 'EEXIST')
       throw new Error(`${resolve(to)} was made by somebody else meanwhile; run the import again`, { cause });
-    // File systems without links, such as those of memory sticks.
+    // Some file systems have no hard links, such as those of memory sticks.
     if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(code)) throw cause;
     if (lstatSync(to, { throwIfNoEntry: false }) !== undefined)
       throw new Error(`${resolve(to)} was made by somebody else meanwhile; run the import again`, { cause });

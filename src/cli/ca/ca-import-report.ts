@@ -1,4 +1,4 @@
-/** What `ca import` did, for people and programs. */
+/** The output of `ca import`, for people and programs. */
 import { authorityReport } from '../../x509/authority/authority-report.ts';
 import type { LeftOutCertificate, SelectedCertificate } from './ca-selection.ts';
 import type { ReadSources, UnreadSource } from './ca-sources.ts';
@@ -19,7 +19,7 @@ export interface LeftOutReport extends ReportedCertificate {
 
 export interface ImportReport {
   readonly folder: string;
-  /** Whether nothing was written, and `added` is what would have been. */
+  /** If true, nothing was written, and `added` lists what a run would add. */
   readonly dry_run: boolean;
   readonly added: readonly (ReportedCertificate & { readonly file: string })[];
   readonly present: readonly ReportedCertificate[];
@@ -40,7 +40,7 @@ export interface ImportReport {
 export interface ImportOutcome {
   readonly folder: string;
   readonly dryRun: boolean;
-  /** By their file names. */
+  /** Each file name with its certificate. */
   readonly fresh: readonly (readonly [string, SelectedCertificate])[];
   readonly present: readonly SelectedCertificate[];
   readonly leftOut: readonly (Omit<LeftOutCertificate, 'code'> & { readonly code: LeftOutReport['code'] })[];
@@ -73,7 +73,7 @@ function reported({ certificate, manufacturer, source }: SelectedCertificate): R
   return { subject, manufacturer, role, fingerprint, source };
 }
 
-/** The option that takes what is left out for this reason. */
+/** For each reason to leave a certificate out, the option that imports it anyway. */
 const TAKEN_BY: Readonly<Partial<Record<LeftOutReport['code'], string>>> = {
   software_authority: '--allow-software',
   cloud_authority: '--allow-cloud',
@@ -95,7 +95,7 @@ export function importLines({
 }: ImportReport): readonly string[] {
   return [
     ...added.map(({ file, subject }) => `${dry_run ? 'would add ' : 'added     '}  ${file}  ${subject}`),
-    // Those that were not asked for are counted below, and no more.
+    // Certificates of other manufacturers are only counted, below.
     ...left_out.filter(({ code }) => code !== 'other_manufacturer').map(leftOutLine),
     ...unreadable.map(({ source, message }) => `unreadable  ${source}: ${message}`),
     [

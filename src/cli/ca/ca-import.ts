@@ -1,4 +1,4 @@
-/** `ca import`: CA certificates out of cabinets, bundles and folders into the folder of `ca_path`, one to a file. */
+/** `ca import`: copies CA certificates from cabinets, bundles and folders into the folder of `ca_path`, one a file. */
 import { Command } from 'commander';
 import { EXIT, type ExitCode } from '../terminal/failure.ts';
 import { atOption, type JsonOptions, jsonOption, nonEmpty } from '../terminal/options.ts';
@@ -59,7 +59,7 @@ function exitCodeOf({ summary, left_out }: ImportReport): ExitCode {
   return summary.unreadable > 0 || left_out.some(({ code }) => code === 'name_taken') ? EXIT.UNTRUSTED : EXIT.OK;
 }
 
-/** Everything is read before anything is written. @throws UsageError */
+/** Reads all sources before it writes any file. @throws UsageError */
 async function importAuthorities(sources: readonly string[], options: ImportOptions): Promise<ImportReport> {
   const { to: folder, dryRun = false } = options;
   const read = await readSources(sources);

@@ -1,4 +1,4 @@
-/** `ca inspect`: what the server plugin would take for anchors from a `ca_path`, and what is wrong with it. */
+/** `ca inspect`: lists the trust anchors that the server would read from a `ca_path`, and their problems. */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
@@ -62,7 +62,7 @@ function onlyProblems({
   return { certificates: certificates.filter(({ fingerprint }) => concerned.has(fingerprint)), problems: severe };
 }
 
-/** @throws UsageError for a path that is not there */
+/** @throws UsageError if a path does not exist */
 function takeInventory(paths: readonly string[], now: Date): AuthorityInventory {
   const found = new Map<string, { readonly certificate: StoredAuthority['certificate']; readonly files: string[] }>();
   const unread: AuthorityProblem[] = [];
@@ -96,7 +96,7 @@ function unreadableProblem({ name, message, kind }: TrustStoreProblem): Authorit
     : authorityProblem('unreadable', name, `it is ${kind.what}`, `${kind.remedy}; the server leaves it out.`);
 }
 
-/** What `ca_path` does not look into; hidden ones are meant to be left out. */
+/** Subfolders, which the server ignores. Hidden ones are not reported: they are hidden on purpose. */
 function foldersIn(path: string): readonly string[] {
   try {
     return readdirSync(path, { withFileTypes: true })

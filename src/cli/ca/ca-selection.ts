@@ -1,4 +1,4 @@
-/** Which of the certificates that were read become anchors, and why the others do not. */
+/** Selects the certificates that `ca import` adds, and says why it leaves the others out. */
 
 import { finished } from '../../bytes/pausable.ts';
 import { authorityKind, authorityManufacturer, tellingAuthorities } from '../../x509/authority/authority-kinds.ts';
@@ -17,16 +17,16 @@ export interface SelectionRules {
   readonly now: Date;
   readonly allowSoftware: boolean;
   readonly allowCloud: boolean;
-  /** CAs that tell nothing of TPMs. */
+  /** Import CAs that do not show that they certify TPMs. */
   readonly allowUnknown: boolean;
-  /** Empty for all. */
+  /** Empty selects all. */
   readonly manufacturers: readonly string[];
 }
 
 export interface SelectedCertificate {
   readonly certificate: Certificate;
   readonly source: string;
-  /** The folder it came from, or what its names tell; `unknown` where neither does. */
+  /** The name of its folder, or the manufacturer that its names tell, or `unknown`. */
   readonly manufacturer: string;
 }
 
@@ -40,7 +40,7 @@ export interface Selection {
   readonly leftOut: readonly LeftOutCertificate[];
 }
 
-/** Each certificate once. @throws UsageError for a manufacturer that none of them is of */
+/** Handles each certificate once. @throws UsageError if a given manufacturer has no certificate here */
 export function selectCertificates(certificates: readonly ImportedCertificate[], rules: SelectionRules): Selection {
   refuseAbsent(certificates, rules.manufacturers);
   const wanted = new Set(rules.manufacturers.map(slugOf));
@@ -80,7 +80,7 @@ function reasonAgainst(
   return authorityFaults(certificate, now)[0];
 }
 
-/** The folder's name first: whoever collected them knew more than the certificate says. */
+/** The folder's name first: the collector knew more than the certificate says. */
 function namesOf({ certificate, folder }: ImportedCertificate): readonly string[] {
   return [folder, authorityManufacturer(certificate)].filter((name) => name !== undefined);
 }

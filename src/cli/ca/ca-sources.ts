@@ -1,4 +1,4 @@
-/** What `ca import` reads: files, folders, cabinets and bundles, down to the single certificate. */
+/** Reads the sources of `ca import`: files, folders, cabinets and bundles of certificates. */
 import { readdirSync, statSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { fileFailure } from '../../files/file-failure.ts';
@@ -14,9 +14,9 @@ import { CabinetError, looksLikeCabinet } from './cabinet-table.ts';
 
 export interface ImportedCertificate {
   readonly certificate: Certificate;
-  /** File, and the name inside a cabinet. */
+  /** The file, and for a cabinet also the name inside it. */
   readonly source: string;
-  /** The folder of a manufacturer that it lay in, in the layout of Microsoft's collection. */
+  /** The name of the manufacturer's folder, in the layout of Microsoft's collection. */
   readonly folder: string | undefined;
 }
 
@@ -28,13 +28,13 @@ export interface UnreadSource {
 export interface ReadSources {
   readonly certificates: readonly ImportedCertificate[];
   readonly unreadable: readonly UnreadSource[];
-  /** Files in folders and cabinets that do not look like certificates: scripts, notes. */
+  /** The number of files in folders and cabinets that do not look like certificates, such as scripts and notes. */
   readonly otherFiles: number;
 }
 
 interface Candidate {
   readonly source: string;
-  /** Path below the folder or in the cabinet; undefined for a file that was named itself. */
+  /** The path in the folder or cabinet. Undefined for a file that the user named. */
   readonly path: string | undefined;
   readonly bytes: Uint8Array;
 }
@@ -43,16 +43,16 @@ const MAX_DEPTH = 8;
 const MAX_FILES = 20_000;
 const MAX_TOTAL_BYTES = 256 * 1024 * 1024;
 
-/** Names by which a file in a folder claims to be a certificate, so that an unreadable one is heard of. */
+/** Names of certificate files. An unreadable file with such a name is reported. */
 const CERTIFICATE_NAME = /\.(cer|crt|der|p7b|p7c|pem)$/i;
 
-/** `AMD/RootCA/x.crt`, as Microsoft's collection has it. */
+/** `AMD/RootCA/x.crt`, the layout of Microsoft's collection. */
 const MANUFACTURER_FOLDER = /(?:^|\/)([^/]+)\/(?:RootCA|IntermediateCA)\//i;
 
 /**
- * Reads all of them, whatever is wrong with some.
+ * Reads all sources. Unreadable items do not stop it.
  *
- * @throws UsageError for a path that is not there, and for more files than anybody's collection has
+ * @throws UsageError if a path does not exist, or if there are too many files or bytes
  */
 export async function readSources(paths: readonly string[]): Promise<ReadSources> {
   const certificates: ImportedCertificate[] = [];
@@ -83,7 +83,7 @@ export async function readSources(paths: readonly string[]): Promise<ReadSources
     unreadable.push(...problems.map(({ name, message }) => ({ source: name, message })));
   };
   for (const { file, path } of paths.flatMap(filesOf)) {
-    // A signal is not kept waiting for a whole collection.
+    // Lets signals in between files.
     await new Promise((resolve) => setImmediate(resolve));
     try {
       await take({ source: file, path, bytes: readTrustFile(file).bytes });
@@ -110,7 +110,7 @@ function filesOf(source: string): readonly SourceFile[] {
     if (!statSync(source).isDirectory()) return [{ file: source, path: undefined }];
     const files: string[] = [];
     walk(source, 0, files);
-    // With the folder's own name, which may be the manufacturer's.
+    // The path includes the names of the folder and its parent: one of them may name the manufacturer.
     const root = resolve(source, '..', '..');
     return files.map((file) => ({ file, path: relative(root, resolve(file)) }));
   } catch (cause) {
@@ -119,7 +119,7 @@ function filesOf(source: string): readonly SourceFile[] {
   }
 }
 
-/** Hidden files and links to folders are left out: the latter lead anywhere, also back. */
+/** Ignores hidden files, and links to folders: a link may lead anywhere, even back. */
 function walk(folder: string, depth: number, files: string[]): void {
   if (depth > MAX_DEPTH) throw new UsageError(`${resolve(folder)} is more than ${MAX_DEPTH} folders deep`);
   const entries = readdirSync(folder, { withFileTypes: true }).filter(({ name }) => !name.startsWith('.'));
@@ -131,7 +131,7 @@ function walk(folder: string, depth: number, files: string[]): void {
   }
 }
 
-/** A link that cannot be followed counts as one: its reader says why, and the other files are read. */
+/** A broken link counts as a file: reading it then reports the reason, and the other files are still read. */
 function isFile(path: string): boolean {
   try {
     return statSync(path, { throwIfNoEntry: false })?.isFile() === true;

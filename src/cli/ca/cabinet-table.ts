@@ -1,29 +1,29 @@
-/** The list of files at the beginning of a Microsoft cabinet ([MS-CAB] §2), read before anything is unpacked. */
+/** Reads the list of files at the beginning of a Microsoft cabinet ([MS-CAB] §2), before unpacking. */
 
 /** One file in a cabinet. */
 export interface CabinetEntry {
-  /** As the cabinet has it, with `/` between folders. Anybody's word: a label, and never a path to write to. */
+  /** The name in the cabinet, with `/` between folders. It is untrusted: a label, never a path to write to. */
   readonly name: string;
-  /** Unpacked. */
+  /** The unpacked size. */
   readonly bytes: number;
 }
 
-/** The bytes are no cabinet, one that is not read, or one of more than any collection of certificates has. */
+/** The bytes are not a cabinet, or a cabinet that is damaged, unsupported or too large. */
 export class CabinetError extends Error {
   override readonly name = 'CabinetError';
   readonly code = 'ERR_CABINET';
 }
 
-/** Microsoft's collection has some hundred files of a few kilobytes. */
+/** Microsoft's collection has some hundreds of files, each of a few kilobytes. */
 const MAX_ENTRIES = 10_000;
 const MAX_UNPACKED_BYTES = 64 * 1024 * 1024;
 
 const HEADER_BYTES = 36;
 /** cbFile, uoffFolderStart, iFolder, date, time and attribs of a CFFILE; the name follows. */
 const ENTRY_BYTES = 16;
-/** Most octets of a name, and the zero that ends it. */
+/** The longest name, including the zero that ends it. */
 const MAX_NAME_BYTES = 256;
-/** cfhdrPREV_CABINET and cfhdrNEXT_CABINET: one part of several. */
+/** cfhdrPREV_CABINET and cfhdrNEXT_CABINET: the cabinet is one part of several. */
 const PART_OF_SET = 0x0003;
 /** _A_NAME_IS_UTF */
 const UTF8_NAME = 0x80;

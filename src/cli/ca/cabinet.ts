@@ -1,4 +1,4 @@
-/** Unpacks a Microsoft cabinet by the program `cabextract`. */
+/** Unpacks a Microsoft cabinet with the program `cabextract`. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
@@ -8,21 +8,21 @@ import { UsageError } from '../terminal/failure.ts';
 import { CabinetError, readCabinetTable } from './cabinet-table.ts';
 
 export interface UnpackedFile {
-  /** A label, and never a path to write to. */
+  /** An untrusted label, never a path to write to. */
   readonly name: string;
   readonly bytes: Uint8Array;
 }
 
-/** Microsoft's collection takes a fraction of a second. */
+/** Far more than Microsoft's collection needs, which is unpacked in a fraction of a second. */
 const DEADLINE_MS = 60_000;
 const MAX_COMPLAINT_CHARS = 300;
 
 /**
- * The files of a cabinet, in its order. They come through a pipe, one after another, and are told apart by the sizes
- * that the cabinet's own list gives: names in a cabinet are anybody's choice, and none of them reaches the file system.
+ * The files of a cabinet, in its order. cabextract writes them into a pipe, one after another, and the sizes in the
+ * cabinet's list separate them. So the untrusted names in a cabinet never reach the file system.
  *
- * @throws CabinetError for a cabinet that is damaged, or more than its list says
- * @throws UsageError where cabextract is not installed
+ * @throws CabinetError if the cabinet is damaged, or longer than its list says
+ * @throws UsageError if cabextract is not installed
  */
 export async function unpackCabinet(cabinet: Uint8Array): Promise<readonly UnpackedFile[]> {
   const entries = readCabinetTable(cabinet);
@@ -42,7 +42,7 @@ export async function unpackCabinet(cabinet: Uint8Array): Promise<readonly Unpac
   }
 }
 
-/** What cabextract writes: exactly so many bytes. One that writes more is ended, whatever it still had to say. */
+/** The output of cabextract, which must have exactly this length. If it writes more, it is killed. */
 async function extract(file: string, length: number): Promise<Uint8Array> {
   const child = spawn('cabextract', ['--quiet', '--single', '--pipe', file], { stdio: ['ignore', 'pipe', 'pipe'] });
   const end = (): unknown => child.kill('SIGKILL');
@@ -75,7 +75,7 @@ async function extract(file: string, length: number): Promise<Uint8Array> {
   }
 }
 
-/** Its words, without the name of our copy. */
+/** The error text of cabextract, without the name of the temporary file. */
 function reasonOf(complaint: string, file: string, signal: NodeJS.Signals | null): string {
   if (signal !== null) return `took longer than ${DEADLINE_MS} ms`;
   const lines = complaint.split('\n').map((line) => line.replace(`${file}: `, '').trim());

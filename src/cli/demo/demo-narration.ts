@@ -1,4 +1,4 @@
-/** What the demo tells while it runs: what passes, and what that proves. */
+/** The text of the demo: each message of the attestation, and what it proves. */
 import { decodeChallenge, decodePayload } from '../../evidence/messages.ts';
 import { keyAlgorithmName } from '../../tpm/public-key.ts';
 import { hashAlgorithm } from '../../tpm/structures/algorithms.ts';

@@ -1,4 +1,4 @@
-/** What the demo found out, from what the plugins said and logged. */
+/** The demo's report, made from the messages and logs of the plugins. */
 import { decodePayload } from '../../evidence/messages.ts';
 import type { HostedLogRecord } from '../../testing/plugin-host/hclog-reader.ts';
 import { keyAlgorithmName, publicKeyHash, publicKeyOf } from '../../tpm/public-key.ts';
@@ -24,13 +24,13 @@ export interface DemoDocument {
   readonly selectors: readonly string[];
   readonly can_reattest: boolean;
   readonly findings: readonly FindingReport[];
-  /** What the agent's side was told; null when it was trusted. */
+  /** The message to the agent. Null if the agent was trusted. */
   readonly peer_message: string | null;
   readonly correlation_id: string | null;
   readonly ek: { readonly algorithm: string; readonly source: string; readonly pub_hash: string };
   readonly ak: { readonly algorithm: string };
   readonly server_sha256: string;
-  /** `tpm_commands` is null when the agent plugin did not say. */
+  /** `tpm_commands` is null if the agent plugin did not log them. */
   readonly rounds: readonly { readonly tpm_commands: CommandCounts | null; readonly ms: number }[];
   readonly control?: Round['outcome']['verdict'];
 }
@@ -48,7 +48,7 @@ export function findingsIn(records: readonly HostedLogRecord[], correlationId: s
     }));
 }
 
-/** TPM commands of each attestation that an agent plugin has logged, in its order. */
+/** The TPM commands of each attestation, in the order in which the agent plugin logged them. */
 export function commandsIn(records: readonly HostedLogRecord[]): readonly CommandCounts[] {
   return records
     .filter(({ fields }) => typeof fields.tpm_commands === 'string')
@@ -69,7 +69,7 @@ export interface Keys {
   readonly ak: DemoDocument['ak'];
 }
 
-/** The keys of an agent's payload, and how its plugin says it came by the endorsement key. */
+/** The keys in an agent's payload, and the source of the EK from the plugin's log. */
 export function keysIn(payloadBytes: Uint8Array, records: readonly HostedLogRecord[]): Keys {
   const payload = decodePayload(payloadBytes);
   const ekPublic = decode(tpmtPublic, payload.ekPublic);

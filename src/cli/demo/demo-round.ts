@@ -1,4 +1,4 @@
-/** One attestation of the demo, with what passed between the plugins and how it ended. */
+/** Runs one attestation of the demo, and records its messages and outcome. */
 
 import { STATUS } from '../../spire/status.ts';
 import { AttestationFailed, type AttestedAgent, relayAttestation } from '../../testing/plugin-host/relay.ts';
@@ -7,7 +7,7 @@ import type { RelayHooks } from './tampering.ts';
 
 export interface Round {
   readonly ms: number;
-  /** What the agent sent, before anybody tampered with it. Empty when it was never asked. */
+  /** What the agent sent, before any tampering. Empty if it sent nothing. */
   readonly payload: Uint8Array;
   readonly response: Uint8Array;
   readonly outcome:
@@ -15,7 +15,7 @@ export interface Round {
     | { readonly verdict: 'untrusted'; readonly peerMessage: string; readonly correlationId: string };
 }
 
-/** Called as each message comes by, untampered. */
+/** Called with each message before any tampering. */
 export interface Passing {
   readonly payload?: (bytes: Uint8Array) => void;
   readonly challenge?: (bytes: Uint8Array) => void;
@@ -24,7 +24,7 @@ export interface Passing {
 
 const REFUSED: readonly number[] = [STATUS.PERMISSION_DENIED, STATUS.INVALID_ARGUMENT];
 
-/** @throws AttestationFailed when it failed for another reason than distrust */
+/** @throws AttestationFailed if it failed for another reason than a refusal by the server */
 export async function attestOnce(
   agent: Actor<'agent'>,
   server: Actor<'server'>,
@@ -57,7 +57,7 @@ export async function attestOnce(
   }
 }
 
-/** The sentence is the same whatever was found; the id is that of one attestation. */
+/** Separates the general sentence from the attestation's id. */
 function separated(message: string): { readonly peerMessage: string; readonly correlationId: string } {
   const match = /^(.*) \(attestation ([0-9a-f]+)\)$/s.exec(message);
   return { peerMessage: match?.[1] ?? message, correlationId: match?.[2] ?? '' };

@@ -1,4 +1,4 @@
-/** The stage of the demo: a TPM, both plugin executables run as SPIRE runs them, and what they logged. */
+/** The set-up of the demo: a TPM, both plugin executables, started as SPIRE starts them, and their logs. */
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,7 +14,7 @@ import { TAMPERING_AGENT } from './tampering-agent.ts';
 
 export const TRUST_DOMAIN = 'example.org';
 
-// Both plugins lie beside this executable.
+// Both plugins are in the folder of this executable.
 const HERE = dirname(fileURLToPath(import.meta.url));
 const EXECUTABLES = {
   command: fileURLToPath(import.meta.url),
@@ -42,7 +42,7 @@ export interface Actor<Kind extends 'agent' | 'server'> {
 export interface AgentOptions extends KeyChoices {
   readonly tcti: string;
   readonly trustDomain?: string | undefined;
-  /** The agent that tampers, with this attestation key. */
+  /** Starts the tampering agent with this kind of AK. */
   readonly dishonestAk?: 'unrestricted' | 'software' | undefined;
 }
 
@@ -57,7 +57,7 @@ export class DemoScene {
     this.caPath = caPath;
   }
 
-  /** On the given TPM, which is never changed, or on a software TPM with a manufacturer CA made for it. */
+  /** Uses the given TPM, which is never changed, or starts a software TPM with its own manufacturer CA. */
   static async open(given: GivenTpm | undefined): Promise<DemoScene> {
     for (const path of [EXECUTABLES.agent, EXECUTABLES.server])
       if (!existsSync(path)) throw new UsageError(`${path} is missing; build it with "npm run build"`);
@@ -68,12 +68,12 @@ export class DemoScene {
     return scene;
   }
 
-  /** @throws UsageError when the server plugin does not take the CA path */
+  /** @throws UsageError if the server plugin refuses the CA path */
   startServer(): Promise<Actor<'server'>> {
     return this.#start('server', [EXECUTABLES.server], TRUST_DOMAIN, {
       ca_path: this.caPath,
       allow_software_tpm: true,
-      // Whatever the TPM has: the demo is about one machine.
+      // Accepts every template: the demo has only one machine.
       ek_templates: EK_TEMPLATE_NAMES,
     });
   }
@@ -83,7 +83,7 @@ export class DemoScene {
     return this.#start('agent', args, trustDomain ?? TRUST_DOMAIN, { tcti, ek, ak });
   }
 
-  /** What an agent on another TPM, certified by another CA, sends first. */
+  /** The payload of an agent on another TPM, which another CA certifies. */
   async payloadOfOtherTpm(template: SoftwareEkTemplate, choices: KeyChoices): Promise<Payload> {
     const tpm = await startSoftwareTpm({ templates: [template] });
     this.#tpms.push(tpm);
@@ -97,12 +97,12 @@ export class DemoScene {
     }
   }
 
-  /** Of the executable that judges. */
+  /** The hash of the server plugin's executable. */
   serverSha256(): string {
     return checksumOf(EXECUTABLES.server);
   }
 
-  /** Afterwards every record has been read. */
+  /** Stops the plugins. Afterwards all log records have been read. */
   async stopPlugins(): Promise<void> {
     await Promise.all(this.#plugins.splice(0).map((plugin) => plugin.stop()));
   }
@@ -123,7 +123,7 @@ export class DemoScene {
     const host = await startPlugin({ kind, command: process.execPath, args, onLog });
     this.#plugins.push(host);
     try {
-      // JSON is HCL, and quotes what HCL would interpolate.
+      // JSON is accepted as HCL, and its quoting prevents interpolation.
       await host.configure(JSON.stringify(options), trustDomain);
     } catch (cause) {
       if (cause instanceof StatusError && cause.code === STATUS.INVALID_ARGUMENT)

@@ -1,4 +1,7 @@
-/** `tpm-attestor-demo spire`: a genuine spire-server and spire-agent attest a software TPM, and a workload gets its SVID. */
+/**
+ * `tpm-attestor-demo spire`: a genuine spire-server and spire-agent attest a software TPM, and a workload gets its
+ * SVID.
+ */
 import { Command } from 'commander';
 import { type SoftwareTpm, startSoftwareTpm } from '../../testing/software-tpm.ts';
 import { SpireAgent } from '../../testing/spire-agent.ts';
@@ -9,7 +12,7 @@ import { EXIT } from '../terminal/failure.ts';
 import { type JsonOptions, jsonOption } from '../terminal/options.ts';
 import { remark, say, sayJson } from '../terminal/terminal.ts';
 
-/** So short that the agent's SVID is renewed while one watches. */
+/** So short that the agent renews its SVID during the demo. */
 const AGENT_TTL = '20s';
 const ROTATION_TIMEOUT_MS = 60_000;
 const NODE_ALIAS = `spiffe://${TRUST_DOMAIN}/edge`;
@@ -20,7 +23,7 @@ export interface DemoSpireDocument {
   readonly selectors: readonly string[];
   readonly can_reattest: boolean;
   readonly workload_spiffe_id: string;
-  /** New SVIDs of the agent that were seen, each by a new quote. */
+  /** The number of new SVIDs of the agent, each after a new quote. */
   readonly rotations: number;
   readonly spire_version: string;
 }

@@ -1,4 +1,7 @@
-/** `tpm-attestor-demo`: a TPM attests from agent plugin to server plugin, honestly or not, and every step says what it proved. */
+/**
+ * `tpm-attestor-demo`: runs an attestation, or an attack on it, through both plugins, and explains what each step
+ * proves.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command, Option } from 'commander';
 import { decodePayload } from '../../evidence/messages.ts';
@@ -55,7 +58,7 @@ export function demoCommand(): Command {
       if (options.json) sayJson(document);
       else for (const line of conclusion(document)) say(line);
       process.exitCode = document.verdict === 'trusted' ? EXIT.OK : EXIT.UNTRUSTED;
-      // Exit code 1 would say that an attack was refused.
+      // Not exit code 1: that would mean that the attack was refused.
       if (document.control === 'untrusted')
         throw new UsageError('the control was refused, so the attack was not tried; see its findings');
     });
@@ -90,7 +93,7 @@ async function play(scene: DemoScene, options: DemoOptions, tell: Narrator, made
 
   const first = await attestOnce(honest, server, {}, narration(tell));
   tellOutcome(first, tell);
-  // Where nothing is trusted a refusal shows nothing: then the control is all there is.
+  // An attack proves something only if the same machine is trusted without it. Otherwise the demo ends here.
   const tampering = first.outcome.verdict === 'trusted' && options.tamper !== undefined && TAMPERINGS[options.tamper];
   let agent = honest;
   let rounds: readonly Round[];
@@ -100,7 +103,7 @@ async function play(scene: DemoScene, options: DemoOptions, tell: Narrator, made
     ({ agent, rounds } = await tamper(scene, cast, choices, tampering, options.repeat));
     for (const round of rounds) tellOutcome(round, tell);
   } else rounds = await repeated(honest, server, first, options.repeat, tell);
-  // The control is none of the rounds.
+  // The control is not counted as a round.
   const before = tampering && agent === honest ? 1 : 0;
   const commands = (await loggedCommands(agent, before + rounds.length)).slice(before);
   await scene.stopPlugins();
@@ -123,7 +126,7 @@ async function play(scene: DemoScene, options: DemoOptions, tell: Narrator, made
   };
 }
 
-/** Up to `count` attestations, the first of which has been made; ends at the first that is refused. */
+/** Repeats the attestation until there are `count`, including the first, or until one is refused. */
 async function repeated(
   agent: Actor<'agent'>,
   server: Actor<'server'>,
@@ -140,7 +143,7 @@ async function repeated(
   return rounds;
 }
 
-/** A refused agent closes its TPM a little later than the refusal: this waits for it to say so. */
+/** Waits for the agent's log of TPM commands: a refused agent closes its TPM a little after the refusal. */
 async function loggedCommands(agent: Actor<'agent'>, attestations: number): Promise<readonly CommandCounts[]> {
   const deadline = performance.now() + CLOSING_MS;
   while (commandsIn(agent.records).length < attestations && performance.now() < deadline) await sleep(CLOSING_POLL_MS);

@@ -1,4 +1,6 @@
-/** Executable: `tpm-attestor-demo`, which shows an attestation, attacks on it, and one through genuine SPIRE. */
+/**
+ * Executable: `tpm-attestor-demo`, which shows an attestation, attacks on it, and an attestation through genuine SPIRE.
+ */
 import { runCommand } from '../terminal/run-command.ts';
 import { demoCommand } from './demo.ts';
 import { demoSpireCommand } from './demo-spire.ts';
@@ -6,9 +8,9 @@ import { tamperingAgentCommand } from './tampering-agent.ts';
 
 runCommand(
   demoCommand()
-    // Both commands have --json: what stands behind `spire` is its own.
+    // Both commands have --json: options after `spire` belong to `spire`.
     .enablePositionalOptions()
     .addCommand(demoSpireCommand())
-    // The demo starts it by itself.
+    // Hidden: only the demo itself starts this command.
     .addCommand(tamperingAgentCommand(), { hidden: true }),
 );

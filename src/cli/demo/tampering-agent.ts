@@ -1,4 +1,4 @@
-/** The agent plugin with a dishonest attestation key, for the demo. What ships as the agent has no such door. */
+/** The agent plugin with a dishonest AK, for the demo. The shipped agent plugin cannot make such keys. */
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { Argument, Command } from 'commander';
 import type { AkMaker } from '../../agent/ak-maker.ts';
@@ -13,7 +13,7 @@ import { type TpmtPublic, tpmtPublic } from '../../tpm/structures/public.ts';
 import { type AkAlgorithm, akTemplate } from '../../tpm/templates.ts';
 
 const MAKERS: Readonly<Record<'unrestricted' | 'software', AkMaker>> = {
-  /** Bound to its TPM, but it signs forged quotes. */
+  /** The key cannot leave its TPM, but it also signs forged quotes. */
   unrestricted: (run, { choice, purpose, passwords, saltKey }) => {
     const template = akTemplate(algorithmOf(choice), purpose);
     const inPublic = withAttributes(template, template.objectAttributes & ~TPMA_OBJECT.restricted);
@@ -21,7 +21,7 @@ const MAKERS: Readonly<Record<'unrestricted' | 'software', AkMaker>> = {
       run.createPrimary({ primaryHandle: ESYS_TR.RH_ENDORSEMENT, sessions: [session], inPublic }),
     );
   },
-  /** Its private part lies outside, where anybody may sign with it. */
+  /** The private key is outside the TPM, where anybody could sign with it. */
   software: async (run, { choice }) => {
     const template = akTemplate(algorithmOf(choice), '');
     const area = publicAreaOf(softwareKey(algorithmOf(choice)), template);

@@ -1,4 +1,4 @@
-/** Attacks the demo shows. Each sits in agent, relay or TPM, never in the judge, and has a finding of its own. */
+/** The attacks of the demo. Each changes the agent or the relay, never the verifier, and causes its own finding. */
 import {
   type ChallengeResponse,
   decodeChallenge,
@@ -16,23 +16,23 @@ import type { FindingCode } from '../../verifier/findings.ts';
 
 export type RelayHooks = Pick<RelayOptions, 'onPayload' | 'onChallenge' | 'onResponse'>;
 
-/** What an attacker has at hand. */
+/** The data that an attacker has. */
 export interface Loot {
-  /** The answer of the attestation that went before, untampered. */
+  /** The answer of the untampered attestation before. */
   readonly recordedResponse: Uint8Array;
   /** The payload of another TPM, certified by another CA, with an endorsement key of the same template. */
   otherPayload(): Promise<Payload>;
 }
 
 export interface Tampering {
-  /** What is done, as a sentence. */
+  /** What the attacker does, as a sentence. */
   readonly deed: string;
   readonly finding: FindingCode;
-  /** On the way between the plugins. */
+  /** Changes messages between the plugins. */
   readonly relay?: (loot: Loot) => RelayHooks | Promise<RelayHooks>;
-  /** In the agent: another attestation key. */
+  /** Gives the agent another AK. */
   readonly ak?: 'unrestricted' | 'software';
-  /** In the agent: another trust domain. */
+  /** Gives the agent another trust domain. */
   readonly trustDomain?: string;
 }
 
@@ -131,12 +131,12 @@ function inResponse(change: (response: ChallengeResponse) => Partial<ChallengeRe
   };
 }
 
-/** With the lowest bit of the last byte the other way round. */
+/** Flips the lowest bit of the last byte. */
 function flipped(bytes: Uint8Array): Uint8Array {
   return bytes.map((byte, i) => (i === bytes.length - 1 ? byte ^ 1 : byte));
 }
 
-/** The number alone: algorithm, hash and sizes stay what they are. */
+/** Changes only the number: algorithm, hash and sizes stay the same. */
 function withFlippedValue(bytes: Uint8Array): Uint8Array {
   const signature = decode(tpmtSignature, bytes);
   let changed: TpmtSignature = signature;

@@ -1,4 +1,4 @@
-/** A file with an endorsement certificate, and behind it perhaps its chain, as `ek verify` is given it. */
+/** Reads the input file of `ek verify`: an EK certificate, perhaps followed by its chain. */
 import { type Certificate, parseCertificate } from '../../x509/certificate.ts';
 import { readKeyFile, StrangerError } from '../../x509/file/key-file.ts';
 import type { IntakeOddity } from '../../x509/intake.ts';
@@ -9,15 +9,15 @@ import { nameOf, readInput } from '../terminal/files.ts';
 export interface CertificateFile {
   readonly leaf: Certificate;
   readonly oddities: readonly IntakeOddity[];
-  /** The others, in the order of the file. */
+  /** The other certificates, in the order of the file. */
   readonly intermediates: readonly Certificate[];
-  /** Those that cannot be read, one sentence each: the server, too, goes on without them. */
+  /** One sentence for each unreadable certificate. The server ignores such certificates, too. */
   readonly leftOut: readonly string[];
 }
 
 /**
- * @throws UsageError for a file that is not there, or of another kind
- * @throws {MalformedCertificateError} for a certificate that cannot be read
+ * @throws UsageError if the file does not exist, or is of another kind
+ * @throws {MalformedCertificateError} if the EK certificate is malformed
  */
 export function readCertificateFile(path: string): CertificateFile {
   const [own, ...others] = certificatesIn(path);

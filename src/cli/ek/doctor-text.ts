@@ -1,4 +1,4 @@
-/** What `ek doctor` prints for people. */
+/** Formats the output of `ek doctor` for people. */
 
 import type { DoctorDocument, EkEntry, TpmEntry } from '../../enrolment/doctor-document.ts';
 import type { ChainLink } from '../../enrolment/ek-diagnosis.ts';
@@ -7,7 +7,7 @@ import type { EkReport, MissingIssuerReport } from '../../enrolment/ek-report.ts
 import type { EnrolmentWay } from '../../enrolment/enrolment-ways.ts';
 import type { AdmittedBy } from '../../verifier/endorsement.ts';
 
-/** What becomes of a remedy that asks for nothing. */
+/** The remedy of a finding that needs no action. It is not printed. */
 const NO_REMEDY = 'No action is needed.';
 
 export function doctorLines({ tpm, eks, findings, ways, cas }: DoctorDocument): readonly string[] {

@@ -1,4 +1,4 @@
-/** `ek doctor`: why a machine is refused, or would be, and the shortest ways to have it admitted. */
+/** `ek doctor`: says why a server would refuse this machine, and the shortest ways to enrol it. */
 import { Command, Option } from 'commander';
 import { takeEndorsementInventory } from '../../agent/endorsement/endorsement-inventory.ts';
 import type { NvNote } from '../../agent/endorsement/nv-note.ts';
@@ -57,7 +57,7 @@ export function ekDoctorCommand(): Command {
     const context = enrolmentContextOf(options);
     const { document, exitCode } = files.length > 0 ? await ofFiles(files, context) : await ofTpm(options, context);
     if (options.json) sayJson(document);
-    // Of files that cannot be read all has been said.
+    // If no file could be read, the remarks have said everything.
     else if (files.length === 0 || document.eks.length > 0) for (const line of doctorLines(document)) say(line);
     process.exitCode = exitCode;
   });
@@ -106,7 +106,7 @@ async function ofTpm(options: DoctorOptions, context: EnrolmentContext): Promise
   };
 }
 
-/** A certificate in the wrong index is no copied one where its key is another of this very TPM. */
+/** A certificate for another key was not copied from another machine if that key is in this very TPM. */
 function remarkAmong(note: NvNote, diagnoses: readonly EkDiagnosis[]): DoctorFinding {
   const finding = remarkOfNote(note);
   const { certifiedHash } = note;
@@ -124,7 +124,7 @@ async function ofFiles(paths: readonly string[], context: EnrolmentContext): Pro
   const diagnoses: EkDiagnosis[] = [];
   const unread: DoctorFinding[] = [];
   for (const saved of paths.flatMap(savedEks)) {
-    // A signal is not kept waiting for a folder of a whole fleet.
+    // Lets signals in between files: a folder may hold the keys of a whole fleet.
     await new Promise((resolve) => setImmediate(resolve));
     const { path, key, problem = '' } = saved.problem === undefined ? readSavedEk(saved.path) : saved;
     if (key !== undefined) diagnoses.push(diagnose(subjectOfFile(path, key), context.judge));

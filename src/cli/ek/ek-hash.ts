@@ -1,4 +1,4 @@
-/** `ek hash`: what names a machine, from its TPM or from saved endorsement keys. */
+/** `ek hash`: prints the pub_hash of EKs, from the TPM of this machine or from saved files. */
 import type { Command } from 'commander';
 import { makeEveryKey } from '../../agent/endorsement/every-endorsement-key.ts';
 import { EndorsementError, loadEndorsement } from '../../agent/endorsement/load-endorsement.ts';
@@ -24,7 +24,7 @@ interface HashOptions extends EkOptions {
   readonly csv?: true;
 }
 
-/** Files between two looks at what has happened meanwhile: a signal is not kept waiting. */
+/** Files read between two pauses, in which signals are handled. */
 const FILES_AT_ONCE = 16;
 
 const COLUMNS: readonly string[] = [
@@ -33,7 +33,7 @@ const COLUMNS: readonly string[] = [
   'problem',
 ];
 
-/** Most of a field. It is printable, as a table is also looked at in a terminal. */
+/** The longest field. Fields are made printable, because people also look at the table in a terminal. */
 const MAX_FIELD_CHARS = 4096;
 
 export function ekHashCommand(): Command {
@@ -72,7 +72,9 @@ function sentText({ ek, ekCertificate }: EkOptions): string {
   return ekCertificate === undefined ? `ek = "${ek}"` : `ek_certificate_path = "${ekCertificate}"`;
 }
 
-/** The agent's first, also where it is no key of a template. A line is one of deny_path. */
+/**
+ * Prints every hash of the machine as lines for deny_path. The agent's own key comes first, even without a template.
+ */
 async function everyHashOfTpm(options: EkOptions): Promise<void> {
   const search = await searchOf(options);
   await withTpm(options, async (run) => {
@@ -102,7 +104,7 @@ function refuseTpmOptions(command: Command): void {
     );
 }
 
-/** @throws UsageError after all files, when one of them is none of an endorsement key */
+/** @throws UsageError after all files, if one of them holds no readable EK */
 async function hashFiles(paths: readonly string[], csv: boolean): Promise<void> {
   const files = paths.flatMap(savedEks);
   const progress = new Progress('endorsement keys', files.length);

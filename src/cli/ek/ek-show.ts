@@ -1,4 +1,4 @@
-/** The endorsement key the agent would attest with, and `ek show`. */
+/** `ek show`: prints the EK with which the agent would attest. */
 import { Command } from 'commander';
 import { loadEndorsement } from '../../agent/endorsement/load-endorsement.ts';
 import { type EndorsementReport, endorsementReport } from '../../enrolment/endorsement-report.ts';

@@ -1,4 +1,4 @@
-/** `ek verify`: judges one endorsement certificate offline, as the server plugin would. */
+/** `ek verify`: judges an EK certificate offline, by the same rules as the server plugin. */
 import { Command } from 'commander';
 import { finished } from '../../bytes/pausable.ts';
 import { type EkReport, ekReport, linesOf, unreadableReport } from '../../enrolment/ek-report.ts';

@@ -1,4 +1,4 @@
-/** By what a machine is to be admitted: the CAs and the list of hashes that a command was given. */
+/** Makes the policy of `ek doctor` from its options: CAs, the allow-list, or a policy file. */
 import { statSync } from 'node:fs';
 import type { EkJudge } from '../../enrolment/ek-diagnosis.ts';
 import type { EnrolmentContext, HashListPlace } from '../../enrolment/enrolment-ways.ts';
@@ -54,7 +54,7 @@ function placeOf(path: string): HashListPlace {
   return { path, kind: statSync(path).isDirectory() ? 'folder' : 'file' };
 }
 
-/** What of a policy the options do not say is as the server has it by default, and does not matter to an endorsement key. */
+/** Completes a policy with the server's defaults. The values that options cannot set do not matter for an EK. */
 function completed(judging: JudgingPolicy, hasAuthorities: boolean, isListed: Policy['isListed']): Policy {
   const listing = hasAuthorities ? 'either' : 'hash';
   const mode = isListed === undefined ? 'certificate' : listing;

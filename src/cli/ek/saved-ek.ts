@@ -1,19 +1,19 @@
-/** Files of saved endorsement keys, singly or in folders. */
+/** Reads files of saved EKs, one by one or from folders. */
 
 import { type EkFile, EkFileError, MAX_EK_FILE_BYTES, readEkFile } from '../../enrolment/ek-file.ts';
 import { fileFailure } from '../../files/file-failure.ts';
 import { UsageError } from '../terminal/failure.ts';
 import { readInput, regularFilesIn } from '../terminal/files.ts';
 
-/** A file as far as it has been read. */
+/** A file, with the key or the problem once it has been read. */
 export interface SavedEk {
   readonly path: string;
   readonly key?: EkFile;
-  /** Why there is no key. */
+  /** Why the key could not be read. */
   readonly problem?: string;
 }
 
-/** Of a folder, its files in the order of their names. */
+/** The file itself, or all files of a folder in the order of their names. */
 export function savedEks(path: string): readonly SavedEk[] {
   try {
     const files = regularFilesIn(path);
@@ -33,10 +33,10 @@ export function readSavedEk(path: string): SavedEk {
   }
 }
 
-/** What concerns one file must not keep the others from being listed; anything else is a fault of ours. */
+/** The problem of one file, so that the others can still be listed. All other errors are bugs, and are thrown. */
 function problemOf(error: unknown): string {
   if (error instanceof EkFileError) return error.message;
   if (!(error instanceof UsageError)) throw error;
-  // Its message names the file, as the table does already.
+  // The message names the file, but the table names it already.
   return error.cause === undefined ? error.message : `cannot be read: ${fileFailure(error.cause)}`;
 }

@@ -1,4 +1,4 @@
-/** By what a command judges endorsement certificates: CAs and allowances as options, or a policy file. */
+/** The policy by which a command judges EK certificates, from options or from a policy file. */
 import { InvalidArgumentError, Option } from 'commander';
 import { fileFailure } from '../../files/file-failure.ts';
 import { readTrustFiles } from '../../policy/trust-files.ts';
@@ -57,7 +57,7 @@ export function judgingOptions(): readonly Option[] {
   ];
 }
 
-/** By the CAs that were given; without any, of no CA at all. @throws UsageError */
+/** The policy from options. Without --ca-path it has no anchors. @throws UsageError */
 export function policyOfOptions({ caPath, allow = [], crlPath, crlPolicy }: JudgingOptions): JudgingPolicy {
   const anchors = caPath === undefined ? anchorsOf([]) : anchorsIn(caPath);
   const lists = interruptible(() => crlsFrom(filesIn(crlPath ?? [], '--crl-path')));
@@ -72,7 +72,7 @@ export function policyOfOptions({ caPath, allow = [], crlPath, crlPolicy }: Judg
   };
 }
 
-/** @throws UsageError where options beside it say the same */
+/** @throws UsageError if options that the policy file also sets are given */
 export function policyOfFile(
   path: string,
   { caPath, allow, crlPath, crlPolicy }: JudgingOptions,
@@ -97,7 +97,7 @@ export function intermediatesOf({ intermediates = [] }: JudgingOptions): readonl
 }
 
 function anchorsIn(caPath: readonly string[]): AnchorSet {
-  // As the server reads them, and no more leniently: the verdict is to be the server's.
+  // Read exactly as the server reads them, so that the verdict is the server's.
   const files = interruptible(() => filesIn(caPath, '--ca-path'));
   if (files.length === 0) throw new UsageError(`--ca-path: ${nothingFound(caPath)}`);
   const { anchors, problems } = interruptible(() => trustStoreFrom(files));
@@ -129,7 +129,7 @@ function paths(name: string, description: string): Option {
   );
 }
 
-/** `allow_` in front, hyphens and upper case make no difference. */
+/** Accepts names with the prefix `allow_`, with hyphens, and in upper case. */
 function collectAllowances(text: string, before: readonly Allowance[] = []): readonly Allowance[] {
   const name = text
     .toLowerCase()

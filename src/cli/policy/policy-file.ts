@@ -1,4 +1,4 @@
-/** `policy.hcl`: the options of the server plugin, and the trust domain that SPIRE tells it otherwise. */
+/** Reads a policy file: the options of the server plugin, and the trust domain, which SPIRE would tell the plugin. */
 import { dirname, resolve } from 'node:path';
 import { loadPolicy } from '../../policy/policy-files.ts';
 import { type ServerSettings, serverSettingsOf } from '../../policy/server-settings.ts';
@@ -13,10 +13,10 @@ import { nameOf, readInput, STANDARD, utf8Text } from '../terminal/files.ts';
 import { remark } from '../terminal/terminal.ts';
 
 const TRUST_DOMAIN_OPTION = 'trust_domain';
-/** Those of bundles included. */
+/** The options that are paths, also in bundles. */
 const PATH_OPTIONS: readonly string[] = ['ca_path', 'hash_path', 'deny_path', 'crl_path'];
 
-/** As SPIRE checks it (SPIFFE ID 2.1). */
+/** The check that SPIRE makes (SPIFFE ID 2.1). */
 const TRUST_DOMAIN = /^[a-z0-9._-]{1,255}$/;
 
 /** @see readPolicyAndSettings */
@@ -24,14 +24,14 @@ export function readPolicyFile(path: string): Policy {
   return readPolicyAndSettings(path).policy;
 }
 
-/** What a command takes from a policy: all of it, or only what certificates are judged by. */
+/** Which part of a policy a command needs: all of it, or only the part that judges certificates. */
 export type PolicyExtent = 'whole' | 'certificates';
 
 /**
- * The policy, with its relaxations said on standard error. Its trust domain is empty when the file names none, which no
- * attestation has. Paths in it are relative to its folder, so that it can move with its CAs.
+ * Reads a policy, and prints its warnings on standard error. The trust domain is empty if the file names none; no
+ * attestation has an empty one. Paths in the file are relative to its folder, so that the folder can be moved.
  *
- * @param extent for certificates alone hash_path and deny_path are not opened: the servers may have them, and not this machine
+ * @param extent with `certificates`, hash_path and deny_path are not opened: they may exist only on the servers
  * @throws UsageError
  */
 export function readPolicyAndSettings(
@@ -56,7 +56,7 @@ export function readPolicyAndSettings(
   }
 }
 
-/** Names a file of another kind: what its text lacks is of no interest then. */
+/** For a file of another kind, the error names that kind instead of the parser's problem. */
 function useless(path: string, bytes: Uint8Array, cause: Error): UsageError {
   const stranger = strangerKind(unmarked(bytes), 'policy');
   return new UsageError(`${nameOf(path)}: ${stranger === undefined ? cause.message : kindSentence(stranger)}`, {
@@ -64,12 +64,12 @@ function useless(path: string, bytes: Uint8Array, cause: Error): UsageError {
   });
 }
 
-/** Top-level names of spire-server's and spire-agent's own configuration; the plugin has no option of these names. */
+/** Top-level names in the configuration of spire-server and spire-agent. The plugin has no options with these names. */
 const SPIRE_BLOCKS: readonly string[] = ['server', 'agent', 'plugins', 'NodeAttestor', 'plugin_data'];
 
 /**
- * A whole file of SPIRE's is not searched for the part that counts: its paths are relative to where SPIRE runs, and
- * variables in it are SPIRE's to expand.
+ * Refuses a whole SPIRE configuration instead of searching it for plugin_data: its paths are relative to SPIRE's
+ * working folder, and SPIRE expands variables in it.
  */
 function refuseSpireFile(body: HclBody, path: string): void {
   const found = body.entries.find(({ key }) => SPIRE_BLOCKS.includes(key));
@@ -82,7 +82,7 @@ function refuseSpireFile(body: HclBody, path: string): void {
   );
 }
 
-/** The first below a NodeAttestor, if it stands in blocks as SPIRE's files have it. */
+/** The line of the first plugin_data inside a NodeAttestor block. */
 function lineOfPluginData({ entries }: HclBody, inAttestor = false): number | undefined {
   for (const { key, value, line } of entries) {
     if (key === 'plugin_data' && inAttestor) return line;
@@ -115,7 +115,7 @@ function withPathsFrom(folder: string, { entries }: HclBody): HclBody {
   function resolved(value: HclValue, isPath: boolean): HclValue {
     if (value.kind === 'object') return { ...value, body: withPathsFrom(folder, value.body) };
     if (value.kind === 'list') return { ...value, items: value.items.map((item) => resolved(item, false)) };
-    // An empty path is for the reader of the options to refuse.
+    // An empty path stays empty, so that the parser of the options refuses it.
     const isText = value.kind === 'string' && value.value.trim() !== '';
     return isPath && isText ? { ...value, value: resolve(folder, value.value) } : value;
   }

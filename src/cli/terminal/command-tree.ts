@@ -1,16 +1,16 @@
-/** What commander does otherwise in every command of ours. */
+/** Changes commander's defaults for all commands: help, output and errors. */
 import { Command, Help, type Option } from 'commander';
 import { UsageError } from './failure.ts';
 import { complain, sayAll } from './terminal.ts';
 
-/** Help for each group by our own command, and errors thrown. */
+/** Adds a help command to each group, and makes all commands throw their errors. */
 export function commandTree(root: Command): Command {
   const groups = [root, ...root.commands].filter(({ commands }) => commands.length > 0);
   for (const group of groups) group.helpCommand(false).addCommand(helpCommand());
   return throwing(root);
 }
 
-/** Commander's own shows the help of the group for a command that is not there, and says nothing. */
+/** Commander's own help command shows the help of the group if a command does not exist, without an error. */
 function helpCommand(): Command {
   const help: Command = new Command('help')
     .description('help for a command')
@@ -34,7 +34,10 @@ function describedOption(option: Option): string {
   return `${new Help().optionDescription(option)}${option.mandatory ? ' (required)' : ''}`;
 }
 
-/** Commander would end the process; `runCommand` alone does. Help, too, may be cut short by its reader. */
+/**
+ * Makes commander throw instead of ending the process. All text goes through `terminal.ts`, which handles a closed
+ * pipe.
+ */
 function throwing(command: Command): Command {
   command
     .exitOverride()

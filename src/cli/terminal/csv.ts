@@ -1,4 +1,4 @@
-/** Comma-separated values (RFC 4180), safe to open in a spreadsheet. */
+/** Writes comma-separated values (RFC 4180) that are safe to open in a spreadsheet. */
 
 /** A record with its line end. */
 export function csvRecord(fields: readonly string[]): string {
@@ -6,10 +6,10 @@ export function csvRecord(fields: readonly string[]): string {
 }
 
 /**
- * Spreadsheets take a field that begins with one of these for a formula, whatever its quotes, and a formula can send away
- * what lies beside it. Names of files and what certificates say come from others; an apostrophe in front makes it text, as
- * OWASP recommends ("CSV Injection"). Behind a semicolon as well: where the comma is the decimal sign, spreadsheets divide
- * there. A program that reads the field takes off an apostrophe that one of these follows.
+ * A spreadsheet treats a field that begins with one of these characters as a formula, even in quotes, and a formula can
+ * leak other cells. File names and certificates are untrusted. An apostrophe in front makes the field text, as OWASP
+ * recommends ("CSV Injection"). The same holds after a semicolon: where the comma is the decimal sign, spreadsheets
+ * split fields there. A program that reads a field must remove an apostrophe before one of these characters.
  */
 const FORMULA = /(^|;"*)(?=[=+\-@\t\r])/g;
 

@@ -1,11 +1,11 @@
-/** How the command ends when it cannot do what was asked: one sentence and an exit code. */
+/** Turns an error into one sentence and an exit code. */
 import { CommanderError } from 'commander';
 import { type AgentErrorCode, isAgentError } from '../../agent/agent-error.ts';
 import { EndorsementError } from '../../agent/endorsement/load-endorsement.ts';
 import { remedyFor } from '../../agent/remedy.ts';
 import { ScratchFolderError } from '../../files/scratch-folder.ts';
 
-/** What the caller can put right: an argument, a configuration, a file. The message says how. */
+/** The user can fix it: an argument, a configuration or a file is wrong. The message says how. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
   readonly code = 'ERR_USAGE';
@@ -24,12 +24,12 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 export interface Failure {
   readonly exitCode: ExitCode;
-  /** Undefined when it has been said already. */
+  /** Undefined if it was printed already. */
   readonly sentence: string | undefined;
 }
 
 export function failureOf(error: unknown): Failure {
-  // Commander has printed help, version or its complaint itself.
+  // Commander has printed help, version or its error itself.
   if (error instanceof CommanderError)
     return { exitCode: error.exitCode === 0 ? EXIT.OK : EXIT.USAGE, sentence: undefined };
   const message = error instanceof Error ? error.message : String(error);
@@ -57,7 +57,7 @@ function remedyOf(error: unknown): string {
   return remedy === undefined ? '' : `; ${remedy}`;
 }
 
-/** One line, whatever the message was. */
+/** Joins a message of several lines into one line. */
 function sentence(message: string): string {
   return message.trim().replace(/\s*\n\s*/g, ': ');
 }

@@ -1,4 +1,4 @@
-/** Input files, whose absence is the caller's to mend, and output files, which are whole or not there. */
+/** Reads input files, with errors for the user, and writes output files, as a whole or not at all. */
 import { randomBytes } from 'node:crypto';
 import {
   closeSync,
@@ -27,13 +27,13 @@ import { UsageError } from './failure.ts';
 import { interruptible, waitOrThrow } from './signals.ts';
 import { sayAll } from './terminal.ts';
 
-/** As a path: standard input, or standard output. */
+/** The path that means standard input or standard output. */
 export const STANDARD = '-';
 
-/** No evidence, key or policy is as large. */
+/** Larger than any evidence, key or policy. */
 export const MAX_INPUT_BYTES: number = 4 * 1024 * 1024;
 
-/** Before a full pipe is tried again. */
+/** How long to wait before a full pipe is tried again. */
 const FULL_PIPE_PAUSE_MS = 5;
 
 let standardInputIsRead = false;
@@ -45,7 +45,7 @@ export function readInput(path: string, maxBytes: number = MAX_INPUT_BYTES): Uin
   return contents;
 }
 
-/** The first bytes of a file, however long it is. @throws UsageError */
+/** The first bytes of a file of any length. @throws UsageError */
 export function readBeginning(path: string, maxBytes: number): Uint8Array {
   if (path === STANDARD) {
     if (standardInputIsRead)
@@ -84,10 +84,10 @@ function standardInput(maxBytes: number): Uint8Array {
 }
 
 /**
- * Paths of the regular files in a folder, links to such included, in the order of their names; those that begin with a dot
- * are left out, as by `ls`. Undefined for a path that is no folder.
+ * The paths of the regular files in a folder, including links to files, in the order of their names. Like `ls`, it
+ * leaves out names that begin with a dot. Undefined if the path is not a folder.
  *
- * @throws UsageError for a folder that cannot be read
+ * @throws UsageError if the folder cannot be read
  */
 export function regularFilesIn(path: string): readonly string[] | undefined {
   if (path === STANDARD || !isKind(path, 'folder')) return undefined;
@@ -102,7 +102,7 @@ export function regularFilesIn(path: string): readonly string[] | undefined {
   }
 }
 
-/** What cannot be looked at counts as a file: who reads it says why. */
+/** A path that cannot be examined counts as a file: reading it then reports the reason. */
 function isKind(path: string, kind: 'file' | 'folder'): boolean {
   try {
     const stats = statSync(path);
@@ -112,19 +112,19 @@ function isKind(path: string, kind: 'file' | 'folder'): boolean {
   }
 }
 
-/** For messages: the whole path, where a relative one does not say what it was relative to. */
+/** The name of a file in messages: its absolute path, because a relative one does not name its base. */
 export function nameOf(path: string): string {
   return path === STANDARD ? 'standard input' : resolve(path);
 }
 
-/** UTF-8, and nothing else. @throws UsageError */
+/** Reads UTF-8 text. @throws UsageError also for other encodings */
 export function readText(path: string): string {
   const text = utf8Text(readInput(path));
   if (text === undefined) throw new UsageError(`${nameOf(path)} is not UTF-8 text`);
   return text;
 }
 
-/** Undefined for bytes that are not UTF-8. */
+/** Undefined if the bytes are not UTF-8. */
 export function utf8Text(bytes: Uint8Array): string | undefined {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
@@ -134,9 +134,9 @@ export function utf8Text(bytes: Uint8Array): string | undefined {
 }
 
 /**
- * Before anything is written: an output that replaced an input would destroy what the command was asked about.
+ * Refuses an output that is also an input: writing it would destroy the input. Call it before anything is written.
  *
- * @param inputs those that are not given are undefined
+ * @param inputs undefined for an input that is not given
  * @throws UsageError
  */
 export function refuseInputAsOutput(outputs: readonly string[], inputs: readonly (string | undefined)[]): void {
@@ -146,7 +146,7 @@ export function refuseInputAsOutput(outputs: readonly string[], inputs: readonly
     throw new UsageError(`${resolve(both)} is also an input of this command; give another file to write`);
 }
 
-/** Which one it is, by whatever name; undefined for what is none. That it cannot be read is said by its reader. */
+/** The identity of a regular file, under any name. Undefined for all else; reading the file then reports an error. */
 function regularFile(path: string): string | undefined {
   try {
     const stats = path === STANDARD ? fstatSync(0) : statSync(path);
@@ -156,7 +156,7 @@ function regularFile(path: string): string | undefined {
   }
 }
 
-/** Replaces `path` in one step, with the mode of what was there. @throws UsageError when it cannot be written */
+/** Replaces the file in one step, and keeps its mode. @throws UsageError if it cannot be written */
 export async function writeOutput(path: string, contents: string | Uint8Array): Promise<void> {
   if (path === STANDARD || isStandardOutput(path)) {
     sayAll(contents);
@@ -169,7 +169,7 @@ export async function writeOutput(path: string, contents: string | Uint8Array): 
   });
 }
 
-/** /dev/stdout by any name. Opened once more, a file would lose what was written to it before. */
+/** Whether the path is standard output, such as /dev/stdout. A second opening would truncate a file behind it. */
 function isStandardOutput(path: string): boolean {
   try {
     const [there, output] = [statSync(path), fstatSync(1)];
@@ -180,8 +180,8 @@ function isStandardOutput(path: string): boolean {
 }
 
 /**
- * The file that a new one can take the place of; a link stays one. Undefined for what is written through: a pipe, a
- * terminal, a descriptor that the shell has opened.
+ * The file that a new file can replace. A link stays: its target is replaced. Undefined for a pipe, a terminal or a
+ * descriptor that the shell has opened, which are written directly.
  */
 function replaceableFile(path: string): { readonly path: string; readonly mode: number | undefined } | undefined {
   const there = lstatSync(path, { throwIfNoEntry: false });
@@ -191,7 +191,7 @@ function replaceableFile(path: string): { readonly path: string; readonly mode: 
   return { path: realpathSync(path), mode: found.mode & 0o777 };
 }
 
-/** For its owner alone, in the folder that was named: through no link, and into no pipe. @throws UsageError */
+/** Writes a file that only its owner can read. It follows no link and writes into no pipe. @throws UsageError */
 export async function writeSecret(path: string, contents: string): Promise<void> {
   await written(path, async () => {
     if (lstatSync(path, { throwIfNoEntry: false })?.isFile() === false)
@@ -208,7 +208,10 @@ async function written(path: string, write: () => Promise<void>): Promise<void> 
   }
 }
 
-/** A pipe without a reader would hold a blocking open for ever, and a full one a blocking write. Signals are handled meanwhile. */
+/**
+ * Writes without blocking, so that signals are handled: a blocking open would hang on a pipe without a reader, and a
+ * blocking write on a full pipe.
+ */
 async function writeThrough(path: string, contents: Uint8Array): Promise<void> {
   const { O_WRONLY, O_CREAT, O_TRUNC, O_NONBLOCK } = constants;
   const file = openForWriting(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK);
@@ -239,10 +242,10 @@ function openForWriting(path: string, flags: number): number {
 }
 
 /**
- * With those above it; one that is there already is right, too. Not `recursive`: Node 20 then tries for ever where a file
- * system answers ENOENT, as /proc does.
+ * Makes a folder and its missing parents. A folder that exists is no error. It does not use `recursive`: with that,
+ * Node 20 loops for ever on a file system that answers ENOENT, such as /proc.
  *
- * @throws UsageError; no folder is left that was made for it
+ * @throws UsageError, after removing the folders it has made
  */
 export function makeFolder(path: string): void {
   const made: string[] = [];
@@ -261,11 +264,11 @@ function removeEmpty(folder: string): void {
   try {
     rmdirSync(folder);
   } catch {
-    // Somebody has put something there meanwhile.
+    // Another process has put a file there meanwhile.
   }
 }
 
-/** From the outermost inwards. */
+/** The missing folders of a path, the outermost first. */
 function missingFolders(path: string): readonly string[] {
   const there = statSync(path, { throwIfNoEntry: false });
   if (there === undefined) return [...missingFolders(dirname(path)), path];
@@ -273,13 +276,13 @@ function missingFolders(path: string): readonly string[] {
   return [];
 }
 
-/** @param mode undefined for that of any new file */
+/** Writes a temporary file and renames it. @param mode undefined for the default mode of new files */
 function replaceWhole(path: string, contents: string | Uint8Array, mode: number | undefined): void {
   const unfinished = `${path}.${randomBytes(6).toString('hex')}.tmp`;
   const file = openSync(unfinished, 'wx', mode === undefined ? 0o644 : 0o600);
   try {
     try {
-      // Not narrowed by the umask.
+      // Overrides the umask.
       if (mode !== undefined) fchmodSync(file, mode);
       writeFileSync(file, contents);
       fsyncSync(file);

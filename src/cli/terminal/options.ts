@@ -1,4 +1,4 @@
-/** Options that several commands take, and how their texts become values. */
+/** Options that several commands share, and the parsers of their values. */
 import { accessSync, constants } from 'node:fs';
 import { resolve } from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
@@ -9,7 +9,7 @@ import { fromHex } from '../../bytes/bytes.ts';
 import { fileFailure } from '../../files/file-failure.ts';
 import { type PcrRequirement, parsePcrs } from '../../verifier/policy.ts';
 
-/** What tpm2-tss's TPM2B_DATA holds. */
+/** The size of TPM2B_DATA in tpm2-tss. */
 const MAX_NONCE_BYTES = 64;
 
 export interface JsonOptions {
@@ -43,7 +43,7 @@ export function tpmOptions(): readonly Option[] {
   ];
 }
 
-/** Which endorsement key the agent takes. */
+/** The options that choose the EK, as the agent chooses it. */
 export function ekOptions(): readonly Option[] {
   return [
     new Option('--ek <kind>', 'kind of the endorsement key').choices(['auto', 'rsa', 'ecc']).default('auto'),
@@ -93,7 +93,7 @@ export function atOption(): Option {
     (text): Date => {
       const [, day] = /^\d{4}-\d{2}-(\d{2})T\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2})$/i.exec(text) ?? [];
       const time = new Date(text);
-      // February 30 would become March 2.
+      // JavaScript turns February 30 into March 2.
       const exists = new Date(`${text.slice(0, 10)}T00:00:00Z`).getUTCDate() === Number(day);
       if (day === undefined || !exists || Number.isNaN(time.getTime()))
         throw new InvalidArgumentError('Give a time such as 2027-01-31T00:00:00Z.');
@@ -108,13 +108,13 @@ export function positiveInteger(text: string): number {
   return value;
 }
 
-/** An empty argument is a variable that was not set. */
+/** Refuses an empty argument: it usually comes from a variable that was not set. */
 export function nonEmpty(text: string): string {
   if (text.trim() === '') throw new InvalidArgumentError('It must not be empty.');
   return text;
 }
 
-/** Read later, when the password is needed; a mistyped name is not found out only then. */
+/** Checks now that the file is readable, so that a mistyped name fails early. The file itself is read later. */
 function readable(path: string): string {
   try {
     accessSync(path, constants.R_OK);

@@ -1,4 +1,4 @@
-/** How an executable of ours runs: its commands, its signals, its exit codes, and what is said last. */
+/** Runs a command of an executable: parses arguments, handles signals, prints errors and sets the exit code. */
 import type { Command } from 'commander';
 import { exitProcess } from '../../tpm/device/native.ts';
 import { commandTree } from './command-tree.ts';
@@ -6,12 +6,12 @@ import { EXIT, failureOf } from './failure.ts';
 import { endOnSignals } from './signals.ts';
 import { allSaid, remark } from './terminal.ts';
 
-/** For what was said before an error that nobody caught. */
+/** Time to write the remaining output after an uncaught error. */
 const LAST_WORDS_MS = 1000;
 
-/** Parses the arguments of this process and does what they ask for. */
+/** Parses the arguments of this process and runs the command. */
 export function runCommand(root: Command): void {
-  // tpm2-tss writes to standard error by itself what this command says better; the operator's setting wins.
+  // Silences tpm2-tss, unless the operator has set TSS2_LOG: this command reports the same errors better.
   process.env['TSS2_LOG'] ??= 'all+NONE';
   endOnSignals();
   const fail = (error: unknown): void => {
@@ -19,7 +19,7 @@ export function runCommand(root: Command): void {
     if (sentence !== undefined) remark(`${root.name()}: ${sentence}`);
     process.exitCode = exitCode;
   };
-  // Node would end with 1, which says "untrusted".
+  // Node would exit with 1, which means "untrusted".
   process.on('uncaughtException', (error) => {
     fail(error);
     void allSaid(LAST_WORDS_MS).finally(() => exitProcess(EXIT.FAILED));

@@ -1,4 +1,4 @@
-/** The signals that end the command: by handlers that clean up, or at once while a call blocks. */
+/** Ends the command on signals: with a clean-up, or at once during a blocking call. */
 import { constants } from 'node:os';
 import { outputHoldsThread } from '../../spire/log/output.ts';
 import { exitProcess } from '../../tpm/device/native.ts';
@@ -6,9 +6,9 @@ import { allSaid } from './terminal.ts';
 
 const SIGNALS = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM'] as const;
 
-/** For what is loaded in a TPM without resource manager: it is flushed behind the command that is under way. */
+/** Time to flush objects in a TPM without resource manager, after the TPM command under way. */
 const TPM_PATIENCE_MS = 1500;
-/** For a thread that has written and is about to say so. */
+/** Time for a thread whose write is done to report back. */
 const THREAD_PATIENCE_MS = 200;
 
 let isEnding = false;
@@ -16,26 +16,26 @@ let isEnding = false;
 function end(signal: NodeJS.Signals): void {
   if (isEnding) return;
   isEnding = true;
-  // As a shell tells of a process that the signal ended.
+  // The exit code that a shell reports for a process killed by the signal.
   const code = 128 + constants.signals[signal];
-  // What was started ends and what is temporary goes. A TPM that does not answer is not waited for long.
+  // The exit handlers end child processes and remove temporary files.
   process.emit('exit', code);
   if (!outputHoldsThread()) exitProcess(code, TPM_PATIENCE_MS);
-  // Node's exit would wait for a thread, and that thread for a reader who may never read.
+  // process.exit would wait for a thread, and that thread waits for a reader who may never read.
   void allSaid(THREAD_PATIENCE_MS).finally(() => {
     if (outputHoldsThread()) process.kill(process.pid, 'SIGKILL');
     exitProcess(code, TPM_PATIENCE_MS);
   });
 }
 
-/** The handlers stay: a second signal must not cut the cleaning short. */
+/** The handlers stay installed, so that a second signal does not interrupt the clean-up. */
 export function endOnSignals(): void {
   for (const signal of SIGNALS) process.on(signal, end);
 }
 
 /**
- * Runs `call`, which may block for as long as another process likes, or work on as much as it was given: no handler would
- * run meanwhile, so the signals do what they do by default. Nothing that an exit handler would have to end or remove may have been begun.
+ * Runs a call that may block or compute for long. No signal handler could run meanwhile, so signals have their default
+ * effect. The caller must not have started or created anything that an exit handler must clean up.
  */
 export function interruptible<T>(call: () => T): T {
   const handled = SIGNALS.filter((signal) => process.listeners(signal).includes(end));
@@ -47,7 +47,7 @@ export function interruptible<T>(call: () => T): T {
   }
 }
 
-/** Before a descriptor that has nothing to read yet: it is tried again; any other error is thrown. */
+/** Waits a little if a descriptor has nothing to read yet (EAGAIN). Throws any other error. */
 export function waitOrThrow(error: unknown): void {
   if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);

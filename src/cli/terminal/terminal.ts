@@ -1,4 +1,4 @@
-/** What the command says: its answer on standard output, everything else on standard error. */
+/** The output of commands: the answer on standard output, everything else on standard error. */
 import { isatty } from 'node:tty';
 import { printable } from '../../spire/log/hclog.ts';
 import { Output } from '../../spire/log/output.ts';
@@ -8,15 +8,15 @@ const MAX_LINE_CHARS = 4096;
 const standardOutput = new Output(1);
 const standardError = new Output(2);
 
-/** A line of the answer. */
+/** Prints a line of the answer. */
 export function say(line = ''): void {
   sayAll(`${printable(line, MAX_LINE_CHARS)}\n`);
 }
 
-/** Control and format characters that JSON lets stand as they are: a terminal takes orders in C1 and turns text around. */
+/** Control and format characters that JSON does not escape: C1 characters control a terminal, others reverse text. */
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
-/** The one document that `--json` promises. */
+/** Prints the document of `--json`. */
 export function sayJson(document: unknown): void {
   const text = JSON.stringify(document, null, 2).replace(UNSEEN, (character) =>
     character === '\n' ? character : escaped(character),
@@ -24,7 +24,7 @@ export function sayJson(document: unknown): void {
   sayAll(`${text}\n`);
 }
 
-/** As JSON writes UTF-16 code units. */
+/** Escapes each UTF-16 code unit as JSON does. */
 function escaped(character: string): string {
   return Array.from(
     { length: character.length },
@@ -32,39 +32,39 @@ function escaped(character: string): string {
   ).join('');
 }
 
-/** A line beside the answer: progress, notes, complaints. */
+/** Prints a line that is not part of the answer: progress, notes, errors. */
 export function remark(line: string): void {
   standardError.write(`${printable(line, MAX_LINE_CHARS)}\n`);
 }
 
-/** Text beside the answer, as it is. */
+/** Prints text that is not part of the answer, unchanged. */
 export function complain(text: string): void {
   standardError.write(text);
 }
 
-/** An answer as it is. */
+/** Prints an answer unchanged. */
 export function sayAll(contents: string | Uint8Array): void {
   standardOutput.write(contents);
 }
 
 /**
- * Resolves when all that was said is written. A pipe that is full may be read on, so this waits for its reader.
+ * Resolves when all output is written. If a pipe is full, it waits for the reader.
  *
- * @param timeoutMs the longest wait for each of the two
- * @throws NodeJS.ErrnoException when the answer could not be written, as to a full disk
+ * @param timeoutMs the longest wait for each of the two outputs
+ * @throws NodeJS.ErrnoException if the answer could not be written, for example to a full disk
  */
 export async function allSaid(timeoutMs?: number): Promise<void> {
   await standardOutput.flushed(timeoutMs);
   await standardError.flushed(timeoutMs);
   const { failure } = standardOutput;
-  // The reader has seen enough (`| head`).
+  // EPIPE is no error: the reader has read enough (`| head`).
   if (failure !== undefined && failure.code !== 'EPIPE') throw failure;
 }
 
-/** Below this no progress is shown: it is over before it is read. */
+/** A shorter list shows no progress: it is done too soon. */
 const PROGRESS_FROM = 300;
 
-/** How far a long listing is, on standard error, where that is a terminal and the listing itself goes elsewhere. */
+/** Shows the progress of a long list on standard error, if that is a terminal and the list itself goes elsewhere. */
 export class Progress {
   readonly #what: string;
   readonly #total: number;
@@ -80,7 +80,7 @@ export class Progress {
     if (this.#shown) standardError.write(`\r${done} of ${this.#total} ${this.#what}`);
   }
 
-  /** Leaves nothing of it behind. */
+  /** Erases the progress line. */
   end(): void {
     if (this.#shown) standardError.write('\r\x1b[K');
   }

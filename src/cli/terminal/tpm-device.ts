@@ -1,11 +1,14 @@
-/** The TPM a command works on: opened for it alone, closed behind it. */
+/** Opens the TPM for one command, and closes it afterwards. */
 import { tctiOrDevice, unusedTctiVariable } from '../../agent/device-choice.ts';
 import type { TpmCommands } from '../../tpm/device/commands.ts';
 import { Tpm } from '../../tpm/device/tpm.ts';
 import type { TpmOptions } from './options.ts';
 import { remark } from './terminal.ts';
 
-/** A slow chip takes most of a minute to make an RSA key; one that hangs looks the same. */
+/**
+ * After this time a notice is printed: a slow chip may need most of a minute for an RSA key, and looks like a hanging
+ * one.
+ */
 const PATIENCE_MS = 5000;
 
 export async function withTpm<T>({ tcti }: TpmOptions, work: (run: TpmCommands) => Promise<T>): Promise<T> {

@@ -1,4 +1,4 @@
-/** `tpm info`: what the TPM is, whether it can attest now, and which endorsement certificates it holds. */
+/** `tpm info`: shows the TPM, whether it can attest now, and its EK certificates. */
 import { Command } from 'commander';
 import { attempt } from '../../agent/endorsement/endorsement-inventory.ts';
 import { EndorsementStorage } from '../../agent/endorsement/endorsement-storage.ts';
@@ -21,7 +21,7 @@ interface CertifiedEk {
   readonly template: string;
   readonly algorithm: 'rsa' | 'ecc';
   readonly nv_index: string;
-  /** Null for a key of a kind that no endorsement key has. */
+  /** Null for an unsupported kind of key. */
   readonly pub_hash: string | null;
 }
 
@@ -42,11 +42,11 @@ export function tpmInfoCommand(): Command {
 
 interface Stored {
   readonly eks: readonly CertifiedEk[];
-  /** Indices that are of no use, or odd. */
+  /** Notes on NV indices that are unusable or odd. */
   readonly notes: readonly NvNote[];
 }
 
-/** One index that fails leaves the others. */
+/** Reads the EK certificates. An index that fails does not stop the others. */
 async function lookAtStorage(run: TpmCommands, options: TpmOptions): Promise<Stored> {
   const storage = new EndorsementStorage(run, new NvReader(run, passwordsOf(options)));
   const eks: CertifiedEk[] = [];
@@ -54,7 +54,7 @@ async function lookAtStorage(run: TpmCommands, options: TpmOptions): Promise<Sto
     const look = await attempt(() => storage.certificate(template));
     if ('error' in look) storage.note(failedNote(template.certificateNvIndex, look.error));
     else if (look.value.state === 'certificate') eks.push(certifiedEk(template, look.value.der));
-    // For its notes.
+    // Only its notes are used.
     const making = await attempt(() => storage.creationTemplate(template));
     if ('error' in making && making.error instanceof TpmError)
       storage.note(failedNote(template.templateNvIndex, making.error));

@@ -1,4 +1,4 @@
-/** `tpm quote`: a quote as an evidence file, for a nonce somebody chose or for a challenge. */
+/** `tpm quote`: writes a quote as an evidence file, for the verifier's nonce or for a challenge. */
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { type AkMaker, makePrimaryAk } from '../../agent/ak-maker.ts';
@@ -45,10 +45,10 @@ import { remark } from '../terminal/terminal.ts';
 import { withTpm } from '../terminal/tpm-device.ts';
 import { readEvidence } from '../verify/evidence-file.ts';
 
-/** No trust domain has a slash: what is signed for a file is never what an agent signs for its server. */
+/** No trust domain has a slash, so the AK for files is never the AK that an agent uses for its server. */
 const PURPOSE = '/quote';
 
-/** As the server plugin asks for by default. */
+/** The default of the server plugin. */
 const DEFAULT_PCRS: PcrRequirement = { hash: TPM_ALG.SHA256, bank: 'sha256', indices: [0, 1, 2, 3, 4, 5, 6, 7] };
 
 interface QuoteOptions extends EkOptions {
@@ -153,7 +153,7 @@ async function quoteForNonce(
   };
 }
 
-/** The trust domain is that of our own evidence, never one that the challenge brings. */
+/** Answers for the trust domain of this machine's own evidence, never for one that the challenge names. */
 async function answerChallenge(options: QuoteOptions, challengePath: string, evidencePath: string): Promise<Answered> {
   const { challenge, payload: asked } = readEvidence(challengePath, 'challenge');
   const { payload } = readEvidence(evidencePath, 'payload');

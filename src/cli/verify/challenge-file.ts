@@ -1,4 +1,4 @@
-/** A challenge that travels as a file, and the file beside it that only its maker keeps. */
+/** Makes a challenge for a file and judges its answer. The challenger keeps the secret in a second file. */
 
 import { fromHex, hex } from '../../bytes/bytes.ts';
 import {
@@ -28,8 +28,9 @@ export function makeChallenge(payload: Payload, policy: Policy, entropy: Entropy
 }
 
 /**
- * @param payload and `challenge` as the challenge's maker kept them: those that came back with the answer prove nothing
- * @throws UsageError when challenge, secret and policy do not belong together
+ * Judges the answer. `payload` and `challenge` must be the challenger's own copies: copies in the answer prove nothing.
+ *
+ * @throws UsageError if challenge, secret and policy do not belong together
  */
 export function judgeAnswer(
   { payload, challenge }: { readonly payload: Payload; readonly challenge: Challenge },

@@ -1,4 +1,4 @@
-/** `challenge`: the question only the machine of an evidence file can answer. */
+/** `challenge`: makes a challenge that only the machine of an evidence file can answer. */
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { Command } from 'commander';
@@ -16,7 +16,7 @@ interface ChallengeOptions {
   readonly output: string;
 }
 
-/** Where the maker of a challenge keeps what must not leave it. */
+/** The path of the secret, which must not leave the challenger. */
 export function secretPathOf(challengePath: string): string {
   return `${challengePath}.secret`;
 }
@@ -51,7 +51,7 @@ export function challengeCommand(): Command {
         process.exitCode = EXIT.UNTRUSTED;
         return;
       }
-      // The secret first: a challenge without it could not be judged.
+      // The secret first: the answer to a challenge without a secret could not be judged.
       await writeSecret(secretPathOf(output), secretToJson(made.secret));
       try {
         await writeOutput(output, evidenceToJson({ payload, challenge: made.challenge, response: undefined }));

@@ -1,4 +1,4 @@
-/** Evidence files: read with the complaint that fits, and with the parts a command needs. */
+/** Reads evidence files, checks that they have the parts a command needs, and chooses the fitting error. */
 
 import { MalformedError } from '../../bytes/malformed.ts';
 import { evidenceFromJson } from '../../evidence/json.ts';
@@ -21,10 +21,10 @@ const MADE_BY: Readonly<Record<keyof Parts, string>> = {
   response: 'make one with "tpm quote"',
 };
 
-/** What a node wrote, and no evidence: that is for a verdict to say. */
+/** A node wrote the file, but it is not valid evidence. The command reports that as a verdict, not as wrong usage. */
 export class UselessEvidenceError extends Error {}
 
-/** A file of the caller's own. @throws UsageError unless the file holds the parts */
+/** Reads the user's own file. @throws UsageError unless the file holds the parts */
 export function readEvidence<P extends keyof Parts>(path: string, ...parts: readonly P[]): WithParts<P> {
   try {
     return readNodesEvidence(path, ...parts);
@@ -35,10 +35,10 @@ export function readEvidence<P extends keyof Parts>(path: string, ...parts: read
 }
 
 /**
- * A file that a node wrote. No node can make a usage error of a bad verdict by what it writes, except by a file of another
- * kind, which the caller may have given by mistake.
+ * Reads a file that a node wrote. A node must not be able to turn a bad verdict into a usage error by what it writes.
+ * Only a file of another kind is a usage error: the user may have given it by mistake.
  *
- * @throws UsageError for a file that cannot be read, or is of another kind
+ * @throws UsageError if the file cannot be read, or is of another kind
  * @throws UselessEvidenceError unless the file holds the parts
  */
 export function readNodesEvidence<P extends keyof Parts>(path: string, ...parts: readonly P[]): WithParts<P> {

@@ -1,4 +1,4 @@
-/** What is given by mistake as an evidence file, and the option that takes it. */
+/** Recognizes files that the user gave as evidence by mistake, and names the right option for them. */
 import { looksLikePcrValues } from '../../evidence/tools-pcr-values.ts';
 import { readToolsMessage } from '../../evidence/tools-quote.ts';
 import { kindSentence, strangerKind } from '../../x509/file/file-kind.ts';
@@ -17,12 +17,12 @@ const QUOTE_FILES: readonly Row[] = [
 ];
 
 /**
- * A sentence that names a file of another kind. Undefined for all that the node could have made of evidence: what is
- * empty, too long, of random bytes, or text of any kind but PEM.
+ * A sentence that names a file of another kind. Undefined for everything that the node could have written as damaged
+ * evidence: a file that is empty, too long, random, or text other than PEM.
  */
 export function strangerInsteadOfEvidence(file: Uint8Array): string | undefined {
   const bytes = unmarked(file);
-  // A node writes JSON. The verdict says what is wrong with it.
+  // A node writes JSON, so the verdict must say what is wrong with it.
   if (/^\s*\{/.test(Buffer.from(bytes.subarray(0, 64)).toString('latin1'))) return undefined;
   const kind = strangerKind(readToolsMessage(bytes), 'evidence');
   if (kind !== undefined) return kindSentence(kind);

@@ -1,4 +1,4 @@
-/** The files of a quote that other tools made, and what is given in their place by mistake. */
+/** Reads the files of `tpm2_quote`, and recognizes other files that the user gave by mistake. */
 
 import { MalformedError } from '../../bytes/malformed.ts';
 import { readToolsSignature } from '../../evidence/tools-quote.ts';
@@ -18,11 +18,10 @@ const WRITTEN_BY: Readonly<Record<QuoteFile, string>> = {
 };
 
 /**
- * What the node wrote, of which everything is evidence: it is judged, whatever is in it, and one byte more than
- * {@link MAX_QUOTE_FILE_BYTES} at most is read. Only a file of a kind that has a name of its own, and is none of a quote,
- * was given by mistake.
+ * Reads a file that the node wrote, up to one byte more than {@link MAX_QUOTE_FILE_BYTES}. Its contents are evidence,
+ * and are judged in any case. Only a file of a known other kind counts as a mistake of the user.
  *
- * @throws UsageError for a file that cannot be read, and for one of another kind
+ * @throws UsageError if the file cannot be read, or is of a known other kind
  */
 export function readQuoteFile(path: string, option: QuoteFile): Uint8Array {
   const bytes = readBeginning(path, MAX_QUOTE_FILE_BYTES + 1);
@@ -31,7 +30,7 @@ export function readQuoteFile(path: string, option: QuoteFile): Uint8Array {
   throw new UsageError(`--${option}: ${nameOf(path)} is ${other}; give the file of ${WRITTEN_BY[option]}`);
 }
 
-/** How texts begin that lie beside the files of a quote. */
+/** The beginnings of text files that are often in the same folder as the files of a quote. */
 const TEXTS: readonly (readonly [RegExp, string])[] = [
   [/^-----BEGIN [A-Z0-9 ]+-----/, 'PEM'],
   [/^[{[]/, 'JSON'],
@@ -44,7 +43,7 @@ function textKind(bytes: Uint8Array): string | undefined {
   return text === undefined ? undefined : TEXTS.find(([begins]) => begins.test(text))?.[1];
 }
 
-/** Undefined for what nobody would call a text. */
+/** The bytes as text. Undefined if they are not UTF-8, or have control characters. */
 function utf8(bytes: Uint8Array): string | undefined {
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);

@@ -1,4 +1,4 @@
-/** The attestation key of `verify --ak`: the caller's own, so one that cannot be read is a mistake and no verdict. */
+/** Reads the AK of `verify --ak`. The file is the user's own, so an unreadable key is wrong usage, not a verdict. */
 import { MalformedError } from '../../bytes/malformed.ts';
 import { readToolsKey, type ToolsKey } from '../../evidence/tpm2-tools.ts';
 import { type ToolsAk, toolsAkOf } from '../../verifier/tools-judgement.ts';

@@ -1,4 +1,4 @@
-/** How `verify` shows its judgement to people, programs and test reports. */
+/** Formats the judgement of `verify` as text, as JSON and as a JUnit report. */
 import { printable } from '../../spire/log/hclog.ts';
 import type { Finding } from '../../verifier/findings.ts';
 import { type CheckClass, isFresh, type Judgement } from '../../verifier/judgement.ts';
@@ -55,7 +55,7 @@ export function judgementDocument(judgement: Judgement): object {
   };
 }
 
-/** One test case for each class of checks. A class that was not judged is skipped. Notes are the standard output. */
+/** A JUnit report with one test case for each class of checks. A class that was not judged is skipped. */
 export function junitReport({ findings, judged, unjudged = {}, scope, asked, notes }: Judgement): string {
   const sentences = asked ? { ...CLASSES, quote: FRESH_QUOTE } : CLASSES;
   const names = Object.keys(CLASSES) as CheckClass[];
@@ -85,7 +85,7 @@ function skippedBecause(reason: string | undefined): string {
   return reason === undefined ? '<skipped/>' : `<skipped message="${xml(reason)}"/>`;
 }
 
-/** All findings of a class: readers of these reports take one failure for a test case. */
+/** All findings of a class in one failure: programs that read such reports expect at most one for each test case. */
 function failure(findings: readonly Finding[]): string {
   const [first] = findings;
   const text = findings.map(({ code, message, remedy }) => `${code}: ${message}\n${remedy}`).join('\n');
@@ -100,7 +100,9 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": '&apos;',
 };
 
-/** Line by line free of what XML 1.0 cannot hold at all (2.2): controls, lone surrogates, U+FFFE and U+FFFF. */
+/**
+ * Escapes text for XML 1.0, without characters that XML forbids (2.2): controls, lone surrogates, U+FFFE and U+FFFF.
+ */
 function xml(text: string): string {
   return text
     .split('\n')

@@ -67,7 +67,7 @@ export function verifyCommand(): Command {
         for (const note of judgement.notes) remark(`note: ${note}`);
         sayJson(judgementDocument(judgement));
       } else sayJudgement(judgement);
-      // Afterwards: a report that cannot be written must not cost the verdict.
+      // Written last: if the report cannot be written, the verdict has been printed.
       if (options.junit !== undefined) await writeOutput(options.junit, junitReport(judgement));
       process.exitCode = judgement.verdict === 'trusted' ? EXIT.OK : EXIT.UNTRUSTED;
     });
@@ -95,7 +95,7 @@ function judgeFile(path: string, options: VerifyOptions): Judgement {
   if (evidence instanceof UselessEvidenceError)
     return unreadableJudgement(evidence.message, challenge !== undefined || nonce !== undefined);
   if (challenge === undefined) return judgeEvidence(evidence, policy, nonce, new Date());
-  // Payload and challenge of our own file: those beside the answer are the node's word.
+  // Payload and challenge come from the user's own file: the node wrote the copies in the answer.
   const asked = readEvidence(challenge, 'payload', 'challenge');
   const kept = secretFromJson(readText(secretPathOf(challenge)));
   return attestationJudgement(judgeAnswer(asked, evidence.response, kept, policy, randomBytes, new Date()));

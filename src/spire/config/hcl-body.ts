@@ -1,4 +1,6 @@
-/** Configuration text as SPIRE hands it to a plugin: HCL version 1, or JSON. */
+/** The parsed form of a plugin's configuration, and the error of a text that cannot be parsed. */
+
+/** One block of configuration. SPIRE hands it to a plugin as HCL version 1 or as JSON. */
 export interface HclBody {
   readonly entries: readonly HclEntry[];
 }
@@ -9,21 +11,21 @@ export interface HclEntry {
   /** The strings between key and brace: `registry "file" { … }` has one. */
   readonly labels: readonly string[];
   readonly value: HclValue;
-  /** Written without `=`. Only such entries may repeat their key. */
+  /** Whether it is written without `=`. Only such entries may repeat their key. */
   readonly block: boolean;
-  /** From 1. */
+  /** Counted from 1. */
   readonly line: number;
 }
 
 export type HclValue =
   | { readonly kind: 'string'; readonly value: string; readonly line: number }
-  /** `text` is the number as written, for integers a double cannot hold. */
+  /** `text` is the number as written: a double cannot hold every integer. */
   | { readonly kind: 'number'; readonly value: number; readonly text: string; readonly line: number }
   | { readonly kind: 'boolean'; readonly value: boolean; readonly line: number }
   | { readonly kind: 'list'; readonly items: readonly HclValue[]; readonly line: number }
   | { readonly kind: 'object'; readonly body: HclBody; readonly line: number };
 
-/** Configuration that cannot be read. The message ends with the place, lines and columns counted from 1. */
+/** Configuration that cannot be parsed. The message ends with line and column, each counted from 1. */
 export class HclError extends Error {
   override readonly name = 'HclError';
   readonly code = 'ERR_HCL';
@@ -37,14 +39,14 @@ export class HclError extends Error {
   }
 }
 
-/** Longest text read, in UTF-16 code units. */
+/** The longest text a parser accepts, in UTF-16 code units. */
 export const HCL_MAX_CHARS = 1_048_576;
-/** Deepest nesting of objects and lists. */
+/** The deepest nesting of objects and lists a parser accepts. */
 export const HCL_MAX_DEPTH = 32;
 
 /**
- * Collects the entries of one body and refuses a key given twice: with one of two values silently dropped, nobody knows
- * which trust anchors are in force. Blocks may repeat.
+ * Collects the entries of one body and refuses a repeated key. If it silently dropped one of two values, the operator
+ * would not know which trust anchors are in force. Blocks may repeat.
  */
 export class EntryCollector {
   readonly #entries: HclEntry[] = [];

@@ -5,8 +5,8 @@ const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?(?![0-9A-Za-
 const WORD = /[A-Za-z]+/y;
 
 /**
- * The same body out of JSON text. `JSON.parse` would keep the last of two equal keys and knows no line numbers.
- * `null` is refused: it names an option and says nothing about it.
+ * Parses configuration that is written as JSON. `JSON.parse` would keep the last of two equal keys, and it reports no
+ * line numbers. This parser refuses `null`: it names an option and gives it no value.
  *
  * @throws HclError
  */
@@ -18,7 +18,7 @@ export function parseHclJson(text: string): HclBody {
 class JsonReader {
   readonly #text: string;
   #at = 0;
-  /** Where #line and #lineStart were last brought up to date; each character is looked at once. */
+  /** #line and #lineStart are right for this offset. They only move forward, so each character is looked at once. */
   #counted = 0;
   #line = 1;
   #lineStart = 0;

@@ -1,3 +1,4 @@
+/** Splits HCL version 1 text into tokens. */
 import { HclError } from './hcl-body.ts';
 
 export type HclToken = { readonly line: number; readonly column: number } & (
@@ -10,7 +11,7 @@ export type HclToken = { readonly line: number; readonly column: number } & (
 const IDENTIFIER_START = /[\p{L}_]/u;
 const IDENTIFIER_PART = /[\p{L}\p{Nd}_.-]/u;
 const PUNCTUATION = new Set(['{', '}', '[', ']', ',', '=']);
-/** Decimal, hexadecimal and octal integers, and floats, as Go's strconv reads them. */
+/** Decimal, hexadecimal and octal integers, and floats, in the syntax of Go's strconv. */
 const NUMBER = /^-?(?:0[xX][0-9a-fA-F]+|0[0-7]+|(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)$/;
 const SIMPLE_ESCAPES: ReadonlyMap<string, string> = new Map([
   ['a', '\x07'],
@@ -24,7 +25,7 @@ const SIMPLE_ESCAPES: ReadonlyMap<string, string> = new Map([
   ['"', '"'],
 ]);
 
-/** The tokens of HCL version 1. Every character is looked at a bounded number of times. */
+/** Looks at each character a bounded number of times, so its time is linear in the length of the text. */
 export class HclLexer {
   readonly #text: string;
   #at = 0;
@@ -116,7 +117,7 @@ export class HclLexer {
   #number(): { text: string; value: number } {
     const place = this.#place();
     const start = this.#at;
-    // The sign of an exponent belongs to the number, but 0x1e-1 is no number at all.
+    // The sign of an exponent belongs to the number. NUMBER refuses the rest, such as 0x1e-1.
     while (/[0-9A-Za-z_.+-]/.test(this.#text[this.#at] ?? '')) this.#at += 1;
     const text = this.#text.slice(start, this.#at);
     if (!NUMBER.test(text)) throw this.#error(`${JSON.stringify(text)} is not a number`, place);
@@ -132,7 +133,7 @@ export class HclLexer {
     this.#at += 1;
     let value = '';
     let copied = this.#at;
-    // `${ … }` is kept as written, quotes and newlines included; nothing here evaluates it.
+    // The value keeps `${ … }` as written, with its quotes and newlines. Nothing evaluates it.
     let braces = 0;
     for (;;) {
       const char = this.#text[this.#at];
@@ -170,7 +171,8 @@ export class HclLexer {
     const code = this.#text.slice(from, from + digits);
     const valid = digits > 0 && code.length === digits && (radix === 8 ? /^[0-7]+$/ : /^[0-9a-fA-F]+$/).test(code);
     const point = valid ? Number.parseInt(code, radix) : -1;
-    // \x and octal name bytes in Go; above ASCII they would be pieces of UTF-8, which no configuration needs.
+    // In Go, \x and octal escapes stand for bytes. Above ASCII they would be parts of UTF-8; no configuration needs
+    // them.
     const top = radix === 8 || char === 'x' ? 0x7f : 0x10ffff;
     if (point < 0 || point > top || (point >= 0xd800 && point <= 0xdfff)) {
       throw this.#error(`unknown escape sequence in string: \\${char}`);
@@ -194,7 +196,7 @@ export class HclLexer {
       const closing = line.endsWith(anchor) && line.slice(0, -anchor.length).trim() === '';
       if (!closing && found < 0) throw this.#error(`here-document without its closing line ${anchor}`, place);
       this.#at = end;
-      // The newline after the closing line is left to the next token: a printed body may end without one.
+      // The newline after the closing line is left to the next token: the text may end without one.
       if (closing) return hereText(lines, start[1] === '-' ? line.slice(0, -anchor.length) : '');
       lines.push(line);
       this.#newline();
@@ -202,7 +204,7 @@ export class HclLexer {
   }
 }
 
-/** The indentation of the closing line is taken from every line, when every line has it. */
+/** Removes the indentation of the closing line from every line, if every line has it. */
 function hereText(lines: readonly string[], indent: string): string {
   const indented = lines.every((line) => line.startsWith(indent));
   return lines.map((line) => `${indented ? line.slice(indent.length) : line}\n`).join('');

@@ -3,10 +3,10 @@ import { parseHclJson } from './hcl-json.ts';
 import { HclLexer, type HclToken } from './hcl-lexer.ts';
 
 /**
- * Reads HCL version 1 text, or JSON when the first character is `{`.
+ * Parses HCL version 1, or JSON when the first character is `{`.
  *
- * Stricter than the reference parser, which takes `ca_path =` for an empty value and lets the last of two equal keys
- * win. Interpolations are kept as text. Empty text is an empty body.
+ * The reference parser accepts `ca_path =` as an empty value, and lets the last of two equal keys win. This parser
+ * refuses both. It keeps interpolations as text. Empty text gives an empty body.
  *
  * @throws HclError with line and column; nothing else, whatever the text
  */
@@ -20,7 +20,7 @@ export function parseHcl(text: string): HclBody {
 
 class HclParser {
   readonly #lexer: HclLexer;
-  /** The token not yet taken. Read through #next(), so that its type is not narrowed across #take(). */
+  /** The next token. Read through #next(): TypeScript would keep a narrowed type of the field across #take(). */
   #token: HclToken;
   #depth = 0;
 
@@ -63,7 +63,7 @@ class HclParser {
         throw this.#error(`"${key}" must be followed by = or {, not by ${described(this.#next())}`);
       }
       entries.add({ key, labels, value: this.#value(key), block, line: start.line }, start.column);
-      // `ca_path =` swallowed the quoted key of the next line.
+      // `ca_path =` without a value took the quoted key of the next line for its value.
       if (this.#next().type === '=') throw this.#error(`"${key}" has no value`, start);
       if (this.#next().type === ',') this.#take();
     }
@@ -106,7 +106,7 @@ class HclParser {
           return { kind: 'object', body, line };
         });
       default:
-        throw this.#error(`"${key}" has no value, but ${described(token)}`, token);
+        throw this.#error(`"${key}" has no value: found ${described(token)} instead`, token);
     }
   }
 

@@ -1,6 +1,6 @@
 import { HclError } from './hcl-body.ts';
 
-/** A configuration that can be read and cannot be used: everything that is wrong with it. */
+/** A configuration that parses but cannot be used. It lists every problem. */
 export class InvalidConfig extends Error {
   override readonly name = 'InvalidConfig';
   readonly code = 'ERR_CONFIG';
@@ -13,7 +13,7 @@ export class InvalidConfig extends Error {
   }
 }
 
-/** Why a text is refused as a configuration: it cannot be read, or cannot be used. */
+/** Why the plugin refuses a configuration: the text does not parse, or its options have problems. */
 export type ConfigError = HclError | InvalidConfig;
 
 export function isConfigError(error: unknown): error is ConfigError {

@@ -1,14 +1,15 @@
+/** Reads the options of a configuration by a table of their types, defaults and checks. */
 import type { HclBody, HclEntry, HclValue } from './hcl-body.ts';
 
-/** What an option accepts, and what it is when it is not given. */
+/** The type, default and check of one option. */
 interface Spec<Type extends string, Value> {
   readonly type: Type;
   readonly default?: Value;
-  /** Says what is wrong with a value, as the end of a sentence that starts with the option's name. */
+  /** Returns what is wrong with a value, as a predicate for the option's name: "must be …". */
   readonly check?: (value: Value) => string | undefined;
-  /** The value must not appear in problems. */
+  /** Keeps the value out of problem messages. */
   readonly secret?: boolean;
-  /** Not giving it is a problem. */
+  /** A body without this option has a problem. */
   readonly required?: boolean;
 }
 
@@ -30,7 +31,9 @@ interface ValueOfType {
   readonly duration: number;
 }
 
-/** The record a table reads: an option without default that is not required may be undefined. */
+/**
+ * The values of a table's options. An option is undefined only if it has no default, is not required and is not given.
+ */
 export type Options<Table extends OptionTable> = {
   readonly [Name in keyof Table]:
     | ValueOfType[Table[Name]['type']]
@@ -48,21 +51,21 @@ export type OptionsResult<Table extends OptionTable> =
   | { readonly ok: true; readonly options: Options<Table> }
   | { readonly ok: false; readonly problems: readonly OptionProblem[] };
 
-/** Keeps the literal types of a table, from which the types of its options follow. */
+/** Keeps the literal types of a table: {@link Options} derives the types of the values from them. */
 export function optionTable<const Table extends OptionTable>(table: Table): Table {
   return table;
 }
 
-/** A check: whole numbers, or milliseconds of a duration, from `least` to `most`. */
+/** A check that a number, or a duration in milliseconds, is from `least` to `most`. */
 export function within(least: number, most: number, unit = ''): (value: number) => string | undefined {
   return (value) => (value >= least && value <= most ? undefined : `must be ${least}${unit} to ${most}${unit}`);
 }
 
 /**
- * Reads a body by a table. Every problem is found in one go, so that an operator corrects the file once.
- * Strings and list items may not be empty: an empty path is a variable that was not set.
+ * Reads a body by a table. It reports every problem at once, so that the operator corrects the file once.
+ * Strings and list items must not be empty: an empty path usually comes from a variable that was not set.
  *
- * @param others names that somebody else reads, to be told of with those of the table
+ * @param others names of options that other code reads; a message about an unknown option offers them too
  */
 export function readOptions<Table extends OptionTable>(
   table: Table,
@@ -107,7 +110,7 @@ type Read = { readonly value: unknown } | { readonly problem: string };
 function readValue(spec: OptionSpec, value: HclValue): Read {
   const typed = TYPE_READERS[spec.type](value, spec.secret === true);
   if ('problem' in typed) return typed;
-  // The reader of the spec's own type made the value.
+  // The cast is safe: the reader of the spec's own type made the value.
   const wrong = (spec.check as ((value: unknown) => string | undefined) | undefined)?.(typed.value);
   return wrong === undefined ? typed : { problem: wrong };
 }
@@ -169,11 +172,11 @@ function durationMs(text: string): number | undefined {
 }
 
 function unknownOption(key: string, names: readonly string[]): string {
-  // The most likely slip, and the nearest name to it is no help.
+  // A likely mistake, for which the nearest option name would be no help.
   if (key === 'plugin_data')
     return "belongs to SPIRE's own configuration: a plugin_data_file has only the contents of plugin_data";
   let nearest: string | undefined;
-  // Half of a short name mistyped is another name.
+  // A short name allows fewer typing errors: with half of its letters changed it is another name.
   let least = Math.min(3, Math.floor(key.length / 2)) + 1;
   for (const name of key.length <= 64 ? names : []) {
     const distance = editDistance(key.toLowerCase(), name);

@@ -1,12 +1,15 @@
 import type { LogFields, Logger } from './logger.ts';
 
-/** A warning that a stranger can cause at will: the first is logged at once, later ones as a count now and then. */
+/**
+ * A warning that any remote peer can cause as often as it likes. The first is logged at once; later ones are counted,
+ * and the count is logged once an interval.
+ */
 export class CountedWarning {
   readonly #message: string;
   readonly #intervalMs: number;
   #count = 0;
   #last: (() => void) | undefined;
-  /** Runs while there is to be no further record. */
+  /** While it runs, warnings are only counted. */
   #timer: NodeJS.Timeout | undefined;
 
   constructor(message: string, intervalMs: number) {
@@ -14,7 +17,7 @@ export class CountedWarning {
     this.#intervalMs = intervalMs;
   }
 
-  /** The record is the one of the first, or of the last of several. */
+  /** A record of several warnings has the fields of the last one. */
   warn(logger: Logger, fields: LogFields): void {
     this.#count += 1;
     // tooth availability: each attestation that is turned away is a record of the log
@@ -35,7 +38,7 @@ export class CountedWarning {
       this.#last();
       this.#rest();
     }, this.#intervalMs);
-    // A count that is not told is no reason to live on.
+    // A count that is not logged yet must not keep the process alive.
     this.#timer.unref();
   }
 }

@@ -1,12 +1,13 @@
+/** Log records in the JSON format of HashiCorp's hclog, which SPIRE reads from a plugin's standard error. */
 import type { LogRecord } from './logger.ts';
 
 const MAX_MESSAGE_CHARS = 1024;
 const MAX_VALUE_CHARS = 256;
 const MAX_KEY_CHARS = 64;
-/** 48 fields of 256 characters of three bytes each: below the 64 KiB at which go-plugin cuts a line and logs it raw. */
+/** 48 fields of 256 characters of three bytes each stay below 64 KiB. go-plugin cuts a longer line and logs it raw. */
 const MAX_FIELDS = 48;
 
-/** Names that SPIRE's log adapter overwrites or renames. */
+/** Field names that SPIRE's log adapter overwrites or renames. */
 const RESERVED = new Set([
   'time',
   'msg',
@@ -18,14 +19,14 @@ const RESERVED = new Set([
   'external',
 ]);
 
-/** Controls, format characters such as bidirectional overrides, line separators, lone surrogates. */
+/** Control characters, format characters such as bidirectional overrides, line separators and lone surrogates. */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 
 /**
- * One record as a line of HashiCorp's hclog JSON format, newline included.
+ * Formats one record as a line of hclog JSON, newline included.
  *
- * The host uses unchecked type assertions: `@message`, `@level` and `@timestamp` are strings here whatever the caller
- * passed. The timestamp needs exactly six fraction digits, or the host shows the whole line raw at debug level.
+ * The host uses unchecked type assertions, so `@message`, `@level` and `@timestamp` are always made strings. The
+ * timestamp needs exactly six fraction digits, or the host shows the whole line raw at debug level.
  */
 export function formatHclog(record: LogRecord): string {
   const line: Record<string, string | number> = Object.create(null);
@@ -38,9 +39,9 @@ export function formatHclog(record: LogRecord): string {
   return `${JSON.stringify(line)}\n`;
 }
 
-/** Text without anything that could move a terminal's cursor or start a new line; capped, with `…` where it was cut. */
+/** Escapes everything that could move a terminal's cursor or start a new line. A text that is cut ends with `…`. */
 export function printable(text: string, maxChars: number): string {
-  // Cut first, so that a huge text costs no more than a long one.
+  // Cut first: the time then depends on maxChars, not on the length of the text.
   const escaped = text.slice(0, maxChars + 1).replace(UNPRINTABLE, escapeSequence);
   if (escaped.length <= maxChars) return escaped;
   return `${escaped.slice(0, maxChars - 1).replace(/[\ud800-\udbff]$/, '')}…`;
@@ -60,7 +61,7 @@ function fieldName(key: string): string {
 }
 
 function fieldValue(value: unknown): string | number {
-  // The host reads numbers as floats: large integers would lose digits.
+  // The host reads numbers as floats, so large integers would lose digits; they become text.
   if (
     typeof value === 'number' &&
     (Number.isSafeInteger(value) || !Number.isInteger(value)) &&

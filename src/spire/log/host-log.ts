@@ -1,8 +1,8 @@
-/** Standard error of a plugin: its host reads it line by line, or does not. */
+/** A plugin's standard error, which its host reads line by line. Records wait here while the host does not read. */
 import { formatHclog } from './hclog.ts';
 import { Output } from './output.ts';
 
-/** Some 10,000 records. Memory is used for those alone that the host has not read. */
+/** About 10,000 records. Only records that the host has not read take memory. */
 const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 
 export const hostLog: Output = new Output(2, {
@@ -11,7 +11,7 @@ export const hostLog: Output = new Output(2, {
     formatHclog({
       time: new Date(),
       level: 'warn',
-      message: `${dropped} records of the log were dropped: the host did not read standard error`,
+      message: `${dropped} log records were dropped: the host did not read standard error`,
       fields: { dropped },
     }),
 });

@@ -1,7 +1,8 @@
+/** The logger of a plugin. By default it writes hclog lines to standard error. */
 import { formatHclog } from './hclog.ts';
 import { hostLog } from './host-log.ts';
 
-/** In rising order of weight. SPIRE drops what is below its own level, and `trace` always. */
+/** In rising order of severity. SPIRE drops records below its own level, and always drops `trace`. */
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -25,13 +26,13 @@ export interface Logger {
 }
 
 export interface LoggerOptions {
-  /** Where records go. Default: one hclog JSON line each on standard error, by {@link hostLog}. */
+  /** Takes each record. Default: writes it to {@link hostLog} as one hclog JSON line. */
   readonly write?: (record: LogRecord) => void;
-  /** Records below it are dropped. Default `debug`: SPIRE filters by its own `log_level`. */
+  /** Records below this level are dropped. Default `debug`: SPIRE filters by its own `log_level`. */
   readonly level?: LogLevel;
 }
 
-/** Logging never throws: a record that cannot be written is lost, the attestation is not. */
+/** The logger never throws: a record that cannot be written is lost, and the attestation goes on. */
 export function createLogger(options: LoggerOptions = {}): Logger {
   const write = options.write ?? ((record) => hostLog.write(formatHclog(record)));
   return loggerWith(write, LOG_LEVELS.indexOf(options.level ?? 'debug'), {});
@@ -58,7 +59,7 @@ function loggerWith(write: (record: LogRecord) => void, threshold: number, base:
   };
 }
 
-/** What a log record says about a caught value: message, `code`, its causes, and where it was thrown. */
+/** The log fields of a caught value: its message, `code` and causes, and where it was thrown. */
 export function errorFields(error: unknown): LogFields {
   if (!(error instanceof Error)) return { error: String(error) };
   const fields: Record<string, string> = { error: error.message || error.name };

@@ -1,41 +1,42 @@
-/** Text for a descriptor whose reader may be slow or gone: no call waits for it, and no signal handler. */
+/** Writes text to a descriptor without ever blocking the event loop, even if the reader is slow or gone. */
 import { constants, fstatSync, openSync, write, writeSync } from 'node:fs';
 
-/** Before a full pipe is tried again; doubled while it stays full. */
+/** How long to wait before a full pipe is tried again. The pause doubles while the pipe stays full. */
 const FIRST_PAUSE_MS = 1;
 const LONGEST_PAUSE_MS = 100;
-/** Texts that have been taken and still have their place in the queue. */
+/** How many written texts may keep their place in the queue before it is shortened. */
 const MOST_TAKEN = 1024;
 
 export interface OutputLimit {
-  /** A text that would make more than this wait is dropped, and so is each later one until half is taken. */
+  /** When more bytes than this would wait, texts are dropped until half of the waiting bytes are written. */
   readonly maxBytes: number;
-  /** What stands in the place of the dropped texts. */
+  /** The text that is written instead of the dropped ones. */
   readonly notice: (dropped: number) => string;
 }
 
 /**
- * What a descriptor does not take at once waits in a queue. Never throws.
+ * Queues the text that a descriptor does not take at once. Never throws.
  *
  * A blocking write into a full pipe would stop the event loop, and with it all signal handlers. A pipe or a terminal is
- * therefore opened once more, non-blocking: `O_NONBLOCK` belongs to an opening (open(2)), so other holders of the
- * descriptor keep their mode. A socket cannot be opened by its path in /proc: the thread pool writes to it.
+ * therefore opened a second time, non-blocking. `O_NONBLOCK` belongs to one open file description (open(2)), so other
+ * holders of the descriptor keep their mode. A socket cannot be opened by its path in /proc; the thread pool writes to
+ * it.
  */
 export class Output {
   readonly #descriptor: number;
   readonly #limit: OutputLimit | undefined;
-  /** Made by the first text. */
+  /** Opened when the first text is written. */
   #target: Target | undefined;
-  /** Those before `#first` have been written, or given up. */
+  /** The texts before `#first` were written or given up. */
   readonly #queue: Uint8Array[] = [];
   #first = 0;
   #waitingBytes = 0;
-  /** Of the first text that waits. */
+  /** How many bytes of the first waiting text are written. */
   #takenBytes = 0;
   #dropped = 0;
   #resting = false;
   #pauseMs = FIRST_PAUSE_MS;
-  /** The last text was given up in its middle. */
+  /** Whether the last text was given up after a part of it was written. */
   #torn = false;
   #failure: NodeJS.ErrnoException | undefined;
   #whenEmpty: (() => void)[] = [];
@@ -57,12 +58,12 @@ export class Output {
     this.#pump();
   }
 
-  /** Why the last text that was lost could not be written: `EPIPE` where nobody reads any more. */
+  /** Why the last lost text could not be written: `EPIPE` if the reader is gone. */
   get failure(): NodeJS.ErrnoException | undefined {
     return this.#failure;
   }
 
-  /** Resolves when nothing waits any more, or after `timeoutMs`: whether all of it was written. */
+  /** Resolves when the queue is empty, or after `timeoutMs`. True means that everything was written. */
   async flushed(timeoutMs?: number): Promise<boolean> {
     if (!this.#isEmpty) {
       await new Promise<void>((resolve) => {
@@ -92,7 +93,7 @@ export class Output {
 
   #attempt(text: Uint8Array): void {
     this.#target ??= targetOf(this.#descriptor);
-    // What follows a torn line must not be glued to it.
+    // A newline first: otherwise this text would continue the torn line.
     const rest = this.#torn ? Buffer.concat([Buffer.from('\n'), text]) : text.subarray(this.#takenBytes);
     this.#resting = true;
     let hasReturned = false;
@@ -101,7 +102,7 @@ export class Output {
       if (error?.code === 'EAGAIN') this.#rest();
       else if (error !== null) this.#giveUp(error);
       else this.#took(text, taken, rest.length);
-      // Called at once, this is one turn of the loop in `#pump`: a text each would deepen the stack by one.
+      // If the target calls back before it returns, the loop in `#pump` goes on; calling it here would nest each text.
       if (hasReturned && !this.#resting) this.#pump();
     });
     hasReturned = true;
@@ -124,7 +125,7 @@ export class Output {
     this.#waitingBytes -= this.#queue[this.#first]?.length ?? 0;
     this.#first += 1;
     this.#takenBytes = 0;
-    // Not one by one: each would move all that wait.
+    // Removed many at a time: each removal moves all waiting texts.
     if (this.#isEmpty || this.#first === MOST_TAKEN) {
       this.#queue.splice(0, this.#first);
       this.#first = 0;
@@ -146,12 +147,13 @@ export class Output {
   }
 }
 
-/** Calls back with how many bytes were taken, maybe before it returns. */
+/** Writes bytes and calls back with how many were taken, perhaps before it returns. */
 type Target = (bytes: Uint8Array, done: (error: NodeJS.ErrnoException | null, taken: number) => void) => void;
 
+/** Threads of the pool that are writing. */
 let threads = 0;
 
-/** Whether a thread of the pool waits for a reader. Node's own exit would wait for that thread. */
+/** Whether a thread of the pool is blocked in a write. `process.exit` would wait for that thread. */
 export function outputHoldsThread(): boolean {
   return threads > 0;
 }
@@ -179,7 +181,7 @@ function targetOf(descriptor: number): Target {
   };
 }
 
-/** Undefined for what could block, and for what another user opened. */
+/** A descriptor for the same file that never blocks. Undefined for a socket, and for a pipe this user may not open. */
 function withoutBlocking(descriptor: number): number | undefined {
   try {
     const status = fstatSync(descriptor);

@@ -5,10 +5,10 @@ import { LOG_LEVELS, type Logger, type LogLevel } from './logger.ts';
 let current: Logger | undefined;
 
 /**
- * Sends everything that is not ours to the log: `console`, `process.stdout`, `process.stderr`, Node's warnings.
+ * Redirects all other output to the log: `console`, `process.stdout`, `process.stderr` and Node's warnings.
  *
- * A plugin's standard output carries the handshake and nothing else, ever. The two stream objects are replaced, not
- * wrapped: reading `process.stderr` once would already switch the pipe to non-blocking mode.
+ * A plugin's standard output may carry nothing but the handshake line. The two stream objects are replaced, not
+ * wrapped: reading `process.stderr` once would switch the pipe to non-blocking mode.
  */
 export function captureStrayOutput(logger: Logger): void {
   const installed = current !== undefined;

@@ -5,11 +5,11 @@ import { PeerError, STATUS, StatusError, wireStatus } from '../status.ts';
 import type { AttestationMessages, AttestationStream, MessageTranslation, PluginKind } from './attestation-stream.ts';
 
 export interface AttestationLimits {
-  /** Of one message in, in bytes; gRPC itself refuses more than 4 MiB. */
+  /** The largest incoming message, in bytes. gRPC itself refuses more than 4 MiB. */
   readonly maxMessageBytes: number;
-  /** Of attestations under way. */
+  /** The most attestations under way at a time. */
   readonly maxConcurrent: number;
-  /** From the first byte to the answer. The host sets no deadline, and an agent whose plugin hangs is frozen. */
+  /** Time from the first byte to the answer. SPIRE sets no deadline: a plugin that hangs would freeze the agent. */
   readonly attestTimeoutMs: number;
 }
 
@@ -22,7 +22,7 @@ export const DEFAULT_LIMITS: AttestationLimits = {
 /** A longer timer would fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** One attestation's gRPC call. It ends once: by `succeed`, by `fail`, by its time limit or by the host. */
+/** The gRPC call of one attestation. It ends once: by `succeed`, by `fail`, by its time limit or by the host. */
 export class AttestationCall<Kind extends PluginKind> implements AttestationStream<Kind> {
   readonly id: string = randomBytes(4).toString('hex');
   readonly metadata: ReadonlyMap<string, string>;
@@ -49,7 +49,7 @@ export class AttestationCall<Kind extends PluginKind> implements AttestationStre
     return this.#controller.signal;
   }
 
-  /** @param onTimeout ends the call by `fail` */
+  /** @param onTimeout must end the call with `fail` */
   start(limits: AttestationLimits, onTimeout: (error: PeerError) => void): void {
     this.#limits = limits;
     this.#timer = setTimeout(
@@ -59,7 +59,7 @@ export class AttestationCall<Kind extends PluginKind> implements AttestationStre
       },
       Math.min(limits.attestTimeoutMs, MAX_TIMER_MS),
     );
-    // One message at a time: a host that keeps sending fills its own buffers, not ours.
+    // Read one message at a time: a host that keeps sending fills its own buffers, not the plugin's.
     this.#call.on('data', (message) => {
       this.#received.push(message);
       this.#call.pause();

@@ -15,14 +15,14 @@ export interface AttestationCallsOptions<Kind extends PluginKind, Config> {
   readonly config: () => Config;
   readonly limits: (config: Config) => AttestationLimits;
   readonly attest: (stream: AttestationStream<Kind>, config: Config) => Promise<void>;
-  /** As in a plugin's definition. */
+  /** See `PluginDefinition.idle`. */
   readonly idle?: (() => Promise<void>) | undefined;
 }
 
-/** Every attestation of a plugin: each keeps to its own stream, and each ends in a status whatever its handler does. */
+/** Runs the attestations of a plugin, each on its own stream. Each ends with a status, whatever its handler does. */
 export class AttestationCalls<Kind extends PluginKind, Config> {
   readonly #options: AttestationCallsOptions<Kind, Config>;
-  /** Not answered yet: what `maxConcurrent` counts. */
+  /** Calls without an answer yet. `maxConcurrent` limits them. */
   readonly #open: Set<AttestationCall<Kind>> = new Set();
   /** Handlers still running; a cancelled one may have a TPM object to flush. */
   readonly #running: Set<Promise<void>> = new Set();
@@ -69,7 +69,7 @@ export class AttestationCalls<Kind extends PluginKind, Config> {
     this.#running.add(running);
   }
 
-  /** Ends every attestation under way, and waits for what is left of them, but no longer than `timeoutMs`. */
+  /** Fails every attestation under way, then waits for their handlers and `idle`, but no longer than `timeoutMs`. */
   async stop(reason: StatusError, timeoutMs: number): Promise<void> {
     for (const call of this.#open) call.fail(reason);
     let timer: NodeJS.Timeout | undefined;
@@ -83,9 +83,9 @@ export class AttestationCalls<Kind extends PluginKind, Config> {
 }
 
 /**
- * The status a failed handler answers with. What was not meant for the caller's eyes is logged here instead.
+ * The status that answers a call whose handler threw. Details that the caller must not see go to the log.
  *
- * @param attestation where the handler was one of an attestation
+ * @param attestation given if the call was an attestation
  */
 export function answerTo(
   error: unknown,

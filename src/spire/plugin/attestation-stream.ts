@@ -1,3 +1,4 @@
+/** The messages of one attestation as a plugin's code sees them, and their translation to the generated messages. */
 import type { Challenge, PayloadOrChallengeResponse } from '../gen/spire/plugin/agent/nodeattestor/v1/nodeattestor.ts';
 import type { AttestRequest, AttestResponse } from '../gen/spire/plugin/server/nodeattestor/v1/nodeattestor.ts';
 
@@ -7,16 +8,16 @@ export type Payload = { readonly kind: 'payload'; readonly bytes: Uint8Array };
 export type AttestationChallenge = { readonly kind: 'challenge'; readonly bytes: Uint8Array };
 export type ChallengeResponse = { readonly kind: 'challenge_response'; readonly bytes: Uint8Array };
 
-/** What a server plugin says of the agent, once it trusts it. */
+/** A server plugin's answer to SPIRE when it accepts an agent. */
 export interface AgentAttributes {
   readonly kind: 'agent_attributes';
   readonly spiffeId: string;
-  /** Without the plugin's name, which SPIRE puts in front. */
+  /** Without the plugin's name: SPIRE puts it in front. */
   readonly selectorValues: readonly string[];
   readonly canReattest: boolean;
 }
 
-/** What comes in and goes out of a plugin of either kind. */
+/** The messages that a plugin of each kind receives and sends. */
 export interface AttestationMessages {
   readonly server: { readonly in: Payload | ChallengeResponse; readonly out: AttestationChallenge | AgentAttributes };
   readonly agent: { readonly in: AttestationChallenge; readonly out: Payload | ChallengeResponse };
@@ -24,29 +25,29 @@ export interface AttestationMessages {
 
 /** One attestation as the plugin sees it. */
 export interface AttestationStream<Kind extends PluginKind> {
-  /** Eight hexadecimal digits, in every log record of ours about this attestation. */
+  /** Eight hexadecimal digits. Every log record of the plugin about this attestation has them. */
   readonly id: string;
-  /** Aborts when the host cancels, the time is over or the plugin ends; and after the end, to free what waits on it. */
+  /** Aborts when the host cancels, the time is over, the plugin ends, or the attestation itself has ended. */
   readonly signal: AbortSignal;
-  /** Request metadata of the host, keys in lower case, such as `x-forwarded-client-ip`. */
+  /** The request metadata from the host. Keys are in lower case, such as `x-forwarded-client-ip`. */
   readonly metadata: ReadonlyMap<string, string>;
   /**
-   * The next message, or undefined when the host ended its side.
+   * The next message, or undefined when the host has ended its side of the stream.
    *
    * @throws PeerError RESOURCE_EXHAUSTED for a message above the limit, INVALID_ARGUMENT for one without content,
    * and the signal's reason once it has aborted
    */
   receive(): Promise<AttestationMessages[Kind]['in'] | undefined>;
-  /** After the end it does nothing. */
+  /** Does nothing after the attestation has ended. */
   send(message: AttestationMessages[Kind]['out']): void;
 }
 
-/** Between the messages above and the generated ones. */
+/** Translates between the messages above and the generated ones. */
 export interface MessageTranslation<Kind extends PluginKind, Request, Response> {
   /** Undefined when the message has no content. */
   read(request: Request): AttestationMessages[Kind]['in'] | undefined;
   write(message: AttestationMessages[Kind]['out']): Response;
-  /** A handler that returns before it sent such a message has failed. */
+  /** Whether the message is the final answer. A handler that returns without sending one has failed. */
   answers(message: AttestationMessages[Kind]['out']): boolean;
 }
 
@@ -80,13 +81,13 @@ const AGENT_TRANSLATION: MessageTranslation<'agent', Challenge, PayloadOrChallen
   answers: (message) => message.kind === 'payload',
 };
 
-/** Of each kind; the generated messages are those of the kind's own service. */
+/** The translation for each kind of plugin. The casts are safe: each kind's service uses its own generated messages. */
 export const TRANSLATION: { readonly [Kind in PluginKind]: MessageTranslation<Kind, unknown, unknown> } = {
   server: SERVER_TRANSLATION as MessageTranslation<'server', unknown, unknown>,
   agent: AGENT_TRANSLATION as MessageTranslation<'agent', unknown, unknown>,
 };
 
-/** gRPC hands out Buffers, whose `slice` shares memory where that of an Uint8Array copies. */
+/** gRPC delivers Buffers. `Buffer.slice` shares memory, but `Uint8Array.slice` copies. */
 export function viewed(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

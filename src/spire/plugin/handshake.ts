@@ -1,6 +1,7 @@
+/** The start of a go-plugin connection: the environment the host sets, and the handshake line the plugin prints. */
 import { isAbsolute } from 'node:path';
 
-/** The same for server and agent: SPIRE tells its plugins apart by what Init returns, not by the cookie. */
+/** Server and agent use the same cookie: SPIRE tells its plugins apart by the result of Init. */
 export const MAGIC_COOKIE = 'NodeAttestor';
 
 const CORE_PROTOCOL_VERSION = 1;
@@ -12,7 +13,7 @@ export function startedByHost(env: PluginEnvironment): boolean {
   return env[MAGIC_COOKIE] === MAGIC_COOKIE;
 }
 
-/** Why this host cannot be served, or undefined. */
+/** Why the plugin cannot serve this host. Undefined if it can. */
 export function hostObjection(env: PluginEnvironment): string | undefined {
   if (env['PLUGIN_CLIENT_CERT']) {
     return 'PLUGIN_CLIENT_CERT is set: mutual TLS between SPIRE and its plugins is not supported; remove it from the environment of SPIRE';
@@ -24,16 +25,16 @@ export function hostObjection(env: PluginEnvironment): string | undefined {
   return undefined;
 }
 
-/** The one line go-plugin reads from standard output, newline included. */
+/** The line that go-plugin reads from standard output, newline included. */
 export function formatHandshake(socketPath: string): string {
   return `${CORE_PROTOCOL_VERSION}|${APP_PROTOCOL_VERSION}|unix|${socketPath}|grpc|\n`;
 }
 
 /**
- * Reads the line with go-plugin's checks.
+ * Parses the handshake line, with the checks of go-plugin.
  *
  * @returns the absolute path of the plugin's socket
- * @throws RangeError that says what is wrong with it
+ * @throws RangeError that says what is wrong with the line
  */
 export function parseHandshake(line: string): string {
   const parts = line.trim().split('|');
@@ -44,6 +45,6 @@ export function parseHandshake(line: string): string {
   if (network !== 'unix') throw new RangeError(`unknown address type: ${network}`);
   if (!isAbsolute(address)) throw new RangeError(`socket path is not absolute: ${address}`);
   if (protocol !== 'grpc') throw new RangeError(`unsupported plugin protocol ${protocol}, expected grpc`);
-  if (certificate.length > 50) throw new RangeError('plugin wants TLS, which was not asked for');
+  if (certificate.length > 50) throw new RangeError('plugin wants TLS, but the host did not ask for it');
   return address;
 }

@@ -8,21 +8,21 @@ import type {
 import { STATUS, StatusError } from '../status.ts';
 
 export interface CoreConfig {
-  /** Bare name such as `example.org`. */
+  /** A name without scheme, such as `example.org`. */
   readonly trustDomain: string;
 }
 
 export interface PluginConfigDefinition<Config> {
   /**
-   * Makes the configuration that attestations get from now on. When it rejects, the one before stays in force.
-   * A ConfigError or a StatusError reaches the operator word for word.
+   * Makes the configuration for all later attestations. If it rejects, the earlier configuration stays in force.
+   * The operator sees the message of a ConfigError or StatusError word for word.
    */
   configure(core: CoreConfig, hcl: string): Promise<Config>;
-  /** What is wrong with a configuration; empty when it is valid. Must open, lock and write nothing. */
+  /** The problems of a configuration; empty if it is valid. Must open, lock and write nothing. */
   validate(core: CoreConfig, hcl: string): Promise<readonly string[]>;
 }
 
-/** The configuration in force, exchanged as a whole. */
+/** Holds the configuration in force. Each `configure` replaces all of it. */
 export class PluginConfig<Config> {
   readonly #definition: PluginConfigDefinition<Config>;
   #current: { readonly config: Config } | undefined;
@@ -37,7 +37,7 @@ export class PluginConfig<Config> {
     return this.#current.config;
   }
 
-  /** One after the other, so that the last text given is the one in force. */
+  /** Calls run one after the other, so the last text given is the one in force. */
   async configure(request: ConfigureRequest): Promise<ConfigureResponse> {
     const turn = this.#last.then(async () => {
       const config = await this.#definition.configure(coreOf(request), request.hclConfiguration);
@@ -58,7 +58,7 @@ export class PluginConfig<Config> {
       if (!isConfigError(error)) throw error;
       notes = error instanceof InvalidConfig ? error.problems : [error.message];
     }
-    // SPIRE looks at the notes alone: a refusal without one would pass.
+    // SPIRE reads only the notes: it would accept a refusal without one.
     return { valid: notes.length === 0, notes };
   }
 }

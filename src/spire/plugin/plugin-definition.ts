@@ -1,4 +1,4 @@
-/** What makes one node attestor plugin different from another. */
+/** What a server or agent plugin supplies: its configuration, its attestation handler and its limits. */
 import type { AttestationLimits } from './attestation-call.ts';
 import type { AttestationStream, PluginKind } from './attestation-stream.ts';
 import type { PluginConfigDefinition } from './plugin-config.ts';
@@ -6,17 +6,17 @@ import type { PluginConfigDefinition } from './plugin-config.ts';
 export interface PluginDefinition<Kind extends PluginKind, Config> {
   readonly config: PluginConfigDefinition<Config>;
   /**
-   * One attestation, called as soon as its stream opens, with the configuration then in force. A StatusError is the
-   * answer; any other error is logged, and answered with INTERNAL and a generic text. A server plugin has answered when
-   * it sent `agent_attributes`, an agent plugin when it sent `payload`.
+   * Runs one attestation. It is called when the stream opens, with the configuration in force at that time. A
+   * StatusError becomes the answer. Any other error is logged, and the answer is INTERNAL with a generic text. A server
+   * plugin has answered when it has sent `agent_attributes`, an agent plugin when it has sent `payload`.
    */
   attest(stream: AttestationStream<Kind>, config: Config): Promise<void>;
   readonly limits?: (config: Config) => Partial<AttestationLimits>;
-  /** Resolves when nothing goes on any more of attestations that were answered: an abandoned TPM command, say. */
+  /** Resolves when the background work of answered attestations is done, such as an abandoned TPM command. */
   readonly idle?: () => Promise<void>;
   /**
-   * Ends the process at once. Default `process.exit`, which waits for a thread that is blocked in a TPM command; a plugin
-   * with such threads gives another one.
+   * Ends the process at once. The default `process.exit` waits for a thread that is blocked in a TPM command; a plugin
+   * with such threads must supply its own.
    */
   readonly exit?: (code: number) => void;
 }

@@ -1,3 +1,4 @@
+/** How a plugin process reacts to signals, to uncaught errors and to the end of its host. */
 import { errorFields, type Logger } from '../log/logger.ts';
 
 const PARENT_CHECK_MS = 500;
@@ -7,30 +8,30 @@ export interface ProcessEvents {
   onTerminate(): void;
   /** The host is gone. */
   onOrphaned(): void;
-  /** An error nobody caught; already logged. */
+  /** An uncaught error, already logged. */
   onStrayError(): void;
 }
 
 /**
- * Signals and stray errors of a plugin process.
+ * Handles signals and uncaught errors.
  *
- * SPIRE never starts a plugin again, so an error that belongs to one attestation must not end it. Ctrl-C reaches the
- * whole process group while SPIRE still wants to run its ordered stop: SIGINT is ignored for ever. Node would open its
- * inspector on SIGUSR1, which operators send to SPIRE's group to reconfigure.
+ * SPIRE never restarts a plugin, so an error of one attestation must not end it. SIGINT is ignored: Ctrl-C reaches the
+ * whole process group, and SPIRE still needs the plugin for its ordered stop. SIGUSR1 is ignored: operators send it to
+ * SPIRE's group to reconfigure, and Node would open its inspector.
  */
 export function guardProcess(logger: Logger, events: ProcessEvents): void {
   process.on('SIGINT', () => {});
   process.on('SIGUSR1', () => {});
   process.once('SIGTERM', () => {
-    // Only the first one counts, and a later one must not end the process unannounced.
+    // Only the first SIGTERM counts. Without a handler, a second one would kill the process at once.
     process.on('SIGTERM', () => {});
     events.onTerminate();
   });
   process.on('uncaughtException', (error, origin) => {
-    logger.error('error nobody caught', { origin, ...errorFields(error) });
+    logger.error('uncaught error', { origin, ...errorFields(error) });
     events.onStrayError();
   });
-  // SPIRE's plugins die with it by PDEATHSIG; other hosts do not set it.
+  // SPIRE sets PDEATHSIG, so its plugins die with it. Other hosts do not.
   const parent = process.ppid;
   setInterval(() => {
     if (process.ppid !== parent) events.onOrphaned();

@@ -13,16 +13,16 @@ import { guardProcess } from './plugin-process.ts';
 import type { PluginService } from './plugin-service.ts';
 import { type PluginSocket, preparePluginSocket, removeStaleSockets } from './plugin-socket.ts';
 
-/** Exiting on the tick of the answer would lose the answer. */
+/** Time to send the answer to Shutdown: an exit on the same tick would lose it. */
 const SHUTDOWN_ANSWER_MS = 75;
-/** For handlers to flush what they hold in the TPM. The host kills 2 s after the answer to Shutdown. */
+/** Time for handlers to flush their TPM objects. The host kills the plugin 2 s after the answer to Shutdown. */
 const HANDLER_GRACE_MS = 1200;
-/** After SIGTERM the host may still run its ordered stop for so long; with the grace after it, the end is within 2 s. */
+/** Time for the host to run its ordered stop after SIGTERM. With the grace below, the plugin ends within 2 s. */
 const SERVE_AFTER_SIGTERM_MS = 800;
 const GRACE_AFTER_SIGTERM_MS = 700;
-/** For the last records, where the host is slow to read them. */
+/** Time to write the last log records if the host reads slowly. */
 const LAST_RECORDS_MS = 250;
-/** For the handshake line, where standard output is full. */
+/** Time to write the handshake line if standard output is full. */
 const HANDSHAKE_MS = 2000;
 
 export interface PluginProcess<Kind extends PluginKind> {
@@ -32,15 +32,15 @@ export interface PluginProcess<Kind extends PluginKind> {
   readonly logger?: Logger;
 }
 
-/** What the plugin does, loaded when the host has its handshake line: until then nothing but a socket is needed. */
+/** Loads the plugin's code, after the host has the handshake line. Until then only the socket is needed. */
 export type LoadDefinition<Kind extends PluginKind, Config> = (
   logger: Logger,
 ) => Promise<PluginDefinition<Kind, Config>>;
 
 /**
- * Serves one SPIRE node attestor plugin from this process, as HashiCorp's go-plugin and SPIRE expect it. Resolves when the
- * plugin answers calls; the process ends by Shutdown, SIGTERM or the end of its host. A failed start is one error record
- * and exit code 1.
+ * Serves one SPIRE node attestor plugin from this process, by the protocol of HashiCorp's go-plugin. Resolves when the
+ * plugin answers calls. Shutdown, SIGTERM or the end of the host ends the process. A failed start gives one error
+ * record and exit code 1.
  */
 export async function servePlugin<Kind extends PluginKind, Config>(
   plugin: PluginProcess<Kind>,
@@ -90,8 +90,8 @@ class PluginLife<Kind extends PluginKind, Config> {
     const socket = await preparePluginSocket(process.env);
     this.#socket = socket;
     process.once('exit', () => socket.remove());
-    // The host dials as soon as it has read the line; until gRPC is there its connections wait. The socket stays for the
-    // whole life: the host dials again after about a thousand cancelled streams, when Node's HTTP/2 answers with GOAWAY.
+    // The host dials as soon as it has read the line. Its connections wait until gRPC is loaded. The socket stays open
+    // for the whole life: after about 1000 cancelled streams Node's HTTP/2 sends GOAWAY, and the host dials again.
     const early: Socket[] = [];
     await listening(socket.path, (connection) => {
       if (this.#service === undefined) early.push(connection);
@@ -99,8 +99,8 @@ class PluginLife<Kind extends PluginKind, Config> {
     });
     await socket.restrict();
     await handshakeWritten(socket.path);
-    // A plugin works for milliseconds and then waits for hours: memory counts and throughput does not. As arguments of
-    // Node these flags would make it compile its own modules anew, at 15 % of the whole start.
+    // A plugin works for milliseconds and then waits for hours, so memory counts more than throughput. Given as
+    // arguments of Node, these flags would make it recompile its own modules, which takes 15 % of the whole start.
     setFlagsFromString('--optimize-for-size');
     setFlagsFromString('--semi-space-growth-factor=1');
     const service = await this.#loadService();
@@ -126,7 +126,7 @@ class PluginLife<Kind extends PluginKind, Config> {
     this.end(0);
   }
 
-  /** For what is left of attestations, no longer than `graceMs`. */
+  /** Ends the process when the attestations under way have ended, or after `graceMs`. */
   async stop(graceMs: number): Promise<void> {
     await this.#service?.stop(PLUGIN_ENDS, graceMs);
     this.end(0);
@@ -138,7 +138,7 @@ class PluginLife<Kind extends PluginKind, Config> {
     await this.stop(GRACE_AFTER_SIGTERM_MS);
   }
 
-  /** Before it serves the host waits for it and reacts to nothing else; after that, serving goes on. */
+  /** Before the plugin serves, the host only waits for it, so an error ends it. Later it goes on serving. */
   strayError(): void {
     if (!this.#serving) this.end(1);
   }
@@ -146,17 +146,17 @@ class PluginLife<Kind extends PluginKind, Config> {
   end(code: number): void {
     if (this.#ended) return;
     this.#ended = true;
-    // The file first: what follows may never return.
+    // Remove the socket first: the rest may never return.
     this.#socket?.remove();
     void hostLog.flushed(LAST_RECORDS_MS).then(() => {
-      // Node's exit would wait for that thread, and the thread for the host.
+      // process.exit would wait for that thread, and the thread waits for the host.
       if (outputHoldsThread()) process.kill(process.pid, 'SIGKILL');
       this.#exit(code);
     });
   }
 }
 
-/** @throws Error when the host does not read it */
+/** @throws Error if the host does not read the line */
 async function handshakeWritten(socketPath: string): Promise<void> {
   const output = new Output(1);
   output.write(formatHandshake(socketPath));
@@ -164,7 +164,7 @@ async function handshakeWritten(socketPath: string): Promise<void> {
   if (!isWritten) throw new Error('the host does not read the handshake line');
 }
 
-/** Connections may be handed over late: Node's HTTP/2 begins with what was read of them meanwhile. */
+/** A connection may reach gRPC late: Node's HTTP/2 starts with the bytes that were read meanwhile. */
 async function listening(path: string, onConnection: (connection: Socket) => void): Promise<void> {
   const listener = createServer(onConnection);
   await new Promise<void>((resolve, reject) => {

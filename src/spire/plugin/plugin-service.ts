@@ -1,4 +1,4 @@
-/** The gRPC side of a plugin: every service its host calls, on connections that somebody else accepts. */
+/** The gRPC server of a plugin: all services its host calls. The caller accepts the connections. */
 import type { Socket } from 'node:net';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type { Logger } from '../log/logger.ts';
@@ -11,13 +11,13 @@ import type { PluginDefinition } from './plugin-definition.ts';
 import { addHostServices, addNodeAttestor, addSpireServices } from './plugin-services.ts';
 
 export interface PluginService {
-  /** A host's connection. */
+  /** Serves gRPC on a connection from the host. */
   serve(connection: Socket): void;
-  /** Ends every attestation under way, and waits for what is left of them, but no longer than `timeoutMs`. */
+  /** Fails every attestation under way, then waits for their handlers, but no longer than `timeoutMs`. */
   stop(reason: StatusError, timeoutMs: number): Promise<void>;
 }
 
-/** @param onShutdown the host asks the plugin to end */
+/** @param onShutdown called when the host asks the plugin to end */
 export function pluginService<Kind extends PluginKind, Config>(
   kind: Kind,
   { config: configDefinition, limits, attest, idle }: PluginDefinition<Kind, Config>,

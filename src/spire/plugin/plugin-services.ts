@@ -1,3 +1,4 @@
+/** The handlers of every gRPC service that go-plugin and SPIRE call in a plugin. */
 import type { handleBidiStreamingCall, handleUnaryCall, Server, ServiceDefinition } from '@grpc/grpc-js';
 import { HealthCheckResponse_ServingStatus, type HealthServer, HealthService } from '../gen/grpc/health/v1/health.ts';
 import { type GRPCBrokerServer, GRPCBrokerService } from '../gen/plugin/broker.ts';
@@ -15,7 +16,7 @@ import type { PluginConfig } from './plugin-config.ts';
 
 export const CONFIG_SERVICE = 'spire.service.common.config.v1.Config';
 
-/** The node attestor of each kind. SPIRE refuses a plugin that does not give the name in Init. */
+/** The node attestor service of each kind. SPIRE refuses a plugin whose answer to Init lacks its name. */
 export const NODE_ATTESTOR = {
   server: {
     name: 'spire.plugin.server.nodeattestor.v1.NodeAttestor',
@@ -32,16 +33,16 @@ export const NODE_ATTESTOR = {
 /** The name under which go-plugin asks for the health of a plugin. */
 const HEALTH_NAME = 'plugin';
 
-/** What go-plugin itself needs: the broker, standard output and error, health, and the call that ends the plugin. */
+/** The services of go-plugin: the broker, standard output and error, health, and the call that ends the plugin. */
 export function addHostServices(server: Server, logger: Logger, onShutdown: () => void): void {
   const broker: GRPCBrokerServer = {
-    // The host tells here where its own services listen. None is used, but the stream has to stay open.
+    // The host sends the addresses of its own services here. The plugin uses none, but the stream must stay open.
     startStream: (call) => {
       call.on('data', () => {});
       call.on('end', () => call.end());
     },
   };
-  // Whatever arrives here SPIRE throws away; a stream that stays open and silent is what it expects.
+  // SPIRE discards what a plugin sends here. It expects a stream that stays open.
   const stdio: GRPCStdioServer = { streamStdio: () => {} };
   const controller: GRPCControllerServer = {
     shutdown: unary(logger, async () => {
@@ -66,7 +67,7 @@ export function addHostServices(server: Server, logger: Logger, onShutdown: () =
   server.addService(HealthService, health);
 }
 
-/** SPIRE's own layer: the first and last call, and configuration. */
+/** The services of SPIRE's own layer: Init, Deinit and configuration. */
 export function addSpireServices<Config>(
   server: Server,
   logger: Logger,
@@ -85,7 +86,7 @@ export function addSpireServices<Config>(
   server.addService(ConfigService, configuration);
 }
 
-/** The node attestor of a kind. grpc-js calls the handler when the headers arrive, before any message. */
+/** The node attestor service. grpc-js calls the handler when the headers arrive, before any message. */
 export function addNodeAttestor<Kind extends PluginKind, Config>(
   server: Server,
   kind: Kind,
@@ -96,7 +97,7 @@ export function addNodeAttestor<Kind extends PluginKind, Config>(
   server.addService(service, { [method]: handler });
 }
 
-/** grpc-js ignores the promise of an async handler: after a rejection the call would never be answered. */
+/** Answers a call even if its handler rejects: grpc-js ignores the promise of an async handler. */
 function unary<Request, Response>(
   logger: Logger,
   handler: (request: Request) => Promise<Response>,

@@ -1,3 +1,4 @@
+/** The Unix socket of a plugin: its path, its mode, and the removal of old sockets. */
 import { rmdirSync, unlinkSync } from 'node:fs';
 import { chmod, chown, lstat, mkdtemp, readdir, readFile, rmdir, unlink } from 'node:fs/promises';
 import { connect } from 'node:net';
@@ -6,29 +7,29 @@ import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PluginEnvironment } from './handshake.ts';
 
-/** `sun_path` less its NUL. libuv cuts longer paths silently and reports success. */
+/** The size of `sun_path` without its NUL. libuv cuts a longer path and reports success. */
 export const MAX_SOCKET_PATH_BYTES = 107;
 
 const DIRECTORY_PREFIX = 'spire-plugin-';
-/** The directory is this plugin's alone, and its name is random. */
+/** A fixed name is enough: the directory has a random name, and only this plugin uses it. */
 const SOCKET_NAME = 'plugin.sock';
-/** A directory is empty for the moment between its making and the bind; older ones were left behind. */
+/** A new directory is empty until the bind. An older empty directory was left behind. */
 const EMPTY_DIRECTORY_MS = 3_600_000;
 
 export interface PluginSocket {
   readonly path: string;
-  /** To be called once the socket listens: gives it its mode, and its group where the environment names one. */
+  /** Sets the mode of the socket, and its group if the environment names one. Call it once the socket listens. */
   restrict(): Promise<void>;
-  /** Synchronous, because it runs on the way out of the process. Never throws. */
+  /** Synchronous, because it runs while the process exits. Never throws. */
   remove(): void;
 }
 
-async function madeIn(base: string): Promise<string> {
+async function makeDirectory(base: string): Promise<string> {
   try {
     return await mkdtemp(join(base, DIRECTORY_PREFIX));
   } catch (cause) {
     throw new Error(
-      `no folder for the socket can be made in ${base} (${cause instanceof Error ? cause.message : cause}); ` +
+      `cannot make a folder for the socket in ${base} (${cause instanceof Error ? cause.message : cause}); ` +
         'set TMPDIR or PLUGIN_UNIX_SOCKET_DIR, for SPIRE too, to a folder this user may write to',
       { cause },
     );
@@ -36,11 +37,11 @@ async function madeIn(base: string): Promise<string> {
 }
 
 /**
- * A fresh path for a socket in a directory of its own, mode 0700: there is no peer authentication, so whoever may open
- * the socket may configure and end the plugin. The names are harmless: SPIRE tells remote agents the path when the
+ * Makes a new directory with mode 0700 for one socket. The protocol has no peer authentication: anyone who can open the
+ * socket can configure and end the plugin. The path holds no secret, because SPIRE tells it to remote agents when the
  * plugin is dead.
  *
- * Reads `PLUGIN_UNIX_SOCKET_DIR` and `PLUGIN_UNIX_SOCKET_GROUP` as Go plugins do.
+ * Reads `PLUGIN_UNIX_SOCKET_DIR` and `PLUGIN_UNIX_SOCKET_GROUP` like plugins written in Go.
  */
 export async function preparePluginSocket(env: PluginEnvironment): Promise<PluginSocket> {
   const base = resolve(env['PLUGIN_UNIX_SOCKET_DIR'] || tmpdir());
@@ -54,7 +55,7 @@ export async function preparePluginSocket(env: PluginEnvironment): Promise<Plugi
     );
   }
   if (/[|\n\r]/.test(base)) throw new RangeError(`socket directory must not contain | or a newline: ${base}`);
-  const directory = await madeIn(base);
+  const directory = await makeDirectory(base);
   const path = join(directory, SOCKET_NAME);
   return {
     path,
@@ -70,14 +71,14 @@ export async function preparePluginSocket(env: PluginEnvironment): Promise<Plugi
         try {
           step();
         } catch {
-          // Gone already: grpc-js removes the file when it closes the listener.
+          // It may be gone already: grpc-js removes the file when it closes the listener.
         }
       }
     },
   };
 }
 
-/** Removes what plugins of this user left behind when they were killed. Returns how many directories went. */
+/** Removes the directories of this user's killed plugins. Returns how many it removed. */
 export async function removeStaleSockets(env: PluginEnvironment): Promise<number> {
   const base = resolve(env['PLUGIN_UNIX_SOCKET_DIR'] || tmpdir());
   const names = await readdir(base).catch(() => []);
@@ -94,7 +95,7 @@ async function removeWhenStale(directory: string): Promise<boolean> {
   for (const name of names) {
     const path = join(directory, name);
     if (!(await lstat(path)).isSocket()) return false;
-    // Twice: between bind and listen a living plugin refuses too, for microseconds.
+    // Try twice: a living plugin refuses connections for microseconds between bind and listen.
     if (!(await refusesConnections(path))) return false;
     await delay(50);
     if (!(await refusesConnections(path))) return false;

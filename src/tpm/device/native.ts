@@ -1,4 +1,4 @@
-/** Loads the TPM addon, once, when a TPM is first opened. Importing this file loads nothing. */
+/** Finds the native addon and loads it once, when a TPM is first opened. Importing this file loads nothing. */
 import { constants } from 'node:os';
 import { type AddonChoice, AddonFile, AddonFileError } from '../../files/addon-file.ts';
 import { NativeUnavailableError } from './errors.ts';
@@ -16,9 +16,9 @@ const ADDON = new AddonFile({
 });
 
 /**
- * A process loads one addon, once; a later choice can only agree with it.
+ * A process loads one addon, once. A later call must choose the same one.
  *
- * @throws NativeUnavailableError naming the files sought, what the linker said, and what to install
+ * @throws NativeUnavailableError naming the files looked for, the message of the linker, and the package to install
  */
 export function nativeAddon(choice: AddonChoice = {}): NativeAddon {
   try {
@@ -31,11 +31,11 @@ export function nativeAddon(choice: AddonChoice = {}): NativeAddon {
 }
 
 /**
- * Ends the process, also while a TPM that does not answer blocks a pool thread: `process.exit` would wait for that
- * thread. Exit handlers do not run and buffered output is lost; write what must be seen synchronously before.
+ * Ends the process even while a TPM that does not answer blocks a pool thread; `process.exit` would wait for that
+ * thread. Exit handlers do not run, and buffered output is lost: write important output synchronously before the call.
  *
- * @param patienceMs for what is still loaded in a TPM without resource manager. It is flushed also after that, by the
- * process that keeps the TPM, unless that is killed as well.
+ * @param patienceMs longest wait until the keeper has flushed what is loaded in a TPM without resource manager. After
+ * that time the keeper goes on flushing, unless it is killed as well.
  */
 export function exitProcess(code: number, patienceMs = 0): never {
   // Without the addon no thread can be in a TPM.
@@ -43,9 +43,9 @@ export function exitProcess(code: number, patienceMs = 0): never {
 }
 
 /**
- * With DEEPBIND the addon's libraries find their own OpenSSL; without it their calls land in the one inside `node`,
- * whatever its version. Undefined where the C library has no such flag (musl). AddressSanitizer cannot work with it,
- * hence `TPM_ATTESTOR_ADDON_FLAGS=default`.
+ * With RTLD_DEEPBIND the addon's libraries use their own OpenSSL. Without it they call the OpenSSL inside `node`, which
+ * may be another version. musl has no such flag. AddressSanitizer does not work with it, hence
+ * `TPM_ATTESTOR_ADDON_FLAGS=default`.
  */
 function dlopenFlags(): number {
   const { RTLD_NOW, RTLD_DEEPBIND } = constants.dlopen as { RTLD_NOW: number; RTLD_DEEPBIND?: number };

@@ -1,4 +1,6 @@
-/** Whose TPMs a CA certifies, as far as its name and its issuer's tell. */
+/**
+ * Which TPMs a CA certifies (manufacturer, and hardware, cloud or software), judged by its name and its issuer's name.
+ */
 
 import type { Pausable } from '../../bytes/pausable.ts';
 import type { Certificate } from '../certificate.ts';
@@ -10,17 +12,17 @@ import { KEY_PURPOSE } from '../object-identifiers.ts';
 interface Authority {
   readonly manufacturer: string;
   readonly kind: TpmKind;
-  /** Of these attributes one must match; an authority with both is one that shares its organisation with others. */
+  /** Every pattern given must match. CAs that share an organisation with others have more than one pattern. */
   readonly commonName?: RegExp;
   readonly organization?: RegExp;
   readonly organizationalUnit?: RegExp;
 }
 
 /**
- * Names that CA certificates have been seen with: those of the manufacturers' sites and of Microsoft's collection;
- * Google's two generations and Azure's as in the certificates of their machines; the CAs that swtpm and IBM's TPM
- * tools make by themselves (the key of the latter is public), and FIDO's for conformance tests. The first that fits is
- * taken, so what shares an organisation with others stands before them.
+ * Names of CA certificates in the field. Sources: the manufacturers' sites, Microsoft's collection, the certificates of
+ * Google's (two generations) and Azure's machines. Also the CAs that swtpm and IBM's TPM tools make (the key of the
+ * latter is public), and FIDO's CA for conformance tests. The first match counts, so the more specific entries of an
+ * organisation come first.
  */
 const AUTHORITIES: readonly Authority[] = [
   { manufacturer: 'swtpm', kind: 'software', commonName: /^swtpm-localca\b/i },
@@ -31,7 +33,7 @@ const AUTHORITIES: readonly Authority[] = [
   { manufacturer: 'Google', kind: 'cloud', organization: /^Google\b/, commonName: /^EK\/AK CA\b/ },
   { manufacturer: 'Microsoft Azure', kind: 'cloud', commonName: /^(Global|Azure) Virtual TPM\b/ },
   { manufacturer: 'Microsoft', kind: 'cloud', commonName: /\bHyper-V\b/i },
-  // The certificate authority of a vCenter is called after its host, and everywhere of this unit.
+  // The CA of a vCenter is named after its host, but its organizational unit is always this one.
   { manufacturer: 'VMware', kind: 'cloud', organizationalUnit: /^VMware Engineering$/ },
   { manufacturer: 'VMware', kind: 'cloud', organization: /^VMware\b/ },
   { manufacturer: 'Alibaba Cloud', kind: 'cloud', organization: /^(Aliyun|Alibaba)\b/ },
@@ -55,24 +57,24 @@ const ORGANIZATION = '2.5.4.10';
 const ORGANIZATIONAL_UNIT = '2.5.4.11';
 
 /**
- * Whether the CA certifies TPMs in hardware, a cloud's or software ones; undefined where its name does not tell. A name
- * is what the certificate says of itself: enough to warn an operator of a CA they did not mean, never to trust one.
+ * Whether the CA certifies hardware, cloud or software TPMs. Undefined if its name does not tell. The certificate
+ * chooses its own name: the name is good enough to warn an operator, never to trust a CA.
  */
 export function authorityKind(certificate: Certificate): TpmKind | undefined {
   return authorityOf(certificate)?.kind;
 }
 
-/** Name of the manufacturer, or of the cloud or program, in the same way. */
+/** The name of the manufacturer, cloud or program. Undefined if the CA's name does not tell. */
 export function authorityManufacturer(certificate: Certificate): string | undefined {
   return authorityOf(certificate)?.manufacturer;
 }
 
-/** What CAs call themselves that certify endorsement keys, whoever they are of. */
-const OF_TPMS = /\b([vf]?TPMs?\d*|EK|endorsement|trusted platform module|Pluton|PTT)\b/i;
+/** Words in the names of CAs that certify endorsement keys. */
+const TPM_WORDS = /\b([vf]?TPMs?\d*|EK|endorsement|trusted platform module|Pluton|PTT)\b/i;
 
 /**
- * Whether a CA certificate tells in any way that the CA, or the one above it, certifies TPMs: by a known name, its key
- * purposes, or a word in a name. Those of the web tell nothing of the kind, and everybody can have a certificate of theirs.
+ * Whether a CA certificate shows that the CA, or its issuer, certifies TPMs: by a known name, a key purpose, or a word
+ * in a name. Web CAs show nothing of the kind; anybody can get a certificate from them.
  */
 export function tellsOfTpms(certificate: Certificate): boolean {
   const { subject, issuer, extKeyUsage } = certificate;
@@ -80,11 +82,11 @@ export function tellsOfTpms(certificate: Certificate): boolean {
   return (
     authorityOf(certificate) !== undefined ||
     extKeyUsage?.includes(KEY_PURPOSE.ekCertificate) === true ||
-    texts.some((text) => OF_TPMS.test(text))
+    texts.some((text) => TPM_WORDS.test(text))
   );
 }
 
-/** Those that tell of TPMs, and the CAs above them, by their names. */
+/** The CAs that show that they certify TPMs, and all CAs above them, matched by name. */
 export function* tellingAuthorities(store: readonly Certificate[]): Pausable<ReadonlySet<Certificate>> {
   const known = new Set<Certificate>();
   for (const certificate of store) {
@@ -93,7 +95,7 @@ export function* tellingAuthorities(store: readonly Certificate[]): Pausable<Rea
   }
   const bySubject = groupBySubject(store);
   const walked = new Set<string>();
-  // What is added while it is walked is walked as well. CAs in great number may share one name.
+  // The loop also visits members added during the loop. Many CAs may share one name, so each name is looked up once.
   for (const { issuer } of known) {
     if (walked.has(issuer.canonical)) continue;
     walked.add(issuer.canonical);
@@ -103,7 +105,7 @@ export function* tellingAuthorities(store: readonly Certificate[]): Pausable<Rea
   return known;
 }
 
-/** By the issuer where the subject does not tell: CAs named after a product or a machine have such. */
+/** Falls back to the issuer's name: some CAs are named after a product or a machine. */
 function authorityOf({ subject, issuer }: Certificate): Authority | undefined {
   return namedAuthority(subject) ?? namedAuthority(issuer);
 }

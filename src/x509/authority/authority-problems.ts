@@ -1,4 +1,4 @@
-/** What is wrong, or worth knowing, with the certificates that are to be anchors for endorsement certificates. */
+/** Finds problems of the CA certificates that an operator configures as trust anchors for endorsement certificates. */
 
 import { finished } from '../../bytes/pausable.ts';
 import type { Certificate, Oddity } from '../certificate.ts';
@@ -10,7 +10,7 @@ import { keyHash, weakness } from '../subject-public-key.ts';
 import { authorityKind, tellingAuthorities } from './authority-kinds.ts';
 import { mayBeKeyOf, selfSignature } from './authority-report.ts';
 
-/** `error`: nothing can rest on it. `warning`: it works, and not as meant. `remark`: nothing is to be done. */
+/** `error`: the CA cannot be used. `warning`: it works, but perhaps not as intended. `remark`: no action is needed. */
 export type Severity = 'error' | 'warning' | 'remark';
 
 interface Kind {
@@ -19,6 +19,7 @@ interface Kind {
 }
 
 const FETCH = 'Get the certificate again from the manufacturer.';
+const COMPARE = 'Compare the hash of its key with the hash that the manufacturer publishes.';
 
 /** Codes are stable. */
 export type AuthorityProblemCode =
@@ -47,8 +48,11 @@ export type AuthorityProblemCode =
   | 'folder_left_out';
 
 export const AUTHORITY_PROBLEMS: Readonly<Record<AuthorityProblemCode, Kind>> = {
-  unreadable: { severity: 'error', remedy: 'Remove it, or get the certificate again: the server leaves it out.' },
-  file_unusable: { severity: 'error', remedy: 'Correct or remove it: the server refuses the whole ca_path for it.' },
+  unreadable: { severity: 'error', remedy: 'Remove it, or get the certificate again. The server ignores it.' },
+  file_unusable: {
+    severity: 'error',
+    remedy: 'Correct or remove it. Because of this file, the server refuses the whole ca_path.',
+  },
   expired: { severity: 'error', remedy: 'Remove it; expired CAs are never accepted.' },
   not_yet_valid: { severity: 'error', remedy: 'Set the clock, or wait until it is valid.' },
   not_a_ca: {
@@ -59,30 +63,27 @@ export const AUTHORITY_PROBLEMS: Readonly<Record<AuthorityProblemCode, Kind>> = 
   weak_key: { severity: 'error', remedy: 'Remove it. List TPMs of this CA in hash_path.' },
   unknown_critical_extension: { severity: 'error', remedy: 'Remove it. List TPMs of this CA in hash_path.' },
   eku: { severity: 'error', remedy: 'Remove it; it issues no endorsement certificates.' },
-  bad_self_signature: { severity: 'error', remedy: `Distrust where it came from. ${FETCH}` },
-  expires_soon: { severity: 'warning', remedy: 'Get its successor from its maker.' },
-  weak_signature: {
-    severity: 'warning',
-    remedy: 'Compare the hash of its key with what its maker publishes.',
-  },
-  unsupported_signature: { severity: 'warning', remedy: 'Compare the hash of its key with what its maker publishes.' },
-  same_authority: { severity: 'warning', remedy: 'Either will do, and both may stay: the key is the same.' },
+  bad_self_signature: { severity: 'error', remedy: `Do not trust its source. ${FETCH}` },
+  expires_soon: { severity: 'warning', remedy: 'Get its successor from the manufacturer.' },
+  weak_signature: { severity: 'warning', remedy: COMPARE },
+  unsupported_signature: { severity: 'warning', remedy: COMPARE },
+  same_authority: { severity: 'warning', remedy: 'Keep either or both: they have the same key.' },
   software_with_hardware: {
     severity: 'warning',
-    remedy: 'Remove it if you mean hardware: its key can certify any machine as any maker’s.',
+    remedy: 'Remove it if you want hardware TPMs only: its key can certify any machine as any manufacturer’s.',
   },
   cloud_with_hardware: {
     severity: 'warning',
-    remedy: 'Remove it, unless you mean to admit the machines of all customers of that cloud.',
+    remedy: 'Remove it unless you want to admit the machines of all customers of that cloud.',
   },
   unknown_authority: {
     severity: 'warning',
-    remedy: 'Remove it unless you know that this CA certifies TPMs; CAs of the web do not.',
+    remedy: 'Remove it unless you know that this CA certifies TPMs. Web CAs do not.',
   },
   software_authority: { severity: 'remark', remedy: 'Use it for tests only.' },
   cloud_authority: { severity: 'remark', remedy: 'It certifies the machines of all customers of that cloud.' },
-  weak_self_signature: { severity: 'remark', remedy: 'None; nobody checks the signature of a trust anchor on itself.' },
-  issuer_present: { severity: 'remark', remedy: 'None; each of the two suffices.' },
+  weak_self_signature: { severity: 'remark', remedy: 'None; nobody checks the self-signature of a trust anchor.' },
+  issuer_present: { severity: 'remark', remedy: 'None; either of the two suffices.' },
   same_file: { severity: 'remark', remedy: 'None; it counts once.' },
   folder_left_out: {
     severity: 'remark',
@@ -91,9 +92,9 @@ export const AUTHORITY_PROBLEMS: Readonly<Record<AuthorityProblemCode, Kind>> = 
 };
 
 export interface AuthorityProblem extends Kind {
-  /** `ca.pem`, or `ca.pem:12` for what could not be read there. */
+  /** `ca.pem`, or `ca.pem:12` for an unreadable block at line 12. */
   readonly file: string;
-  /** Of the certificate; null where there is none. */
+  /** Of the certificate; null if the file holds none that can be read. */
   readonly fingerprint: string | null;
   readonly code: AuthorityProblemCode;
   readonly message: string;
@@ -110,13 +111,13 @@ export interface Fault {
   readonly message: string;
 }
 
-/** An end nearer than this is said beforehand. */
+/** A certificate that expires within this time gets a warning. */
 const SOON_MS = 90 * 24 * 60 * 60 * 1000;
 
-/** Most issuers of one certificate that are looked at: look-alikes cost a signature check each. */
+/** The most possible issuers tried for one certificate: each look-alike costs a signature check. */
 const MAX_ISSUERS = 16;
 
-/** @param remedy where there is a better one than the code has */
+/** @param remedy replaces the general remedy of the code */
 export function authorityProblem(
   code: AuthorityProblemCode,
   file: string,
@@ -126,9 +127,9 @@ export function authorityProblem(
   return { file, fingerprint: null, code, ...AUTHORITY_PROBLEMS[code], message, remedy };
 }
 
-/** In the order of the certificates, all of each before the next. @throws {TypeError} when `now` is no moment. */
+/** All problems, in the order of the certificates. @throws {TypeError} if `now` is an invalid date. */
 export function judgeAuthorities(authorities: readonly StoredAuthority[], now: Date): readonly AuthorityProblem[] {
-  // Every comparison with such a date is false, which would let anything pass as valid.
+  // Every comparison with an invalid date is false, so every certificate would pass as valid.
   if (Number.isNaN(now.getTime())) throw new TypeError('now is an invalid date');
   const store = authorities.map(({ certificate }) => certificate);
   const bySubject = groupBySubject(store);
@@ -154,7 +155,7 @@ export function judgeAuthorities(authorities: readonly StoredAuthority[], now: D
   );
 }
 
-/** Why no endorsement certificate can be believed for this anchor, as the path rules have it; empty for a sound one. */
+/** The errors that keep an anchor from ending any path, by the path rules. Empty for a sound anchor. */
 export function authorityFaults(certificate: Certificate, now: Date): readonly Fault[] {
   const faults = authorityProblems(certificate, { now, requireEku: KEY_PURPOSE.ekCertificate }).map(toFault);
   const weak = weakness(certificate.subjectPublicKeyInfo.key);
@@ -162,7 +163,7 @@ export function authorityFaults(certificate: Certificate, now: Date): readonly F
   else if (certificate.publicKey === undefined)
     faults.push({ code: 'weak_key', message: `${describe(certificate)} has an invalid public key` });
   if (selfSignature(certificate) === 'bad') {
-    const message = `${describe(certificate)} says that it signed itself, and its key did not`;
+    const message = `${describe(certificate)} names itself as its issuer, but its own key did not sign it`;
     faults.push({ code: 'bad_self_signature', message });
   }
   return faults;
@@ -192,7 +193,7 @@ function kindProblems(certificate: Certificate, withHardware: boolean): readonly
   if (kind === undefined || kind === 'hardware') return [];
   const tpms = kind === 'cloud' ? 'virtual TPMs of a cloud' : 'software TPMs';
   if (!withHardware) return [{ code: `${kind}_authority`, message: `${describe(certificate)} certifies ${tpms}` }];
-  const message = `${describe(certificate)} certifies ${tpms}, and CAs of TPMs in hardware are beside it`;
+  const message = `${describe(certificate)} certifies ${tpms}, but other CAs here certify hardware TPMs`;
   return [{ code: `${kind}_with_hardware`, message }];
 }
 
@@ -207,7 +208,9 @@ function issuerProblems(certificate: Certificate, named: readonly Certificate[])
     .slice(0, MAX_ISSUERS)
     .find((candidate) => signatureProblem(certificate, candidate) === undefined);
   if (issuer === undefined) return [];
-  return [{ code: 'issuer_present', message: `${describe(certificate)} was issued by ${describe(issuer)}, also here` }];
+  return [
+    { code: 'issuer_present', message: `${describe(certificate)} was issued by ${describe(issuer)}, also present` },
+  ];
 }
 
 function fileProblems(certificate: Certificate, files: readonly string[]): readonly Fault[] {
@@ -223,7 +226,7 @@ function twinProblems(certificate: Certificate, preferred: ReadonlyMap<Certifica
   return [{ code: 'same_authority', message }];
 }
 
-/** Encodings for which other software refuses a certificate, or takes another for the same one. */
+/** Oddities that make other software refuse the certificate, or choose another certificate of the same CA. */
 const REFUSED_ELSEWHERE: ReadonlySet<Oddity> = new Set([
   'serial-nonminimal',
   'serial-negative',
@@ -236,11 +239,11 @@ const REFUSED_ELSEWHERE: ReadonlySet<Oddity> = new Set([
 const refusals = ({ oddities }: Certificate): number => oddities.filter((one) => REFUSED_ELSEWHERE.has(one)).length;
 
 function reason(certificate: Certificate, other: Certificate): string {
-  if (refusals(other) < refusals(certificate)) return 'which other software reads, too';
+  if (refusals(other) < refusals(certificate)) return 'which other software also reads';
   return `which is valid until ${other.notAfter.toISOString()}`;
 }
 
-/** For each certificate with a better one of the same name and key: that one. */
+/** Maps each certificate to the best certificate with the same name and key, unless it is the best itself. */
 function preferredOfEach(
   bySubject: ReadonlyMap<string, readonly Certificate[]>,
   now: Date,
@@ -267,7 +270,7 @@ function groupByKey(certificates: readonly Certificate[]): Iterable<readonly Cer
   return groups.values();
 }
 
-/** The best first, whatever the order of the files. */
+/** The best first. The order of the files does not matter. */
 function sortedBest(certificates: readonly Certificate[], now: Date): readonly Certificate[] {
   return certificates
     .map((certificate) => ({ certificate, faults: authorityFaults(certificate, now).length }))

@@ -1,4 +1,4 @@
-/** What a CA certificate says, for people who decide whether to trust it. */
+/** Reports the contents of a CA certificate, for the operator who decides whether to trust it. */
 import { Buffer } from 'node:buffer';
 import { type Certificate, certifiedKey, type Oddity } from '../certificate.ts';
 import type { TpmKind } from '../ek/vendors.ts';
@@ -8,33 +8,33 @@ import { describeSignature, verifySignature } from '../signature-algorithm.ts';
 import { keyHash, type SubjectKey, weakness } from '../subject-public-key.ts';
 import { authorityKind, authorityManufacturer } from './authority-kinds.ts';
 
-/** One certificate. Names are formatted for people, byte strings are lower-case hexadecimal, times RFC 3339. */
+/** The report of one certificate. Byte strings are lower-case hexadecimal, times are RFC 3339. */
 export interface AuthorityReport {
   readonly subject: string;
   readonly issuer: string;
-  /** Null where the names do not tell. */
+  /** Null if the names do not tell. */
   readonly manufacturer: string | null;
   readonly kind: TpmKind | null;
-  /** `root`: signed by itself. Any other is an intermediate, one that is called root and cross-signed included. */
+  /** `root`: self-signed. All others are `intermediate`, even a cross-signed certificate that is called root. */
   readonly role: 'root' | 'intermediate';
-  /** `RSA-2048`, `P-384`, or the object identifier of a kind that is not supported. */
+  /** `RSA-2048`, `P-384`, or the object identifier of an unsupported kind. */
   readonly key: string;
-  /** Null where the kind is not supported. */
+  /** Null if the kind is not supported. */
   readonly key_bits: number | null;
   readonly signature: string;
-  /** SHA-256 of the key, which is the same in each certificate of this CA. */
+  /** SHA-256 of the key. It is the same in every certificate of this CA's key. */
   readonly spki_sha256: string;
   /** SHA-256 of the certificate. */
   readonly fingerprint: string;
   readonly serial: string;
   readonly not_before: string;
   readonly not_after: string;
-  /** Dotted object identifiers; null for a CA that is restricted to none. */
+  /** The key purposes the CA is restricted to, as dotted object identifiers. Null if it is not restricted. */
   readonly eku: readonly string[] | null;
-  /** Null for no limit. */
+  /** Null if there is no limit. */
   readonly path_length: number | null;
   readonly oddities: readonly Oddity[];
-  /** Whether it says where revocations, and where its issuer's certificate, are to be had. */
+  /** Whether the certificate has addresses for a revocation list, and for its issuer's certificate. */
   readonly lists_crl: boolean;
   readonly lists_issuer: boolean;
 }
@@ -65,9 +65,9 @@ export function authorityReport(certificate: Certificate): AuthorityReport {
 }
 
 /**
- * Whether the certificate was signed with its own key, by whatever hash: the signature of an anchor on itself is no
- * reason to trust it. `no` for that of another issuer, also one of the same name; `unchecked` where key or algorithm is
- * not supported.
+ * Whether the certificate was signed with its own key. Any hash will do: nothing trusts an anchor for its
+ * self-signature. `no`: another issuer signed it, perhaps one with the same name. `unchecked`: the key is weak, or key
+ * or algorithm is not supported.
  */
 export function selfSignature(certificate: Certificate): SelfSignature {
   const known = selfSignatures.get(certificate);
@@ -79,7 +79,7 @@ export function selfSignature(certificate: Certificate): SelfSignature {
 
 export type SelfSignature = 'good' | 'bad' | 'no' | 'unchecked';
 
-/** Each is asked for several times, and a check of a signature is what costs most here. */
+/** Results are kept: each is asked for several times, and a signature check is the most expensive step of a report. */
 const selfSignatures = new WeakMap<Certificate, SelfSignature>();
 
 function checkSelfSignature(certificate: Certificate): SelfSignature {
@@ -87,7 +87,7 @@ function checkSelfSignature(certificate: Certificate): SelfSignature {
   if (subject.canonical !== issuer.canonical) return 'no';
   if (!mayBeKeyOf(authorityKeyId, subjectKeyId)) return 'no';
   const { key } = subjectPublicKeyInfo;
-  // Checking a signature may cost anything with the numbers that are refused there.
+  // With a weak key, the cost of a signature check would have no limit.
   if (weakness(key) !== undefined || certificate.signatureAlgorithm.scheme === 'other') return 'unchecked';
   const signer = certifiedKey(certificate);
   if (signer?.imported === undefined) return 'unchecked';
@@ -95,7 +95,7 @@ function checkSelfSignature(certificate: Certificate): SelfSignature {
   return verifySignature(signatureAlgorithm, tbs, signature, signer) ? 'good' : 'bad';
 }
 
-/** Whether the key identifiers allow that the second one's key signed the first one's certificate. */
+/** Whether the key identifiers allow that the key with `subjectKeyId` signed the certificate with `authorityKeyId`. */
 export function mayBeKeyOf(authorityKeyId: Uint8Array | undefined, subjectKeyId: Uint8Array | undefined): boolean {
   return (
     authorityKeyId === undefined || subjectKeyId === undefined || Buffer.compare(authorityKeyId, subjectKeyId) === 0

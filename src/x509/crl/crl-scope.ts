@@ -1,4 +1,4 @@
-/** What the extensions of a revocation list make of it: the whole of its issuer's, a part, or somebody else's. */
+/** The scope of a revocation list, from its extensions: which certificates of which issuers it covers. */
 import { Buffer } from 'node:buffer';
 import { DerReader, TAG } from '../der.ts';
 import type { Extension } from '../extensions.ts';
@@ -9,17 +9,19 @@ import { CRL_ENTRY_EXTENSION, CRL_EXTENSION, EXTENSION } from '../object-identif
 const PROCESSED: ReadonlySet<string> = new Set(Object.values(CRL_EXTENSION));
 const PROCESSED_IN_ENTRY: ReadonlySet<string> = new Set(Object.values(CRL_ENTRY_EXTENSION));
 
-/** Whose certificates a list is about. */
+/** The certificates that a list covers. */
 export interface CrlScope {
-  /** Of other issuers' certificates, too: an entry says whose (RFC 5280 §5.2.5, §5.3.3). */
+  /** Whether it also covers other issuers: an entry names the issuer (RFC 5280 §5.2.5, §5.3.3). */
   readonly indirect: boolean;
-  /** Where it is to be had, each name as `generalNames` has it; undefined where the list does not say. */
+  /** The names of its distribution point, in the form of `generalNames`. Undefined if the list has none. */
   readonly distributionPoint: readonly string[] | undefined;
-  /** What makes less of it than the whole of its issuer's; undefined for a complete list. */
+  /** Why it covers only a part of its issuer's certificates. Undefined for a complete list. */
   readonly limit: string | undefined;
-  /** The same for certificates that name it; undefined for a list that is the whole of its distribution point. */
+  /**
+   * Why it covers only a part of the certificates that name it. Undefined if it covers its whole distribution point.
+   */
   readonly limitForNamers: string | undefined;
-  /** Its entries are no certificates of keys. */
+  /** Whether its entries are attribute certificates, not public key certificates. */
   readonly foreign: boolean;
 }
 
@@ -37,12 +39,14 @@ export function scopeOf(extensions: ReadonlyMap<string, Extension>): CrlScope {
   return scope === undefined ? COMPLETE : readScope(scope.value);
 }
 
-/** What the extensions make of the list other than a complete one of its issuer (RFC 5280 §5.2). */
+/**
+ * Why the extensions make the list less than a complete list of its issuer (RFC 5280 §5.2). Undefined if they do not.
+ */
 export function unusableBy(extensions: ReadonlyMap<string, Extension>, { limit }: CrlScope): string | undefined {
   return misunderstood(extensions, limit);
 }
 
-/** The same for a list that is asked about certificates which name it as theirs. */
+/** The same, for certificates that name the list in a distribution point. */
 export function unusableForNamers(
   extensions: ReadonlyMap<string, Extension>,
   { limitForNamers }: CrlScope,
@@ -53,26 +57,26 @@ export function unusableForNamers(
 function misunderstood(extensions: ReadonlyMap<string, Extension>, limit: string | undefined): string | undefined {
   if (extensions.has(CRL_EXTENSION.deltaCRLIndicator)) return 'is a delta CRL';
   const unknown = unknownCritical(extensions, PROCESSED);
-  return limit ?? (unknown && `has the critical extension ${unknown}, which is not processed here`);
+  return limit ?? (unknown && `has the critical extension ${unknown}, which is not supported`);
 }
 
-/** Entries may be of no certificates of keys, or mean what nobody here knows. */
+/** Whether entries may not be public key certificates, or may have a meaning that this parser does not know. */
 export function speaksForOthers(extensions: ReadonlyMap<string, Extension>, { foreign }: CrlScope): boolean {
   return foreign || unknownCritical(extensions, PROCESSED) !== undefined;
 }
 
 export function unusableByEntry(extensions: ReadonlyMap<string, Extension>, indirect: boolean): string | undefined {
-  // It speaks for this entry and those after it (RFC 5280 §5.3.3), and in an indirect list alone.
+  // It names the issuer of this entry and the following ones, only in an indirect list (RFC 5280 §5.3.3).
   if (extensions.has(CRL_ENTRY_EXTENSION.certificateIssuer) && !indirect) return 'has entries for another issuer';
   const unknown = unknownCritical(extensions, PROCESSED_IN_ENTRY);
-  return unknown && `has an entry with the critical extension ${unknown}, which is not processed here`;
+  return unknown && `has an entry with the critical extension ${unknown}, which is not supported`;
 }
 
 /**
- * Canonical name of the issuer whose certificate an entry of an indirect list revokes; undefined where the entry is for the
- * issuer of the one before it, the first for that of the list.
+ * The canonical name of the issuer whose certificate an entry of an indirect list revokes. Undefined if the entry names
+ * none: its issuer is then the issuer of the entry before it, and for the first entry the issuer of the list.
  *
- * @throws {MalformedCertificateError} for other than one name of a directory
+ * @throws {MalformedCertificateError} if the entry does not name exactly one directoryName
  */
 export function entryIssuer(extensions: ReadonlyMap<string, Extension>): string | undefined {
   const extension = extensions.get(CRL_ENTRY_EXTENSION.certificateIssuer);
@@ -82,11 +86,11 @@ export function entryIssuer(extensions: ReadonlyMap<string, Extension>): string 
   outer.finish();
   const [name, ...others] = generalNames(names);
   if (name === undefined || others.length > 0 || !name.startsWith(DIRECTORY_NAME))
-    return names.fail('other than one directoryName');
+    return names.fail('expected exactly one directoryName');
   return name.slice(DIRECTORY_NAME.length);
 }
 
-/** Whether one of the certificate's distribution points names the list, and its issuer (RFC 5280 §6.3.3 (b)). */
+/** Whether one of the certificate's distribution points names the list and the list's issuer (RFC 5280 §6.3.3 (b)). */
 export function isNamedBy(extensions: ReadonlyMap<string, Extension>, list: CrlScope, issuer: Name): boolean {
   return readDistributionPoints(extensions).some(
     ({ names, issuers, partial }) =>
@@ -108,14 +112,14 @@ interface Limit {
   readonly tag: number;
   readonly field: string;
   readonly limit: string;
-  /** Its entries are no certificates of keys. */
+  /** See `CrlScope.foreign`. */
   readonly foreign?: true;
 }
 
 const DISTRIBUTION_POINT = 0xa0;
 const INDIRECT = 0x84;
 
-/** IssuingDistributionPoint (RFC 5280 §5.2.5): its fields by tag, and what the list is with it. */
+/** The fields of IssuingDistributionPoint (RFC 5280 §5.2.5), each with its effect on the list. */
 const LIMITS: readonly Limit[] = [
   { tag: DISTRIBUTION_POINT, field: 'distributionPoint', limit: 'is for one distribution point only' },
   { tag: 0x81, field: 'onlyContainsUserCerts', limit: 'is for end entities only' },
@@ -129,7 +133,8 @@ function readScope(value: Uint8Array): CrlScope {
   const outer = new DerReader(value, 'issuingDistributionPoint');
   const reader = outer.enter(TAG.SEQUENCE, 'value');
   outer.finish();
-  // Most are BOOLEAN DEFAULT FALSE, of which DER writes none but TRUE; no content makes one count for less.
+  // Most fields are BOOLEAN DEFAULT FALSE. DER omits FALSE, so a field that is present counts as TRUE, whatever it
+  // holds.
   const found = LIMITS.map((limit) => ({ limit, element: reader.takeIf(limit.tag, limit.field) }));
   reader.finish();
   const present = found.filter(({ element }) => element !== undefined);
@@ -147,11 +152,11 @@ function readScope(value: Uint8Array): CrlScope {
 interface DistributionPoint {
   readonly names: readonly string[];
   readonly issuers: readonly string[];
-  /** For some reasons only. */
+  /** Whether its lists cover only some reasons. */
   readonly partial: boolean;
 }
 
-/** CRLDistributionPoints (RFC 5280 §4.2.1.13); none where they cannot be read: nothing is good for what they say. */
+/** CRLDistributionPoints (RFC 5280 §4.2.1.13). Empty if malformed: then no indirect list can say "not revoked". */
 function readDistributionPoints(extensions: ReadonlyMap<string, Extension>): readonly DistributionPoint[] {
   const extension = extensions.get(EXTENSION.cRLDistributionPoints);
   if (extension === undefined) return [];
@@ -176,7 +181,7 @@ function readDistributionPoints(extensions: ReadonlyMap<string, Extension>): rea
   }
 }
 
-/** DistributionPointName: its full name; none for one that is relative to the issuer's, which nobody uses. */
+/** The full names of a DistributionPointName. Empty for a name relative to the issuer; nobody uses that form. */
 function pointNames(name: DerReader): readonly string[] {
   const full = name.takeIf(0xa0, 'fullName');
   return full === undefined ? [] : generalNames(full.enter());
@@ -184,7 +189,7 @@ function pointNames(name: DerReader): readonly string[] {
 
 const DIRECTORY_NAME = 'directoryName:';
 
-/** GeneralNames, each in a form in which equal ones are equal: names of a directory canonical, others as they stand. */
+/** GeneralNames as comparable strings: directory names in canonical form, all others by their DER. */
 function generalNames(reader: DerReader): readonly string[] {
   const names: string[] = [];
   while (!reader.atEnd) {

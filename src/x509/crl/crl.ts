@@ -1,3 +1,4 @@
+/** Parses certificate revocation lists (CRLs) and looks up certificates in them, without verifying them. */
 import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { finished, type Pausable } from '../../bytes/pausable.ts';
@@ -18,24 +19,24 @@ import {
   unusableForNamers,
 } from './crl-scope.ts';
 
-/** Largest list read, in bytes: room for some 400,000 entries. */
+/** The largest list accepted, in bytes. It has room for about 400,000 entries. */
 export const MAX_CRL_BYTES: number = 16 * 1024 * 1024;
 
-/** Entries read between two pauses. */
+/** Entries parsed between two pauses. */
 const ENTRIES_PER_STEP = 64;
 
-/** What a list says of one certificate. */
+/** The entry of a list for one certificate. */
 export interface Revocation {
   readonly at: Date;
-  /** Name of the CRLReason (RFC 5280 §5.3.1), or its number when it has none; undefined when no reason is given. */
+  /** The name of the CRLReason (RFC 5280 §5.3.1), or its number if it has no name. Undefined if no reason is given. */
   readonly reason: string | undefined;
 }
 
-/** A certificate revocation list that has been read. Nothing it says has been verified. */
+/** A parsed certificate revocation list. Nothing in it has been verified. */
 export interface CertificateRevocationList {
-  /** The list's own bytes: a view of what was given, as all byte fields here are. */
+  /** The list's own bytes. Like all byte fields here, it is a view of the input. */
   readonly der: Uint8Array;
-  /** The bytes that were signed. */
+  /** The bytes that the signature covers. */
   readonly tbs: Uint8Array;
   readonly signatureAlgorithm: SignatureAlgorithm;
   readonly signature: Uint8Array;
@@ -45,20 +46,20 @@ export interface CertificateRevocationList {
   readonly authorityKeyId: Uint8Array | undefined;
   /** CRLNumber in lower-case hex. */
   readonly number: string | undefined;
-  /** How many there are, whatever they say. */
+  /** The number of entries of every kind. */
   readonly entries: number;
-  /** Why nothing may be concluded from what is not in the list, in one phrase; undefined for one that is the whole. */
+  /** Why a certificate that is not in the list may still be revoked, as one phrase. Undefined for a complete list. */
   readonly unusable: string | undefined;
-  /** The same for a certificate that names an indirect list as its own; undefined for one that is the whole of those. */
+  /** The same for certificates that name this list. Undefined if the list is complete for them. */
   readonly unusableForNamers: string | undefined;
   readonly scope: CrlScope;
-  /** Nothing may be concluded from what is in it either: nobody knows what an entry is for. */
+  /** Whether a certificate that is in the list may still be valid: an entry may mean something else. */
   readonly speaksForOthers: boolean;
   /**
-   * Looks up the content of a certificate's serialNumber, as it stands there. Numbers are compared by value: shipped
-   * chips pad theirs with zeros (00000001 is 01), but 80 is negative and not 0080.
+   * Looks up a certificate by the content of its serialNumber. Serial numbers are compared by value: shipped chips pad
+   * theirs with zeros (00000001 equals 01). But 80 is negative and does not equal 0080.
    *
-   * @param issuer canonical name of the certificate's; that of the list where it is left out
+   * @param issuer canonical name of the certificate's issuer. Default: the issuer of the list
    */
   find(serial: Uint8Array, issuer?: string): Revocation | undefined;
   /** SHA-256 of the list in lower-case hex. */
@@ -80,13 +81,13 @@ const REASONS: Readonly<Record<number, string>> = {
 };
 
 /**
- * Reads a CertificateList of version 1 or 2 (RFC 5280 §5.1) that takes up the given bytes exactly, in time and memory
- * that grow with its length alone.
+ * Parses a CertificateList of version 1 or 2 (RFC 5280 §5.1) that fills the given bytes exactly. Time and memory grow
+ * linearly with its length.
  *
- * DER is required as for certificates, save for what CAs are seen to do in those. Nothing is re-encoded; later changes
- * to the bytes change the list.
+ * The parser requires DER, with the same exceptions as for certificates. Nothing is re-encoded or copied: a later
+ * change to the bytes changes the list.
  *
- * @throws {MalformedCertificateError} for anything else.
+ * @throws {MalformedCertificateError} for all other input
  */
 export function parseCrl(bytes: Uint8Array): CertificateRevocationList {
   return finished(readCrl(bytes));
@@ -95,9 +96,9 @@ export function parseCrl(bytes: Uint8Array): CertificateRevocationList {
 /** @throws as `parseCrl` */
 export function* readCrl(bytes: Uint8Array): Pausable<CertificateRevocationList> {
   if (bytes.length > MAX_CRL_BYTES) {
-    throw new MalformedCertificateError('certificateList', 0, `${bytes.length} bytes, ${MAX_CRL_BYTES} are read`);
+    throw new MalformedCertificateError('certificateList', 0, `${bytes.length} bytes, more than ${MAX_CRL_BYTES}`);
   }
-  // A Buffer would make every slice of it a Buffer.
+  // Not a Buffer: each subarray of a Buffer is a Buffer.
   const input = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const outer = new DerReader(input, 'input');
   const element = outer.take(TAG.SEQUENCE, 'certificateList');
@@ -111,7 +112,7 @@ export function* readCrl(bytes: Uint8Array): Pausable<CertificateRevocationList>
   const tbs = signed.enter();
   const version = readVersion(tbs);
   const innerAlgorithm = tbs.take(TAG.SEQUENCE, 'signature');
-  // Only the inner one is signed (RFC 5280 §5.1.1.2).
+  // The signature covers only the inner algorithm (RFC 5280 §5.1.1.2).
   if (Buffer.compare(innerAlgorithm.der, algorithm.der) !== 0) innerAlgorithm.fail('differs from signatureAlgorithm');
   const signatureAlgorithm = readSignatureAlgorithm(algorithm, ignoreOddity);
   const issuer = readName(tbs.take(TAG.SEQUENCE, 'issuer'), ignoreOddity);
@@ -124,7 +125,7 @@ export function* readCrl(bytes: Uint8Array): Pausable<CertificateRevocationList>
   tbs.finish();
   const scope = scopeOf(extensions);
   const entries = yield* readEntries(revoked, version, scope.indirect, issuer.canonical);
-  // RFC 5280 §5.1.2.5 requires one; without it there is no telling whether the list is still the last word.
+  // RFC 5280 §5.1.2.5 requires nextUpdate. Without it nobody can tell whether a newer list exists.
   const unusable = entries.unusable ?? (nextUpdate === undefined ? 'has no nextUpdate' : undefined);
 
   const keyId = extensions.get(CRL_EXTENSION.authorityKeyIdentifier);
@@ -162,13 +163,13 @@ export function* readCrl(bytes: Uint8Array): Pausable<CertificateRevocationList>
   };
 }
 
-/** A list has no oddities of its own to tell: they are those of its issuer's certificates. */
+/** Oddities of a list are not reported: its issuer's certificates show the same ones. */
 const ignoreOddity = (): void => {};
 
 type Version = 1 | 2;
 
 function readVersion(tbs: DerReader): Version {
-  // Version 1 is written by leaving it out.
+  // A version 1 list has no version field.
   if (tbs.nextTag !== TAG.INTEGER) return 1;
   const content = tbs.integer('version');
   if (content.length !== 1 || content[0] !== 1) tbs.fail('not a version 2 list');
@@ -177,13 +178,13 @@ function readVersion(tbs: DerReader): Version {
 
 interface Entries {
   readonly count: number;
-  /** Where the entry that revokes a certificate begins, by its `entryKey`. All else is read again when asked for. */
+  /** The offset of each revoking entry, by its `entryKey`. A lookup parses the entry again. */
   readonly offsets: ReadonlyMap<string, number>;
   readonly unusable: string | undefined;
   readonly speaksForOthers: boolean;
 }
 
-/** RFC 5280 §5.1.2.6 wants no list rather than an empty one; both say that nothing is revoked. */
+/** RFC 5280 §5.1.2.6 forbids an empty revokedCertificates. It is accepted: like an absent one, it revokes nothing. */
 function* readEntries(
   revoked: DerElement | undefined,
   version: Version,
@@ -202,8 +203,8 @@ function* readEntries(
     issuer = entry.issuer ?? issuer;
     unusable ??= entry.unusable;
     forOthers ||= entry.unusable !== undefined;
-    // Lifts an entry of an earlier list (RFC 5280 §5.3.1): a thing for delta CRLs, and here never one for lifting
-    // what the same list revokes. Of two entries that do revoke a certificate, the first is told.
+    // removeFromCRL lifts an entry of an earlier list, in delta CRLs only (RFC 5280 §5.3.1). It never lifts an entry of
+    // the same list. If two entries revoke a certificate, the first one counts.
     if (entry.reason === 'removeFromCRL') continue;
     const key = entryKey(entry.serial, issuer, listIssuer);
     if (!offsets.has(key)) offsets.set(key, element.offset);
@@ -213,13 +214,13 @@ function* readEntries(
 
 interface Entry extends Revocation {
   readonly serial: Uint8Array;
-  /** Canonical; undefined where it is that of the entry before. */
+  /** Canonical name. Undefined if the entry has the issuer of the entry before it. */
   readonly issuer: string | undefined;
   readonly unusable: string | undefined;
 }
 
 function readEntry(entry: DerReader, version: Version, indirect: boolean): Entry {
-  // No limit to its length: a number that no certificate can have must not take the other entries with it.
+  // No limit on the length: an impossible serial number must not make the whole list unreadable.
   const integer = entry.take(TAG.INTEGER, 'userCertificate');
   const serial = integer.content;
   if (serial.length === 0) integer.fail('an INTEGER without content');
@@ -243,7 +244,7 @@ function readReason(value: Uint8Array): string {
   const element = reader.take(TAG.ENUMERATED, 'value');
   reader.finish();
   const [code] = element.content;
-  if (code === undefined || element.content.length > 1) return element.fail('an ENUMERATED of other than one octet');
+  if (code === undefined || element.content.length > 1) return element.fail('an ENUMERATED that is not one octet');
   return REASONS[code] ?? `${code}`;
 }
 
@@ -256,7 +257,7 @@ function readListExtensions(tbs: DerReader, version: Version): ReadonlyMap<strin
   return readExtensions(list, ignoreOddity);
 }
 
-/** RFC 5280 §5.2.3 has 20, and one more is for the sign. */
+/** 20 by RFC 5280 §5.2.3, and one more for CAs that did not count the sign. */
 const MAX_NUMBER_BYTES = 21;
 
 function readNumber(value: Uint8Array): string {
@@ -268,16 +269,16 @@ function readNumber(value: Uint8Array): string {
   return Buffer.from(content).toString('hex');
 }
 
-/** Serial numbers mean nothing beside another issuer's name; that of the list is left out, as nearly all entries are its. */
+/** A serial number counts only with its issuer. The list's own issuer is left out: nearly all entries have it. */
 function entryKey(serial: Uint8Array, issuer: string, listIssuer: string): string {
   return issuer === listIssuer ? serialKey(serial) : `${serialKey(serial)} of ${issuer}`;
 }
 
-/** Equal for content octets of INTEGERs that have the same value. */
+/** Equal for INTEGER contents of equal value. */
 function serialKey(content: Uint8Array): string {
   const sign = content[0];
   let start = 0;
-  // An octet is padding where it is all sign, and the next one has that sign as well (X.690 §8.3.2).
+  // A leading octet is padding if it only repeats the sign bit of the next octet (X.690 §8.3.2).
   if (sign === 0x00 || sign === 0xff) {
     while (start + 1 < content.length && content[start] === sign && (((content[start + 1] ?? 0) ^ sign) & 0x80) === 0) {
       start++;

@@ -1,3 +1,4 @@
+/** Checks EK certificates against the TCG EK Credential Profile, and reads what they say about their TPM. */
 import type { Certificate } from '../certificate.ts';
 import { MalformedCertificateError } from '../malformed-certificate.ts';
 import { EXTENSION, KEY_PURPOSE } from '../object-identifiers.ts';
@@ -31,67 +32,68 @@ export type EkProblemCode =
   | 'model'
   | 'firmware';
 
-/** Why a certificate is not one for an endorsement key. Codes are stable; messages are for people and safe to log. */
+/** Why a certificate is not an acceptable EK certificate. Codes are stable; messages are for people and safe to log. */
 export interface EkProblem {
   readonly code: EkProblemCode;
   readonly message: string;
 }
 
-/** What an endorsement certificate says about its TPM. True as far as its chain is trusted, and no further. */
+/** What an EK certificate says about its TPM. It is only as trustworthy as the certificate's chain. */
 export interface EkCertificateFacts {
   readonly manufacturer: {
     /** Eight upper-case hex digits. */
     readonly id: string;
-    /** undefined for an id in no table: whether that matters is the policy's to say. */
+    /** Undefined for an unknown id. The policy decides whether that matters. */
     readonly name: string | undefined;
     readonly kind: TpmKind;
   };
-  /** As the certificate has it; undefined where it does not say. */
+  /** As written in the certificate. Undefined if it names no model. */
   readonly model: string | undefined;
-  /** Firmware version as the vendor writes it: two to eight upper-case hex digits. */
+  /** The firmware version as the vendor writes it: two to eight upper-case hex digits. */
   readonly version: string | undefined;
-  /** undefined where the certificate does not say. */
+  /** Undefined if the certificate names none. */
   readonly specification: TpmSpecification | undefined;
   readonly oddities: readonly EkOddity[];
 }
 
-/** In what endorsement certificates differ from the profile and are accepted all the same. */
+/** Ways in which EK certificates differ from the profile and are accepted nevertheless. */
 export type EkOddity = 'SAN-attribute-not-UTF8String' | 'multi-valued-RDN' | 'TPM-specification-unreadable';
 
-/** What is accepted besides the profile. Nothing by default. */
+/** Exceptions from the profile. None by default. */
 export interface EkProfileOptions {
   /** Accept certificates of TPMs of family 1.2, which need neither key usage nor key purpose. */
   readonly allowTpm12?: boolean | undefined;
-  /** Accept those of Google Compute Engine that name a machine instead of a TPM. */
+  /** Accept certificates of Google Compute Engine that name a machine instead of a TPM. */
   readonly allowGceProfile?: boolean | undefined;
-  /** The certificate's key has been compared with one that is known to be a key, and no weak one. */
+  /** The caller has found the certificate's key equal to a key that is valid and not weak. */
   readonly keyIsKnown?: boolean | undefined;
 }
 
-/** What a certificate says of its TPM, and what is wrong with it. */
+/** What a certificate says about its TPM, and its problems. */
 export interface EkProfileVerdict {
-  /** undefined when the certificate does not name its TPM in a readable way. */
+  /** Undefined if the certificate does not name its TPM in a readable way. */
   readonly facts: EkCertificateFacts | undefined;
   readonly problems: readonly EkProblem[];
-  /** The certificate is of a kind that lists no key purposes; `problems` says whether that kind is accepted. */
+  /** The certificate belongs to a profile without key purposes. `problems` says whether that profile is accepted. */
   readonly withoutPurposes: boolean;
 }
 
 /**
- * Checks a certificate against the TCG EK Credential Profile for TPM 2.0 §3, as shipped TPMs keep to it. Whether its TPM
- * is one that is wanted is for the rules (ek-rules.ts).
+ * Checks a certificate against the TCG EK Credential Profile for TPM 2.0 §3, with allowance for the deviations of
+ * shipped TPMs. The rules (ek-rules.ts) decide which TPMs are accepted.
  */
 export function checkEkProfile(certificate: Certificate, options: EkProfileOptions = {}): EkProfileVerdict {
   const isGce = isOfGoogleInstance(certificate);
   const { facts, problems: unnamed } = isGce ? { facts: GOOGLE_INSTANCE, problems: [] } : readOnce(certificate);
   const naming: EkProblem[] = [...unnamed];
   const isTpm12 = facts !== undefined && isOfTpm12(certificate, facts);
-  // What those profiles do not ask for is not missed: whether the profile is accepted is the one question.
+  // These profiles require no key purpose, so its absence is no problem. Only `options` decide about the profile
+  // itself.
   const withoutPurposes = isTpm12 || isGce;
   if (isTpm12 && !options.allowTpm12)
     naming.push({ code: 'tpm_family', message: `${describe(certificate)} is for a TPM of family 1.2` });
   if (isGce && !options.allowGceProfile)
-    naming.push({ code: 'gce_profile', message: `${describe(certificate)} names a machine of Google, and no TPM` });
+    naming.push({ code: 'gce_profile', message: `${describe(certificate)} names a Google machine instead of a TPM` });
   const problems: EkProblem[] = [
     ...serialProblems(certificate),
     ...usageProblems(certificate, withoutPurposes, isTpm12),
@@ -104,16 +106,16 @@ export function checkEkProfile(certificate: Certificate, options: EkProfileOptio
 }
 
 /**
- * Whether the profile of its age is that of TPMs of family 1.2, which wants no key usage. Where the certificate does not say,
- * the form of the key does: only those TPMs have keys certified for RSAES-OAEP.
+ * Whether the certificate is for a TPM of family 1.2, whose profile requires no key usage. If the certificate does not
+ * name the family, the form of the key tells: only TPMs of family 1.2 have keys certified for RSAES-OAEP.
  */
 export function isOfTpm12({ oddities }: Certificate, { specification }: EkCertificateFacts): boolean {
   return specification === undefined ? oddities.includes('RSAES-OAEP-SPKI') : specification.family === '1.2';
 }
 
 /**
- * Google's private CA certifies endorsement keys of its virtual machines with neither alternative name nor key purpose,
- * and attestation keys likewise: the key usage alone tells them apart.
+ * Google's private CA certifies the endorsement keys of its virtual machines without alternative name and key purpose.
+ * It certifies attestation keys in the same way: only the key usage tells the two apart.
  */
 function isOfGoogleInstance({ extensions }: Certificate): boolean {
   return (
@@ -137,21 +139,24 @@ function serialProblems(certificate: Certificate): EkProblem[] {
   return [{ code: 'serial', message: `${describe(certificate)} has a serial number that is not positive` }];
 }
 
-/** An endorsement key decrypts. The purpose alone does not tell: signing keys have been certified with it too. */
+/** An EK decrypts. The key purpose alone does not prove that: some signing keys are certified with it, too. */
 function usageProblems(certificate: Certificate, withoutPurposes: boolean, withoutUsage: boolean): EkProblem[] {
   const { keyUsage, subjectPublicKeyInfo } = certificate;
   const purposes = leafUsageProblems(certificate, KEY_PURPOSE.ekCertificate, withoutPurposes);
   const problems: EkProblem[] = purposes.map(({ message }) => ({ code: 'eku', message }));
   const encrypts =
     keyUsage?.has('keyEncipherment') === true ||
-    // The profile wants keyAgreement with ECC; one vendor writes keyEncipherment there.
+    // The profile requires keyAgreement for ECC; one vendor writes keyEncipherment there.
     (subjectPublicKeyInfo.key.type === 'ec' && keyUsage?.has('keyAgreement') === true) ||
     (keyUsage === undefined && withoutUsage);
   const signs = keyUsage?.has('digitalSignature') === true || keyUsage?.has('keyCertSign') === true;
   // tooth A61: an attestation key's certificate passes for that of an endorsement key
   if (!encrypts || signs) {
     const has = keyUsage === undefined ? 'no key usage' : `key usage ${[...keyUsage].join(', ') || '(none)'}`;
-    problems.push({ code: 'key_usage', message: `${describe(certificate)} has ${has}: not an encryption key's` });
+    problems.push({
+      code: 'key_usage',
+      message: `${describe(certificate)} has ${has}, so it is not for an encryption key`,
+    });
   }
   return problems;
 }
@@ -161,7 +166,7 @@ function keyProblems(certificate: Certificate, isKnown: boolean): EkProblem[] {
   const weak =
     weakness(key) ??
     (key.type === 'rsa' && key.use === 'pss' ? 'an RSA key for signatures only' : undefined) ??
-    (isKnown || isOnCurve(key) ? undefined : 'a key that is none');
+    (isKnown || isOnCurve(key) ? undefined : 'an invalid public key');
   if (weak !== undefined) return [{ code: 'weak_key', message: `${describe(certificate)} has ${weak}` }];
   return isKnown ? [] : rocaProblems(certificate).map(({ message }) => ({ code: 'roca', message }));
 }
@@ -171,7 +176,7 @@ interface Reading {
   readonly problems: readonly EkProblem[];
 }
 
-/** Several bundles ask about one certificate, and a stranger can make it long to read. */
+/** Each certificate is read once: several bundles ask about it, and an attacker can make its reading slow. */
 const READINGS = new WeakMap<Certificate, Reading>();
 
 function readOnce(certificate: Certificate): Reading {
@@ -204,7 +209,7 @@ function readFacts(certificate: Certificate, problems: EkProblem[]): EkCertifica
   };
 }
 
-/** Where the TPM is named: in the alternative name, and by hypervisors in the subject. */
+/** The attributes that name the TPM: in the subject alternative name, or for hypervisors in the subject. */
 function readSubject(certificate: Certificate, problems: EkProblem[]): TcgSubject | undefined {
   const extension = certificate.extensions.get(EXTENSION.subjectAltName);
   const inSubject = readTcgName(certificate.subject);
@@ -231,12 +236,12 @@ function readSubject(certificate: Certificate, problems: EkProblem[]): TcgSubjec
   return subject.manufacturer.length === 0 && isVirtual(inSubject) ? inSubject : subject;
 }
 
-/** Those of hypervisors keep to the profile loosely; hardware is held to it. */
+/** Hypervisors follow the profile loosely, and are given some leeway. Hardware must follow it. */
 function isVirtual({ manufacturer }: TcgSubject): boolean {
   return manufacturer.length === 1 && tpmVendor(manufacturerId(manufacturer[0]) ?? '')?.kind === 'cloud';
 }
 
-/** The one manufacturer of virtual TPMs that has some in hardware, too, whose model or issuer is called so. */
+/** Microsoft makes virtual TPMs and one hardware TPM, Pluton. The model or the issuer of that one is named Pluton. */
 const MICROSOFT = '4D534654';
 
 function kindOf({ id, model }: NamedTpm, { issuer }: Certificate): TpmKind {
@@ -257,7 +262,7 @@ function manufacturerId(text: string | undefined): string | undefined {
   return /^id:([0-9a-f]{8})$/i.exec(text ?? '')?.[1]?.toUpperCase();
 }
 
-/** Manufacturer, model and version, each exactly once and well formed; else what is wrong with them. */
+/** Reads manufacturer, model and version: each exactly once and well formed. Otherwise returns the problem. */
 function readTpm(subject: TcgSubject): NamedTpm | string {
   const { manufacturer, model, version } = subject;
   // tooth A85 [model.length !== 1 -> model.length === 0]: the first of several models counts
@@ -279,7 +284,7 @@ function readSpecification(certificate: Certificate, oddities: EkOddity[]): TpmS
   if (extension === undefined) return undefined;
   const specification = attempt(() => readTpmSpecification(extension.value));
   if (!(specification instanceof MalformedCertificateError)) return specification;
-  // Informative, and vendors disagree on its form: no reason to refuse what the CA signed.
+  // The specification is informative and vendors disagree on its form, so an unreadable one is no reason to refuse.
   oddities.push('TPM-specification-unreadable');
   return undefined;
 }

@@ -1,22 +1,25 @@
+/** The operator's rules for the TPMs that the CAs of a bundle may certify. */
 import { printable } from '../name.ts';
 import type { EkCertificateFacts, EkProblem } from './ek-profile.ts';
 import { type TpmKind, vendorLetters } from './vendors.ts';
 
-/** Which TPMs the CAs of a bundle may vouch for, by what their certificates say. */
+/** Which TPMs the CAs of a bundle may certify, judged by the EK certificates. */
 export interface EkRules {
   readonly kinds: readonly TpmKind[];
-  /** Vendor ids of eight upper-case hex digits; undefined for any of the kinds. */
+  /** Vendor ids of eight upper-case hex digits. Undefined accepts every manufacturer of these kinds. */
   readonly manufacturers: readonly string[] | undefined;
-  /** Names as certificates have them, compared without case; `SLB 96*` for all that begin so. undefined for any. */
+  /**
+   * Model names, compared without case. `SLB 96*` matches every name with that prefix. Undefined accepts every model.
+   */
   readonly models: readonly string[] | undefined;
-  /** Least firmware version, in the vendor's own hex digits. */
+  /** The lowest firmware version accepted, in the vendor's own hex digits. */
   readonly minFirmware: string | undefined;
 }
 
-/** Most characters of a model that a message shows. */
+/** The most characters of a model that a message shows. */
 const MAX_MODEL_CHARS = 64;
 
-/** What the rules have against the TPM that a certificate is for. */
+/** The rules that the TPM of a certificate breaks. */
 export function ruleProblems(facts: EkCertificateFacts, rules: EkRules): EkProblem[] {
   return [...kindProblems(facts, rules), ...modelProblems(facts, rules), ...firmwareProblems(facts, rules)];
 }
@@ -27,18 +30,20 @@ function kindProblems({ manufacturer: { id, name, kind } }: EkCertificateFacts, 
   if (!rules.kinds.includes(kind)) {
     if (kind === 'software') return [{ code: 'software_tpm', message: `${whose} makes no hardware TPMs` }];
     const wanted = rules.kinds.join(' or ');
-    return [{ code: 'manufacturer', message: `${whose} makes ${kind} TPMs; these CAs may vouch for ${wanted} ones` }];
+    return [
+      { code: 'manufacturer', message: `${whose} makes ${kind} TPMs; these CAs may certify only ${wanted} TPMs` },
+    ];
   }
   // tooth A68 [true]: any manufacturer will do
   if (rules.manufacturers === undefined || rules.manufacturers.includes(id)) return [];
   const wanted = rules.manufacturers.map((one) => vendorLetters(one) ?? `id:${one}`).join(', ');
-  return [{ code: 'manufacturer', message: `${whose} is not among those that these CAs may vouch for: ${wanted}` }];
+  return [{ code: 'manufacturer', message: `${whose} is not a manufacturer that these CAs may certify: ${wanted}` }];
 }
 
 function modelProblems({ model }: EkCertificateFacts, { models }: EkRules): EkProblem[] {
   if (models === undefined) return [];
   if (model === undefined)
-    return [{ code: 'model', message: 'the certificate names no model, and only some models are accepted' }];
+    return [{ code: 'model', message: 'the certificate names no model, but only listed models are accepted' }];
   if (models.some((pattern) => isModel(model, pattern))) return [];
   // tooth A75 [printable(model.slice(0, MAX_MODEL_CHARS)) -> model.slice(0, MAX_MODEL_CHARS)]: a model stands in the
   //   log as it is
@@ -55,9 +60,9 @@ function firmwareProblems({ version }: EkCertificateFacts, { minFirmware }: EkRu
   if (minFirmware === undefined) return [];
   if (version === undefined)
     return [
-      { code: 'firmware', message: `the certificate names no firmware version, and min_firmware is ${minFirmware}` },
+      { code: 'firmware', message: `the certificate names no firmware version, but min_firmware is ${minFirmware}` },
     ];
-  // Vendors write their versions in different widths, and those of one model are comparable alone.
+  // Vendors write versions with different widths. Only versions of the same width are comparable.
   // tooth A56: firmware versions of different widths are compared
   if (version.length !== minFirmware.length)
     return [{ code: 'firmware', message: `firmware ${version} cannot be compared with min_firmware ${minFirmware}` }];
@@ -65,13 +70,13 @@ function firmwareProblems({ version }: EkCertificateFacts, { minFirmware }: EkRu
   return [
     {
       code: 'firmware',
-      message: `the TPM left its maker with firmware ${version}, and min_firmware is ${minFirmware}`,
+      message: `the TPM was shipped with firmware ${version}, which is below min_firmware ${minFirmware}`,
     },
   ];
 }
 
 function comparable(text: string): string {
-  // ASCII alone: there are letters beyond it that have the small form of one within it.
+  // Folds ASCII only: some other letters have an ASCII letter as their lower case.
   const folded = text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
   return folded.replace(/ +/g, ' ').replace(/^ | $/g, '');
 }

@@ -1,3 +1,4 @@
+/** Lists all oddities of a certificate, for reports and surveys. */
 import type { Certificate } from '../certificate.ts';
 import { DerReader } from '../der.ts';
 import type { IntakeOddity } from '../intake.ts';
@@ -7,7 +8,7 @@ import { EXTENSION } from '../object-identifiers.ts';
 import type { EkOddity } from './ek-profile.ts';
 import { readTcgSubject, readTpmSpecification } from './tcg-attributes.ts';
 
-/** Extensions whose criticality tells CAs apart: RFC 5280 §4.2 leaves it to the issuer. */
+/** Extensions that some CAs mark critical and others do not: RFC 5280 §4.2 leaves it to the issuer. */
 const CRITICAL = [
   [EXTENSION.subjectAltName, 'SAN-critical'],
   [EXTENSION.extKeyUsage, 'EKU-critical'],
@@ -17,12 +18,12 @@ const CRITICAL = [
 /** otherName of GeneralName (RFC 5280 §4.2.1.6). */
 const OTHER_NAME = 0xa0;
 
-/** Most characters shown of a TPM version. Those in the field have eleven. */
+/** The most characters of a TPM version that a name shows. Versions in the field have eleven. */
 const MAX_VERSION_CHARACTERS = 32;
 
 /**
- * Names everything in which a certificate differs from the rule, or from the common case: what the parser and the
- * intake let pass, and what its fields show. None of it is a fault by itself, and nothing that was read is refused.
+ * Names every way in which a certificate breaks a rule or differs from the common case. The sources are the parser, the
+ * intake and the certificate's fields. An oddity alone is no fault and refuses nothing.
  *
  * @returns names in code unit order, each once, safe to log. A parameter follows a colon:
  * `tpmVersion-format:id:073f`, `SAN-otherName:1.3.6.1.5.5.7.8.4`.
@@ -40,13 +41,13 @@ function fieldOddities({ extensions, keyUsage, notAfter }: Certificate): string[
   const names: string[] = CRITICAL.filter(([oid]) => extensions.get(oid)?.critical).map(([, name]) => name);
   if (keyUsage === undefined) names.push('no-keyUsage');
   const year = notAfter.getUTCFullYear();
-  // "No well-defined expiration date" (RFC 5280 §4.1.2.5); and what UTCTime cannot say.
+  // 9999: "no well-defined expiration date" (RFC 5280 §4.1.2.5). UTCTime cannot express 2050 or later.
   if (year === 9999) names.push('notAfter-9999');
   else if (year >= 2050) names.push('date-2050-or-later');
   return names;
 }
 
-/** Extensions whose values neither the parser nor the path rules look into. */
+/** Extensions whose values neither the parser nor the path rules read. */
 const VALUES: readonly (readonly [oid: string, read: (value: Uint8Array) => readonly string[]])[] = [
   [EXTENSION.subjectAltName, alternativeNameOddities],
   [EXTENSION.subjectDirectoryAttributes, specificationOddities],
@@ -67,7 +68,7 @@ function alternativeNameOddities(value: Uint8Array): readonly string[] {
   });
 }
 
-/** Types of the names that are of no type RFC 5280 has. */
+/** The type identifiers of all otherNames. */
 function otherNames(value: Uint8Array): readonly string[] {
   const names = new DerReader(value, 'subjectAltName').next('value').enter();
   const types: string[] = [];

@@ -1,28 +1,32 @@
+/**
+ * Reads the TPM attributes of EK certificates (EK Credential Profile §3.1): manufacturer, model, version,
+ * specification.
+ */
 import { assertDer, DerReader, TAG } from '../der.ts';
 import { MalformedCertificateError } from '../malformed-certificate.ts';
 import { type Name, type NameAttribute, readName, readString } from '../name.ts';
 import { TCG_ATTRIBUTE } from '../object-identifiers.ts';
 
-/** What the TCG has a certificate say about the TPM in its subject alternative name (EK Credential Profile §3.1.2). */
+/** The attributes that name a TPM in the subject alternative name (EK Credential Profile §3.1.2). */
 export interface TcgSubject {
-  /** Values in the order found; more than one for a certificate that contradicts itself. */
+  /** All values in the order found. A certificate with several values contradicts itself. */
   readonly manufacturer: readonly string[];
   readonly model: readonly string[];
   readonly version: readonly string[];
-  /** The attributes share one relative name instead of having one each; both are in the field. */
+  /** Whether the attributes share one relative name. Both forms are in the field. */
   readonly multiValued: boolean;
-  /** An attribute in another string type than the UTF8String that the profile asks for. */
+  /** Whether an attribute is not a UTF8String, as the profile requires. */
   readonly notUtf8: boolean;
 }
 
-/** TPMSpecification: the family, level and revision of the library specification the TPM was made to. */
+/** TPMSpecification: family, level and revision of the library specification that the TPM implements. */
 export interface TpmSpecification {
   readonly family: string;
   readonly level: number;
   readonly revision: number;
 }
 
-/** Most alternative names read, and longest directory attributes. In the field there is one name, and 300 bytes. */
+/** The most alternative names, and the longest directory attributes. Those in the field have one name and 300 bytes. */
 const MAX_NAMES = 16;
 const MAX_DIRECTORY_BYTES = 2048;
 
@@ -30,7 +34,7 @@ const MAX_DIRECTORY_BYTES = 2048;
 const DIRECTORY_NAME = 0xa4;
 
 /**
- * Reads the TCG attributes from the value of a subject alternative name, whichever names are beside them.
+ * Reads the TCG attributes from the value of a subject alternative name. Other names in it do not matter.
  *
  * @throws {MalformedCertificateError}
  */
@@ -56,7 +60,7 @@ export function readTcgSubject(value: Uint8Array): TcgSubject {
   return subjectOf(found, multiValued);
 }
 
-/** The same from a name: the TPMs of a hypervisor have them in their subject. */
+/** Reads the TCG attributes from a name. The TPMs of hypervisors have them in the subject. */
 export function readTcgName({ relativeNames }: Name): TcgSubject {
   const ours = relativeNames.map((relative) => relative.filter(({ type }) => isTcgAttribute(type)));
   return subjectOf(
@@ -81,11 +85,11 @@ function isTcgAttribute(type: string): boolean {
 }
 
 /**
- * Finds the TPM specification in the value of subject directory attributes; undefined where there is none, or none
- * of the shape that EK Credential Profile §3.1.1 gives it. Other attributes there are of no account: vendors fill
- * them in many ways, some with the wrong identifier.
+ * Finds the TPM specification in the value of subject directory attributes. Undefined if there is none in the form of
+ * EK Credential Profile §3.1.1. Other attributes do not matter: vendors write them in many ways, some with the wrong
+ * identifier.
  *
- * @throws {MalformedCertificateError} when the value is not DER, or longer than any in the field.
+ * @throws {MalformedCertificateError} if the value is not DER, or too long.
  */
 export function readTpmSpecification(value: Uint8Array): TpmSpecification | undefined {
   if (value.length > MAX_DIRECTORY_BYTES)

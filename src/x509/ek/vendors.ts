@@ -1,12 +1,14 @@
-/** Who makes the TPM, by the id that certificates and TPM_PT_MANUFACTURER carry. */
+/** The table of TPM manufacturers by vendor id, which certificates and TPM_PT_MANUFACTURER carry. */
+
+/** A manufacturer of TPMs. */
 export interface TpmVendor {
   readonly name: string;
   readonly kind: TpmKind;
 }
 
 /**
- * What stands behind a certificate. `cloud`: a vTPM of a cloud or hypervisor, which anybody with a machine there has. `software`: software TPMs
- * and simulators, whose keys lie in a file, and examples, which are nobody's.
+ * The kinds of TPM. `cloud`: a virtual TPM of a cloud or hypervisor, which every customer of it gets. `software`: a
+ * software TPM or simulator, whose keys are in a file, or an id used only in examples.
  */
 export const TPM_KINDS = ['hardware', 'cloud', 'software'] as const;
 /** One of `TPM_KINDS`. */
@@ -14,11 +16,11 @@ export type TpmKind = (typeof TPM_KINDS)[number];
 
 interface Entry {
   readonly name: string;
-  /** Hardware where it is not said. */
+  /** Default: hardware. */
   readonly kind?: TpmKind;
 }
 
-/** TCG TPM Vendor ID Registry 1.07 revision 0.02, and ids outside it that certificates have been seen with. */
+/** TCG TPM Vendor ID Registry 1.07 revision 0.02, and other ids that certificates in the field have. */
 const VENDORS: Readonly<Record<string, Entry>> = {
   '414D4400': { name: 'AMD' },
   '414E5400': { name: 'Ant Group' },
@@ -34,7 +36,7 @@ const VENDORS: Readonly<Record<string, Entry>> = {
   '49465800': { name: 'Infineon' },
   '494E5443': { name: 'Intel' },
   '4C454E00': { name: 'Lenovo' },
-  // Hyper-V's and Azure's, and of hardware Pluton alone, which names itself.
+  // Hyper-V and Azure. The only hardware is Pluton, which a certificate names.
   '4D534654': { name: 'Microsoft', kind: 'cloud' },
   '4E534700': { name: 'NSING' },
   '4E534D20': { name: 'National Semiconductor' },
@@ -59,15 +61,15 @@ const VENDORS: Readonly<Record<string, Entry>> = {
   FFFFF1D0: { name: 'FIDO conformance tool', kind: 'software' },
 };
 
-/** Looks up a vendor id given as eight upper-case hex digits. An id in no table is taken for hardware's. */
+/** Looks up a vendor id of eight upper-case hex digits. Undefined for an unknown id; callers treat it as hardware. */
 export function tpmVendor(id: string): TpmVendor | undefined {
   const entry = Object.hasOwn(VENDORS, id) ? VENDORS[id] : undefined;
   return entry === undefined ? undefined : { name: entry.name, kind: entry.kind ?? 'hardware' };
 }
 
 /**
- * The four characters of a registered id, without the blanks or zeros that fill it up: `IFX`. No two ids have the same,
- * which is why software, whose ids look like those of hardware, has none.
+ * The letters of a registered id, without the padding of blanks or zeros: `IFX`. Each id has different letters. Ids of
+ * software have none: with padding removed, they could equal the letters of a hardware vendor.
  */
 export function vendorLetters(id: string): string | undefined {
   const vendor = tpmVendor(id);
@@ -77,7 +79,7 @@ export function vendorLetters(id: string): string | undefined {
   return /^[A-Z]{2,4}[\0 ]{0,2}$/.test(letters) ? letters.replace(/[\0 ]+$/, '') : undefined;
 }
 
-/** The ids that somebody means by a vendor's name, its letters (`IFX`) or eight hex digits. Case does not count. */
+/** The ids for a vendor's name, its letters (`IFX`) or eight hex digits, in upper or lower case. */
 export function vendorIds(text: string): readonly string[] {
   const wanted = text.trim().toUpperCase();
   if (/^(ID:)?[0-9A-F]{8}$/.test(wanted)) return [wanted.replace('ID:', '')];

@@ -1,6 +1,6 @@
 /**
- * What a file is that holds something else than was asked for, and what to do with it. Files are told apart by how they
- * begin and by the labels of their PEM; nothing in them is believed or decoded further.
+ * Recognizes files of the wrong kind, and says what to do with them. It looks at the beginning of a file, its PEM
+ * labels and its outer DER tags, and decodes nothing further.
  */
 import { Buffer } from 'node:buffer';
 import { DerReader, TAG } from '../der.ts';
@@ -9,36 +9,36 @@ import { isTextOctet } from './file-text.ts';
 import { pemLabels, readPem } from './pem.ts';
 import { looksLikePkcs7 } from './pkcs7.ts';
 
-/** What the file was to hold. */
+/** What the caller wants the file to hold. */
 export type Wanted =
-  /** An endorsement certificate, perhaps with its chain. */
+  /** An EK certificate, perhaps with its chain. */
   | 'certificate'
-  /** An endorsement key: its certificate, or the key alone. */
+  /** An EK: its certificate, or the public key alone. */
   | 'key'
   /** CA certificates: PEM or DER. */
   | 'authority'
   | 'crl'
   | Own;
 
-/** Files of this project: evidence of `tpm quote`, options of the server plugin. */
+/** This project's own files: evidence from `tpm quote`, and options of the server plugin. */
 type Own = 'evidence' | 'policy';
 
-/** What a file is instead of what was asked for. */
+/** The kind of a file that is not what the caller wants. */
 export interface FileKind {
-  /** `a web page (HTML or XML)` */
+  /** Its name: `a web page (HTML or XML)`. */
   readonly what: string;
-  /** An instruction. */
+  /** An instruction to the user. */
   readonly remedy: string;
 }
 
-/** The file as the rows of the table look at it. */
+/** The features of a file that the rows of the table test. */
 interface Look {
-  /** The beginning as text, without white space in front. */
+  /** The beginning as text, without leading white space. */
   readonly text: string;
   readonly labels: readonly string[];
-  /** Tags of the elements in the outer SEQUENCE, in hexadecimal: `30 30 03`. Empty for what is not DER. */
+  /** The tags of the elements in the outer SEQUENCE, in hexadecimal: `30 30 03`. Empty if the file is not DER. */
   readonly outer: string;
-  /** Likewise of the first of these. */
+  /** The tags of the elements in the first of these, if it is a SEQUENCE. */
   readonly inner: string;
   readonly bytes: Uint8Array;
 }
@@ -47,9 +47,11 @@ interface Row {
   readonly what: string | ((look: Look) => string);
   readonly remedy: string | ((wanted: Wanted) => string);
   readonly is: (look: Look) => boolean;
-  /** What this kind is right for, so that it is no stranger there. */
+  /** Callers that want these kinds accept the file. */
   readonly rightFor?: readonly Wanted[];
-  /** The remedy where one of our own files was wanted. Without one, the file may be that file, damaged. */
+  /**
+   * The remedy if one of the project's own files was wanted. If absent, the file may be a damaged file of that kind.
+   */
   readonly instead?: Readonly<Partial<Record<Own, string>>>;
 }
 
@@ -73,7 +75,7 @@ const starts =
   ({ bytes }: Look): boolean =>
     octets.every((octet, i) => bytes[i] === octet);
 
-/** The first row that fits names the file. */
+/** The first matching row names the file. */
 const ROWS: readonly Row[] = [
   { what: 'an empty file', remedy: 'Write or download it again', is: ({ bytes }) => bytes.length === 0 },
   {
@@ -124,7 +126,7 @@ const ROWS: readonly Row[] = [
   },
   {
     what: 'a certificate with OpenSSL\'s own trust settings (PEM label "TRUSTED CERTIFICATE")',
-    remedy: 'Write it without them: "openssl x509 -in FILE -out FILE.pem"',
+    remedy: 'Remove the trust settings: "openssl x509 -in FILE -out FILE.pem"',
     is: ({ labels }) => labels.includes('TRUSTED CERTIFICATE') || labels.includes('X509 CERTIFICATE'),
     instead: OWN,
   },
@@ -145,7 +147,7 @@ const ROWS: readonly Row[] = [
   },
   {
     what: 'a certificate',
-    remedy: 'Give it as ca_path (on the command line --ca-path); this must be a revocation list (CRL)',
+    remedy: 'Give it as ca_path (on the command line --ca-path). Give a revocation list (CRL) here',
     is: ({ labels, outer, inner }) => labels.includes('CERTIFICATE') || (outer === '30 30 03' && /^a0 02/.test(inner)),
     rightFor: ['certificate', 'key', 'authority'],
     instead: {
@@ -175,7 +177,7 @@ const ROWS: readonly Row[] = [
   },
   {
     what: 'a quote or another attestation of a TPM (TPMS_ATTEST)',
-    remedy: 'Judge it with "tpm-attestor verify"; give a certificate here',
+    remedy: 'Judge it with "tpm-attestor verify". Give a certificate here',
     is: starts(0xff, 0x54, 0x43, 0x47),
     instead: { ...OWN, evidence: `Give it as --message, ${BESIDE}` },
   },
@@ -212,18 +214,18 @@ const ROWS: readonly Row[] = [
     is: ({ text }) => /^([0-9a-f]{64}[^\S\n]*(#.*)?(\r?\n|$))/i.test(text),
   },
   {
-    what: 'octets written in hexadecimal',
-    remedy: 'Turn them back into octets: "xxd -r -p FILE FILE.der"',
+    what: 'bytes written in hexadecimal',
+    remedy: 'Convert them to binary: "xxd -r -p FILE FILE.der"',
     is: ({ text }) => /^(30 ?8[0-4]|00000000:? )[0-9a-f\s:]/i.test(text) && /^[0-9a-f\s:]{16}/i.test(text),
   },
   {
-    what: 'a key of SSH',
-    remedy: 'Give the endorsement certificate; SSH keys have no place here',
+    what: 'an SSH key',
+    remedy: `Give ${EK} instead`,
     is: ({ text }) => /^(ssh-|ecdsa-sha2-|sk-)/.test(text),
   },
   {
     what: 'evidence or a challenge of tpm-attestor',
-    remedy: 'Judge evidence with "tpm-attestor verify"; give a certificate here',
+    remedy: 'Judge evidence with "tpm-attestor verify". Give a certificate here',
     is: ({ text }) => /^\{\s*"(payload|challenge|response)"\s*:/.test(text),
     instead: { policy: GIVE_POLICY },
   },
@@ -237,15 +239,16 @@ const ROWS: readonly Row[] = [
   },
 ];
 
-/** What is text, and what is not, where no row fits. */
+/** The kinds of text and of binary files that no row matches. */
 const TEXT: FileKind = {
   what: 'text without a certificate in it',
   remedy: 'Give a certificate in PEM ("-----BEGIN CERTIFICATE-----") or DER',
 };
-const UNKNOWN: FileKind = { what: 'none of the kinds of file known here', remedy: 'Give a certificate in PEM or DER' };
+const UNKNOWN: FileKind = { what: 'a file of an unknown kind', remedy: 'Give a certificate in PEM or DER' };
 
 /**
- * Names a file that is not what was wanted. Undefined for one that is, or claims to be, or may be that file, damaged.
+ * Names the kind of a file that is not what the caller wants. Undefined if it is, claims to be, or may be a damaged
+ * one.
  *
  * @param bytes without a byte order mark
  */
@@ -269,15 +272,15 @@ function nameOf({ what }: Row, look: Look): string {
   return typeof what === 'string' ? what : what(look);
 }
 
-/** Of the header in front of a certificate in NV (TCG_PCCLIENT_STORED_CERT). */
+/** The first octet of the header in front of a certificate in NV (TCG_PCCLIENT_STORED_CERT). */
 const STORED_CERTIFICATE = 0x10;
 
-/** As messages have it: `a web page (HTML or XML); download the file again`. */
+/** The sentences of an error: `it is a web page (HTML or XML). Download the file again`. */
 export function kindSentence({ what, remedy }: FileKind): string {
   return `it is ${what}. ${remedy}`;
 }
 
-/** TPMT_PUBLIC begins with the type of the key and a hash (Part 2, 12.2.4); TPM2B_PUBLIC has the size in front. */
+/** TPMT_PUBLIC begins with the key type and a hash (Part 2, 12.2.4). TPM2B_PUBLIC has the size in front. */
 export function looksLikePublicArea(bytes: Uint8Array): boolean {
   const word = (at: number): number => (bytes[at] ?? 0) * 256 + (bytes[at + 1] ?? 0);
   const at = word(0) === bytes.length - 2 ? 2 : 0;
@@ -291,22 +294,22 @@ function isPrivate(label: string): boolean {
   return PRIVATE_KEY.test(label);
 }
 
-/** Whether one octet is repeated: each is then the one before it. */
+/** Whether all octets are equal. */
 function isOneOctet(bytes: Uint8Array): boolean {
   return Buffer.compare(bytes.subarray(1), bytes.subarray(0, -1)) === 0;
 }
 
 function lookAt(bytes: Uint8Array): Look {
   const beginning = Buffer.from(bytes.subarray(0, TEXT_BYTES)).toString('latin1').trimStart();
-  // A server looks at whole stores that somebody is just writing, between two attestations.
+  // Only a part: a server may look at a large store between two attestations.
   const start = bytes.subarray(0, LABEL_BYTES);
   const labels = pemLabels(start);
-  // Some write DER of another kind under the label of a certificate.
+  // Some programs write another kind of DER under the label CERTIFICATE.
   const der = labels[0] === 'CERTIFICATE' ? firstBlock(start) : bytes;
   return { text: beginning, labels, ...derTags(der), bytes };
 }
 
-/** The tags that tell DER of different kinds apart; empty for what is not DER. */
+/** The tags that distinguish kinds of DER. Empty if the bytes are not DER. */
 export function derTags(der: Uint8Array): Pick<Look, 'outer' | 'inner'> {
   const elements = elementsOf(der);
   const [first] = elements;
@@ -332,7 +335,7 @@ function firstBlock(bytes: Uint8Array): Uint8Array {
 
 const END_OF_CERTIFICATE = '-----END CERTIFICATE-----';
 
-/** As many as tell a kind; none of what is no SEQUENCE. */
+/** The first elements of a SEQUENCE, as many as the table needs. Empty for anything else. */
 function elementsOf(der: Uint8Array): readonly { readonly tag: number; readonly der: Uint8Array }[] {
   const elements: { readonly tag: number; readonly der: Uint8Array }[] = [];
   if (der[0] !== TAG.SEQUENCE) return elements;

@@ -1,12 +1,12 @@
-/** Text files as editors and shells write them: with a byte order mark, or in UTF-16 as PowerShell's `>` does. */
+/** Normalizes text files: editors write a byte order mark, and PowerShell's `>` writes UTF-16. */
 import { Buffer } from 'node:buffer';
 
-/** Code units that must all be ASCII before bytes without a mark are taken for UTF-16. */
+/** Bytes without a mark count as UTF-16 if this many code units are ASCII. */
 const LOOKED_AT = 16;
 
 /**
- * The file without its byte order mark, and in UTF-8 where it is UTF-16. Anything else is returned as it is: DER, and what
- * a TPM writes, begin like none of these.
+ * Removes a byte order mark, and converts UTF-16 to UTF-8. Returns all other bytes unchanged: DER and the structures of
+ * a TPM never begin like such text.
  */
 export function unmarked(bytes: Uint8Array): Uint8Array {
   const [first, second, third] = bytes;
@@ -20,7 +20,7 @@ export function unmarked(bytes: Uint8Array): Uint8Array {
 
 type ByteOrder = 'little' | 'big';
 
-/** What is no text in UTF-16 either, such as an index full of 0xFF, stays as it is. */
+/** Returns the bytes unchanged if they are not UTF-16 text, such as an NV index full of 0xFF. */
 function fromUtf16(bytes: Uint8Array, order: ByteOrder): Uint8Array {
   if (!isAsciiUtf16(bytes, order)) return bytes;
   const units = Buffer.from(bytes.subarray(0, bytes.length & ~1));

@@ -1,6 +1,6 @@
 /**
- * A file of an endorsement key, in whichever form the tool or service at hand wrote it: the one reader for every command
- * and for the agent. Reads bytes; opens no file, and verifies nothing.
+ * Reads an endorsement key (EK) from a file, in every form that tools and services write. All commands and the agent
+ * use this reader. It opens no file and verifies nothing.
  */
 import { Buffer } from 'node:buffer';
 import { createPublicKey } from 'node:crypto';
@@ -20,30 +20,30 @@ import {
   type ServiceAnswer,
 } from './service-answers.ts';
 
-/** How the key lay in the file. */
+/** The outer format of the file. */
 export type Carrier = 'pem' | 'der' | 'pkcs7' | 'base64' | Service;
 
 export interface FileCertificate {
-  /** As the file has it, without what an NV index has around a certificate. */
+  /** The certificate without the header and padding of an NV index. */
   readonly der: Uint8Array;
-  /** Of its PEM block, counted from 1. */
+  /** The line of its PEM block, counted from 1. */
   readonly line: number | undefined;
   readonly oddities: readonly IntakeOddity[];
 }
 
 export interface KeyFile {
   readonly carrier: Carrier;
-  /** The endorsement key's own first; unread. */
+  /** Not parsed. The EK certificate comes first. */
   readonly certificates: readonly FileCertificate[];
-  /** SubjectPublicKeyInfo, DER. */
+  /** SubjectPublicKeyInfo in DER. */
   readonly publicKey: Uint8Array | undefined;
-  /** TPM2B_PUBLIC or TPMT_PUBLIC, by its first octets; unread. */
+  /** TPM2B_PUBLIC or TPMT_PUBLIC, recognized by its first octets. Not parsed. */
   readonly publicArea: Uint8Array | undefined;
-  /** The file has a further endorsement key of the same machine, which is not taken. */
+  /** Whether the file has another EK of the same machine. It is ignored. */
   readonly hasFurtherKey: boolean;
 }
 
-/** A file that holds something else. The message names it, and says what to do. */
+/** The file is of another kind. The message names that kind and says what to do. */
 export class StrangerError extends Error {
   override readonly name = 'StrangerError';
   readonly code = 'ERR_STRANGER';
@@ -53,14 +53,14 @@ export class StrangerError extends Error {
   }
 }
 
-/** Carriers in carriers: JSON with base64 of PKCS#7 has three. */
+/** The deepest nesting of formats: base64 of PKCS#7 inside JSON has three levels. */
 const MAX_DEPTH = 3;
-/** No certificate, key or public area of one has fewer characters. */
+/** Every certificate, key or public area has at least this many base64 characters. */
 const MIN_BASE64_CHARS = 64;
 
 /**
- * @throws {MalformedCertificateError} for what claims to be a certificate or key, and is broken
- * @throws {StrangerError}
+ * @throws {MalformedCertificateError} if the file claims to be a certificate or key, but is malformed
+ * @throws {StrangerError} if the file is of another kind
  */
 export function readKeyFile(stored: Uint8Array, wanted: 'certificate' | 'key'): KeyFile {
   const file = read(unmarked(stored), 0);
@@ -97,7 +97,7 @@ function keyFile(
   return { carrier, certificates, publicKey, publicArea, hasFurtherKey };
 }
 
-/** DER is none, and neither is what has control characters near its beginning. */
+/** DER is no text, and neither are bytes with control characters near the beginning. */
 function looksLikeText(bytes: Uint8Array): boolean {
   const [first, second = 0] = bytes;
   if (first === undefined || (first === TAG.SEQUENCE && second >= 0x80)) return false;
@@ -106,7 +106,7 @@ function looksLikeText(bytes: Uint8Array): boolean {
 
 const TEXT_BYTES = 512;
 
-/** Undefined for a text that carries nothing in a form of its own: PEM, or none. */
+/** The key inside a JSON string, a service's answer or base64. Undefined for PEM and all other text. */
 function carriedIn(bytes: Uint8Array, depth: number): KeyFile | undefined {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
   const quoted = readJsonString(text);
@@ -117,11 +117,11 @@ function carriedIn(bytes: Uint8Array, depth: number): KeyFile | undefined {
   return octets === undefined ? undefined : read(octets, depth + 1, 'base64');
 }
 
-/** What a text of base64 and nothing else stands for; undefined for any other file. */
+/** Decodes a file of nothing but base64. Undefined for any other file. */
 export function octetsOfBase64File(bytes: Uint8Array): Uint8Array | undefined {
   if (bytes.length < MIN_BASE64_CHARS || !looksLikeText(bytes) || looksLikePem(bytes)) return undefined;
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
-  // Hashes and dumps in hexadecimal are made of the same characters.
+  // Hexadecimal hashes and dumps use the same characters.
   return /^[0-9a-f\s]*$/i.test(text) ? undefined : octetsOfText(text);
 }
 
@@ -132,25 +132,25 @@ function ofAnswer({ service, certificates, keys: [key], hasFurtherKey }: Service
   return keyFile(service, [...own, ...chain], { ...ofKey, hasFurtherKey: hasFurtherKey || others > 0 });
 }
 
-/** A bundle is a SET, in any order (RFC 5652 §10.2.3). */
+/** Sorts the certificates: a bundle is a SET, in any order (RFC 5652 §10.2.3). */
 function ofBundle(ders: readonly Uint8Array[]): readonly FileCertificate[] {
   const { own, chain, others } = sorted(ders.map((der) => ({ der, line: undefined, oddities: [] })));
   if (others === 0) return [...own, ...chain];
   throw new StrangerError({
-    what: 'a PKCS#7 bundle with certificates of several keys that are no CAs',
-    remedy: 'Give the certificate of one machine, and its chain',
+    what: 'a PKCS#7 bundle with certificates of several keys that are not CAs',
+    remedy: 'Give the certificate of one machine and its chain',
   });
 }
 
 interface Sorted {
-  /** One, or none. */
+  /** The EK certificate: one, or none. */
   readonly own: readonly FileCertificate[];
   readonly chain: readonly FileCertificate[];
-  /** How many further certificates are not of CAs. */
+  /** How many other certificates are not CA certificates. */
   readonly others: number;
 }
 
-/** Of several keys the RSA key counts: agents and servers take it unless they are told otherwise. */
+/** Prefers the RSA key among several: agents and servers use it by default. */
 function sorted(certificates: readonly FileCertificate[]): Sorted {
   const kinds = certificates.map((certificate) => ({ certificate, ...kindOf(certificate.der) }));
   const leaves = kinds.filter(({ isCa }) => !isCa);
@@ -162,7 +162,7 @@ function sorted(certificates: readonly FileCertificate[]): Sorted {
   };
 }
 
-/** What cannot be read may be the key's own: whoever judges it says what is wrong. */
+/** An unreadable certificate counts as the EK certificate: the caller then parses it and reports the error. */
 function kindOf(der: Uint8Array): { readonly isCa: boolean; readonly isRsa: boolean } {
   try {
     const { basicConstraints, subjectPublicKeyInfo } = parseCertificate(der);
@@ -177,7 +177,7 @@ function ofPem(bytes: Uint8Array, via: Carrier | undefined): KeyFile {
   const blocks = readPem(bytes, 'CERTIFICATE', 'PUBLIC KEY', 'RSA PUBLIC KEY');
   const [key, second] = blocks.filter(({ label }) => label !== 'CERTIFICATE');
   if (second !== undefined)
-    throw new StrangerError({ what: 'a file with more than one public key', remedy: 'Give one key to a file' });
+    throw new StrangerError({ what: 'a file with more than one public key', remedy: 'Write each key to its own file' });
   const certificates = blocks
     .filter(({ label }) => label === 'CERTIFICATE')
     .map(({ der, line }) => ({ ...takeCertificate(der), line: via === undefined ? line : undefined }));
@@ -185,13 +185,13 @@ function ofPem(bytes: Uint8Array, via: Carrier | undefined): KeyFile {
   return keyFile(via ?? 'pem', certificates, { publicKey });
 }
 
-/** RSAPublicKey (RFC 8017 A.1.1), as Windows has it. */
+/** Converts RSAPublicKey (RFC 8017 A.1.1), the form that Windows writes. */
 function spkiOfPkcs1(der: Uint8Array): Uint8Array {
   try {
     const key = createPublicKey({ key: Buffer.from(der), format: 'der', type: 'pkcs1' });
     return Uint8Array.from(key.export({ format: 'der', type: 'spki' }));
   } catch (cause) {
-    const error = new MalformedCertificateError('pkcs1', 0, 'holds no RSA public key that can be read');
+    const error = new MalformedCertificateError('pkcs1', 0, 'not a valid RSA public key');
     error.cause = cause;
     throw error;
   }

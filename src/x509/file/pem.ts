@@ -1,3 +1,4 @@
+/** Reads PEM (RFC 7468) of certificates, revocation lists and keys. */
 import { Buffer } from 'node:buffer';
 import { fromBase64 } from '../../bytes/base64.ts';
 import { concat } from '../../bytes/bytes.ts';
@@ -11,10 +12,10 @@ const LINES_PER_STEP = 256;
 /** Lines decoded between two pauses. */
 const LINES_PER_DECODING = 8192;
 
-/** Of the blocks that are read (RFC 7468 §5 to §9 and §13; RSA PUBLIC KEY is PKCS#1's). */
+/** The labels of supported blocks (RFC 7468 §5 to §9 and §13; RSA PUBLIC KEY is from PKCS#1). */
 export type PemLabel = 'CERTIFICATE' | 'X509 CRL' | 'PKCS7' | 'CMS' | 'PUBLIC KEY' | 'RSA PUBLIC KEY';
 
-/** As much as is read of a file of CAs. */
+/** The same limit as for a file of CA certificates. */
 const MAX_BUNDLE_BYTES = 16 * 1024 * 1024;
 
 const MAX_BYTES: Readonly<Record<PemLabel, number>> = {
@@ -28,28 +29,28 @@ const MAX_BYTES: Readonly<Record<PemLabel, number>> = {
 
 const BEGIN = '-----BEGIN ';
 const LINE_FEED = 0x0a;
-/** Longest that RFC 7468 knows, and more. */
+/** Longer than every label of RFC 7468. */
 const MAX_LABEL_CHARS = 64;
 
 /**
- * Whether the bytes are text with PEM in it. DER is none, whatever it holds or has behind it: who looks at such a file with
- * another program is shown the certificate that it begins with, and must not be given another.
+ * Whether the bytes are text with PEM in it. DER never counts as PEM, even if PEM text is inside it or follows it:
+ * other programs show the DER certificate of such a file, so this one must not use another.
  */
 export function looksLikePem(bytes: Uint8Array): boolean {
   const [first, second = 0] = bytes;
-  // A SEQUENCE with a length of several octets; in no text does such an octet follow an ASCII character.
+  // A SEQUENCE with a length of several octets. In UTF-8, such an octet never follows an ASCII character.
   if (first === 0x30 && second >= 0x80 && second <= 0x84) return false;
   return beginOf(view(bytes), 0) >= 0;
 }
 
-/** The next that stands at the beginning of a line, where alone a block begins; less than zero where there is none. */
+/** The offset of the next BEGIN at the start of a line. Negative if there is none. */
 function beginOf(octets: Buffer, from: number): number {
   let at = octets.indexOf(BEGIN, from);
   while (at > 0 && octets[at - 1] !== LINE_FEED) at = octets.indexOf(BEGIN, at + BEGIN.length);
   return at;
 }
 
-/** The labels in a text, each once, in the order met; empty for what is no PEM. */
+/** The labels in a text, each once, in order. Empty if it has no PEM. */
 export function pemLabels(bytes: Uint8Array): readonly string[] {
   if (!looksLikePem(bytes)) return [];
   const labels = new Set<string>();
@@ -66,15 +67,15 @@ export function pemLabels(bytes: Uint8Array): readonly string[] {
 export interface PemBlock {
   readonly label: PemLabel;
   readonly der: Uint8Array;
-  /** Of its first line, counted from 1. */
+  /** The number of its first line, counted from 1. */
   readonly line: number;
 }
 
 /**
- * Reads a text of blocks with the given labels (RFC 7468), explanations between them allowed. A block with another label is
- * refused: a private key in a folder of CA certificates is a mistake that somebody should hear of.
+ * Reads all blocks of a text; other text may stand between them. It refuses a block with any other label: the operator
+ * should learn of a private key in a folder of CA certificates.
  *
- * @throws {MalformedCertificateError} with the offset in characters.
+ * @throws {MalformedCertificateError} with the offset in characters
  */
 export function readPem(
   bytes: Uint8Array,
@@ -121,15 +122,16 @@ export function* pemBlocks(
       const base64 = content.trimStart();
       open.lines.push(base64);
       open.characters += base64.length;
-      // Base64 of the largest, with as many line ends as characters to a line allow.
+      // Twice the size leaves room for base64 and for any line length.
       if (open.characters > MAX_BYTES[open.label] * 2) fail(`a block longer than any ${open.label}`);
     }
   }
-  if (open !== undefined) throw new MalformedCertificateError(`pem.line[${open.line}]`, open.offset, 'is not ended');
+  if (open !== undefined)
+    throw new MalformedCertificateError(`pem.line[${open.line}]`, open.offset, 'a block without END line');
   return blocks;
 }
 
-/** As `base64Octets` of all lines together; a revocation list may be a quarter of a million of them. */
+/** Decodes all lines together, with pauses: a revocation list may have 250,000 lines. */
 function* octetsOf(lines: readonly string[]): Pausable<Uint8Array | undefined> {
   const parts: Uint8Array[] = [];
   let rest = '';
@@ -139,7 +141,7 @@ function* octetsOf(lines: readonly string[]): Pausable<Uint8Array | undefined> {
     const whole = isLast ? text : text.slice(0, text.length - (text.length % 4));
     rest = text.slice(whole.length);
     const octets = base64Octets(whole);
-    // Padding ends the text.
+    // Padding is allowed only at the end of the text.
     if (octets === undefined || (!isLast && whole.endsWith('='))) return undefined;
     parts.push(octets);
     if (!isLast) yield;
@@ -147,7 +149,7 @@ function* octetsOf(lines: readonly string[]): Pausable<Uint8Array | undefined> {
   return parts.length < 2 ? parts[0] : concat(...parts);
 }
 
-/** The octets of a block's text without its white space; undefined where that is empty or not base64. */
+/** Decodes base64 without white space. Undefined if the text is empty or not base64. */
 export function base64Octets(text: string): Uint8Array | undefined {
   return text === '' ? undefined : fromBase64(text);
 }

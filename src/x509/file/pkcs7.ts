@@ -1,4 +1,4 @@
-/** Certificates in a PKCS#7 bundle (`.p7b`): SignedData of CMS (RFC 5652 §5), read for its certificates alone. */
+/** Reads the certificates of a PKCS#7 bundle (`.p7b`), which is SignedData of CMS (RFC 5652 §5). */
 import { Buffer } from 'node:buffer';
 import { DerReader, TAG } from '../der.ts';
 import { MalformedCertificateError } from '../malformed-certificate.ts';
@@ -6,10 +6,10 @@ import { type PemLabel, pemLabels, readPem } from './pem.ts';
 
 const SIGNED_DATA = '1.2.840.113549.1.7.2';
 
-/** The object identifier above as it stands in DER, a few octets from the start. */
+/** SIGNED_DATA in DER. It stands a few octets from the start of a bundle. */
 const SIGNED_DATA_DER = Buffer.from('06092a864886f70d010702', 'hex');
 
-/** More than any collection of TPM CAs has. */
+/** More certificates than any collection of TPM CAs has. */
 const MAX_CERTIFICATES = 10_000;
 
 export function looksLikePkcs7(bytes: Uint8Array): boolean {
@@ -18,10 +18,10 @@ export function looksLikePkcs7(bytes: Uint8Array): boolean {
 }
 
 /**
- * The certificates' own bytes, in the order found, unread; DER or one PEM block. Nothing is verified: a signature over
- * such a bundle would be of whoever made it.
+ * Returns the DER of each certificate in the bundle, in order, without parsing it. The bundle is DER or one PEM block.
+ * Its signature is not verified: anybody can sign a bundle.
  *
- * @throws {MalformedCertificateError} also for a form of certificate that is not X.509's.
+ * @throws {MalformedCertificateError} also for a certificate that is not in the form of X.509
  */
 export function readPkcs7(bytes: Uint8Array): readonly Uint8Array[] {
   const label = armored(bytes);
@@ -48,7 +48,7 @@ export function readPkcs7(bytes: Uint8Array): readonly Uint8Array[] {
   return certificates;
 }
 
-/** Undefined for what is no PEM of this kind. */
+/** The label of a PEM bundle. Undefined if the bytes are not one. */
 function armored(bytes: Uint8Array): PemLabel | undefined {
   return pemLabels(bytes).find((label) => label === 'PKCS7' || label === 'CMS') as PemLabel | undefined;
 }
@@ -56,6 +56,6 @@ function armored(bytes: Uint8Array): PemLabel | undefined {
 function decodeBlock(bytes: Uint8Array, label: PemLabel): Uint8Array {
   const [block, second] = readPem(bytes, label);
   if (block === undefined || second !== undefined)
-    throw new MalformedCertificateError('pkcs7', 0, 'more blocks than one');
+    throw new MalformedCertificateError('pkcs7', 0, 'more than one block');
   return block.der;
 }

@@ -1,13 +1,14 @@
 /**
- * The little of YAML that command line tools of clouds print: mappings of plain, quoted and literal (`|`) scalars. Who
- * meets more is told to ask the tool for JSON; a whole YAML parser would be more code than all that reads certificates.
+ * Parses the subset of YAML that cloud command line tools print: mappings of plain, quoted and literal (`|`) scalars.
+ * For other YAML, the caller tells the user to get JSON. A complete YAML parser would be larger than the certificate
+ * parser.
  */
 
 export interface Mapping {
   [name: string]: string | Mapping;
 }
 
-/** Deepest mapping in a mapping. */
+/** The deepest nesting of mappings accepted. */
 const MAX_DEPTH = 8;
 
 interface Line {
@@ -15,7 +16,7 @@ interface Line {
   readonly text: string;
 }
 
-/** Undefined for what is no such text. Reads each line once. */
+/** Undefined if the text is outside the subset. Reads each line once. */
 export function readPlainYaml(text: string): Mapping | undefined {
   const lines = text.split('\n').map((raw): Line => {
     const content = raw.trimEnd();
@@ -40,7 +41,7 @@ class Reader {
     return this.#at === this.#lines.length;
   }
 
-  /** The entries with exactly this indentation; undefined where a line is no entry. */
+  /** Reads the entries with exactly this indentation. Undefined if a line is not an entry. */
   mapping(indent: number, depth: number): Mapping | undefined {
     const entries: Mapping = Object.create(null);
     if (depth > MAX_DEPTH) return undefined;
@@ -65,7 +66,7 @@ class Reader {
     return below > indent ? this.mapping(below, depth + 1) : '';
   }
 
-  /** The lines further in than the entry, without their common indentation. */
+  /** Reads the lines that are indented more than the entry, without their common indentation. */
   #literal(indent: number): string {
     const first = this.#lines[this.#at]?.indent ?? 0;
     const text: string[] = [];
@@ -85,7 +86,7 @@ class Reader {
   }
 }
 
-/** Undefined for the forms that are not read: flow collections, anchors, tags, folded text. */
+/** Undefined for unsupported forms: flow collections, anchors, tags, folded text. */
 function scalar(text: string): string | undefined {
   if (text.startsWith("'")) return /^'[^']*'$/.test(text) ? text.slice(1, -1) : undefined;
   if (!text.startsWith('"')) return /^[[{&*!>%@`|]/.test(text) ? undefined : text;

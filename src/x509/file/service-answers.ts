@@ -1,6 +1,6 @@
 /**
- * Endorsement keys as services and management tools answer them: JSON, or the YAML that some print. Pure: found and decoded
- * here, and judged by nobody yet.
+ * Extracts endorsement keys from the answers of cloud services and management tools, in JSON or YAML. It verifies
+ * nothing.
  */
 import { Buffer } from 'node:buffer';
 import { base64Octets } from './pem.ts';
@@ -10,35 +10,35 @@ export type Service = 'intel' | 'aws' | 'azure' | 'google' | 'vsphere' | 'window
 
 export interface ServiceAnswer {
   readonly service: Service;
-  /** Files of certificates, each PEM or DER; more than one where the machine has several keys. */
+  /** Certificates, each PEM or DER. A machine with several keys has several. */
   readonly certificates: readonly Uint8Array[];
-  /** Files of public keys: PEM, DER, or a TPM's public area; of the same key as the first certificate. */
+  /** Public keys in PEM, DER or as a TPM's public area. They are the key of the first certificate. */
   readonly keys: readonly Uint8Array[];
-  /** The answer has a further key of this machine, which is not taken. */
+  /** Whether the answer has another key of this machine. It is ignored. */
   readonly hasFurtherKey: boolean;
 }
 
 interface AnswerForm {
   readonly service: Service;
-  /** Where the members lie; the first place that has some counts. */
+  /** Paths to the object with the members. The first path that has some counts. */
   readonly places: readonly (readonly string[])[];
   readonly certificates?: readonly string[];
-  /** The first that is there. */
+  /** The first of these members that is present counts. */
   readonly keys?: readonly string[];
-  /** Only with a key beside the certificate: another service has the same name for it. */
+  /** The form matches only if a key is present: another service uses the same name for its certificate. */
   readonly needsKey?: true;
 }
 
 /** Names of members as the services document them. */
 const FORMS: readonly AnswerForm[] = [
-  // compute.instances.getShieldedInstanceIdentity. The attestation key that lies beside is none of these.
+  // compute.instances.getShieldedInstanceIdentity. Its signingKey is the attestation key, so it is not read.
   {
     service: 'google',
     places: [['encryptionKey'], ['eccP256EncryptionKey']],
     certificates: ['ekCert'],
     keys: ['ekPub'],
   },
-  // vim.vm.device.VirtualTPM: certificates of all its keys, in no order.
+  // vim.vm.device.VirtualTPM: the certificates of all its keys, in no particular order.
   { service: 'vsphere', places: [[]], certificates: ['endorsementKeyCertificate'] },
   // vcenter.trusted_infrastructure…tpm.EndorsementKeys.
   {
@@ -50,7 +50,7 @@ const FORMS: readonly AnswerForm[] = [
   },
   // ekop.intel.com.
   { service: 'intel', places: [[]], certificates: ['certificate'] },
-  // ec2:GetInstanceTpmEkPub, as the command line tool and as the API spell it.
+  // ec2:GetInstanceTpmEkPub. The command line tool writes KeyValue, the API keyValue.
   { service: 'aws', places: [[]], keys: ['KeyValue', 'keyValue'] },
   // Enrolments and attestation mechanisms of the Device Provisioning Service.
   {
@@ -67,10 +67,10 @@ const FORMS: readonly AnswerForm[] = [
   },
 ];
 
-/** Deepest list or RawData in a member. */
+/** The deepest nesting of lists and RawData in a member. */
 const MAX_DEPTH = 4;
 
-/** Undefined for a text in which no service's members are found, or are not what they should hold. */
+/** Undefined if the text matches no service's form, or the members do not hold keys or certificates. */
 export function readServiceAnswer(text: string): ServiceAnswer | undefined {
   const parsed = parse(text);
   const answer = Array.isArray(parsed) && parsed.length === 1 ? parsed[0] : parsed;
@@ -82,7 +82,7 @@ export function readServiceAnswer(text: string): ServiceAnswer | undefined {
   return undefined;
 }
 
-/** The text of a JSON string alone, as `--query` of several tools leaves it. */
+/** The value of a text that is one JSON string. Several tools print that with `--query`. */
 export function readJsonString(text: string): string | undefined {
   const parsed = text.trimStart().startsWith('"') ? parse(text) : undefined;
   return typeof parsed === 'string' ? parsed : undefined;
@@ -115,7 +115,7 @@ function member(of: unknown, name: string): unknown {
     : undefined;
 }
 
-/** A string, a list of octets, an object of .NET with RawData, or a list of these. */
+/** Reads a string, a list of octets, a .NET object with RawData, or a list of these. */
 function filesIn(value: unknown, depth = 0): readonly Uint8Array[] {
   if (depth > MAX_DEPTH) return [];
   if (typeof value === 'string') {
@@ -133,7 +133,10 @@ function isOctet(value: unknown): value is number {
   return Number.isInteger(value) && Number(value) >= 0 && Number(value) < 256;
 }
 
-/** PEM as it stands; base64 or base64url, whose padding may be percent-encoded; octets in decimal, as PowerShell prints. */
+/**
+ * Decodes base64 or base64url, whose padding may be percent-encoded, or decimal octets, as PowerShell prints them.
+ * Returns PEM as UTF-8. Undefined for any other text.
+ */
 export function octetsOfText(text: string): Uint8Array | undefined {
   if (text.includes('-----BEGIN ')) return Uint8Array.from(Buffer.from(text, 'utf8'));
   const compact = text.replace(/\s+/g, ' ').trim();

@@ -1,3 +1,4 @@
+/** Reads CA certificates from files, and groups them as trust anchors. */
 import { finished, type Pausable } from '../../bytes/pausable.ts';
 import { type Certificate, parseCertificate } from '../certificate.ts';
 import { MalformedCertificateError } from '../malformed-certificate.ts';
@@ -5,41 +6,41 @@ import { type FileKind, kindSentence, strangerKind } from './file-kind.ts';
 import { unmarked } from './file-text.ts';
 import { looksLikePem, pemBlocks } from './pem.ts';
 
-/** Certificates that are trusted because somebody configured them, whether roots or not. */
+/** The trust anchors: CA certificates that the operator configured, roots or not. */
 export interface AnchorSet {
   readonly certificates: readonly Certificate[];
-  /** By the canonical form of their subject: one name, any number of keys and certificates. */
+  /** By canonical subject. One name may have any number of keys and certificates. */
   readonly bySubject: ReadonlyMap<string, readonly Certificate[]>;
 }
 
-/** A file that was read: PEM or DER. */
+/** The contents of a file: PEM or DER. */
 export interface TrustStoreFile {
-  /** As it is to appear in problems. */
+  /** Its name in problems. */
   readonly name: string;
   readonly bytes: Uint8Array;
 }
 
-/** A file, or one certificate or revocation list in it, that could not be read; the others are there. */
+/** A file, or one certificate or revocation list in it, that cannot be parsed. The other items are still used. */
 export interface TrustStoreProblem {
   readonly name: string;
   readonly message: string;
-  /** What it is instead, where that can be told; the message says so, too. */
+  /** The kind of a file of the wrong kind, if it is recognized. The message names it, too. */
   readonly kind?: FileKind | undefined;
 }
 
-/** CA certificates read from files, and what could not be read. */
+/** The CA certificates of several files, and the problems of the items that could not be parsed. */
 export interface TrustStore {
   readonly anchors: AnchorSet;
   readonly problems: readonly TrustStoreProblem[];
 }
 
-/** What of a file could be read, and what could not. */
+/** The parsed items of a file, and the problems of the others. */
 export interface FileContents<T> {
   readonly items: readonly T[];
   readonly problems: readonly TrustStoreProblem[];
 }
 
-/** Reads configured CA certificates: each file one DER certificate or any number of PEM blocks. */
+/** Reads the configured CA certificates. Each file holds one DER certificate or any number of PEM blocks. */
 export function trustStoreFrom(files: readonly TrustStoreFile[]): TrustStore {
   const contents = files.map((file) => finished(certificatesIn(file)));
   return { anchors: finished(anchorsIn(contents)), problems: contents.flatMap(({ problems }) => problems) };
@@ -52,7 +53,7 @@ export function certificatesIn(file: TrustStoreFile): Pausable<FileContents<Cert
   });
 }
 
-/** The same certificate twice counts once. */
+/** Collects the anchors of all files. A certificate that is there twice counts once. */
 export function* anchorsIn(contents: readonly FileContents<Certificate>[]): Pausable<AnchorSet> {
   const certificates = new Map<string, Certificate>();
   for (const { items } of contents) {
@@ -65,8 +66,8 @@ export function* anchorsIn(contents: readonly FileContents<Certificate>[]): Paus
 }
 
 /**
- * What a file holds: one item in DER, or any number of PEM blocks with this label. What cannot be read is a problem, and
- * so is what `read` refuses with a MalformedCertificateError; the rest is there all the same.
+ * Reads a file: one item in DER, or any number of PEM blocks with this label. An item that `read` refuses with a
+ * MalformedCertificateError becomes a problem; the other items are still returned.
  */
 export function* contentsOf<T>(
   { name, bytes: stored }: TrustStoreFile,
@@ -81,7 +82,7 @@ export function* contentsOf<T>(
       yield* work();
     } catch (error) {
       if (!(error instanceof MalformedCertificateError)) throw error;
-      // Only what cannot be read is looked at again, to say what it is.
+      // Only a file that cannot be parsed is examined for its kind.
       const kind = strangerKind(bytes, wanted);
       problems.push({ name: where, message: kind === undefined ? error.message : kindSentence(kind), kind });
     }
@@ -98,7 +99,7 @@ export function* contentsOf<T>(
   return { items, problems };
 }
 
-/** Trusts these certificates. Each ends a path, whether it is a root or not. */
+/** Makes these certificates trust anchors. Each may end a path, root or not. */
 export function anchorsOf(certificates: readonly Certificate[]): AnchorSet {
   return { certificates, bySubject: groupBySubject(certificates) };
 }

@@ -1,3 +1,4 @@
+/** Finds possible issuers of certificates by name and key identifier. */
 import { Buffer } from 'node:buffer';
 import type { Certificate } from '../certificate.ts';
 import { type AnchorSet, groupBySubject } from '../file/trust-store.ts';
@@ -9,11 +10,11 @@ export interface Candidate {
 }
 
 /**
- * Which certificate may have issued which, as far as names and key identifiers tell. It looks at no signature, so anybody
- * can make any graph.
+ * The possible issuers of each certificate, judged by names and key identifiers only. No signature is checked, so a
+ * sender can build any graph.
  */
 export class IssuerGraph {
-  /** The leaf, and the certificates above it that were sent along: the nearest first. */
+  /** The leaf, and the intermediates above it, the nearest first. */
   readonly reachable: ReadonlySet<Certificate>;
   readonly #anchors: AnchorSet;
   readonly #intermediates: ReadonlyMap<string, readonly Certificate[]>;
@@ -24,7 +25,7 @@ export class IssuerGraph {
     this.#anchors = anchors;
     this.#intermediates = groupBySubject(intermediates);
     const reachable = new Set([leaf]);
-    // A set is walked through to what is added meanwhile.
+    // The loop also visits members added during the loop.
     for (const subject of reachable) {
       for (const { issuer, isAnchor } of this.issuersOf(subject)) {
         if (isAnchor) continue;
@@ -37,7 +38,7 @@ export class IssuerGraph {
     this.reachable = reachable;
   }
 
-  /** Those whose key identifier fits come first, anchors before others. */
+  /** Possible issuers. Those with the matching key identifier come first, and anchors before others. */
   issuersOf(subject: Certificate): readonly Candidate[] {
     const known = this.#issuers.get(subject);
     if (known !== undefined) return known;
@@ -56,13 +57,13 @@ export class IssuerGraph {
     return candidates;
   }
 
-  /** Reachable certificates that name this one, which is no anchor, as their issuer. */
+  /** The reachable certificates that name this intermediate as their issuer. */
   subjectsOf(issuer: Certificate): readonly Certificate[] {
     return this.#subjects.get(issuer) ?? [];
   }
 }
 
-/** RFC 5280 §6.1 wants no certificate twice in a path; a name with the same key is the same authority again. */
+/** RFC 5280 §6.1 forbids a certificate twice in a path. Two certificates with one name and key are the same CA. */
 export function isSameAuthority(a: Certificate, b: Certificate): boolean {
   return (
     a.subject.canonical === b.subject.canonical &&

@@ -1,19 +1,20 @@
+/** Caches the CA certificates and signatures of accepted paths. */
 import { hash } from 'node:crypto';
 import { type Certificate, parseCertificate } from '../certificate.ts';
 
-/** Some 10 KiB each, keys included. A fleet meets a few CAs for each make of TPM. */
+/** About 10 KiB each, with keys. A fleet has a few CAs for each make of TPM. */
 const MOST_CERTIFICATES = 512;
 
 /**
- * Remembers the CAs of paths that were accepted, and that each was signed by the one above it: what every machine of a
- * make sends along again, and what costs most to look at. Certificates go by the hash of their bytes, signatures by those
- * of both ends; no rule, date or verdict is in it, so that whatever else may refuse a path still does.
+ * Remembers the CAs of accepted paths, and which CA signed which. All machines of a make send the same CAs, and these
+ * are the most expensive to check. A certificate is found by the hash of its bytes, a signature by the hashes of both
+ * certificates. The cache holds no rule, date or verdict: all other checks of a path still run.
  *
- * Belongs to one trust store. Nobody gets into it who does not reach an anchor; the longest unseen makes room.
+ * A cache belongs to one trust store. Only CAs below an anchor enter it. The CA unseen for the longest time is dropped.
  */
 export class PathCache {
   readonly #most: number;
-  /** By fingerprint: the certificate, and the fingerprints of those known to have signed it. */
+  /** By fingerprint: the certificate, and the fingerprints of the issuers whose signature on it was verified. */
   readonly #known: Map<string, { readonly certificate: Certificate; readonly signers: Set<string> }> = new Map();
 
   /** @param most certificates remembered at once */
@@ -22,7 +23,7 @@ export class PathCache {
   }
 
   /**
-   * The certificate of these bytes, read anew unless it is known.
+   * The certificate of these bytes, from the cache or freshly parsed.
    *
    * @throws {MalformedCertificateError}
    */
@@ -32,21 +33,21 @@ export class PathCache {
     return this.#known.get(hash('sha256', der, 'hex'))?.certificate ?? parseCertificate(der);
   }
 
-  /** Whether the signature on `subject` was verified with the key of `issuer` before. */
+  /** Whether the signature of `issuer` on `subject` was verified before. */
   isSigned(subject: Certificate, issuer: Certificate): boolean {
     // tooth A68 [this.#known.has(subject.fingerprint)]: a signature by one issuer holds for every issuer
     return this.#known.get(subject.fingerprint)?.signers.has(issuer.fingerprint) === true;
   }
 
   /**
-   * Remembers the CAs of a path, and who signed them.
+   * Remembers the CAs of an accepted path, and their issuers.
    *
-   * @param chain that was accepted, leaf first, anchor last
+   * @param chain leaf first, anchor last
    */
   remember(chain: readonly Certificate[]): void {
     for (const [i, issuer] of chain.entries()) {
       const subject = chain[i - 1];
-      // A leaf is one machine's.
+      // The leaf belongs to one machine: no other machine sends it.
       if (i < 2 || subject === undefined) continue;
       const known = this.#known.get(subject.fingerprint) ?? { certificate: detached(subject), signers: new Set() };
       known.signers.add(issuer.fingerprint);
@@ -64,7 +65,7 @@ export class PathCache {
   }
 }
 
-/** Its bytes are a view of a whole message, which would be kept with it. */
+/** A copy: the certificate's bytes are a view of a message, and would keep the whole message in memory. */
 function detached(certificate: Certificate): Certificate {
   return parseCertificate(certificate.der.slice());
 }

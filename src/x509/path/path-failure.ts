@@ -1,3 +1,4 @@
+/** Chooses which failure to report when no path to an anchor holds. */
 import { Buffer } from 'node:buffer';
 import type { Certificate } from '../certificate.ts';
 import { readIssuerAddresses } from '../extensions.ts';
@@ -8,15 +9,17 @@ import { describe, type PathProblem } from './path-rules.ts';
 
 export interface PathFailure {
   readonly problems: readonly PathProblem[];
-  /** Leaf first, as far as signatures were checked and hold. */
+  /** Leaf first, up to the last signature that was checked and holds. */
   readonly path: readonly Certificate[];
   readonly missingIssuer?: MissingIssuer;
 }
 
-/** Length of the path that failed, and then how much the failure says. */
+/**
+ * How far a failed path came: first whether it reached an anchor, then its length, then how specific the failure is.
+ */
 type Progress = readonly [reachedAnchor: 0 | 1, links: number, weight: 0 | 1];
 
-/** Of the failures of several paths the one that came furthest; of equal ones the first. */
+/** Keeps the failure of the path that came furthest. Among equals, the first stays. */
 export class FurthestFailure {
   #failure: PathFailure = { problems: [], path: [] };
   #progress: Progress | undefined;
@@ -31,7 +34,7 @@ export class FurthestFailure {
     this.#failure = failure;
   }
 
-  /** A path of this many certificates ends because the last one's issuer is not known. */
+  /** Notes that a path of `links` certificates ends because the issuer of its last one is unknown. */
   noteMissing(subject: Certificate, links: number, path: readonly Certificate[]): void {
     const progress: Progress = [0, links, 0];
     if (!this.#isFurther(progress)) return;

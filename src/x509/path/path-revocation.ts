@@ -1,13 +1,14 @@
+/** Checks the certificates of a path against revocation lists (RFC 5280 §6.3). */
 import type { Certificate } from '../certificate.ts';
 import type { AnchorSet } from '../file/trust-store.ts';
 import { intersection, only, type Period } from '../validity.ts';
 import { describe, type PathProblem, signatureProblem } from './path-rules.ts';
 import { type CrlSet, type RevocationStatus, revocationOf } from './revocation.ts';
 
-/** Which lists are asked. */
+/** How a policy treats revocation. */
 export interface RevocationRule {
   readonly crls: CrlSet;
-  /** A certificate is refused of which no list tells whether it was revoked. */
+  /** Whether a certificate is refused if no list says that it is good. */
   readonly required: boolean;
 }
 
@@ -19,11 +20,11 @@ interface Answer {
 
 const ALWAYS: Period = { from: Number.NEGATIVE_INFINITY, until: Number.POSITIVE_INFINITY };
 
-/** Asks revocation lists about the links of the paths that one search found (RFC 5280 §6.3), and keeps what they said. */
+/** Looks up the certificates of the paths of one search in revocation lists, and keeps the answers. */
 export class RevocationCheck {
   readonly #rule: RevocationRule | undefined;
   readonly #now: Date;
-  /** A list speaks of what one key issued: a certificate with two possible paths above it is asked about twice. */
+  /** A list covers what one key issued, so a certificate has one answer for each path above it. */
   readonly #statuses: Map<Certificate, Answer[]> = new Map();
   #steady: Period = ALWAYS;
 
@@ -35,7 +36,11 @@ export class RevocationCheck {
     this.#anchors = anchors;
   }
 
-  /** Of a chain whose signatures hold, leaf first, anchor last: what is nearest to the leaf, a revocation before all else. */
+  /**
+   * The one problem to report, or none: a revocation if there is one, otherwise the problem nearest to the leaf.
+   *
+   * @param chain leaf first, anchor last; its signatures must hold
+   */
   problems(chain: readonly Certificate[]): readonly PathProblem[] {
     const whole = this.#extended(chain);
     const found = chain.slice(0, -1).flatMap((certificate, i) => this.#problemsOf(certificate, whole.slice(i + 1)));
@@ -55,12 +60,12 @@ export class RevocationCheck {
     return [{ code: 'revocation_unknown', message: unknown(certificate, status.why) }];
   }
 
-  /** Throughout this period all that was asked has the same answer. */
+  /** All answers given so far stay the same throughout this period. */
   get steady(): Period {
     return this.#steady;
   }
 
-  /** Of which certificates of a chain it is not known whether they were revoked, one sentence each. */
+  /** One sentence for each certificate of a chain whose revocation status is unknown. */
   openOf(chain: readonly Certificate[]): readonly string[] {
     const whole = this.#extended(chain);
     return chain.slice(0, -1).flatMap((certificate, i) => {
@@ -70,8 +75,8 @@ export class RevocationCheck {
   }
 
   /**
-   * A path may end at an anchor whose own issuer is one as well. The lists of that one are for what stands in the path, too;
-   * only those that have an indirect list are looked for.
+   * Adds the issuers of the anchor that are anchors, too, if they have an indirect list: such a list also covers the
+   * certificates in the path.
    */
   #extended(chain: readonly Certificate[]): readonly Certificate[] {
     const whole = [...chain];
@@ -97,7 +102,7 @@ export class RevocationCheck {
     const status = known?.status ?? revocationOf(certificate, issuer, crls, this.#now, others);
     if (known === undefined)
       this.#statuses.set(certificate, [...(this.#statuses.get(certificate) ?? []), { above, status }]);
-    // A list that is missing may come into its time at any moment.
+    // Any other answer may change at once: a list may become current at any moment.
     this.#steady = intersection(this.#steady, status.status === 'good' ? status.steady : only(this.#now));
     return status;
   }
@@ -105,12 +110,12 @@ export class RevocationCheck {
 
 const MAX_EXTENDED = 10;
 
-/** Most anchors of one name that are tried. */
+/** The most anchors of one name that are tried. */
 const MAX_NAMESAKES = 16;
 
 const issuers = new WeakMap<AnchorSet, Map<Certificate, Certificate | undefined>>();
 
-/** The anchor that issued another one; found out once. */
+/** The anchor that issued another anchor. The result is kept for each anchor set. */
 function issuerAmong(anchors: AnchorSet, certificate: Certificate): Certificate | undefined {
   const known = issuers.get(anchors) ?? new Map<Certificate, Certificate | undefined>();
   issuers.set(anchors, known);

@@ -1,3 +1,4 @@
+/** The rules for each certificate and each signature of a path (RFC 5280 §6.1). */
 import { NODE_SIGNATURES, type SignatureSteps } from '../../public-key/signature-steps.ts';
 import { type Certificate, certifiedKey } from '../certificate.ts';
 import { formatName } from '../name.ts';
@@ -33,15 +34,15 @@ export interface PathProblem {
 }
 
 /**
- * Extensions that are acted on here or in the endorsement profile. Any other one that is critical refuses the path;
- * name and policy constraints are among those, as no CA of a TPM vendor has any.
+ * Extensions that these rules or the EK profile process. Any other critical extension refuses the path. That includes
+ * name and policy constraints: no CA of a TPM vendor has any.
  */
 const PROCESSED: ReadonlySet<string> = new Set([
   EXTENSION.basicConstraints,
   EXTENSION.keyUsage,
   EXTENSION.extKeyUsage,
   EXTENSION.subjectAltName,
-  // Any policy is acceptable, which leaves nothing to process.
+  // Every policy is acceptable, so there is nothing to process.
   EXTENSION.certificatePolicies,
 ]);
 
@@ -50,21 +51,21 @@ export function criticalExtensionProblems(certificate: Certificate): PathProblem
     .filter(({ oid, critical }) => critical && !PROCESSED.has(oid))
     .map(({ oid }) => oid);
   if (unknown.length === 0) return [];
-  const message = `${describe(certificate)} has critical extensions that are not processed here: ${listed(unknown)}`;
+  const message = `${describe(certificate)} has critical extensions that are not supported: ${listed(unknown)}`;
   return [{ code: 'unknown_critical_extension', message }];
 }
 
-/** What a policy may let pass in a path that is sound otherwise. Nothing by default. */
+/** Exceptions that a policy may allow in an otherwise sound path. None by default. */
 export interface PathAllowances {
-  /** A leaf after its end. */
+  /** Accepts an expired leaf. */
   readonly allowExpiredLeaf?: boolean | undefined;
-  /** Certificates before their beginning, for a judge whose clock may not be set yet. */
+  /** Accepts certificates that are not valid yet, for a machine whose clock may not be set. */
   readonly allowNotYetValid?: boolean | undefined;
-  /** Signatures over SHA-1, for which a second message can be found by whoever chooses the first. */
+  /** Accepts signatures over SHA-1. Whoever chooses the signed message can find a second one with the same hash. */
   readonly allowSha1?: boolean | undefined;
 }
 
-/** @param allowExpired of the certificate that is the leaf */
+/** @param allowExpired set only for a leaf */
 export function validityProblems(
   certificate: Certificate,
   now: Date,
@@ -83,9 +84,9 @@ export function validityProblems(
 }
 
 /**
- * The end of the path must be certified for the purpose, by name: a certificate for anything says nothing of a TPM.
+ * The leaf must list this very key purpose: anyExtendedKeyUsage does not show that the key is in a TPM.
  *
- * @param withoutPurposes whether one that lists none is accepted
+ * @param withoutPurposes whether a leaf without any key purpose is accepted
  */
 export function leafUsageProblems(leaf: Certificate, purpose: string, withoutPurposes = false): PathProblem[] {
   if (leaf.extKeyUsage?.includes(purpose) || (leaf.extKeyUsage === undefined && withoutPurposes)) return [];
@@ -93,7 +94,7 @@ export function leafUsageProblems(leaf: Certificate, purpose: string, withoutPur
   return [{ code: 'eku', message: `${describe(leaf)} ${has}, not for ${purpose}` }];
 }
 
-/** A CA that lists purposes vouches for no others; one that lists none is not restricted. */
+/** A CA that lists purposes may issue for those only. A CA that lists none is not restricted. */
 function caUsageProblems(ca: Certificate, purpose: string): PathProblem[] {
   const purposes = ca.extKeyUsage;
   if (purposes === undefined || purposes.includes(purpose) || purposes.includes(KEY_PURPOSE.any)) return [];
@@ -101,8 +102,8 @@ function caUsageProblems(ca: Certificate, purpose: string): PathProblem[] {
 }
 
 /**
- * What keeps a certificate from being a CA in any path (RFC 5280 §6.1.4). An anchor is held to the same: it was
- * configured as a certificate, with the limits in it.
+ * Why a certificate cannot be a CA in any path (RFC 5280 §6.1.4). The same rules hold for an anchor: the operator
+ * configured it as a certificate, with the limits in it.
  */
 export function authorityProblems(
   ca: Certificate,
@@ -122,14 +123,14 @@ export function authorityProblems(
   return problems;
 }
 
-/** An RSA key that can be computed from its public half (CVE-2017-15361) signs for whoever did so. */
+/** Anybody can compute such a private key from its public key (CVE-2017-15361), and then sign with it. */
 export function rocaProblems(ca: Certificate): PathProblem[] {
   const { key } = ca.subjectPublicKeyInfo;
   if (key.type !== 'rsa' || !hasRocaFingerprint(key.modulus)) return [];
   return [{ code: 'roca', message: `${describe(ca)} has an RSA key with the fingerprint of CVE-2017-15361 (ROCA)` }];
 }
 
-/** What keeps a CA from standing above `below`, the path up to it with the leaf first. */
+/** Why a CA may not extend a path. @param below the path without the CA, leaf first */
 export function pathLengthProblems(ca: Certificate, below: readonly Certificate[]): PathProblem[] {
   const limit = ca.basicConstraints?.pathLength;
   if (limit === undefined) return [];
@@ -140,9 +141,10 @@ export function pathLengthProblems(ca: Certificate, below: readonly Certificate[
 }
 
 /**
- * Whether `issuer` made the signature on `subject`; key and algorithm are looked at before they are trusted to say.
+ * Why the signature of `issuer` on `subject` does not hold; undefined if it does. Weak keys and algorithms are refused
+ * before the signature is checked.
  *
- * @param isVerified whether that very key is known to have made that very signature
+ * @param isVerified whether this signature was verified with this key before; it is then not checked again
  */
 export function signatureProblem(
   subject: Certificate,
@@ -154,14 +156,17 @@ export function signatureProblem(
   return signatureProblemOf(subject, () => describe(subject), issuer, { allowSha1 }, isVerified, steps);
 }
 
-/** What X.509 signs: a certificate, or a revocation list. */
+/** The signed parts of a certificate or a revocation list. */
 export interface Signed {
   readonly signatureAlgorithm: SignatureAlgorithm;
   readonly tbs: Uint8Array;
   readonly signature: Uint8Array;
 }
 
-/** As `signatureProblem`, of anything that is signed; `described` is asked for what to call it only in a problem. */
+/**
+ * Like `signatureProblem`, for certificates and lists. @param described names the signed item; called only for a
+ * problem
+ */
 export function signatureProblemOf(
   { signatureAlgorithm: algorithm, tbs, signature }: Signed,
   described: () => string,
@@ -191,7 +196,7 @@ function isSelfIssued(certificate: Certificate): boolean {
   return certificate.subject.canonical === certificate.issuer.canonical;
 }
 
-/** Most object identifiers that a message names. */
+/** The most object identifiers that a message names. */
 const MAX_LISTED = 4;
 
 function listed(oids: readonly string[]): string {
@@ -199,7 +204,9 @@ function listed(oids: readonly string[]): string {
   return more > 0 ? `${oids.slice(0, MAX_LISTED).join(', ')} and ${more} more` : oids.join(', ');
 }
 
-/** For people: the subject, or for an endorsement certificate without one its serial number and issuer. Up to 280 characters. */
+/**
+ * Names a certificate for people, in up to 280 characters: its subject, or if it has none its serial number and issuer.
+ */
 export function describe(certificate: Certificate): string {
   if (certificate.subject.relativeNames.length > 0) return `"${formatName(certificate.subject)}"`;
   const serial = Array.from(certificate.serial, (octet) => octet.toString(16).padStart(2, '0')).join('');

@@ -1,3 +1,4 @@
+/** Searches for a path from a leaf to a trust anchor. */
 import type { Pausable } from '../../bytes/pausable.ts';
 import type { Certificate } from '../certificate.ts';
 import { intersection, type Period, steadyPeriod } from '../validity.ts';
@@ -8,29 +9,29 @@ import { RevocationCheck } from './path-revocation.ts';
 import { authorityProblems, type PathProblem, pathLengthProblems, rocaProblems } from './path-rules.ts';
 import { type CheckPurpose, SignatureChecks, STEP_COST } from './signature-checks.ts';
 
-/** Most certificates in a path, leaf and anchor included. The longest in the field has seven. */
+/** The most certificates in a path, with leaf and anchor. The longest path in the field has seven. */
 const MAX_PATH = 10;
 
 type Path = readonly Certificate[];
 
 /**
- * The search for one path. It goes from the anchors down: a CA's key is used only after a chain of signatures leads from
- * an anchor to that CA. So a sender who made all of its CAs itself costs the checks with the anchors' keys and no others.
- * It may pause before each check: a few of them take as long as a whole attestation.
+ * The search for one path. It goes down from the anchors: it uses a CA's key only after a chain of signatures leads
+ * from an anchor to that CA. So a sender with self-made CAs causes only checks with the anchors' keys. The search can
+ * pause before each check: a few checks take as long as a whole attestation.
  */
 export class PathSearch {
   readonly #question: PathQuestion;
   readonly #graph: IssuerGraph;
   readonly #checks: SignatureChecks;
   readonly #revocation: RevocationCheck;
-  /** Of each CA that was reached: other branches lead to it again. */
+  /** Results for each CA, kept because several branches lead to the same CA. */
   readonly #problems: { readonly [Kind in 'anchor' | 'other']: Map<Certificate, readonly PathProblem[]> } = {
     anchor: new Map(),
     other: new Map(),
   };
-  /** For each certificate the sound issuers that signed it, all of them at or below an anchor. */
+  /** For each certificate, the sound issuers that signed it. Each of these is an anchor or below an anchor. */
   readonly #signers: Map<Certificate, Set<Certificate>> = new Map();
-  /** Every certificate whose validity had a part in the search. */
+  /** Every certificate whose validity period mattered in the search. */
   readonly #tried: Set<Certificate>;
   #gaveUp = false;
 
@@ -42,7 +43,7 @@ export class PathSearch {
     this.#tried = new Set(this.#graph.reachable);
   }
 
-  /** A path, leaf first and anchor last, in which all holds; the shortest are looked for first. */
+  /** Finds a valid path, leaf first and anchor last. Short paths are tried first. */
   *find(): Pausable<Path | undefined> {
     for (const subject of this.#graph.reachable) {
       for (const candidate of this.#graph.issuersOf(subject)) {
@@ -55,10 +56,10 @@ export class PathSearch {
     return undefined;
   }
 
-  /** Why there is no path, once `find` found none: the failure that came furthest. */
+  /** After `find` found no path: the failure of the path that came furthest. */
   *tell(): Pausable<PathFailure> {
     if (this.#gaveUp) {
-      // Nothing found before can be relied on to be the reason.
+      // The search was not completed, so no earlier failure is known to be the reason.
       const message = 'gave up: checking the signatures of all CAs that share these names costs too much';
       return { problems: [{ code: 'too_many_candidates', message }], path: [this.#question.leaf] };
     }
@@ -68,17 +69,17 @@ export class PathSearch {
     return furthest.failure;
   }
 
-  /** How long the answer holds. */
+  /** The period in which the answer stays the same. */
   get steady(): Period {
     return intersection(steadyPeriod([...this.#tried], this.#question.now), this.#revocation.steady);
   }
 
-  /** What a chain leaves open, one sentence each. */
+  /** One sentence for each certificate of a chain whose revocation status is unknown. */
   openOf(chain: Path): readonly string[] {
     return this.#revocation.openOf(chain);
   }
 
-  /** Finds out what a certificate signed that an anchor vouches for, and what that signed in turn. */
+  /** Checks what a certificate below an anchor signed, and so on downwards. */
   *#descendFrom(top: Certificate): Pausable<void> {
     // tooth costly-chains [[top] -> [...this.#graph.reachable, top]]: keys of CAs count that no anchor signed
     const vouched = new Set([top]);
@@ -88,7 +89,7 @@ export class PathSearch {
     }
   }
 
-  /** Whether the issuer is sound and signed the subject; remembered when it is so. */
+  /** Whether the issuer is sound and signed the subject. Only a yes is remembered. */
   *#holds(subject: Certificate, candidate: Candidate): Pausable<boolean> {
     const { issuer } = candidate;
     const signers = this.#signers.get(subject) ?? new Set();
@@ -104,7 +105,7 @@ export class PathSearch {
     return true;
   }
 
-  /** Continues a path, leaf first, over links that hold. */
+  /** Extends a path, leaf first, over signatures that hold. */
   *#climb(path: Path): Pausable<Path | undefined> {
     const subject = path.at(-1) as Certificate;
     const signers = this.#signers.get(subject);
@@ -116,8 +117,8 @@ export class PathSearch {
         return undefined;
       }
       const extended = [...path, issuer];
-      // Of a whole path alone (RFC 5280 §6.3.3 (f)): long lists, and many, would else be looked at for each CA that
-      // somebody made under the name of theirs.
+      // Revocation is checked only for a complete path (RFC 5280 §6.3.3 (f)). Otherwise an attacker could cause lookups
+      // in many long lists, with self-made CAs that have the names of the lists' issuers.
       if (isAnchor && this.#revocation.problems(extended).length === 0) return extended;
       yield;
       const chain = isAnchor ? undefined : yield* this.#climb(extended);
@@ -127,10 +128,10 @@ export class PathSearch {
   }
 
   /**
-   * Continues a path, leaf first, to tell where it fails. A link that the budget does not let it check is taken to hold:
-   * nothing is trusted for that.
+   * Extends a path, leaf first, to find where it fails. A signature that the budget does not pay for is taken to hold:
+   * the result only explains a refusal.
    *
-   * @param sure the path as far as its links were checked
+   * @param sure the part of the path whose signatures were checked
    */
   *#follow(path: Path, sure: Path, furthest: FurthestFailure, visited: Set<Certificate>): Pausable<void> {
     const subject = path.at(-1) as Certificate;
@@ -170,7 +171,7 @@ export class PathSearch {
     purpose: CheckPurpose,
   ): PathProblem | undefined | 'unaffordable' {
     const { leaf, cache } = this.#question;
-    // The leaf is new nearly always, and looking it up costs its hash.
+    // The leaf is nearly always new, and the lookup would hash it.
     const isKnown = (): boolean => subject !== leaf && cache?.isSigned(subject, issuer) === true;
     return this.#checks.problem(subject, issuer, this.#question, purpose, isKnown);
   }
@@ -180,7 +181,7 @@ export class PathSearch {
     const known = memory.get(issuer);
     if (known !== undefined) return known;
     const problems = authorityProblems(issuer, this.#question);
-    // An anchor was chosen by somebody, key and all.
+    // The operator chose the anchor, including its key.
     // tooth A26 [true]: an anchor with a ROCA key is refused
     if (!isAnchor) problems.push(...rocaProblems(issuer));
     memory.set(issuer, problems);

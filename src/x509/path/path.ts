@@ -1,3 +1,4 @@
+/** Validates the path from a certificate to a trust anchor (RFC 5280 §6.1). */
 import { finished, type Pausable } from '../../bytes/pausable.ts';
 import type { Certificate } from '../certificate.ts';
 import type { AnchorSet } from '../file/trust-store.ts';
@@ -14,74 +15,74 @@ import {
 import { PathSearch } from './path-search.ts';
 import type { SignatureChecks } from './signature-checks.ts';
 
-/** A certificate, what may stand above it, whom to trust, and the time. */
+/** The inputs of a validation. */
 export interface PathQuestion extends PathAllowances {
   readonly leaf: Certificate;
-  /** Certificates that may stand in the path; from wherever they are, they are never anchors. */
+  /** Certificates that may be in the path. They come from an untrusted source and are never anchors. */
   readonly intermediates: readonly Certificate[];
   readonly anchors: AnchorSet;
   readonly now: Date;
-  /** Key purpose that the leaf must have, and every CA that lists purposes. */
+  /** The key purpose that the leaf must list, and every CA that lists purposes. */
   readonly requireEku?: string | undefined;
-  /** A leaf that lists no purposes is none without the required one. */
+  /** Accepts a leaf without any key purpose, despite `requireEku`. */
   readonly leafWithoutPurposes?: boolean | undefined;
-  /** Revocation lists, and whether a certificate of which they do not tell is refused; not asked without. */
+  /** Revocation is checked only if this is given. */
   readonly revocation?: RevocationRule | undefined;
-  /** Signature checks so far, where several searches share one budget. */
+  /** The budget of signature checks, if several searches share one. */
   readonly checks?: SignatureChecks | undefined;
-  /** Of the trust store that the anchors are from; it never changes the answer. */
+  /** The cache of the anchors' trust store. It never changes the answer. */
   readonly cache?: PathCache | undefined;
 }
 
-/** The issuer at which the search for a path ended. */
+/** The unknown issuer at which the search for a path ended. */
 export interface MissingIssuer {
-  /** For people. */
+  /** The name, formatted for people. */
   readonly name: string;
-  /** Of the issuer's key, as the certificate below names it. */
+  /** The key identifier of the issuer, from the certificate below it. */
   readonly keyId: Uint8Array | undefined;
-  /** Where the certificate below says that its issuer is to be had; from an unverified source, not for fetching. */
+  /** Addresses of the issuer's certificate, from the certificate below it. They are not verified: do not fetch them. */
   readonly addresses: readonly string[];
 }
 
 /** A path to an anchor, or why there is none. */
 export type PathVerdict = {
-  /** Throughout this period the same question has the same answer. */
+  /** The same question has the same answer throughout this period. */
   readonly steady: Period;
 } & (
   | {
       readonly ok: true;
       /** Leaf first, anchor last. */
       readonly chain: readonly Certificate[];
-      /** What revocation lists could not tell and were not required to, one sentence each. */
+      /** One sentence for each certificate whose revocation status is unknown, if the rule does not require it. */
       readonly notes: readonly string[];
     }
   | {
       readonly ok: false;
       readonly problems: readonly PathProblem[];
-      /** As far as the best path came whose signatures hold, leaf first. */
+      /** The longest part of a path whose signatures hold, leaf first. */
       readonly chain: readonly Certificate[];
       readonly missingIssuer?: MissingIssuer;
     }
 );
 
 /**
- * Looks for a path from the leaf to an anchor in which every certificate and every link is as RFC 5280 §6.1 wants it.
+ * Searches for a path from the leaf to an anchor in which every certificate and signature satisfies RFC 5280 §6.1.
  *
- * Issuers are found by canonical name, those whose key identifier fits first, and all of them are tried: names are
- * shared by different keys, and a dead end beside the right CA must not hide it. An anchor ends the path whether it
- * is self-signed or not; its own signature is not looked at. When no path holds, the one that came furthest is told,
- * as far as the budget of `checks` allows.
+ * Issuers are found by canonical name. All of them are tried, those with the matching key identifier first: several
+ * keys may share a name, and a dead end must not hide the right CA. An anchor ends the path, self-signed or not; its
+ * own signature is not checked. If no path holds, the verdict explains the path that came furthest, as far as the
+ * budget of `checks` allows.
  *
- * @throws {TypeError} when `now` is no moment.
+ * @throws {TypeError} if `now` is an invalid date
  */
 export function validatePath(question: PathQuestion): PathVerdict {
   return finished(validatePathInSteps(question));
 }
 
-/** @see validatePath. It may pause before each check of a signature. */
+/** Like `validatePath`, with a pause before each check of a signature. */
 export function* validatePathInSteps(question: PathQuestion): Pausable<PathVerdict> {
   const { leaf, now, requireEku } = question;
-  // Every comparison with such a date is false, which would let anything pass as valid.
+  // Every comparison with an invalid date is false, so every certificate would pass as valid.
   if (Number.isNaN(now.getTime())) throw new TypeError('now is an invalid date');
   const problems = [
     ...validityProblems(leaf, now, question.allowExpiredLeaf, question.allowNotYetValid),

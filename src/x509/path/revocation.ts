@@ -1,3 +1,4 @@
+/** Decides from revocation lists whether a certificate is revoked (RFC 5280 §6.3). */
 import { Buffer } from 'node:buffer';
 import { finished, type Pausable } from '../../bytes/pausable.ts';
 import { NODE_SIGNATURES, type SignatureSteps } from '../../public-key/signature-steps.ts';
@@ -10,29 +11,31 @@ import { describeSignature, unsoundness } from '../signature-algorithm.ts';
 import type { Period } from '../validity.ts';
 import { describe, type PathProblem, signatureProblemOf } from './path-rules.ts';
 
-/** Revocation lists from wherever they are: each counts for what the key that signed it may say. */
+/** Revocation lists from any source. Each counts only for the certificates that its signer's key may revoke. */
 export interface CrlSet {
   readonly lists: readonly CertificateRevocationList[];
-  /** By the canonical form of their issuer, newest first: one name may have any number of keys and lists. */
+  /** By canonical issuer, newest first. One name may have any number of keys and lists. */
   readonly byIssuer: ReadonlyMap<string, readonly CertificateRevocationList[]>;
-  /** Whether `issuer` made the signature on a list of the set. Found out once for each key, and remembered. */
+  /**
+   * Why the signature of `issuer` on a list does not hold; undefined if it does. The answer is remembered for each key.
+   */
   signatureProblem(list: CertificateRevocationList, issuer: Certificate): PathProblem | undefined;
 }
 
-/** What the lists say of one certificate. */
+/** What the lists say about one certificate. */
 export type RevocationStatus =
-  /** Not revoked, throughout this period. */
+  /** Not revoked throughout this period. */
   | { readonly status: 'good'; readonly steady: Period }
   | {
       readonly status: 'revoked';
       readonly at: Date;
-      /** As `Revocation` of a list has it. */
+      /** See `Revocation.reason`. */
       readonly reason: string | undefined;
     }
-  /** No list can be relied upon to say; `why` is for people. */
+  /** No reliable list covers the certificate. `why` is for people. */
   | { readonly status: 'unknown'; readonly why: string };
 
-/** Reads revocation lists: each file one in DER or any number of PEM blocks. */
+/** Reads revocation lists. Each file holds one list in DER or any number of PEM blocks. */
 export function crlsFrom(files: readonly TrustStoreFile[]): {
   readonly crls: CrlSet;
   readonly problems: readonly TrustStoreProblem[];
@@ -45,13 +48,13 @@ export function listsIn(file: TrustStoreFile): Pausable<FileContents<Certificate
   return contentsOf(file, 'X509 CRL', readCrl);
 }
 
-/** The same list twice counts once. */
+/** Collects the lists of all files. A list that is there twice counts once. */
 export function crlsIn(contents: readonly FileContents<CertificateRevocationList>[], steps?: SignatureSteps): CrlSet {
   const lists = contents.flatMap(({ items }) => items.map((list) => [list.fingerprint, list] as const));
   return crlSetOf([...new Map(lists).values()], steps);
 }
 
-/** Most keys of one name whose verdict on a list is remembered. */
+/** The most keys of one name whose answer for a list is remembered. */
 const MAX_REMEMBERED = 16;
 
 export function crlSetOf(lists: readonly CertificateRevocationList[], steps: SignatureSteps = NODE_SIGNATURES): CrlSet {
@@ -68,12 +71,12 @@ export function crlSetOf(lists: readonly CertificateRevocationList[], steps: Sig
     signatureProblem(list: CertificateRevocationList, issuer: Certificate): PathProblem | undefined {
       const ofList = verdicts.get(list) ?? new Map<string, PathProblem | undefined>();
       verdicts.set(list, ofList);
-      // By the key and not by the certificate, which is read anew for each device that sends it along. As certified:
-      // what a key is restricted to counts.
+      // Remembered by key, not by certificate: a certificate is parsed again for each device that sends it. The key is
+      // taken as certified, with its restrictions.
       const key = Buffer.from(issuer.subjectPublicKeyInfo.der).toString('latin1');
       if (!ofList.has(key)) {
         if (ofList.size === MAX_REMEMBERED) ofList.clear();
-        // SHA-1 is weak for who would have a list believed; what is found in it is the worse of the two.
+        // A forged list over SHA-1 could only revoke more. Ignoring an entry of a true list would be worse.
         const allowSha1 = { allowSha1: true };
         ofList.set(
           key,
@@ -86,18 +89,19 @@ export function crlSetOf(lists: readonly CertificateRevocationList[], steps: Sig
 }
 
 /**
- * What is known of a certificate's revocation, `issuer` being the one above it in a path that holds (RFC 5280 §6.3), and
- * `above` the CAs above that one.
+ * The revocation status of a certificate (RFC 5280 §6.3).
  *
- * The issuer's very key must have signed a list: a name may have several keys, and who holds another has no say. Any such
- * list that names the certificate revokes it, be it stale, not begun, one of a part, or weakly signed: a hold that was
- * released is over when the lists with it are taken away. Otherwise the newest list that is current, complete and soundly
- * signed by an issuer that may sign lists says that the certificate is good.
+ * Only lists signed by the issuer's very key count: a name may have several keys. Any such list that names the
+ * certificate revokes it, even if the list has expired, is not valid yet, is partial, or is weakly signed. A released
+ * hold therefore ends only when the operator removes the lists that name it. Otherwise the certificate is good if a
+ * list is current, complete, soundly signed, and its signer may sign lists. The newest such list counts.
  *
- * An indirect list of a CA further up revokes what it names by issuer and number: that CA could withdraw the issuer as well.
- * It says that a certificate is good only where the certificate names the list as its own (§6.3.3 (b)).
+ * An indirect list of a CA further up revokes what it names by issuer and serial number: that CA could also revoke the
+ * issuer. It makes a certificate good only if the certificate names the list (§6.3.3 (b)).
  *
- * @throws {TypeError} when `now` is no moment, or the certificate is of another issuer.
+ * @param issuer the CA above the certificate, in a path whose signatures hold
+ * @param above the CAs above the issuer
+ * @throws {TypeError} if `now` is an invalid date, or `issuer` is not the certificate's issuer
  */
 export function revocationOf(
   certificate: Certificate,
@@ -106,11 +110,11 @@ export function revocationOf(
   now: Date,
   above: readonly Certificate[] = [],
 ): RevocationStatus {
-  // Every comparison with such a date is false.
+  // Every comparison with an invalid date is false.
   if (Number.isNaN(now.getTime())) throw new TypeError('now is an invalid date');
-  // Serial numbers mean nothing beside another issuer's list.
+  // A serial number has no meaning in the list of another issuer.
   if (certificate.issuer.canonical !== issuer.subject.canonical) {
-    throw new TypeError(`${describe(certificate)} is not of the issuer ${describe(issuer)}`);
+    throw new TypeError(`${describe(certificate)} was not issued by ${describe(issuer)}`);
   }
   const named = crls.byIssuer.get(issuer.subject.canonical) ?? [];
   const problems = new Map(named.map((list) => [list, crls.signatureProblem(list, issuer)]));
@@ -146,13 +150,13 @@ export function revocationOf(
   return unknown(whyNone(usable, signed, now));
 }
 
-/** Those of a CA, signed by its very key. */
+/** The indirect lists of a CA that its very key signed. */
 function indirectLists(ca: Certificate, crls: CrlSet): readonly CertificateRevocationList[] {
   const named = crls.byIssuer.get(ca.subject.canonical) ?? [];
   return named.filter((list) => list.scope.indirect && crls.signatureProblem(list, ca) === undefined);
 }
 
-/** Whether an indirect list would name the certificate, were it revoked. */
+/** Whether an indirect list covers the certificate, so that its absence from the list means "not revoked". */
 function isWholeFor({ extensions }: Certificate, list: CertificateRevocationList): boolean {
   const isSound = unsoundness(list.signatureAlgorithm) === undefined && list.unusableForNamers === undefined;
   return isSound && isNamedBy(extensions, list.scope, list.issuer);
@@ -161,14 +165,14 @@ function isWholeFor({ extensions }: Certificate, list: CertificateRevocationList
 const unknown = (why: string): RevocationStatus => ({ status: 'unknown', why });
 
 const startOf = ({ thisUpdate }: CertificateRevocationList): number => thisUpdate.getTime();
-/** A list that does not say when the next one comes ends as it begins. */
+/** A list without nextUpdate ends when it begins. */
 const endOf = ({ thisUpdate, nextUpdate = thisUpdate }: CertificateRevocationList): number => nextUpdate.getTime();
 
 function isCurrent(list: CertificateRevocationList, now: Date): boolean {
   return startOf(list) <= now.getTime() && now.getTime() <= endOf(list);
 }
 
-/** While the list is current, and up to the moment at which another one begins. */
+/** The period in which the list is current and no newer list begins. */
 function steadyOf(
   deciding: CertificateRevocationList,
   usable: readonly CertificateRevocationList[],
@@ -178,20 +182,20 @@ function steadyOf(
   return { from: startOf(deciding), until: Math.min(endOf(deciding), ...starts.map((start) => start - 1)) };
 }
 
-/** Why a list does not say that a certificate is good; undefined for one that does. */
+/** Why a list cannot show that a certificate is good; undefined if it can. */
 function faultOf({ unusable, signatureAlgorithm }: CertificateRevocationList): string | undefined {
   // tooth A64 [true]: a list over SHA-1 tells that a certificate is good
   if (unsoundness(signatureAlgorithm) === undefined) return unusable;
   return `is signed with ${describeSignature(signatureAlgorithm)}`;
 }
 
-/** That a list is another key's goes without saying where there is one whose signature has some other fault. */
+/** The most useful problem: any problem except "signed by another key", if there is one. */
 function mostTelling(problems: readonly (PathProblem | undefined)[]): string {
   const told = problems.filter((problem) => problem !== undefined);
   return (told.find(({ code }) => code !== 'bad_signature') ?? told[0])?.message ?? '';
 }
 
-/** `usable` and `signed` newest first, none of the former current. */
+/** Why no list decides. `usable` and `signed` are sorted newest first, and no list of `usable` is current. */
 function whyNone(
   usable: readonly CertificateRevocationList[],
   signed: readonly CertificateRevocationList[],
@@ -205,7 +209,7 @@ function whyNone(
   return newest === undefined ? '' : `${describeList(newest)} ${faultOf(newest)}`;
 }
 
-/** For people: `revocation list 029d of "C=US, …"`. */
+/** Names a list for people: `revocation list 029d of "C=US, …"`. */
 function describeList({ number, issuer }: CertificateRevocationList): string {
   const which = number === undefined ? '' : ` ${number}`;
   return `revocation list${which} of "${formatName(issuer)}"`;

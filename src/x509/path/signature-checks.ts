@@ -1,3 +1,4 @@
+/** Limits how much processor time the signature checks for one sender may cost. */
 import { Buffer } from 'node:buffer';
 import type { NistCurveName } from '../../bytes/nist-curves.ts';
 import { NODE_SIGNATURES, type SignatureSteps } from '../../public-key/signature-steps.ts';
@@ -6,36 +7,36 @@ import type { SubjectKey } from '../subject-public-key.ts';
 import { type PathAllowances, type PathProblem, signatureProblem } from './path-rules.ts';
 
 /**
- * What checking one signature costs with OpenSSL 3 on a common server, in microseconds of processor time. Only the
- * ratios matter: they are the same within a factor of two wherever this was measured.
+ * The cost of one signature check with OpenSSL 3 on a common server, in microseconds of processor time. Only the ratios
+ * matter. They differ by at most a factor of two between all measured machines.
  */
 const CURVE_COST: Readonly<Record<NistCurveName, number>> = { 'P-256': 65, 'P-384': 650, 'P-521': 1250 };
 
-/** An RSA check grows with the square of the modulus. */
+/** The cost of an RSA check grows with the square of the modulus length. */
 const RSA_2048_COST = 25;
 
-/** One step of a search that checks no signature. */
+/** The cost of a search step without a signature check. */
 export const STEP_COST = 5;
 
-/** What one sender may cost, in the same microseconds. */
+/** The budget for one sender, in the same microseconds. */
 export interface CheckBudget {
-  /** Before the search gives up. A chain of seven certificates costs 7,500 at most, with P-521 throughout. */
+  /** For the search. A chain of seven certificates costs at most 7,500, with P-521 throughout. */
   readonly search: number;
-  /** Afterwards, to tell how far a refused chain holds: two links of a TPM vendor's cost up to 1,300. */
+  /** For explaining a refusal, after the search. Two links of a TPM vendor's chain cost up to 1,300. */
   readonly telling: number;
 }
 
 const SERVER: CheckBudget = { search: 8_000, telling: 1_300 };
 
-/** Trusts what a server trusts, and takes the time to tell a person all there is to tell. */
+/** The budget of command line reports: it trusts the same chains as a server, but explains refusals in full. */
 export const REPORT: CheckBudget = { ...SERVER, telling: 1_000_000 };
 
 /** What a check is for. */
 export type CheckPurpose = keyof CheckBudget;
 
 /**
- * All signature checks for one sender, however many searches they are for. It remembers the answer for each certificate
- * and issuer key, and refuses the checks that go beyond its budget.
+ * All signature checks for one sender, in all searches. It remembers the answer for each certificate and issuer key,
+ * and refuses checks beyond its budget.
  */
 export class SignatureChecks {
   readonly #steps: SignatureSteps;
@@ -48,9 +49,10 @@ export class SignatureChecks {
   }
 
   /**
-   * Why `issuer` did not sign `subject`, undefined when it did, or that the budget does not pay for finding out.
+   * Why the signature of `issuer` on `subject` does not hold; undefined if it does; `unaffordable` if the budget does
+   * not pay for the check.
    *
-   * @param isKnown whether the issuer is known to have made this signature; asked only when the answer costs something
+   * @param isKnown whether this signature was verified before; called only if a check would be needed
    */
   problem(
     subject: Certificate,
@@ -63,7 +65,7 @@ export class SignatureChecks {
     if (unsound !== undefined) return unsound;
     const answers = this.#answers.get(subject) ?? new Map<string, PathProblem | undefined>();
     this.#answers.set(subject, answers);
-    // As certified: what a key is restricted to counts.
+    // The key as certified, with its restrictions.
     const { der } = issuer.subjectPublicKeyInfo;
     const key = Buffer.from(der.buffer, der.byteOffset, der.byteLength).toString('latin1');
     // tooth A79: each bundle checks the same signatures again
@@ -75,7 +77,7 @@ export class SignatureChecks {
     return problem;
   }
 
-  /** Takes this much from the budget. False, and nothing is taken, where less is left. */
+  /** Takes the cost from the budget. Returns false and takes nothing if less is left. */
   spend(cost: number, purpose: CheckPurpose): boolean {
     // tooth A79: a chain may cost what it likes
     if (this.#left[purpose] < cost) return false;
@@ -83,7 +85,7 @@ export class SignatureChecks {
     return true;
   }
 
-  /** What is left of the budget. */
+  /** The rest of the budget. */
   get left(): CheckBudget {
     return { ...this.#left };
   }

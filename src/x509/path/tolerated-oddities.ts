@@ -1,6 +1,6 @@
 import type { Certificate, Oddity } from '../certificate.ts';
 
-/** Of the oddities those that strict DER (X.690) or RFC 5280 forbid, and shipped certificates have all the same. */
+/** The oddities that strict DER (X.690) or RFC 5280 forbid, and that shipped certificates have nevertheless. */
 const BREACHES: ReadonlySet<Oddity> = new Set([
   'serial-nonminimal',
   'serial-negative',
@@ -14,7 +14,7 @@ const BREACHES: ReadonlySet<Oddity> = new Set([
   'GeneralizedTime-before-2050',
 ]);
 
-/** What was tolerated in reading these certificates, by name, each once. */
+/** The names of the breaches that the parser tolerated in these certificates, each once. */
 export function tolerancesOf(certificates: readonly Certificate[]): readonly string[] {
   const found = certificates.flatMap(({ oddities }) => oddities.filter((oddity) => BREACHES.has(oddity)));
   return [...new Set(found)].sort();
