@@ -5,26 +5,26 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { RegularFileError, readRegularFile } from './regular-file.ts';
 
-/** Which addon it has to be. What is not said is open. */
+/** Which addon to load. A field that is undefined sets no condition. */
 export interface AddonChoice {
-  /** Instead of the one found by itself. */
+  /** The file to load, instead of searching for it. */
   readonly path?: string | undefined;
-  /** Of the file, lower-case hexadecimal. */
+  /** SHA-256 of the file, in lower-case hexadecimal. */
   readonly sha256?: string | undefined;
 }
 
-/** What the file is called, and what to tell whoever lacks it. */
+/** One kind of addon: its file, and what to tell a user who lacks it. */
 export interface AddonKind {
   readonly file: string;
-  /** In messages, in front of the word addon. */
+  /** Stands in messages before the word addon. */
   readonly name: string;
   /** Environment variable that names another file. */
   readonly variable: string;
   /** Flags of `process.dlopen`. */
   readonly flags: () => number;
-  /** Packages that building it takes. */
+  /** The packages that building it needs. */
   readonly builtWith: string;
-  /** What it needs where it cannot be loaded, one sentence. */
+  /** One sentence: what it needs to load. */
   readonly needs: string;
 }
 
@@ -37,7 +37,7 @@ export interface LoadedAddon {
 
 /** Why there is no addon; the message says what to do. */
 export class AddonFileError extends Error {
-  /** Whole paths of the files that were looked for. */
+  /** Absolute paths of the files that were looked for. */
   readonly sought: readonly string[];
 
   constructor(message: string, sought: readonly string[], options?: ErrorOptions) {
@@ -60,30 +60,30 @@ export class AddonFile {
   }
 
   /**
-   * A process loads one addon of a kind, once; a later choice can only agree with it.
+   * A process loads one addon of a kind, once. A later call must choose the same one.
    *
-   * @throws AddonFileError naming the files sought, what the linker said, and what to install
+   * @throws AddonFileError naming the files looked for, the message of the linker, and the package to install
    */
   load(choice: AddonChoice): LoadedAddon {
     this.#loaded ??= load(this.#kind, choice);
     const { file, sha256 } = this.#loaded;
     if ((choice.path === undefined ? file : resolve(choice.path)) !== file || (choice.sha256 ?? sha256) !== sha256) {
-      const message = `this process has loaded the ${this.#kind.name} addon ${file} (SHA-256 ${sha256}) already: another is loaded after a restart`;
+      const message = `this process has loaded the ${this.#kind.name} addon ${file} (SHA-256 ${sha256}) already; restart it to load another one`;
       throw new AddonFileError(message, [file]);
     }
     return this.#loaded;
   }
 }
 
-/** Where addons are besides, seen from where this program lies; anywhere else a folder up is somebody else's. */
+/** Other folders of addons, relative to each known folder of this program. Elsewhere, a parent folder is not ours. */
 const ELSEWHERE: readonly (readonly [RegExp, string])[] = [
-  // A bundle of the checkout, its sources, and the package as a library.
+  // A bundle in the checkout, the sources in the checkout, and the installed package as a library.
   [/\/dist\/bin\/$/, '../../build/Release'],
   [/\/src\/files\/$/, '../../build/Release'],
   [/\/dist\/files\/$/, '../bin'],
 ];
 
-/** The file of the environment variable alone when set; else beside the running bundle; else where `npm run build:native` puts it. */
+/** Only the file of the environment variable, when it is set. Otherwise the program's folder, then the build's output. */
 function candidates({ file, variable }: AddonKind): readonly string[] {
   const chosen = process.env[variable];
   if (chosen !== undefined && chosen !== '') return [chosen];
@@ -92,19 +92,19 @@ function candidates({ file, variable }: AddonKind): readonly string[] {
   return [file, ...others].map((path) => join(folder, path));
 }
 
-/** No addon is as large. */
+/** Far larger than any addon. */
 const MAX_ADDON_BYTES = 64 * 1024 * 1024;
 
 function readAddon(file: string): Uint8Array {
   try {
     return readRegularFile(file, MAX_ADDON_BYTES);
   } catch (cause) {
-    throw cause instanceof RegularFileError ? new Error('not a file of an addon', { cause }) : cause;
+    throw cause instanceof RegularFileError ? new Error('the file is not an addon', { cause }) : cause;
   }
 }
 
 function load(kind: AddonKind, { path, sha256: wanted }: AddonChoice): LoadedAddon {
-  // Whole paths: a name without a slash is one place to whoever reads it and another to the dynamic linker.
+  // Absolute paths: the dynamic linker searches its own folders for a name without a slash.
   const sought = (path === undefined ? candidates(kind) : [path]).map((candidate) => resolve(candidate));
   const file = sought.find((candidate) => existsSync(candidate));
   if (file === undefined) {
@@ -117,11 +117,11 @@ function load(kind: AddonKind, { path, sha256: wanted }: AddonChoice): LoadedAdd
   const module: { exports: unknown } = { exports: {} };
   let sha256: string;
   try {
-    // Whoever may write there can exchange the file between hash and load: the folder must be root's.
+    // A user who may write to the folder could exchange the file between hash and load. So it must belong to root.
     sha256 = createHash('sha256').update(readAddon(file)).digest('hex');
     if (wanted !== undefined && sha256 !== wanted) {
       throw new AddonFileError(
-        `the ${kind.name} addon ${file} has the SHA-256 ${sha256}, ${wanted} was asked for: install the addon that belongs to this release`,
+        `the ${kind.name} addon ${file} has the SHA-256 ${sha256}, not the expected ${wanted}; install the addon that belongs to this release`,
         sought,
       );
     }

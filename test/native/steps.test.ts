@@ -4,7 +4,7 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, describe, expect, expectTypeOf, test } from 'vitest';
+import { afterAll, describe, expect, expectTypeOf, test, vi } from 'vitest';
 import { AddonFileError } from '../../src/files/addon-file.ts';
 import { nativeSteps, type StepsAddon, stepsAddon } from '../../src/policy/native-steps.ts';
 import { startPlugin } from '../../src/testing/plugin-host/plugin-host.ts';
@@ -99,7 +99,12 @@ describe('the server plugin', () => {
     });
     try {
       await host.configure(`ca_path = "${ca}"\n${options}`, 'example.org');
-      return lines.find((line) => JSON.stringify(line).includes('"configured"'));
+      // The log comes by another way than the answer.
+      return await vi.waitFor(() => {
+        const line = lines.find((one) => JSON.stringify(one).includes('"configured"'));
+        expect(line).toBeDefined();
+        return line;
+      });
     } finally {
       await host.stop();
     }
@@ -120,7 +125,7 @@ describe('the server plugin', () => {
       /is not there: looked for .*absent\.node\. Put public_key_steps\.node beside/,
     ],
     [`addon_path = "${rubbish}"`, /rubbish\.node cannot be loaded: .* It needs a node that exports/],
-    [`addon_sha256 = "${'0'.repeat(64)}"`, /has the SHA-256 [0-9a-f]{64}, 0{64} was asked for/],
+    [`addon_sha256 = "${'0'.repeat(64)}"`, /has the SHA-256 [0-9a-f]{64}, not the expected 0{64};/],
   ])('refuses %s and says what to do', async (options, says) => {
     await expect(configure(`public_key_steps = "native"\n${options}`)).rejects.toThrow(says);
   });
