@@ -26,13 +26,13 @@ export function isFull(error: unknown): boolean {
 
 export class TpmHoldings {
   readonly #options: HoldingOptions;
-  readonly #signal: AbortSignal;
+  /** Abandons what is under way. */
+  readonly signal: AbortSignal;
   readonly #commands: Map<string, number> = new Map();
 
-  /** @param signal abandons what is under way */
   constructor(options: HoldingOptions, signal: AbortSignal = new AbortController().signal) {
     this.#options = options;
-    this.#signal = signal;
+    this.signal = signal;
   }
 
   /** Commands sent, by name, each time it was open. */
@@ -43,7 +43,7 @@ export class TpmHoldings {
   /** Runs when whoever asked before has closed the TPM. Settles when `work` has, also after an abort. */
   inTurn<T>(work: () => Promise<T>): Promise<T> {
     return this.#options.queue.run(async () => {
-      this.#signal.throwIfAborted();
+      this.signal.throwIfAborted();
       return work();
     });
   }
@@ -61,7 +61,7 @@ export class TpmHoldings {
   }
 
   async unlessAborted<T>(work: Promise<T>): Promise<T> {
-    const signal = this.#signal;
+    const signal = this.signal;
     let onAbort: (() => void) | undefined;
     const aborted = new Promise<never>((_, reject) => {
       onAbort = () => reject(signal.reason);
@@ -78,7 +78,7 @@ export class TpmHoldings {
   async #once<T>(work: (run: TpmCommands) => Promise<T>): Promise<T> {
     const tpm = await Tpm.open(this.#options.tcti());
     try {
-      return await tpm.exclusive(work, { signal: this.#signal });
+      return await tpm.exclusive(work, { signal: this.signal });
     } finally {
       await tpm.close();
       for (const [name, count] of tpm.commandCounts())

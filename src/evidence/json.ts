@@ -74,7 +74,8 @@ export function evidenceFromJson(text: string): Evidence {
       message[field] = fieldValue(path, kind, present.get(field));
     }
     checkLimits(MESSAGE_NAMES[name as keyof Evidence], message);
-    evidence[name] = message;
+    // No file holds boot logs: the exchange in files ends with the answer.
+    evidence[name] = name === 'challenge' ? { ...message, logs: [] } : message;
   }
   return evidence as unknown as Evidence;
 }

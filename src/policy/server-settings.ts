@@ -1,4 +1,5 @@
 /** The server plugin's options, and what they ask for before any file is read. */
+import { type BootLog, bootLogsProblem, isBootLog } from '../evidence/boot-logs.ts';
 import { isWire, LEGACY_EK_TEMPLATE, type Wire, wireProblem } from '../evidence/wires.ts';
 import { parseHcl } from '../spire/config/hcl.ts';
 import type { HclBody } from '../spire/config/hcl-body.ts';
@@ -65,6 +66,7 @@ const OPTIONS = optionTable({
   allow_software_tpm: { type: 'boolean', default: false },
   ...RULE_OPTIONS,
   allow_sha1_bank: { type: 'boolean', default: false },
+  boot_logs: { type: 'string list', default: [], check: bootLogsProblem },
   wire: { type: 'string', default: 'tpm-attestor', check: wireProblem },
   max_concurrent: { type: 'integer', default: 256, check: within(1, 10_000) },
   attest_timeout: {
@@ -108,6 +110,7 @@ export interface ServerSettings {
   readonly pcrs: readonly PcrRequirement[];
   readonly ekTemplates: readonly EkTemplateName[];
   readonly allowSha1Bank: boolean;
+  readonly logs: readonly BootLog[];
   readonly wire: Wire;
   readonly maxConcurrent: number;
   readonly attestTimeoutMs: number;
@@ -165,6 +168,7 @@ export function serverSettingsOf(
     pcrs,
     ekTemplates,
     allowSha1Bank: options.allow_sha1_bank,
+    logs: options.boot_logs.filter(isBootLog),
     wire: isWire(options.wire) ? options.wire : 'tpm-attestor',
     maxConcurrent: options.max_concurrent,
     attestTimeoutMs: options.attest_timeout,

@@ -104,6 +104,23 @@ async function judge<Pending extends PendingCredential>(
   return verdict;
 }
 
+/** Asks a machine that has proved itself for the boot logs that its challenge named. */
+async function collectLogs(
+  stream: AttestationStream<'server'>,
+  wanted: readonly BootLog[],
+  messageBytes: number,
+): Promise<ReadonlyMap<BootLog, CollectedLog>> {
+  const collector = new LogCollector(wanted, messageBytes);
+  for (let request = collector.request(); request !== undefined; request = collector.request()) {
+    stream.send({ kind: 'challenge', bytes: request });
+    const part = await stream.receive();
+    if (part?.kind !== 'challenge_response')
+      throw new PeerError(STATUS.INVALID_ARGUMENT, 'the boot logs were not sent');
+    collector.take(part.bytes);
+  }
+  return collector.logs;
+}
+
 /** Logs every finding and makes the one sentence for the peer. */
 function refusal(
   { findings, claimedPubHash }: Untrusted,

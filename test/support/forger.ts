@@ -8,7 +8,7 @@ import {
   encodePayload,
   encodeResponse,
   type Payload,
-  PROTOCOL_VERSION,
+  PROTOCOL_VERSIONS,
 } from '../../src/evidence/messages.ts';
 import { hashAlgorithm } from '../../src/tpm/structures/algorithms.ts';
 import { type QuoteAttest, type TpmsAttest, tpmsAttest } from '../../src/tpm/structures/attest.ts';
@@ -61,7 +61,7 @@ const same = <T>(honest: T): T => honest;
 
 export function forger(device: SoftwareDevice, forgery: Forgery = {}): Forger {
   const honest: Payload = {
-    versions: [PROTOCOL_VERSION],
+    versions: [...PROTOCOL_VERSIONS],
     trustDomain: TRUST_DOMAIN,
     ekPublic: encode(tpmtPublic, device.ek.publicArea),
     ekCertificates: [...device.certificates],
