@@ -19,7 +19,8 @@ export interface PcrReplay {
 
 /** A StartupLocality record that is not applied: of another form, too late, or not the first. */
 export interface IgnoredLocality {
-  readonly event: FirmwareEvent;
+  /** Of the event, in the list that was replayed. */
+  readonly index: number;
   readonly reason: string;
 }
 
@@ -79,14 +80,14 @@ export function replay(events: readonly LogEvent[], bank: Bank, wanted?: Readonl
     if (one.reached === undefined && value !== undefined && equalBytes(value, one.value)) one.reached = one.events;
   };
 
-  for (const event of events) {
+  for (const [index, event] of events.entries()) {
     if (event.log === 'userspace' && !firmwareEnded) endFirmware();
     if (event.pcr === undefined) continue;
     if (event.log === 'firmware' && event.type === EVENT_TYPES.EV_NO_ACTION) {
       const stated = startupLocality(event);
       if (stated === undefined) continue;
       const reason = localityProblem(event, stated, running.has(0), locality !== undefined);
-      if (reason !== undefined) ignoredLocalities.push({ event, reason });
+      if (reason !== undefined) ignoredLocalities.push({ index, reason });
       else locality = stated[0];
       continue;
     }
@@ -131,7 +132,7 @@ function localityProblem(
   isKnown: boolean,
 ): string | undefined {
   const [locality = -1] = stated;
-  // tooth A38: whatever a record of the log says, PCR 0 began with it
+  // Nothing measures this record: replay shows whether it is right, and one that may not be there is not tried (A38).
   if (pcr !== 0) return `it is in PCR ${pcr}`;
   if (stated.length !== 1) return `it has ${stated.length} bytes after its signature, and not 1`;
   if (locality !== 0 && locality !== 3) return `locality ${locality} is not 0 or 3`;

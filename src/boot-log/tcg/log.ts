@@ -28,7 +28,7 @@ const PADDING = [0x00, 0xff];
  */
 export function readFirmwareLog(input: Uint8Array, areaDump: boolean): FirmwareLog {
   if (input.length === 0) throw new MalformedLogError('log.empty', 'log', 0, 'it is empty');
-  // tooth A77: a giant log is read
+  // Before the copy (A77).
   if (input.length > LOG_LIMITS.firmwareBytes)
     throw new MalformedLogError(
       'log.too_large',
@@ -37,7 +37,7 @@ export function readFirmwareLog(input: Uint8Array, areaDump: boolean): FirmwareL
       `${input.length} bytes are over ${LOG_LIMITS.firmwareBytes}`,
     );
   // One copy: events are views into it, and the caller may reuse the bytes.
-  return new LogReader(input.slice(), areaDump).read();
+  return new LogReader(new Uint8Array(input), areaDump).read();
 }
 
 class LogReader {
@@ -72,7 +72,7 @@ class LogReader {
   #keep(event: FirmwareEvent): void {
     if (event.pcr > LAST_PCR && event.type !== EVENT_TYPES.EV_NO_ACTION)
       throw this.#refused('log.pcr_index', 'pcrIndex', `${event.pcr} is over ${LAST_PCR}`);
-    // tooth A77: any number of events is read
+    // Each event costs a hash in each bank (A77).
     if (this.#events.length >= LOG_LIMITS.firmwareEvents)
       throw this.#refused('log.too_many_events', 'log', `it has more than ${LOG_LIMITS.firmwareEvents} events`);
     this.#events.push(event);
@@ -97,7 +97,7 @@ class LogReader {
 
   #digests(banks: readonly Bank[]): readonly EventDigest[] {
     const count = this.#u32('digestCount');
-    // tooth A78: a count of four thousand million is a loop
+    // Before the loop (A78).
     if (count > banks.length)
       throw this.#refused('log.digests', 'digestCount', `${count} digests, and the log has ${banks.length} banks`);
     const digests: EventDigest[] = [];
@@ -107,7 +107,7 @@ class LogReader {
       const bank = banks.find((one) => one.id === id);
       if (bank === undefined)
         throw this.#refused('log.digests', 'algorithmId', `0x${id.toString(16)} is no algorithm of this log`);
-      // tooth A46: which of two digests counts is left to the reader
+      // Which of the two counts must not depend on the reader (A46).
       if (digests.some((other) => other.bank === bank))
         throw this.#refused('log.digests', 'algorithmId', `${bank.name} has two digests`);
       digests.push({ bank, digest: this.#bytes(bank.digestBytes, 'digest') });

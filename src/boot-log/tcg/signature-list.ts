@@ -42,13 +42,13 @@ function readList(reader: LittleEndianReader, entries: SignatureEntry[]): string
   const entryBytes = reader.u32();
   if (typeGuid === undefined || listBytes === undefined || headerBytes === undefined || entryBytes === undefined)
     return 'a signature list is cut';
-  // tooth A49: a size below the header's is a list without end
+  // A49: a size below that of the header would never end the loop.
   if (listBytes < HEADER_BYTES) return `SignatureListSize ${listBytes} is under ${HEADER_BYTES}`;
   const body = reader.take(listBytes - HEADER_BYTES);
   if (body === undefined) return `SignatureListSize ${listBytes} is more than there is`;
-  // tooth A49: vendor bytes are read as entries
+  // A49: the bytes of a vendor must not be read as entries.
   if (headerBytes !== 0) return `SignatureHeaderSize is ${headerBytes}, and no known type has a header`;
-  // tooth A49: an entry of no bytes is an endless list
+  // A49: entries of no bytes would have no end.
   if (entryBytes <= GUID_BYTES) return `SignatureSize ${entryBytes} has no room for a signature`;
   if (body.length % entryBytes !== 0) return `${body.length} bytes are no whole number of entries of ${entryBytes}`;
   const guid = guidText(typeGuid);

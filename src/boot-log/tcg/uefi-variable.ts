@@ -3,6 +3,9 @@ import { GUID_BYTES, guidText } from './guid.ts';
 import { LittleEndianReader } from './little-endian.ts';
 import { utf16Text } from './utf16.ts';
 
+/** That shim before its release 15 appended to its events: the padding of its own structure. Only the last is not hashed. */
+export const SHIM_STRAY_BYTES = 6;
+
 export interface UefiVariable {
   readonly guid: string;
   readonly name: string;
@@ -12,9 +15,9 @@ export interface UefiVariable {
 /**
  * Undefined for bytes that are no variable.
  *
- * @param stray bytes after the data, which shim before its release 15 appended to some events
+ * @param maxStray most bytes after the data
  */
-export function readUefiVariable(bytes: Uint8Array, stray = 0): UefiVariable | undefined {
+export function readUefiVariable(bytes: Uint8Array, maxStray = 0): UefiVariable | undefined {
   const reader = new LittleEndianReader(bytes);
   const guid = reader.take(GUID_BYTES);
   // Both lengths stand before both values.
@@ -23,7 +26,7 @@ export function readUefiVariable(bytes: Uint8Array, stray = 0): UefiVariable | u
   if (guid === undefined || nameUnits === undefined || dataBytes === undefined) return undefined;
   const nameBytes = reader.take(nameUnits * 2);
   const data = reader.take(dataBytes);
-  if (nameBytes === undefined || data === undefined || reader.remaining !== stray) return undefined;
+  if (nameBytes === undefined || data === undefined || reader.remaining > maxStray) return undefined;
   const name = utf16Text(nameBytes);
   return name === undefined ? undefined : { guid: guidText(guid), name, data };
 }
