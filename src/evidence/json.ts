@@ -5,6 +5,7 @@
  * missing or repeated names, one spelling of bytes. White space and JSON's escapes are free.
  */
 import { fromBase64, toBase64 } from '../bytes/base64.ts';
+import { jsonFlaw } from '../bytes/json-text.ts';
 import { MalformedError } from '../bytes/malformed.ts';
 import { checkLimits, type Evidence } from './messages.ts';
 
@@ -61,7 +62,8 @@ export function evidenceFromJson(text: string): Evidence {
   } catch (cause) {
     throw new MalformedError('Evidence', 0, cause instanceof Error ? cause.message : 'not JSON');
   }
-  refuseDepthAndRepetition(text);
+  const flaw = jsonFlaw(text, DEPTH);
+  if (flaw !== undefined) throw new MalformedError('Evidence', flaw.offset, flaw.reason);
   const members = membersOf('Evidence', file, FORMS);
   const evidence: Record<string, unknown> = { payload: undefined, challenge: undefined, response: undefined };
   for (const [name, value] of members) {
@@ -109,29 +111,4 @@ function fieldValue(path: string, kind: Field, value: unknown): unknown {
   const bytes = fromBase64(value);
   if (bytes === undefined) throw new MalformedError(path, 0, 'is not canonical base64');
   return bytes;
-}
-
-/**
- * JSON.parse keeps the last of two equal names. Only for text that JSON.parse took: where every string is closed the
- * pattern never goes back, and its time is linear.
- */
-function refuseDepthAndRepetition(text: string): void {
-  const names: Set<string>[] = [];
-  let depth = 0;
-  for (const { 0: token, index } of text.matchAll(/"(?:[^"\\]|\\.)*"(\s*:)?|[{}[\]]/gs)) {
-    if (token === '{' || token === '[') {
-      depth += 1;
-      if (depth > DEPTH) throw new MalformedError('Evidence', index, `nested deeper than ${DEPTH}`);
-      names[depth] = new Set();
-    } else if (token === '}' || token === ']') {
-      depth -= 1;
-    } else if (token.endsWith(':')) {
-      // Read, not compared as written: an escape spells the same name in other letters.
-      const name: string = JSON.parse(token.slice(0, token.lastIndexOf('"') + 1));
-      const seen = names[depth] ?? new Set<string>();
-      if (seen.has(name)) throw new MalformedError('Evidence', index, `"${name.slice(0, 64)}" is given twice`);
-      seen.add(name);
-      names[depth] = seen;
-    }
-  }
 }

@@ -19,6 +19,10 @@ export function readCorpusBytes(path: string): Uint8Array {
   return Uint8Array.from(readFileSync(join(DIRECTORY, path)));
 }
 
+export function hasCorpusFile(path: string): boolean {
+  return existsSync(join(DIRECTORY, path));
+}
+
 /** Rows of a corpus file, or none: a table may be built before its suite is skipped. */
 export function corpusRows<K extends string, T>(path: string, key: K): readonly T[] {
   return hasCorpus ? readCorpus<Record<K, readonly T[]>>(path)[key] : [];
