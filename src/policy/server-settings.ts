@@ -1,5 +1,5 @@
 /** The server plugin's options, and what they ask for before any file is read. */
-import { type BootLog, bootLogsProblem, isBootLog } from '../evidence/boot-logs.ts';
+import { type BootLogKind, bootLogsProblem, isBootLogKind } from '../evidence/boot-logs.ts';
 import { isWire, LEGACY_EK_TEMPLATE, type Wire, wireProblem } from '../evidence/wires.ts';
 import { parseHcl } from '../spire/config/hcl.ts';
 import type { HclBody } from '../spire/config/hcl-body.ts';
@@ -110,7 +110,7 @@ export interface ServerSettings {
   readonly pcrs: readonly PcrRequirement[];
   readonly ekTemplates: readonly EkTemplateName[];
   readonly allowSha1Bank: boolean;
-  readonly logs: readonly BootLog[];
+  readonly logs: readonly BootLogKind[];
   readonly wire: Wire;
   readonly maxConcurrent: number;
   readonly attestTimeoutMs: number;
@@ -168,7 +168,7 @@ export function serverSettingsOf(
     pcrs,
     ekTemplates,
     allowSha1Bank: options.allow_sha1_bank,
-    logs: options.boot_logs.filter(isBootLog),
+    logs: options.boot_logs.filter(isBootLogKind),
     wire: isWire(options.wire) ? options.wire : 'tpm-attestor',
     maxConcurrent: options.max_concurrent,
     attestTimeoutMs: options.attest_timeout,

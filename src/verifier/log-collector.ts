@@ -1,7 +1,7 @@
 /** Collects a machine's boot logs piece by piece, in any number of messages below the server's limit. Pure. */
 import { concat } from '../bytes/bytes.ts';
 import { MalformedError } from '../bytes/malformed.ts';
-import { type BootLog, LOG_BYTES, LOG_NUMBERS, MISSING_LOG, type MissingLog } from '../evidence/boot-logs.ts';
+import { type BootLogKind, LOG_BYTES, LOG_NUMBERS, MISSING_LOG, type MissingLog } from '../evidence/boot-logs.ts';
 import { LOG_PART_BYTES, LOG_PART_ENVELOPE } from '../evidence/limits.ts';
 import { decodeLogPart, encodeLogRequest, type LogPart } from '../evidence/messages.ts';
 
@@ -11,15 +11,15 @@ export type CollectedLog = { readonly bytes: Uint8Array } | { readonly missing: 
 /** Asks for one piece after another. Only a machine that has proved itself is asked: an attacker's logs cost no memory. */
 export class LogCollector {
   /** Each wanted log, once it is complete. */
-  readonly logs: Map<BootLog, CollectedLog> = new Map();
-  readonly #wanted: readonly BootLog[];
+  readonly logs: Map<BootLogKind, CollectedLog> = new Map();
+  readonly #wanted: readonly BootLogKind[];
   readonly #maxBytes: number;
   #chunks: Uint8Array[] = [];
   #offset = 0;
   #total: number | undefined;
 
   /** @param messageBytes of the longest message that the server takes */
-  constructor(wanted: readonly BootLog[], messageBytes: number) {
+  constructor(wanted: readonly BootLogKind[], messageBytes: number) {
     this.#wanted = wanted;
     this.#maxBytes = Math.min(LOG_PART_BYTES, messageBytes - LOG_PART_ENVELOPE);
   }
@@ -42,7 +42,10 @@ export class LogCollector {
     if (log === undefined || part.log !== LOG_NUMBERS[log] || part.offset !== this.#offset)
       throw new MalformedError('LogPart', 0, 'is another piece than the one asked for');
     const missing = missingOf(part, this.#offset);
-    if (missing !== undefined) return this.#complete(log, { missing });
+    if (missing !== undefined) {
+      this.#complete(log, { missing });
+      return;
+    }
     this.#append(part);
     if (this.#offset === this.#total) this.#complete(log, { bytes: concat(...this.#chunks) });
   }
@@ -61,11 +64,11 @@ export class LogCollector {
     this.#chunks.push(data);
   }
 
-  #next(): BootLog | undefined {
+  #next(): BootLogKind | undefined {
     return this.#wanted.find((log) => !this.logs.has(log));
   }
 
-  #complete(log: BootLog, collected: CollectedLog): void {
+  #complete(log: BootLogKind, collected: CollectedLog): void {
     this.logs.set(log, collected);
     [this.#chunks, this.#offset, this.#total] = [[], 0, undefined];
   }

@@ -1,5 +1,5 @@
 /** What the operator asks of a machine; everything a verification depends on besides the evidence and the time. Pure. */
-import type { BootLog } from '../evidence/boot-logs.ts';
+import type { BootLogKind } from '../evidence/boot-logs.ts';
 import type { Wire } from '../evidence/wires.ts';
 import { hashAlgorithmByName } from '../tpm/structures/algorithms.ts';
 import { PCR_COUNT } from '../tpm/structures/pcr.ts';
@@ -94,7 +94,7 @@ export interface Policy {
   readonly ekTemplates: readonly EkTemplateName[];
   readonly allowSha1Bank: boolean;
   /** The boot logs that a machine is asked for, each once; empty for none. */
-  readonly logs: readonly BootLog[];
+  readonly logs: readonly BootLogKind[];
   /** `spire-tpm-plugin` admits that wire beside our own. */
   readonly wire: Wire;
   /** Milliseconds a challenge may be answered. */

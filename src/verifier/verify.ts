@@ -8,7 +8,7 @@ import { hash as digestOf } from 'node:crypto';
 import { equalBytes } from '../bytes/bytes.ts';
 import { finished, type Pausable } from '../bytes/pausable.ts';
 import { commitment } from '../evidence/binding.ts';
-import { LOG_NUMBERS } from '../evidence/boot-logs.ts';
+import { type BootLogKind, LOG_NUMBERS } from '../evidence/boot-logs.ts';
 import {
   type Challenge,
   type ChallengeResponse,
@@ -61,6 +61,8 @@ export interface Pending extends PendingCredential, Judged {
   /** The quote's qualifying data for this payload and this challenge. */
   readonly commitment: Uint8Array;
   readonly pcrSelection: TpmlPcrSelection;
+  /** The boot logs that the challenge named. */
+  readonly logs: readonly BootLogKind[];
   /** Where the machine is remembered once it has proved itself, and by what name. */
   readonly known: KnownMachines | undefined;
   readonly payloadHash: string;
@@ -108,6 +110,7 @@ export function* beginInSteps(
   if (judged === undefined || !findings.none) return rejected(findings);
 
   const { ek, ak, requirement, version } = judged;
+  const logs = version < LOGS_VERSION ? [] : policy.logs;
   const random = exactly(entropy);
   const secret = random(NONCE_BYTES);
   const selection = [pcrSelection(requirement.hash, requirement.indices)];
@@ -119,7 +122,7 @@ export function* beginInSteps(
     credentialBlob: credential.credentialBlob,
     encryptedSecret: credential.encryptedSecret,
     pcrSelection: encode(tpmlPcrSelection, selection),
-    logs: version < LOGS_VERSION ? [] : policy.logs.map((log) => LOG_NUMBERS[log]),
+    logs: logs.map((log) => LOG_NUMBERS[log]),
   };
   const encoded = encodeChallenge(challenge);
   const pending: Omit<Pending, typeof begun> = {
@@ -131,6 +134,7 @@ export function* beginInSteps(
     secret,
     commitment: commitment(policy.trustDomain, payload, encoded),
     pcrSelection: selection,
+    logs,
     issuedAt: now,
     known,
     linked,

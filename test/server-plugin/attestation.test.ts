@@ -39,6 +39,7 @@ function strangersAttestation(signal: AbortSignal) {
     challenges: new OpenChallenges(),
     tolerances: new Tolerances(),
     linked: new LinkedKeys(),
+    maxMessageBytes: 256 * 1024,
   };
   return { answer: attest(stream, { policy, known: new KnownMachines(policy) }, logger, standing), messages };
 }

@@ -1,10 +1,10 @@
 /** The boot logs of this machine, read after its quote: what they hold beyond the quote the server leaves out. */
-import { type BootLog, bootLogOf, LOG_BYTES, type MissingLog } from '../../evidence/boot-logs.ts';
+import { type BootLogKind, bootLogKindOf, LOG_BYTES, type MissingLog } from '../../evidence/boot-logs.ts';
 import { RegularFileError, regularFile } from '../../files/regular-file.ts';
 import { inSlices } from '../../files/steps.ts';
 
 /** A path for each log. */
-export type BootLogFiles = Readonly<Record<BootLog, string>>;
+export type BootLogFiles = Readonly<Record<BootLogKind, string>>;
 
 /** The kernel's copy of the firmware's log, and the log that systemd writes since release 255. */
 export const BOOT_LOG_FILES: BootLogFiles = {
@@ -50,7 +50,7 @@ async function readBootLog(number: number, files: BootLogFiles, signal: AbortSig
     missing,
     note,
   });
-  const log = bootLogOf(number);
+  const log = bootLogKindOf(number);
   if (log === undefined) return without('unknown', `the server asks for boot log ${number}; update the agent`);
   try {
     // The kernel's file has size 0, and is made anew for whoever opens it: it is read once, to its end.
