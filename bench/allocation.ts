@@ -1,11 +1,11 @@
-/** What one call allocates, by V8's own sampling: it counts what a garbage collection takes away in between. */
+/** Measures what one call allocates, with V8's sampling, which also counts objects that are collected meanwhile. */
 import { type HeapProfiler, Session } from 'node:inspector';
 
 const CALLS = 500;
 const SAMPLE_BYTES = 1024;
 const KIB = 1024;
 
-/** KiB on V8's heap; what OpenSSL and large buffers take beside it is not in it. */
+/** KiB on V8's heap, without the memory of OpenSSL and of large buffers. */
 export function allocatedPerCall(action: () => void): number {
   const session = new Session();
   session.connect();
@@ -17,7 +17,7 @@ export function allocatedPerCall(action: () => void): number {
     session.post('HeapProfiler.stopSampling', (_, answer) => {
       profile = answer?.profile;
     });
-    if (profile === undefined) throw new Error('V8 has sampled nothing');
+    if (profile === undefined) throw new Error('V8 returned no allocation profile');
     return bytesIn(profile.head) / CALLS / KIB;
   } finally {
     session.disconnect();

@@ -1,4 +1,6 @@
-/** Loading 2,500 CA certificates, as many as all TPM vendors together have, beside what Node takes to read them. */
+/**
+ * Times loading 2,500 CA certificates (all TPM vendors together have as many), and compares with Node.js reading them.
+ */
 import { execFile } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -15,7 +17,7 @@ const run = promisify(execFile);
 
 const CERTIFICATES = 2500;
 const ROUNDS = 9;
-/** RSA keys take long to make, so there are few; the names above them differ all the same. */
+/** RSA keys are slow to make, so certificates share a few of them. Their names still differ. */
 const RSA_KEYS = 4;
 const MOST_MS = 1000;
 
@@ -27,7 +29,8 @@ export async function measureStore(folder: string): Promise<readonly Row[]> {
   mkdirSync(files);
   for (const [i, der] of ders.entries()) writeFileSync(join(files, `${i}.der`), der);
   const whole = ({ anchors, problems }: TrustStore): void => {
-    if (anchors.certificates.length !== CERTIFICATES || problems.length > 0) throw new Error('the store is not whole');
+    if (anchors.certificates.length !== CERTIFICATES || problems.length > 0)
+      throw new Error('the store lacks certificates');
   };
   const text = [{ name: 'bundle', bytes: Buffer.from(pem(...ders)) }];
   const single = ders.map((bytes, i) => ({ name: `${i}`, bytes }));
@@ -66,7 +69,7 @@ const FIRST = {
   files: `${STORE}: readTrustStore in a new process, a folder of DER`,
 };
 
-/** Half of them with P-256 keys of their own, half with RSA keys that several share. */
+/** Half of the certificates have P-256 keys of their own; the other half share RSA keys. */
 function mintAt(i: number): Uint8Array {
   const key = i % 2 === 0 ? keyPair('p256', `store ${i}`) : keyPair('rsa2048', `store ${i % (2 * RSA_KEYS)}`);
   const name = (text: string): Parameters<typeof mintAuthority>[3] => ({
@@ -81,7 +84,7 @@ function mintAt(i: number): Uint8Array {
   return mintAuthority('', key, issuer, name(`Example TPM Manufacturing CA ${i}`)).der;
 }
 
-/** Microseconds of processor time in a process that has compiled nothing yet, as a server is when it is configured. */
+/** Microseconds of processor time in a new process, in which V8 has compiled nothing, like a server at its start. */
 async function firstLoad(folder: string, path: string): Promise<number> {
   const script = `
     const { readTrustStore } = await import(${JSON.stringify(pathToFileURL(join(folder, 'chain.mjs')).href)});

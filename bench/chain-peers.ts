@@ -1,4 +1,4 @@
-/** What else finds and checks a chain, each a process of its own: openssl, Go's crypto/x509, @peculiar/x509. */
+/** Times other programs that build and check a chain, each in its own process: openssl, crypto/x509, @peculiar/x509. */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
@@ -13,18 +13,18 @@ import { PECULIAR_ROWS, type PeculiarAnswer } from './peculiar-builder.ts';
 const run = promisify(execFile);
 
 export interface Peer {
-  /** Titles of the rows. */
+  /** Titles of its rows. */
   readonly rows: readonly string[];
-  /** One round: microseconds of processor time, one figure for each row. Fails where the chain is refused. */
+  /** Runs one round. Returns microseconds of processor time for each row. Throws when the peer refuses the chain. */
   readonly measure: () => Promise<readonly number[]>;
   readonly end?: () => void;
 }
 
-/** Leaves in one command, beside a command with one: the difference is what a leaf costs. */
+/** More leaves in one command. The difference to a command with one leaf gives the time for a leaf. */
 const LEAVES = 200;
 const COMMANDS = 5;
 
-/** CAs are read once a command, every leaf from its file. The root's own signature is not looked at unless asked for. */
+/** openssl reads the CAs once for each command, and each leaf from its file. It does not check the root's signature. */
 export function opensslProgram({ leaf, intermediates, root, now }: EkChain, folder: string): Peer {
   const file = (name: string, ...certificates: readonly Uint8Array[]): string => {
     const path = join(folder, `${name}.pem`);
@@ -49,7 +49,7 @@ export function opensslProgram({ leaf, intermediates, root, now }: EkChain, fold
   };
 }
 
-/** Microseconds of processor time that one run of the command takes, by the shell's account of its children. */
+/** Microseconds of processor time for one run of the command, measured by the shell's `time`. */
 async function commandTime(command: readonly string[], times: number): Promise<number> {
   const loop = `for ((i = 0; i < ${times}; i++)); do "$@" > /dev/null || exit; done`;
   const script = `TIMEFORMAT='%3U %3S'; time ${loop}`;
@@ -81,7 +81,7 @@ export function goProgram(
   };
 }
 
-/** A process that stays, so that its code is compiled, and its garbage is not cleared away in our time. */
+/** A process for all rounds, so that its code stays compiled, and its garbage collection is not in our time. */
 export function peculiarProcess(chain: EkChain, root: URL, bundle: string): Peer {
   const load = `const { answerRounds } = await import(${JSON.stringify(pathToFileURL(bundle).href)}); answerRounds();`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', load], {

@@ -1,6 +1,6 @@
 /**
- * Finding and checking the chain above an endorsement certificate, beside its bare signatures and beside what else
- * does it; and loading a store of CAs.
+ * Times building and checking the chain of an EK certificate, and loading a store of CAs. Compares with the bare
+ * signature checks, and with other programs.
  */
 import { verify } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
@@ -19,7 +19,7 @@ import { Stopwatch } from './stopwatch.ts';
 const ROUNDS = 9;
 const RAW = 'raw signatures, keys imported';
 
-/** For processes of their own. */
+/** Exports for the new processes that load this bundle. */
 export { readTrustStore } from '../src/policy/trust-files.ts';
 export { answerRounds } from './peculiar-builder.ts';
 
@@ -59,7 +59,7 @@ async function measureChain(chain: EkChain, peers: readonly Peer[]): Promise<rea
       unable.set(peer, error instanceof Error ? (error.message.split('\n', 1)[0] ?? '') : `${error}`);
     }
   }
-  // The first in a round has the caches against it, which should not be what the others are compared with.
+  // The first action in a round suffers from cold caches. It must not be RAW, with which the others are compared.
   const watch = new Stopwatch({ ...own, [RAW]: rawSignatures(chain) });
   for (let round = 0; round < ROUNDS; round++) {
     watch.round();
@@ -81,12 +81,13 @@ async function measureChain(chain: EkChain, peers: readonly Peer[]): Promise<rea
   ]);
 }
 
-/** One signature for each certificate but the root, whose own proves nothing. */
+/** One signature for each certificate except the root, because a self-signature proves nothing. */
 function rawSignatures({ leaf, intermediates, root }: EkChain): () => void {
   const path = [leaf, ...intermediates, root].map(parseCertificate);
   const links = path.slice(0, -1).map(({ tbs, signature, signatureAlgorithm }, i) => {
     const key = path[i + 1]?.publicKey;
-    if (key === undefined || signatureAlgorithm.scheme === 'other') throw new Error('a chain of another kind');
+    if (key === undefined || signatureAlgorithm.scheme === 'other')
+      throw new Error('the chain has an unknown signature algorithm');
     const { hash } = signatureAlgorithm;
     return () => verify(hash, tbs, key, signature);
   });
@@ -95,7 +96,7 @@ function rawSignatures({ leaf, intermediates, root }: EkChain): () => void {
   };
 }
 
-/** By title of the row. */
+/** The actions by title of their rows. */
 function ours({ leaf, intermediates, root, now }: EkChain): Readonly<Record<string, () => void>> {
   const parsed = {
     leaf: parseCertificate(leaf),
@@ -107,7 +108,7 @@ function ours({ leaf, intermediates, root, now }: EkChain): Readonly<Record<stri
     const verdict = validatePath(question);
     if (!verdict.ok) throw new Error(verdict.problems.map(({ message }) => message).join('; '));
   };
-  // As the server plugin has it once a machine of the same make was admitted: the chain is sent along again.
+  // The state of a server plugin after it admitted a machine of the same make: the next machine sends the same chain.
   const cache = new PathCache();
   check({ ...parsed, cache });
   return {

@@ -1,4 +1,4 @@
-/** The chains below which most TPMs have their endorsement keys: minted ones, and real ones where the corpus is. */
+/** The shapes of chain that most TPMs have: minted chains, and real ones when the corpus is present. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,20 +10,20 @@ import { type KeyAlgorithm, keyPair, mintAuthority, mintEkCertificate, spkiOf } 
 
 export interface EkChain {
   readonly name: string;
-  /** DER, as all that follow. */
+  /** DER, like the other certificates below. */
   readonly leaf: Uint8Array;
   /** The leaf's issuer first. */
   readonly intermediates: readonly Uint8Array[];
   readonly root: Uint8Array;
-  /** A moment at which all of them are valid. */
+  /** A time at which all certificates are valid. */
   readonly now: Date;
 }
 
 interface Shape {
   readonly name: string;
-  /** Of the certificates, leaf first. */
+  /** Key of each certificate, leaf first. */
   readonly keys: readonly [KeyAlgorithm, ...KeyAlgorithm[]];
-  /** In the corpus. */
+  /** Name of the leaf's file in the corpus. */
   readonly leaf: string;
 }
 
@@ -35,7 +35,7 @@ const SHAPES: readonly Shape[] = [
   { name: 'NTC', keys: ['p256', 'p256'], leaf: 'nuvoton-npct75x-rsa2048-a-933cdb17' },
 ];
 
-/** Every shape minted, then every shape from the corpus beside the checkout, if there is one. */
+/** A minted chain of every shape, then a real chain of every shape from the corpus, if it is present. */
 export function ekChains(root: URL): readonly EkChain[] {
   const corpus = process.env['TPM_CORPUS_DIR'] ?? fileURLToPath(new URL('../shared/corpus', root));
   const folder = join(corpus, 'ek-certificates');
@@ -43,10 +43,10 @@ export function ekChains(root: URL): readonly EkChain[] {
   return [...minted, ...(existsSync(folder) ? realChains(folder) : [])];
 }
 
-/** Of the endorsement key in a minted chain, whichever its algorithm. */
+/** Label of the endorsement key in a minted chain, for every algorithm. */
 export const EK_LABEL = 'bench EK';
 
-/** @param keys of the certificates, leaf first */
+/** @param keys algorithms of the certificates' keys, leaf first */
 export function mintChain(name: string, [leafKey, ...authorityKeys]: Shape['keys']): EkChain {
   const subject = (level: number): NameRecipe => [
     { type: '2.5.4.6', text: 'DE', string: 'printable' },
@@ -97,6 +97,6 @@ function realChains(folder: string): readonly EkChain[] {
 
 function aboveLeaf(authorities: readonly Uint8Array[]): Pick<EkChain, 'intermediates' | 'root'> {
   const root = authorities.at(-1);
-  if (root === undefined) throw new RangeError('a chain without a CA');
+  if (root === undefined) throw new RangeError('the chain has no CA');
   return { intermediates: authorities.slice(0, -1), root };
 }

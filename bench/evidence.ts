@@ -1,4 +1,4 @@
-/** Evidence of software devices, made in the run that measures: the same for us and for every peer. */
+/** Makes evidence of software devices in each run: the same evidence for this product and for every peer. */
 import { randomBytes } from 'node:crypto';
 import { begin, type Pending, type Policy } from '../src/verifier/verify.ts';
 import { parseCertificate } from '../src/x509/certificate.ts';
@@ -12,24 +12,27 @@ import { EK_LABEL, mintChain } from './ek-chain.ts';
 export interface Recipe {
   readonly ek: 'rsa' | 'ecc';
   readonly ak: 'rsa' | 'ecc';
-  /** Of the CA that issued the endorsement certificate, and of the root above it. */
+  /** Keys of the CA that issued the EK certificate, and of the root above it. */
   readonly authorities: readonly [issuer: KeyAlgorithm, root: KeyAlgorithm];
-  /** Whether the machine sends its intermediate CA and the server has the root alone, or the server has both. */
+  /**
+   * `sent`: the machine sends its intermediate CA, and the server has the root alone. `configured`: the server has
+   * both.
+   */
   readonly chain: 'sent' | 'configured';
 }
 
-/** What one attestation came to, and what a peer needs to judge the same. */
+/** The messages of one attestation, and what a peer needs to judge the same evidence. */
 export interface Evidence {
   readonly policy: Policy;
-  /** When all certificates are valid. */
+  /** A time at which all certificates are valid. */
   readonly now: Date;
   readonly payload: Uint8Array;
   readonly pending: Pending;
   readonly response: Uint8Array;
   readonly leaf: Uint8Array;
-  /** DER. Those beside the leaf in the payload. */
+  /** DER; the certificates beside the leaf in the payload. */
   readonly intermediates: readonly Uint8Array[];
-  /** DER. Those that the server has. */
+  /** DER; the CA certificates of the server. */
   readonly anchors: readonly Uint8Array[];
 }
 

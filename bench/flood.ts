@@ -1,6 +1,6 @@
 /**
- * What a stranger's costliest payloads take, and what honest machines see of a flood of them through a genuine
- * spire-server with its rate limit on.
+ * Times the costliest payloads that an attacker can send. Measures how a flood of them affects honest machines, through
+ * a genuine spire-server with its rate limit on.
  */
 import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
@@ -31,7 +31,7 @@ import { type Row, withRatios } from './row.ts';
 const ROUNDS = 9;
 const MOST_MS = 15;
 const PHASE_MS = 12_000;
-/** One a second from each address is what SPIRE lets through. */
+/** SPIRE accepts one attestation per second from each address. */
 const FLOOD = { addresses: 40, perSecond: 20 };
 const HONEST = { machines: 8, everyMs: 1200 };
 
@@ -50,7 +50,7 @@ const anchorOf = (algorithm: KeyAlgorithm): Issuer => ({
 });
 const certificateOf = (anchor: Issuer) => mintAuthority(anchor.issuer, anchor.key, anchor);
 
-/** @param algorithm of the anchor; `own` of the sender's keys */
+/** @param algorithm key of the anchor @param own keys of the sender */
 function costlyPayloads(algorithm: KeyAlgorithm, own: KeyAlgorithm = algorithm): readonly Costly[] {
   const device = softwareDevice();
   const ek = spkiOf(publicHalf(device.ek.privateKey));
@@ -63,7 +63,7 @@ function costlyPayloads(algorithm: KeyAlgorithm, own: KeyAlgorithm = algorithm):
 /** Processor time for one payload, in milliseconds. */
 interface Cost {
   readonly whole: number;
-  /** The longest that everybody else waits at a stretch. */
+  /** Longest time without a turn of the event loop for other work. */
   readonly block: number;
 }
 
@@ -138,8 +138,8 @@ async function floodRows(folder: string): Promise<readonly Row[]> {
     const strangers = await inTurn(FLOOD.addresses, (i) => client(`127.0.1.${i + 1}`));
     const [layers] = costlyPayloads('p384', 'p521');
     const [, , , worst] = costlyPayloads('p384');
-    if (layers === undefined || worst === undefined) throw new Error('the costly chains are others');
-    // Everything compiled, every node created.
+    if (layers === undefined || worst === undefined) throw new Error('the list of costly chains has changed');
+    // Warm up: V8 compiles the code, and SPIRE creates every node.
     await phase(honest, 'warm', 3);
     const quiet = await phase(honest, 'quiet');
     const rows = [rowsOf('quiet', quiet)];
@@ -171,7 +171,7 @@ interface Phase {
   readonly refused: number;
 }
 
-/** Honest machines attest with a new attestation key each time, so that none is a known one. */
+/** Honest machines attest with a new AK each time, so that the server knows none of them. */
 async function phase(
   clients: readonly AttestAgentClient[],
   title: string,
@@ -217,7 +217,7 @@ function startFlood(clients: readonly AttestAgentClient[], payload: Uint8Array) 
     },
     async stop(): Promise<void> {
       clearInterval(timer);
-      // SPIRE need not answer all of them.
+      // SPIRE may leave some attempts without an answer.
       await Promise.race([Promise.all(open), sleep(10_000)]);
     },
   };
@@ -238,7 +238,7 @@ function rowsOf(title: string, { latencies, refused }: Phase): Parameters<typeof
   ];
 }
 
-/** A port of its own whose connections come to the server from an address of the loopback network. */
+/** A port that forwards connections to the server from a given loopback address. */
 class Gate {
   readonly port: number;
   readonly #server: Server;

@@ -1,4 +1,4 @@
-/** The Go programs in peers: built once a run, asked round by round. */
+/** Builds the Go programs in `peers` once for each run, and runs them in each round. */
 import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,11 +11,11 @@ const ROUND_MS = 40;
 
 /** Microseconds of processor time. */
 export interface GoFigures {
-  /** Certificate chain, credential and quote. */
+  /** A first attestation: certificate chain, credential and quote. */
   readonly first: number;
 }
 
-/** The executable of the program of that name, or the sentence that says why there is none. */
+/** The executable of the program, or a sentence why it cannot be built. */
 export async function buildGoPeer(
   root: URL,
   folder: string,
@@ -32,7 +32,7 @@ export async function buildGoPeer(
   }
 }
 
-/** Writes what the Go program reads. */
+/** Writes the input file of the Go program. */
 export function writeVector(
   path: string,
   { now, anchors, leaf, intermediates, payload, pending, response }: Evidence,
@@ -53,7 +53,7 @@ export function writeVector(
   writeFileSync(path, JSON.stringify(vector));
 }
 
-/** What a program prints of the vector that it reads from that file. */
+/** Runs a Go program on a vector file, and returns the figures that it prints. */
 export async function askGoPeer<Figures = GoFigures>(executable: string, vectorPath: string): Promise<Figures> {
   const { stdout } = await run(executable, [vectorPath, `${ROUND_MS}`], { timeout: 60_000 });
   return JSON.parse(stdout) as Figures;

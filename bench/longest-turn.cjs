@@ -1,11 +1,12 @@
-// Loaded into a server before its program: the longest turn of its event loop, in processor time of the main thread,
-// which does not count what the rest of the machine does. On SIGUSR2 it is written down, and measured anew.
+// Measures the longest turn of a server's event loop. Load it before the program with --require. It uses processor time
+// of the main thread, which does not depend on other load of the machine. On SIGUSR2 it writes the figure and starts
+// again.
 'use strict';
 
 const { readFileSync, writeFileSync } = require('node:fs');
 
 const FILE = process.env.LONGEST_TURN_FILE;
-/** Nanoseconds on a processor; of /proc/PID/schedstat the first number. */
+/** Processor time in nanoseconds: the first number in /proc/self/schedstat. */
 const onProcessor = () => Number(readFileSync('/proc/self/schedstat', 'latin1').split(' ', 1)[0]);
 
 let before = onProcessor();

@@ -1,4 +1,6 @@
-/** What each plugin holds of the machine's memory after many attestations, when everything has been loaded and filled. */
+/**
+ * Measures the resident memory of each plugin after many attestations, when its code is loaded and its caches are full.
+ */
 import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,7 +17,7 @@ import { eccAk, softwareDevice, TRUST_DOMAIN } from '../test/support/software-de
 import type { Row } from './row.ts';
 
 const ATTESTATIONS = 2000;
-/** Of them, machines that were never seen. */
+/** Number of different machines among them. */
 const NEW_MACHINES = 500;
 const MOST_MIB = 60;
 const KIB = 1024;
@@ -32,7 +34,7 @@ export async function measureMemory(root: URL, folder: string): Promise<readonly
   ];
 }
 
-/** As the first line of the executable has it, on this Node.js. */
+/** Starts the plugin on this Node.js, with the environment that the first line of the executable sets. */
 function start<Kind extends PluginKind>(kind: Kind, root: URL): Promise<PluginHost<Kind>> {
   const file = fileURLToPath(new URL(`dist/bin/tpm-attestor-${kind}.cjs`, root));
   const env = { ...process.env, MALLOC_ARENA_MAX: '1' };
@@ -47,7 +49,7 @@ async function residentServer(root: URL, folder: string): Promise<number> {
     await host.configure(`ca_path = ${JSON.stringify(caPath)}\nek_templates = ["L-1", "L-2"]`, TRUST_DOMAIN);
     for (let i = 0; i < ATTESTATIONS; i++) {
       const label = `memory ${i % NEW_MACHINES}`;
-      // Whoever comes again has made a new attestation key, and is judged from the start.
+      // A machine that comes again has a new AK, so the server judges all of its evidence again.
       const machine = forger(softwareDevice({ label, ek: 'L-2', ak: eccAk({ label: `memory AK ${i}` }) }));
       const stream = host.openAttestation();
       stream.sendPayload(machine.payload);

@@ -1,4 +1,4 @@
-// Another Node.js to measure on, from npm, kept in the user's cache.
+// Fetches another version of Node.js from npm for a measurement, and keeps it in the user's cache.
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
@@ -15,7 +15,7 @@ const run = promisify(execFile);
 export async function otherNode(version) {
   const cache = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
   const folder = join(cache, 'tpm-attestor-bench', `node-${version}`);
-  // What the package `node` fetches for this platform, without its install script, which npm may not run.
+  // The package with the executable for this platform. The package `node` would fetch it by an install script.
   const name = `node-${process.platform}-${process.arch}`;
   const executable = join(folder, 'node_modules', name, 'bin', 'node');
   if (existsSync(executable)) return executable;

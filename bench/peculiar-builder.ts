@@ -1,4 +1,4 @@
-/** The chain builder of @peculiar/x509, timed in the process that loads this. */
+/** Times the chain builder of @peculiar/x509 in the process that loads this file. */
 import { createRequire } from 'node:module';
 import type { EkChain } from './ek-chain.ts';
 import { processorTime } from './stopwatch.ts';
@@ -9,12 +9,12 @@ export const PECULIAR_ROWS = [
   '@peculiar/x509, all parsed',
 ] as const;
 
-/** Microseconds of processor time for each row, or why there are none. */
+/** Microseconds of processor time for each row, or the error. */
 export type PeculiarAnswer = readonly number[] | string;
 
 interface Question {
   readonly chain: EkChain;
-  /** Of the checkout. */
+  /** URL of the checkout. */
   readonly root: string;
 }
 
@@ -24,7 +24,7 @@ interface PeculiarCertificate {
   equal(other: PeculiarCertificate): boolean;
 }
 
-/** The parts that are used here: its declarations need TypeScript's DOM library. */
+/** The part of the API that this file uses. The package's own declarations need TypeScript's DOM library. */
 interface PeculiarX509 {
   readonly X509Certificate: new (der: Uint8Array) => PeculiarCertificate;
   readonly X509ChainBuilder: new (options: {
@@ -42,7 +42,7 @@ export function answerRounds(): void {
   });
 }
 
-/** The builder checks every signature and nothing else, so dates and where the chain ends are looked at here. */
+/** The builder checks only the signatures. So this checks the dates, and that the chain ends at the root. */
 async function round({ chain, root }: Question): Promise<readonly number[]> {
   const load = createRequire(new URL('package.json', root));
   load('reflect-metadata');

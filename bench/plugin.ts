@@ -1,4 +1,4 @@
-/** How long a plugin takes until its host may go on, and what it holds of the machine's memory then and later. */
+/** Measures the start of a plugin until its handshake line, and its resident memory after the start and after use. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -8,13 +8,13 @@ import { measureMemory } from './memory.ts';
 import { type Row, withRatios } from './row.ts';
 
 const ROUNDS = 15;
-/** Until everything that is loaded after the handshake line has been. */
+/** Time for the plugin to load what it loads after the handshake line. */
 const SETTLED_MS = 500;
 const HOST = { NodeAttestor: 'NodeAttestor', PLUGIN_PROTOCOL_VERSIONS: '1' };
 const KIB = 1024;
 
 interface Start {
-  /** Milliseconds from the call that starts it to its first line. */
+  /** Milliseconds from the start of the process to its first line. */
   readonly ms: number;
   /** MiB. */
   readonly resident: number;
@@ -50,7 +50,7 @@ async function measureStart(root: URL): Promise<readonly Row[]> {
     'the server plugin': [plugin('server')],
   };
   const starts = new Map<string, Start[]>();
-  // In turns, so that what disturbs the machine disturbs them all.
+  // The programs take turns, so that other load of the machine affects them equally.
   for (let round = 0; round < ROUNDS; round++) {
     for (const [name, [file, ...args]] of Object.entries(programs)) {
       starts.set(name, [...(starts.get(name) ?? []), await start(file, args)]);

@@ -1,4 +1,4 @@
-/** What no verifier can do without: the calls to `node:crypto` that one attestation costs, and nothing around them. */
+/** The calls to `node:crypto` that every verifier must make for one attestation, without any other code. */
 import {
   constants,
   createCipheriv,
@@ -23,11 +23,11 @@ import { importPublicKey } from '../src/x509/subject-public-key.ts';
 import type { Evidence } from './evidence.ts';
 
 export interface RawOperations {
-  /** Everything a machine costs that was never seen before. */
+  /** All operations for a machine that the server does not know. */
   readonly first: () => void;
-  /** The signature on the quote, by a key that has been imported. */
+  /** The signature check of the quote, with an imported key. */
   readonly signature: () => void;
-  /** What even a known machine costs: the signature on the quote, the credential, the hashes. */
+  /** All operations for a known machine: the signature check of the quote, the credential, the hashes. */
   readonly repeat: () => void;
 }
 
@@ -35,7 +35,7 @@ export function rawOperations(evidence: Evidence): RawOperations {
   const { akPublic, ekPublic } = decodePayload(evidence.payload);
   const [ek, ak] = [keyOf(ekPublic), keyOf(akPublic)];
   const [ekJwk, akJwk] = [ek.export({ format: 'jwk' }), ak.export({ format: 'jwk' })];
-  // A P-256 point goes into the ECDH as it is, which checks it.
+  // A P-256 point needs no import: the ECDH takes the point and checks it.
   const importEk = ek.asymmetricKeyType === 'rsa' ? () => imported(ekJwk) : () => ek;
   const links = linksOf(evidence);
   const quote = quoteSignature(evidence, ak);
@@ -61,7 +61,7 @@ export function rawOperations(evidence: Evidence): RawOperations {
 
 function keyOf(publicBytes: Uint8Array): KeyObject {
   const key = publicKeyOf(decode(tpmtPublic, publicBytes));
-  if (key === undefined) throw new Error('the evidence holds a key that is none');
+  if (key === undefined) throw new Error('the evidence has an invalid public key');
   return key;
 }
 
@@ -69,14 +69,16 @@ function imported(jwk: JsonWebKey): KeyObject {
   return createPublicKey({ format: 'jwk', key: jwk });
 }
 
-/** One signature for each certificate that was sent; the keys of sent CAs are imported, those of anchors are kept. */
+/**
+ * One signature check for each sent certificate. The keys of sent CAs are imported each time; those of anchors once.
+ */
 function linksOf({ leaf, intermediates, anchors }: Evidence): readonly (() => void)[] {
   const sent = [leaf, ...intermediates].map(parseCertificate);
   return sent.map((certificate) => {
     const bySubject = ({ subject }: Certificate): boolean => subject.canonical === certificate.issuer.canonical;
     const [between, anchor] = [sent.find(bySubject), anchors.map(parseCertificate).find(bySubject)];
     const issuer = anchor ?? between;
-    if (issuer === undefined) throw new Error('the evidence holds a certificate without an issuer');
+    if (issuer === undefined) throw new Error('the issuer of a certificate is not in the evidence');
     const { tbs, signature } = certificate;
     return () => {
       const key = anchor === undefined ? importPublicKey(issuer.subjectPublicKeyInfo) : issuer.publicKey;
@@ -94,7 +96,7 @@ function quoteSignature({ response }: Evidence, ak: KeyObject): (key: KeyObject)
       : 'signatureR' in decoded
         ? concat(decoded.signatureR, decoded.signatureS)
         : undefined;
-  if (raw === undefined) throw new Error('the quote is signed in another way');
+  if (raw === undefined) throw new Error('the quote has an unknown kind of signature');
   const ecc = ak.asymmetricKeyType === 'ec';
   return (key) => {
     if (!verify('sha256', quoted, ecc ? { key, dsaEncoding: 'ieee-p1363' } : key, raw))
@@ -104,7 +106,9 @@ function quoteSignature({ response }: Evidence, ak: KeyObject): (key: KeyObject)
 
 const LABEL = Buffer.from('IDENTITY\0');
 
-/** Random secret, nonce and seed, the seed to the endorsement key, two key derivations, one block cipher, one HMAC. */
+/**
+ * A random secret, nonce and seed; the encryption of the seed to the EK; two key derivations; one encryption; one HMAC.
+ */
 function credentialOf(ek: KeyObject): (key: KeyObject) => void {
   const jwk = ek.export({ format: 'jwk' });
   const point = concat(...['BA', jwk.x, jwk.y].map((text) => Buffer.from(text ?? '', 'base64url')));
@@ -129,7 +133,7 @@ function credentialOf(ek: KeyObject): (key: KeyObject) => void {
   };
 }
 
-/** Name of the AK and its qualified name, hash of the EK, of payload and challenge, the commitment, and of the PCRs. */
+/** The Name and Qualified Name of the AK, the hashes of EK, payload and challenge, the commitment, the PCR digest. */
 function hashesOf({ payload }: Evidence): () => void {
   const { ekPublic, akPublic } = decodePayload(payload);
   const parts = [akPublic, akPublic.subarray(0, 38), ekPublic, payload, ekPublic, ekPublic, payload.subarray(0, 256)];

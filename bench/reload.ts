@@ -1,6 +1,6 @@
 /**
- * Changed files beside attestations: the longest turn of the server's event loop, and how long attestations take, while
- * nothing changes and while files are looked at, read and found broken; and the memory of a million hashes.
+ * Measures how a server plugin reads changed files while machines attest: the longest turn of its event loop, the time
+ * of attestations, and its memory. Compares with a server whose files do not change.
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -29,9 +29,9 @@ import { Stopwatch } from './stopwatch.ts';
 
 const CAS = 2500;
 const HASHES = 1_000_000;
-/** As long as several looks. */
+/** Long enough for the server to look at the files several times. */
 const QUIET_MS = 12_000;
-/** Until everything is compiled, and files that were written a moment ago have been read once more. */
+/** Time for V8 to compile the code, and for the server to read newly written files once more. */
 const WARM_UP_MS = 8000;
 const MOST_MS = 60_000;
 const KIB = 1024;
@@ -42,11 +42,11 @@ const device = softwareDevice();
 
 interface Scene {
   readonly title: string;
-  /** Writes the files, and gives the options. */
+  /** Writes the files, and returns the server's options. */
   readonly files: (folder: string) => string;
-  /** What an operator does while machines attest. */
+  /** What the operator changes while machines attest. */
   readonly change?: (folder: string) => void;
-  /** How the server says that it has seen it. */
+  /** Matches the log record by which the server reports the change. */
   readonly told?: RegExp;
 }
 
@@ -133,10 +133,10 @@ interface Measured {
   readonly turn: number;
   /** Milliseconds, ascending. */
   readonly latencies: readonly number[];
-  /** MiB; at the end, and at most. */
+  /** MiB at the end of the scene; `peak` is the maximum. */
   readonly resident: number;
   readonly peak: number;
-  /** From the change to the record that says so. */
+  /** Milliseconds from the change to the record that reports it. */
   readonly seenAfterMs: number | undefined;
 }
 
@@ -169,7 +169,7 @@ export async function measure({
   return withRatios([...rows, ...lookUps(folder), ...(await denial(root, folder))]);
 }
 
-/** Finding a hash in a long list and in a short one. */
+/** Times finding a hash in a long list and in a short one. */
 function lookUps(folder: string): Parameters<typeof withRatios>[0] {
   const [few, many] = [1000, HASHES];
   const lists = new Map([few, many].map((count) => [count, listOf(join(folder, 'look-up'), count)]));
@@ -190,13 +190,13 @@ function listOf(path: string, count: number): HashList {
   return readHashList(path);
 }
 
-/** A denial while a list of a million lines is written anew without end. */
+/** Times a denial while another program writes a list of a million lines again and again. */
 async function denial(root: URL, parent: string): Promise<Parameters<typeof withRatios>[0]> {
   const folder = mkdtempSync(join(parent, 'denial-'));
   writeFileSync(join(folder, 'denied'), '');
   const server = await start(root, folder, `${aMillion(folder)}${option('deny_path', folder, 'denied')}`);
   writeHashes(join(folder, 'next'), 'next');
-  // By another program, so that nothing here waits for it.
+  // Another program writes, so that nothing in this process waits for it.
   const writing = 'while :; do cat next > hashes; sleep 0.5; done';
   const writer = spawn('sh', ['-c', writing], { cwd: folder, stdio: 'ignore' });
   try {
@@ -240,9 +240,9 @@ async function play({ files, change, told }: Scene, root: URL, parent: string): 
       if (told === undefined || seenAfterMs !== undefined) continue;
       const isTold = records.some(({ message }) => told.test(message));
       if (isTold) seenAfterMs = performance.now() - began;
-      // And the look after it.
+      // After the report, go on for the next looks of the server.
       until = performance.now() + (isTold ? QUIET_MS : 1000);
-      if (performance.now() - began > MOST_MS) throw new Error('the server has not said that it saw the change');
+      if (performance.now() - began > MOST_MS) throw new Error('the server has not reported the change');
     }
     const turn = await server.longestTurn();
     latencies.sort((a, b) => a - b);
@@ -256,7 +256,7 @@ async function play({ files, change, told }: Scene, root: URL, parent: string): 
 interface Server {
   readonly host: PluginHost<'server'>;
   readonly records: readonly HostedLogRecord[];
-  /** Since it was asked last, in milliseconds. */
+  /** The longest turn since the last call, in milliseconds. */
   readonly longestTurn: () => Promise<number>;
 }
 
@@ -284,7 +284,7 @@ function executable(root: URL): string {
   return fileURLToPath(new URL('dist/bin/tpm-attestor-server.cjs', root));
 }
 
-/** Whether the machine is admitted. */
+/** True when the server admits the machine. */
 async function attest(host: PluginHost<'server'>): Promise<boolean> {
   const machine = forger(device);
   const stream = host.openAttestation();
@@ -309,7 +309,7 @@ function memory({ pid }: PluginHost<'server'>, line: 'VmRSS' | 'VmHWM'): number 
 function writeHashes(path: string, label: string, count = HASHES): void {
   const lines = [pubHashOf(device)];
   let digest = createHash('sha256').update(label).digest();
-  // Each hash begins with another part of the one before, which is quicker than a million of them.
+  // Rotating a digest gives 64 lines, which is faster than computing a million digests.
   for (let i = 1; i < count; i++) {
     if (i % 64 === 0) digest = createHash('sha256').update(digest).digest();
     const at = i % 64;
@@ -325,7 +325,7 @@ function authority(i: number, year: string): Uint8Array {
   return mintAuthority(issuer, KEY, { issuer, key: KEY }).der;
 }
 
-/** A CA with the name of the others and a serial number of its own. */
+/** A CA with the same name as the others, and its own serial number. */
 function namesake(i: number): Uint8Array {
   const issuer = 'Example TPM Manufacturing CA';
   return mintAuthority(issuer, KEY, { issuer, key: KEY }, { serial: Uint8Array.of(1, i >> 8, i & 0xff) }).der;

@@ -1,25 +1,25 @@
-/** What every subject of the benchmark reports: figures, each beside something measured in the same run. */
+/** The rows that every subject of the benchmark reports: figures, compared with others from the same run. */
 
 export interface Row {
   readonly name: string;
-  /** The median of all rounds; null for what could not be measured here, and `note` says why. */
+  /** The median of all rounds; null when it could not be measured, for the reason in `note`. */
   readonly value: number | null;
-  /** The best round: how far it is from `value` is the noise of the machine. */
+  /** The best round. Its distance from `value` shows the noise of the machine. */
   readonly best: number | null;
   readonly unit: string;
-  /** `best` by the best of the row that `of` names, as noise only adds; null where there is nothing to compare with. */
+  /** `best` divided by the `best` of the row `of`, because noise only adds time; null without a row to compare with. */
   readonly ratio: number | null;
   readonly of: string | null;
   readonly note?: string;
 }
 
-/** The most that `ratio` should be, and what makes it more where it is. */
+/** The largest `ratio` that is wanted, and the reason when it is larger. */
 export interface Target {
   readonly most: number;
   readonly otherwise: string;
 }
 
-/** `ratio` is filled in from `of`; a missed target is said in `note`. */
+/** Computes `ratio` from `of`, and reports a missed target in `note`. */
 export function withRatios(
   rows: readonly (Omit<Row, 'ratio'> & { readonly target?: Target | undefined })[],
 ): readonly Row[] {

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Measures this product beside what it can be compared with, in one run.
+// Benchmark: measures this product and the programs to compare it with in one run.
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -10,16 +10,15 @@ import { build } from 'esbuild';
 import { otherNode } from './other-node.mjs';
 
 const ROOT = new URL('..', import.meta.url);
-/** Each a file beside this one that exports `measure({ root, folder })` and returns rows (row.ts). */
+/** Each subject is a file in this folder that exports `measure({ root, folder })`, which returns rows (row.ts). */
 const SUBJECTS = ['verifier', 'chain', 'plugin', 'reload', 'tpm', 'spire', 'flood'];
 const USAGE = `Usage: npm run --silent bench -- [SUBJECT...] [--node VERSION] [--json]
 
 Subjects: ${SUBJECTS.join(', ')} (default: all).
-Each row is the median of many rounds (and the best) and, where there is something to compare with, how many times its
-best is that of the row named beside it. Times are processor time. The machine's noise is in the values more than in the
-ratios.
-  --node VERSION  measure on this Node.js (22, 24, 22.12.0), which npm fetches into your cache; default: the one that runs this
-  --json          one document on standard output:
+Each row shows the median of many rounds, and the best round in parentheses. The ratio compares its best round with the
+best round of the row that it names. Times are processor time. Noise affects the values more than the ratios.
+  --node VERSION  measures with this Node.js (22, 24, 22.12.0), which npm fetches into your cache; default: the current one
+  --json          prints one JSON document:
                   {node, openssl, go, cpus, subjects: {NAME: [{name, value, best, unit, ratio, of, note?}]}}
 Exit codes: 0 done, 2 usage, 3 the system failed
 `;
@@ -44,7 +43,7 @@ async function bundle(subject, folder) {
 }
 
 /**
- * Measures in a process that has nothing else in it: no compiler of TypeScript, and no other subject's garbage.
+ * Measures a subject in a new process, without the TypeScript compiler and without garbage of other subjects.
  *
  * @param {string} node @param {string} subject @param {string} folder
  * @returns {Promise<import('./row.ts').Row[]>}
@@ -63,7 +62,7 @@ async function measured(node, subject, folder) {
 }
 
 /**
- * Node.js and OpenSSL that are measured on.
+ * The versions of Node.js and OpenSSL that the benchmark measures with.
  *
  * @param {string} node @returns {{ node: string, openssl: string }}
  */
@@ -73,7 +72,7 @@ function versionsOf(node) {
   return { node: `v${version}`, openssl };
 }
 
-/** What an older OpenSSL costs, for who reads the figures. @param {string} openssl */
+/** A note on the slower operations of an older OpenSSL. @param {string} openssl */
 function opensslNote(openssl) {
   const [major = 0, minor = 0] = openssl.split('.').map(Number);
   if (major > 3 || (major === 3 && minor >= 5)) return '';

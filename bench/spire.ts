@@ -1,4 +1,4 @@
-/** Attestations through a genuine spire-server: machines that answer at once, so that the server's side is what counts. */
+/** Times attestations through a genuine spire-server. The machines answer at once, so that the server's time counts. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { tpmAttestor } from '../src/testing/spire-plugin-block.ts';
@@ -23,9 +23,9 @@ export async function measure({ folder }: { readonly folder: string }): Promise<
   try {
     const client = await AttestAgentClient.to(server);
     const machines = Array.from({ length: MACHINES }, (_, i) => forger(softwareDevice({ label: `machine ${i}` })));
-    // One after the other at first: SPIRE does not create one node twice at once.
+    // One after the other at first, because SPIRE cannot create the same node twice at the same time.
     for (const machine of machines) await client.attest(machine);
-    // Each with an endorsement key and a certificate of its own, so that SPIRE creates a node and nothing is remembered.
+    // Each has its own EK and certificate, so that SPIRE creates a node and no cache helps.
     const strangers = Array.from({ length: NEW_MACHINES }, (_, i) =>
       forger(softwareDevice({ label: `stranger ${i}`, ek: 'L-2' })),
     );
@@ -67,7 +67,7 @@ export async function measure({ folder }: { readonly folder: string }): Promise<
   }
 }
 
-/** Milliseconds of each attestation; every machine attests again and again, beside the others. */
+/** Milliseconds of each attestation. All machines attest at the same time, each many times. */
 async function latencies(client: AttestAgentClient, machines: readonly Forger[], rounds: number): Promise<number[]> {
   const all = await Promise.all(
     machines.map((machine) =>
@@ -99,7 +99,7 @@ function quantile(times: readonly number[], part: number): number {
   return times[Math.min(times.length - 1, Math.floor(times.length * part))] ?? Number.NaN;
 }
 
-/** MiB. */
+/** Resident memory of a process in MiB. */
 async function resident(pid: number): Promise<number> {
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1]) / KIB;
 }

@@ -1,22 +1,24 @@
-/** Processor time of one call, for actions that are to be compared with one another. */
+/** Measures the processor time of one call, for actions to compare with one another. */
 
-/** Microseconds of processor time of this process, garbage collection included, whatever else the machine did. */
+/**
+ * Microseconds of processor time of this process, with garbage collection; other load of the machine does not count.
+ */
 export interface Timing {
-  /** The middle of all rounds. */
+  /** The median of all rounds. */
   readonly value: number;
   readonly best: number;
 }
 
-/** For each action: after one second V8 has not compiled everything yet. */
+/** Time for each action; after one second V8 has not yet compiled everything. */
 const WARM_UP_MS = 2000;
 const ROUND_MS = 60;
 
-/** Actions take turns in every round, so that what disturbs the machine disturbs them all. */
+/** Actions take turns in every round, so that disturbances affect all of them equally. */
 export class Stopwatch {
   readonly #actions: readonly { readonly name: string; readonly action: () => void; readonly calls: number }[];
   readonly #rounds: Map<string, number[]> = new Map();
 
-  /** Runs every action until it is compiled. */
+  /** Runs every action until V8 has compiled it. */
   constructor(actions: Readonly<Record<string, () => void>>) {
     for (const action of Object.values(actions)) callsWithin(WARM_UP_MS, action);
     this.#actions = Object.entries(actions).map(([name, action]) => ({
@@ -35,7 +37,7 @@ export class Stopwatch {
     }
   }
 
-  /** Takes in a round that was measured elsewhere. */
+  /** Adds a round that was measured elsewhere. */
   note(name: string, microseconds: number): void {
     const rounds = this.#rounds.get(name);
     if (rounds === undefined) this.#rounds.set(name, [microseconds]);
@@ -45,12 +47,12 @@ export class Stopwatch {
   timing(name: string): Timing {
     const sorted = [...(this.#rounds.get(name) ?? [])].sort((a, b) => a - b);
     const [best] = sorted;
-    if (best === undefined) throw new RangeError(`nothing was measured of "${name}"`);
+    if (best === undefined) throw new RangeError(`no round was measured for "${name}"`);
     return { best, value: sorted[sorted.length >> 1] ?? best };
   }
 }
 
-/** Microseconds of processor time of one call of what returns a promise, all threads included; one round of it. */
+/** One round of an asynchronous action: microseconds of processor time for one call, in all threads. */
 export async function processorTime(action: () => Promise<void>): Promise<number> {
   const start = performance.now();
   const before = process.cpuUsage();
@@ -60,7 +62,7 @@ export async function processorTime(action: () => Promise<void>): Promise<number
   return (user + system) / calls;
 }
 
-/** Of processor time: on a busy machine that is a multiple of it by the clock. */
+/** Number of calls within this processor time, which may be a multiple of it by the clock on a busy machine. */
 function callsWithin(milliseconds: number, action: () => void): number {
   const start = process.cpuUsage();
   let calls = 0;

@@ -1,4 +1,4 @@
-/** What an attestation asks of the TPM, in commands: on a chip each costs milliseconds, in whatever program. */
+/** Counts the TPM commands of an attestation. On a chip each takes milliseconds, whatever program sends it. */
 import { randomBytes } from 'node:crypto';
 import { Attestor } from '../src/agent/attest.ts';
 import { loadPolicy } from '../src/policy/policy-files.ts';

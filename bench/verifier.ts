@@ -1,6 +1,6 @@
 /**
- * The verifier: attestations of machines seen for the first time, whose CAs are new as well, and of known ones, beside
- * their own raw operations and beside go-attestation with crypto/x509.
+ * Times the verifier with attestations of new machines, whose CAs are new as well, and of known machines. Compares with
+ * the raw operations, and with go-attestation and crypto/x509.
  */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
@@ -17,7 +17,7 @@ import { Stopwatch, type Timing } from './stopwatch.ts';
 const ROUNDS = 15;
 const MOST_KIB = 40;
 
-/** Why a target is missed, where it is. */
+/** Reasons for a missed target. */
 const AROUND = 'reading, checks and garbage collection around the raw operations';
 const ECC = 'OpenSSL below 3.5 multiplies every imported P-256 key by the order of its curve, which Go does not';
 const ECDH = 'the ECDH with the endorsement key, new for every challenge, is more than the budget';
@@ -32,7 +32,7 @@ const KEYS = [
 ] as const;
 const CHAINS = ['configured', 'sent'] as const;
 
-/** All keys below CAs as swtpm makes them; then below each other kind of CA that TPM vendors have. */
+/** All kinds of keys below the CAs of swtpm; then one kind below each other kind of CA of TPM vendors. */
 const RECIPES: readonly Recipe[] = CHAINS.flatMap((chain): readonly Recipe[] => [
   ...KEYS.map((keys) => ({ ...keys, authorities: ['rsa3072', 'rsa3072'] as const, chain })),
   { ek: 'rsa', ak: 'rsa', authorities: ['rsa2048', 'rsa4096'], chain },
@@ -95,7 +95,7 @@ function rowsOf(recipe: Recipe, watch: Stopwatch, allocated: number, withoutGo: 
     row(peer, 'go first'),
     row('first attestation', 'first', raw, { most: 1.5, otherwise: AROUND }),
     row('first attestation, by the Go peer', 'first', peer, { most: 1.3, otherwise: slow }),
-    // What the server has in memory of the CAs that others of the make have sent along before.
+    // The server has the CAs in memory, because machines of the same make have sent them before.
     ...(chain === 'sent' ? [row('first attestation of a known make, by the Go peer', 'known make', peer)] : []),
     row(rawKnown, 'raw repeat'),
     { ...row(rawSignature, 'raw signature'), ...budget(watch.timing('raw signature')) },

@@ -1,3 +1,4 @@
+// The entry points of the addon: open() and exitProcess().
 #include "addon.h"
 
 #include <unistd.h>
@@ -14,10 +15,10 @@ namespace {
 Napi::Value Open(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   if (info.Length() != 2 || !info[0].IsString() || !info[1].IsBoolean()) {
-    throw Napi::TypeError::New(env, "open takes a TCTI string and whether it is kept");
+    throw Napi::TypeError::New(env, "open takes a TCTI string and a boolean (kept)");
   }
   std::string configuration = info[0].As<Napi::String>();
-  // tpm2-tss would stop at the NUL and open something else than was named.
+  // tpm2-tss would read the string up to the NUL, and open another device than the caller named.
   if (configuration.find('\0') != std::string::npos) throw Napi::TypeError::New(env, "the TCTI string contains NUL");
 
   auto tpm = std::make_shared<Tpm>();
@@ -32,9 +33,9 @@ Napi::Value Open(const Napi::CallbackInfo& info) {
                                                                    std::move(present));
 }
 
-/// exitProcess(code, patience): ends the process here and now, but for what keepers flush within `patience` milliseconds.
+/// exitProcess(code, patience): waits at most `patience` milliseconds for keepers to flush, and then ends the process.
 ///
-/// process.exit() joins the pool threads, so a TPM that never answers would hold the process for ever.
+/// process.exit() would wait for the pool threads, and so for a TPM that never answers.
 void ExitProcess(const Napi::CallbackInfo& info) {
   if (info.Length() != 2 || !info[0].IsNumber() || !info[1].IsNumber()) {
     throw Napi::TypeError::New(info.Env(), "exitProcess takes two numbers");
@@ -46,8 +47,8 @@ void ExitProcess(const Napi::CallbackInfo& info) {
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   auto addon = std::make_unique<Addon>();
   addon->context_class = Napi::Persistent(Context::DefineClass(env));
-  // References left at the end of the environment go now, while tpm2-tss is certainly still loaded. A command in flight
-  // keeps its own: the environment waits for it.
+  // Drop the remaining references now, while tpm2-tss is certainly still loaded. A command in flight keeps its own
+  // reference, and the environment waits for the command.
   env.AddCleanupHook([contexts = addon->contexts] {
     for (Context* context : *contexts) context->Close();
   });

@@ -1,3 +1,4 @@
+// The state of the addon in one Node.js environment.
 #ifndef TPM_ATTESTOR_NATIVE_ADDON_H_
 #define TPM_ATTESTOR_NATIVE_ADDON_H_
 
@@ -9,12 +10,12 @@
 
 namespace tpm_attestor {
 
-/// Everything the addon keeps, once per environment: there is no static mutable state, so that worker threads and a
-/// second copy of the addon are independent.
+/// All state of the addon, one object for each environment. There is no static mutable state besides the keepers'
+/// lists, so worker threads and a second copy of the addon are independent.
 struct Addon {
   Napi::FunctionReference context_class;
-  /// Handed to the Context constructor by the addon itself; empty at any other time, which is how a constructor called
-  /// from JS is told apart.
+  /// Set only while the addon itself constructs a Context. It is empty when JS calls the constructor, which then
+  /// throws.
   std::shared_ptr<Tpm> opened;
   std::shared_ptr<OpenContexts> contexts = std::make_shared<OpenContexts>();
 };

@@ -1,3 +1,4 @@
+// Builds the JS record that a command answers.
 #ifndef TPM_ATTESTOR_NATIVE_ANSWER_H_
 #define TPM_ATTESTOR_NATIVE_ANSWER_H_
 
@@ -10,14 +11,14 @@
 
 namespace tpm_attestor {
 
-/// A plain Uint8Array with its own memory. Not a Buffer: `slice` of one copies and of the other does not.
+/// A Uint8Array with its own memory. Not a Buffer, whose `slice` does not copy.
 inline Napi::Uint8Array CopyOut(Napi::Env env, const uint8_t* data, size_t size) {
   Napi::Uint8Array array = Napi::Uint8Array::New(env, size);
   if (size != 0) memcpy(array.Data(), data, size);
   return array;
 }
 
-/// The record that a command answers, field by field.
+/// The record that a command answers. Each method adds one field.
 class Answer {
  public:
   explicit Answer(Napi::Env env) : object_(Napi::Object::New(env)) {}
@@ -55,7 +56,7 @@ class Answer {
   Napi::Object object_;
 };
 
-/// For a command whose response has no parameters.
+/// The outputs of a command whose response has no parameters.
 struct Nothing {};
 inline constexpr auto kNoAnswer = [](Napi::Env env, const Nothing&) { return env.Undefined(); };
 

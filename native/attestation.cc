@@ -1,3 +1,4 @@
+// TPM2_Quote and TPM2_CertifyCreation.
 #include "answer.h"
 #include "commands.h"
 #include "input.h"

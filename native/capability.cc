@@ -1,3 +1,4 @@
+// TPM2_GetCapability and TPM2_GetRandom.
 #include "answer.h"
 #include "commands.h"
 #include "input.h"

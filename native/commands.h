@@ -1,3 +1,4 @@
+// The methods of NativeContext, and the file that defines each.
 #ifndef TPM_ATTESTOR_NATIVE_COMMANDS_H_
 #define TPM_ATTESTOR_NATIVE_COMMANDS_H_
 
@@ -7,10 +8,10 @@
 
 namespace tpm_attestor {
 
-/// A method of NativeContext. `info` holds one record whose fields are named as in Part 3.
+/// A method of NativeContext. `info` holds one record with the field names of Part 3.
 using Command = Napi::Value(Context& context, const Napi::CallbackInfo& info);
 
-// TPM commands, by the chapters of Part 3. They answer a promise.
+// TPM commands, by the chapters of Part 3. They return a promise.
 
 Command StartAuthSession;                                                           // session.cc
 Command ActivateCredential, Create, CreatePrimary, Load, LoadExternal, ReadPublic;  // object.cc
@@ -21,8 +22,8 @@ Command PolicyGetDigest, PolicyOr, PolicySecret;                                
 Command ContextLoad, ContextSave, FlushContext;                                     // management.cc
 Command NvRead, NvReadPublic;                                                       // nv.cc
 
-// ESYS's own objects (resource.cc). TrFromTpmPublic reads the public area from the TPM and answers a promise; the
-// others are local and answer at once.
+// ESYS objects (resource.cc). TrFromTpmPublic reads the public area from the TPM and returns a promise. The others run
+// within ESYS and return at once.
 
 Command TrFromTpmPublic;
 Command SessionGetAttributes, SessionSetAttributes;

@@ -1,3 +1,4 @@
+// The JS class NativeContext.
 #include "context.h"
 
 #include <string>
@@ -8,7 +9,7 @@
 namespace tpm_attestor {
 namespace {
 
-/// Marks the objects that really wrap a Context: napi_unwrap alone would reinterpret any wrapped object.
+/// Marks the objects that wrap a Context. napi_unwrap alone would reinterpret any wrapped object.
 constexpr napi_type_tag kContextTag = {0x7bd1e6a3c54f4f0e, 0x9a0c3f62d8b15e47};
 
 template <Command* kCommand>
@@ -21,7 +22,7 @@ Napi::Value Close(Context& context, const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-/// Pairs of TPM_CC and how many were transmitted.
+/// Pairs of a TPM_CC and the number of its commands transmitted.
 Napi::Value CommandCounts(Context& context, const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const auto counts = context.Transport(env).Counts();
@@ -36,7 +37,7 @@ Napi::Value CommandCounts(Context& context, const Napi::CallbackInfo& info) {
   return pairs;
 }
 
-/// A method as ObjectWrap's own would be, but with the receiver's tag checked before it is unwrapped.
+/// Defines a method that checks the tag of its receiver before it unwraps it, which ObjectWrap's own methods do not.
 template <Command* kCommand>
 void Method(Napi::Object prototype, const char* name) {
   prototype.DefineProperty(Napi::PropertyDescriptor::Function(prototype.Env(), prototype, name, Checked<kCommand>));

@@ -1,3 +1,4 @@
+// The JS object for an open TPM.
 #ifndef TPM_ATTESTOR_NATIVE_CONTEXT_H_
 #define TPM_ATTESTOR_NATIVE_CONTEXT_H_
 
@@ -15,32 +16,32 @@ namespace tpm_attestor {
 class Context;
 using OpenContexts = std::unordered_set<Context*>;
 
-/// What JS holds: one reference to a Tpm, given up by close(), by collection, or when the environment ends.
+/// The JS object for a Tpm. It gives up its reference at close(), when it is collected, or when the environment ends.
 class Context : public Napi::ObjectWrap<Context> {
  public:
   static Napi::Function DefineClass(Napi::Env env);
 
-  /// The context that `value` wraps. @throws TypeError for any other object, before anything is unwrapped.
+  /// The context that `value` wraps. @throws TypeError for any other object, without unwrapping it.
   static Context& From(Napi::Env env, const Napi::Value& value);
 
-  /// Only the addon constructs one, around a Tpm it has just opened.
+  /// Called by the addon alone, for a Tpm that it has just opened.
   explicit Context(const Napi::CallbackInfo& info);
   ~Context() override;
 
-  /// Sends a command: `call` is `TSS2_RC(ESYS_CONTEXT*, Outputs&)`, `present` makes the answer of the outputs.
+  /// Sends a command. `call` is `TSS2_RC(ESYS_CONTEXT*, Outputs&)`; `present` makes the answer from the outputs.
   template <typename Outputs, typename Call, typename Present>
   Napi::Value Send(Napi::Env env, const char* command, Call call, Present present) {
     auto run = [call = std::move(call)](Tpm& tpm, Outputs& outputs) { return call(tpm.Esys(), outputs); };
     return Worker<Outputs, decltype(run), Present>::Start(env, command, Idle(env), std::move(run), std::move(present));
   }
 
-  /// The ESYS context, for calls that do not talk to the TPM. @throws TypeError when closed or busy.
+  /// The ESYS context, for calls that send nothing to the TPM. @throws TypeError when closed or busy.
   ESYS_CONTEXT* Esys(Napi::Env env) const { return Idle(env)->Esys(); }
 
-  /// Gives the reference up. A command in flight keeps the Tpm until the TPM has answered.
+  /// Gives up the reference. A command in flight keeps the Tpm until the TPM has answered.
   void Close() { tpm_.reset(); }
 
-  /// Counts of the commands transmitted. @throws TypeError when closed.
+  /// The transport, which counts the commands. @throws TypeError when closed.
   const Tcti& Transport(Napi::Env env) const { return Open(env)->Transport(); }
 
  private:

@@ -1,3 +1,4 @@
+// Makes the JS errors of the addon.
 #include "error.h"
 
 #include <cstdio>

@@ -1,3 +1,4 @@
+// The JS errors of the addon.
 #ifndef TPM_ATTESTOR_NATIVE_ERROR_H_
 #define TPM_ATTESTOR_NATIVE_ERROR_H_
 
@@ -6,7 +7,7 @@
 
 namespace tpm_attestor {
 
-/// A TSS2_RC on its way out of a function that has no environment to make a JS error in.
+/// Carries a TSS2_RC out of a function that has no environment to make a JS error in.
 struct TssFailure {
   TSS2_RC rc;
 };
@@ -17,7 +18,7 @@ Napi::Error TssError(Napi::Env env, const char* command, TSS2_RC rc, const char*
 /// Throws TssError unless `rc` is success.
 void Check(Napi::Env env, const char* command, TSS2_RC rc);
 
-/// A TypeError with a stable `code`, for a call that should not have been made.
+/// A TypeError with a stable `code`, for a call that the caller must not make.
 Napi::Error MisuseError(Napi::Env env, const char* code, const char* message);
 
 }  // namespace tpm_attestor

@@ -1,3 +1,4 @@
+// Reads and checks the input record of a command.
 #include "input.h"
 
 #include <cmath>
@@ -65,8 +66,8 @@ Input::View Input::GetView(const char* field) const {
     throw Wrong(field, "a Uint8Array");
   }
   const Napi::Uint8Array array = value.As<Napi::Uint8Array>();
-  // Shared memory could change between two reads of it. A detached buffer reads as empty, and an auth value that
-  // silently became empty is worse than an error.
+  // Shared memory could change between two reads. A detached buffer reads as empty; an error is better than an auth
+  // value that is silently empty.
   if (!array.ArrayBuffer().IsArrayBuffer()) throw Wrong(field, "a Uint8Array over unshared memory");
   if (array.ArrayBuffer().IsDetached()) throw Wrong(field, "a Uint8Array that is not detached");
   return {array.Data(), array.ElementLength()};

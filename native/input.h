@@ -1,3 +1,4 @@
+// Reads and checks the input record of a command.
 #ifndef TPM_ATTESTOR_NATIVE_INPUT_H_
 #define TPM_ATTESTOR_NATIVE_INPUT_H_
 
@@ -15,11 +16,10 @@
 
 namespace tpm_attestor {
 
-/// The one argument of a command: a record whose fields carry the names of Part 3.
+/// The argument of a command: a record with the field names of Part 3.
 ///
-/// Every accessor copies, so that after reading nothing of JS is referred to: the caller may change, transfer or shrink
-/// its buffers while the command runs. Lengths are compared with the destination before a byte is copied; that is
-/// memory safety and does not rely on TypeScript.
+/// Every accessor copies, because the caller may change, transfer or shrink its buffers while the command runs. It
+/// checks the length against the destination before it copies, so memory safety does not rely on TypeScript.
 class Input {
  public:
   using Sessions = std::array<ESYS_TR, 3>;
@@ -33,7 +33,7 @@ class Input {
   /// An INT32.
   int32_t Signed(const char* field) const;
   ESYS_TR Handle(const char* field) const { return Number(field); }
-  /// The field `sessions`: up to three, filled up with ESYS_TR_NONE.
+  /// The field `sessions`: up to three handles, padded with ESYS_TR_NONE.
   Sessions GetSessions() const;
 
   /// A TPM2B of bytes, given without its size.
@@ -59,7 +59,8 @@ class Input {
     return structure;
   }
 
-  /// A structure in wire form, for a parameter that ESYS takes as TPM2B. MU computes the size itself.
+  /// A structure in wire form, for a parameter that ESYS takes as TPM2B. The marshalling library (MU) computes the
+  /// size.
   TPM2B_PUBLIC Public(const char* field) const { return {0, Structure<TPMT_PUBLIC>(field)}; }
   Secret<TPM2B_SENSITIVE_CREATE> Sensitive(const char* field) const;
 
@@ -88,7 +89,7 @@ class Input {
   template <typename T>
   void UnmarshalInto(const char* field, T* structure) const {
     const View view = GetView(field);
-    // MU refuses a null pointer with "bad reference"; an empty buffer is merely too short.
+    // MU reports a null pointer as "bad reference". A valid pointer makes it report an empty buffer as too short.
     const uint8_t nothing = 0;
     const TSS2_RC rc = Unmarshal(view.size == 0 ? &nothing : view.data, view.size, structure);
     if (rc != TSS2_RC_SUCCESS) throw TssError(record_.Env(), command_, rc, field);

@@ -1,3 +1,4 @@
+// TPM2_PCR_Read.
 #include "answer.h"
 #include "commands.h"
 #include "input.h"

@@ -1,3 +1,4 @@
+// The keeper: a forked process that owns the connection to a TPM without resource manager.
 #include "keeper.h"
 
 #include <dirent.h>
@@ -27,23 +28,25 @@
 namespace tpm_attestor {
 namespace {
 
-/// As long as the longest `tpm_timeout`: a TPM that has not answered then never does.
+/// As long as the longest `tpm_timeout`. A TPM that has not answered by then never will.
 constexpr unsigned kCommandSeconds = 600;
 /// A keeper with nothing to flush ends at once.
 constexpr unsigned kUsualEndMilliseconds = 100;
 /// Command and response buffers of every PC Client TPM are smaller.
 constexpr size_t kMessageBytes = 8192;
 
-/// Connecting and forking happen one at a time, so that no keeper inherits what another one's connection is made of.
+/// Lets one keeper start at a time, so that no keeper inherits the connection of another one.
 std::mutex opening;
-/// Guards the lists below.
+/// Guards `running` and `ending`.
 std::mutex listing;
+/// The socket of each running keeper, by process.
 std::map<pid_t, int> running;
-/// Told to end, and still flushing.
+/// Keepers that were told to end, and may still flush.
 std::vector<pid_t> ending;
 
-/// Closes the sockets and pipes that came from the parent: whoever waits for their end waits for the parent, not for a TPM.
-/// No TCTI that is kept has one between two commands: a device is a device, and swtpm's connects for each command.
+/// Closes the sockets and pipes inherited from the parent. Otherwise a peer that waits for the parent to close them
+/// would wait for the keeper. A kept TCTI needs none of them: a device is no socket, and swtpm's connects for each
+/// command.
 void CloseChannelsBut(int kept) {
   const int nowhere = open("/dev/null", O_RDWR);
   for (int file = 0; file <= 2; file++) dup2(nowhere, file);
@@ -60,7 +63,7 @@ void CloseChannelsBut(int kept) {
 
 TSS2_RC Exchange(TSS2_TCTI_CONTEXT* tcti, const uint8_t* command, size_t command_bytes, uint8_t* response,
                  size_t* response_bytes) {
-  // By its default action it ends the keeper, also out of a call that blocks.
+  // SIGALRM ends the keeper by its default action, even in a call that blocks.
   alarm(kCommandSeconds);
   TSS2_RC rc = Tss2_Tcti_Transmit(tcti, command_bytes, command);
   if (rc == TSS2_RC_SUCCESS) rc = Tss2_Tcti_Receive(tcti, response_bytes, response, TSS2_TCTI_TIMEOUT_BLOCK);
@@ -79,7 +82,7 @@ void Flush(TSS2_TCTI_CONTEXT* tcti, uint32_t handle) {
   Exchange(tcti, command, sizeof(command), response, &bytes);
 }
 
-/// The keeper's own life. The process it was forked from may have held any lock: nothing of Node is touched here.
+/// Runs the keeper process. The parent may have held any lock at the fork, so this must not call into Node.js.
 [[noreturn]] void Keep(TSS2_TCTI_CONTEXT* tcti, int socket) {
   prctl(PR_SET_NAME, "tpm-keeper");
   CloseChannelsBut(socket);
@@ -98,7 +101,7 @@ void Flush(TSS2_TCTI_CONTEXT* tcti, uint32_t handle) {
     msghdr answer = {};
     answer.msg_iov = parts;
     answer.msg_iovlen = 2;
-    // When nobody is there to take it, the next reading says so.
+    // When the parent is gone, this fails, and the next recv ends the loop.
     sendmsg(socket, &answer, MSG_NOSIGNAL);
     explicit_bzero(response, sizeof(response));
     explicit_bzero(command, sizeof(command));
@@ -108,7 +111,7 @@ void Flush(TSS2_TCTI_CONTEXT* tcti, uint32_t handle) {
   _exit(0);
 }
 
-/// True when all have ended in time; those are forgotten.
+/// Waits for the processes to end, and removes those that have ended. True when none is left.
 bool AwaitEnds(std::vector<pid_t>& processes, unsigned milliseconds) {
   constexpr timespec kMillisecond = {0, 1'000'000};
   for (unsigned waited = 0;; waited++) {
@@ -132,7 +135,7 @@ TSS2_RC Keeper::Start(const std::string& configuration) {
     Tss2_TctiLdr_Finalize(&tcti);
     return TSS2_TCTI_RC_GENERAL_FAILURE;
   }
-  // Signals are for this process. Node's handlers would tell it of those that reach the keeper.
+  // Block all signals in the keeper: the handlers it inherits from Node.js would report its signals to this process.
   sigset_t all;
   sigset_t mask;
   sigfillset(&all);
@@ -145,7 +148,7 @@ TSS2_RC Keeper::Start(const std::string& configuration) {
     Keep(tcti, ends[1]);
   }
   pthread_sigmask(SIG_SETMASK, &mask, nullptr);
-  // The keeper has its own copy of the connection; this one must not outlive it.
+  // The keeper has its own copy of the connection. Close ours, so that only the keeper holds the TPM.
   Tss2_TctiLdr_Finalize(&tcti);
   close(ends[1]);
   if (process < 0) {
@@ -165,7 +168,8 @@ Keeper::~Keeper() {
   const std::lock_guard<std::mutex> lock(listing);
   running.erase(process_);
   close(socket_);
-  // Not for long: whoever closes a TPM has flushed it, and a TPM that hangs must not hold up the event loop.
+  // Wait only briefly: a TPM that was closed in order is already flushed, and a hanging one must not block the event
+  // loop.
   std::vector<pid_t> own = {process_};
   if (!AwaitEnds(own, kUsualEndMilliseconds)) ending.push_back(process_);
 }
@@ -179,7 +183,8 @@ TSS2_RC Keeper::Transmit(size_t size, const uint8_t* command) {
 TSS2_RC Keeper::Receive(size_t* size, uint8_t* response, int32_t timeout) {
   pollfd ready = {socket_, POLLIN, 0};
   if (timeout >= 0 && poll(&ready, 1, timeout) == 0) return TSS2_TCTI_RC_TRY_AGAIN;
-  // ESYS asks for the size first. The answer stays, then; what failed has none.
+  // ESYS first asks for the size, without a buffer. Only peek then, so that the answer stays for the second call. A
+  // failure has no answer, and is taken out below.
   const int peek = response == nullptr ? MSG_PEEK : 0;
   TSS2_RC rc = TSS2_TCTI_RC_IO_ERROR;
   iovec parts[] = {{&rc, sizeof(rc)}, {response, response == nullptr ? 0 : *size}};
@@ -200,7 +205,7 @@ TSS2_RC Keeper::Receive(size_t* size, uint8_t* response, int32_t timeout) {
 void Keeper::EndAll(unsigned milliseconds) {
   const std::lock_guard<std::mutex> lock(listing);
   for (const auto& [process, socket] : running) {
-    // Not closed: a thread may be waiting for an answer on it.
+    // Do not close the socket: a thread may be waiting for an answer on it.
     shutdown(socket, SHUT_RDWR);
     ending.push_back(process);
   }

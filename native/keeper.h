@@ -1,3 +1,4 @@
+// The keeper: a process that flushes a TPM without resource manager when the agent is killed.
 #ifndef TPM_ATTESTOR_NATIVE_KEEPER_H_
 #define TPM_ATTESTOR_NATIVE_KEEPER_H_
 
@@ -10,11 +11,11 @@
 
 namespace tpm_attestor {
 
-/// A process that talks to the TPM for this one. When this one ends, however it ends, the keeper lets the command that is
-/// under way finish, flushes what was loaded through it, and ends too.
+/// A child process that talks to the TPM for this process. When this process ends, even by SIGKILL, the keeper waits
+/// for the current command, flushes what was loaded through it, and ends.
 ///
-/// A TPM without resource manager forgets nothing, and nothing in it says whose an endorsement key or a session is: only
-/// who saw the answer that named its handle may flush it. SIGKILL can lose that answer here, not in the keeper.
+/// A TPM without resource manager keeps what was loaded, and does not record who loaded it. Only a process that has
+/// seen the answer with the handle may flush it. SIGKILL can make this process lose that answer, but not the keeper.
 class Keeper {
  public:
   Keeper() = default;
@@ -22,13 +23,14 @@ class Keeper {
   Keeper& operator=(const Keeper&) = delete;
   ~Keeper();
 
-  /// Connects by the TCTI string and hands the connection over. Without room for a process, TSS2_TCTI_RC_GENERAL_FAILURE.
+  /// Connects by the TCTI string, and forks a keeper with the connection. TSS2_TCTI_RC_GENERAL_FAILURE when the fork
+  /// fails.
   TSS2_RC Start(const std::string& configuration);
 
   TSS2_RC Transmit(size_t size, const uint8_t* command);
   TSS2_RC Receive(size_t* size, uint8_t* response, int32_t timeout);
 
-  /// Ends every keeper of this process, and waits for what they still flush, but no longer than `milliseconds`.
+  /// Tells every keeper of this process to end, and waits at most `milliseconds` for their flushing.
   static void EndAll(unsigned milliseconds);
 
  private:

@@ -1,3 +1,4 @@
+// Follows the commands through a keeper, to know what they left loaded.
 #include "ledger.h"
 
 #include <tss2/tss2_tpm2_types.h>
@@ -18,7 +19,7 @@ uint32_t Number(const uint8_t* bytes, size_t width) {
   return value;
 }
 
-/// Whether the command answers with the handle of what it loaded.
+/// True when the command loads something and answers with its handle.
 bool Loads(uint32_t code) {
   switch (code) {
     case TPM2_CC_ContextLoad:
@@ -32,7 +33,7 @@ bool Loads(uint32_t code) {
   }
 }
 
-/// Handles in front of the authorization area (Part 3), of every command that the addon sends.
+/// Number of handles in front of the authorization area (Part 3), for every command that the addon sends.
 size_t HandlesOf(uint32_t code) {
   switch (code) {
     case TPM2_CC_GetCapability:
@@ -87,7 +88,7 @@ void Ledger::Remove(uint32_t handle) {
   count_ = static_cast<size_t>(std::remove(handles_.begin(), handles_.begin() + count_, handle) - handles_.begin());
 }
 
-/// The TPM ends a session used without continueSession (Part 1, 17.6). Its handle may be another's the next moment.
+/// The TPM ends a session that is used without continueSession (Part 1, 17.6), and may reuse its handle at once.
 void Ledger::RemoveEndedSessions(uint32_t code, const uint8_t* command, size_t bytes) {
   const size_t handles = HandlesOf(code);
   if (handles == kUnknown) return;

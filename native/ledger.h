@@ -1,3 +1,4 @@
+// The list of handles that a keeper must flush.
 #ifndef TPM_ATTESTOR_NATIVE_LEDGER_H_
 #define TPM_ATTESTOR_NATIVE_LEDGER_H_
 
@@ -7,14 +8,14 @@
 
 namespace tpm_attestor {
 
-/// Which objects and sessions a TPM holds because of the commands that passed here: what was loaded, and neither flushed
-/// nor ended by the TPM itself. Allocates nothing, as it is used behind fork().
+/// The objects and sessions that the commands through a keeper have loaded, and that are neither flushed nor ended by
+/// the TPM. It allocates nothing, because it runs after fork().
 class Ledger {
  public:
-  /// A command and the answer of the TPM, both whole.
+  /// Records a complete command and the TPM's complete answer.
   void Note(const uint8_t* command, size_t command_bytes, const uint8_t* response, size_t response_bytes);
 
-  /// Takes one handle out, the last loaded first. False when there is none.
+  /// Removes one handle, the last loaded first. False when there is none.
   bool Take(uint32_t* handle);
 
  private:

@@ -1,3 +1,4 @@
+// TPM2_ContextSave, TPM2_ContextLoad and TPM2_FlushContext.
 #include "answer.h"
 #include "commands.h"
 #include "input.h"

@@ -1,3 +1,4 @@
+// Converts structures between C and TPM wire form.
 #ifndef TPM_ATTESTOR_NATIVE_MARSHAL_H_
 #define TPM_ATTESTOR_NATIVE_MARSHAL_H_
 
@@ -10,7 +11,7 @@
 
 namespace tpm_attestor {
 
-/// The tpm2-tss marshalling functions of the structures that cross the boundary.
+/// The tpm2-tss marshalling functions (MU) of the structures that pass between JS and the addon.
 template <typename T>
 struct Mu;
 
@@ -72,7 +73,7 @@ struct Mu<TPMT_TK_CREATION> {
   static constexpr auto kUnmarshal = Tss2_MU_TPMT_TK_CREATION_Unmarshal;
 };
 
-/// Fills `structure` from exactly `size` bytes; bytes left over are an error.
+/// Fills `structure` from exactly `size` bytes. Bytes left over are an error.
 template <typename T>
 TSS2_RC Unmarshal(const uint8_t* data, size_t size, T* structure) {
   size_t offset = 0;
@@ -84,7 +85,8 @@ TSS2_RC Unmarshal(const uint8_t* data, size_t size, T* structure) {
 /// The wire form. @throws TssFailure.
 template <typename T>
 std::vector<uint8_t> Marshal(const T& structure) {
-  // No field is wider on the wire than in memory, and TPMLs and TPM2Bs have their full capacity in memory.
+  // sizeof(T) suffices: no field is wider on the wire than in memory, and TPMLs and TPM2Bs have full capacity in
+  // memory.
   std::vector<uint8_t> bytes(sizeof(T));
   size_t size = 0;
   const TSS2_RC rc = Mu<T>::kMarshal(&structure, bytes.data(), bytes.size(), &size);

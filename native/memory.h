@@ -1,3 +1,4 @@
+// Owners of memory that ESYS allocates, and of secrets.
 #ifndef TPM_ATTESTOR_NATIVE_MEMORY_H_
 #define TPM_ATTESTOR_NATIVE_MEMORY_H_
 
@@ -8,7 +9,7 @@
 
 namespace tpm_attestor {
 
-/// A result that ESYS allocated: freed with Esys_Free, and wiped first when it is a secret.
+/// Owns a result that ESYS allocated. Frees it with Esys_Free, and first wipes it when it is a secret.
 template <typename T, bool kSecret = false>
 class Owned {
  public:
@@ -20,7 +21,7 @@ class Owned {
     Esys_Free(value_);
   }
 
-  /// Where an ESYS function puts its pointer.
+  /// The output parameter for an ESYS function.
   T** Receive() { return &value_; }
   const T& operator*() const { return *value_; }
   const T* operator->() const { return value_; }
@@ -32,7 +33,7 @@ class Owned {
 template <typename T>
 using OwnedSecret = Owned<T, true>;
 
-/// A secret argument: every copy of it, also the one a moved-from lambda leaves behind, is wiped when it dies.
+/// Owns a secret argument. Every copy wipes itself in its destructor, also the copy in a moved-from lambda.
 template <typename T>
 class Secret {
   static_assert(std::is_trivially_copyable_v<T>, "wiped and copied as bytes");

@@ -1,3 +1,4 @@
+// TPM2_NV_ReadPublic and TPM2_NV_Read.
 #include "answer.h"
 #include "commands.h"
 #include "input.h"

@@ -1,3 +1,4 @@
+// Commands that create, load, read and use objects.
 #include "answer.h"
 #include "commands.h"
 #include "input.h"
@@ -5,7 +6,7 @@
 namespace tpm_attestor {
 namespace {
 
-/// What TPM2_Create and TPM2_CreatePrimary both answer about how an object came to be.
+/// The answer fields that TPM2_Create and TPM2_CreatePrimary have in common.
 struct Creation {
   Owned<TPM2B_PUBLIC> out_public;
   Owned<TPM2B_CREATION_DATA> data;
@@ -79,7 +80,7 @@ Napi::Value Load(Context& context, const Napi::CallbackInfo& info) {
       [](Napi::Env env, const Outputs& out) -> Napi::Value { return Answer(env).Number("objectHandle", out.handle); });
 }
 
-/// The public part only: this product has no private key to put into a TPM.
+/// Loads the public part only: this product puts no private key into a TPM.
 Napi::Value LoadExternal(Context& context, const Napi::CallbackInfo& info) {
   struct Outputs {
     ESYS_TR handle;

@@ -1,3 +1,4 @@
+// Commands of policy sessions.
 #include "answer.h"
 #include "commands.h"
 #include "input.h"

@@ -1,10 +1,11 @@
+// ESYS objects, which stand for objects and sessions in the TPM.
 #include "answer.h"
 #include "commands.h"
 #include "input.h"
 
 namespace tpm_attestor {
 
-/// Makes an ESYS object for what already is in the TPM: ESYS reads the public area and computes the Name itself.
+/// Makes an ESYS object for an object or NV index in the TPM. ESYS reads the public area and computes the Name itself.
 Napi::Value TrFromTpmPublic(Context& context, const Napi::CallbackInfo& info) {
   struct Outputs {
     ESYS_TR object;

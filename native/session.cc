@@ -1,10 +1,12 @@
+// TPM2_StartAuthSession.
 #include "answer.h"
 #include "commands.h"
 #include "input.h"
 
 namespace tpm_attestor {
 
-/// Salted when `tpmKey` is a key: ESYS draws the salt, encrypts it to the key and keeps it; it never crosses.
+/// Salts the session when `tpmKey` is a key. ESYS draws the salt, encrypts it to the key and keeps it; JS never sees
+/// it.
 Napi::Value StartAuthSession(Context& context, const Napi::CallbackInfo& info) {
   struct Outputs {
     ESYS_TR handle;

@@ -1,3 +1,4 @@
+// The transport to a TPM, which counts the commands.
 #include "tcti.h"
 
 #include <tss2/tss2_tctildr.h>
@@ -16,13 +17,14 @@ TSS2_RC Tcti::Open(const std::string& configuration, bool kept) {
   }
   if (rc != TSS2_RC_SUCCESS) return rc;
 
-  // Cancelling, polling, localities and sticky handles stay empty, which is "not implemented": ESYS does without.
+  // Cancelling, polling, localities and sticky handles stay null, which means "not implemented". ESYS does not need
+  // them.
   frame_.self = this;
-  frame_.common.v1.magic = 0x54504d4154544553;  // "TPMATTES": unlike any TCTI of tpm2-tss
+  frame_.common.v1.magic = 0x54504d4154544553;  // "TPMATTES", which no TCTI of tpm2-tss uses
   frame_.common.v1.version = 2;
   frame_.common.v1.transmit = Transmit;
   frame_.common.v1.receive = Receive;
-  // The inner TCTI is this object's to finalize, after the ESYS context is gone.
+  // The destructor of this object finalizes the inner TCTI, after the ESYS context is gone.
   frame_.common.v1.finalize = [](TSS2_TCTI_CONTEXT*) {};
   return TSS2_RC_SUCCESS;
 }

@@ -1,3 +1,4 @@
+// The transport to a TPM, which counts the commands.
 #ifndef TPM_ATTESTOR_NATIVE_TCTI_H_
 #define TPM_ATTESTOR_NATIVE_TCTI_H_
 
@@ -13,10 +14,10 @@
 
 namespace tpm_attestor {
 
-/// A TCTI found by its configuration string, which counts the commands that pass through it.
+/// A TCTI around the one that a configuration string names. It counts the commands.
 ///
-/// Counting where the bytes leave is the only count that is true: ESYS sends commands of its own (TPM2_ReadPublic
-/// inside Esys_TR_FromTPMPublic) and sends a command again when the TPM answers TPM_RC_RETRY.
+/// Only a count at this point is right: ESYS sends commands of its own (TPM2_ReadPublic inside Esys_TR_FromTPMPublic),
+/// and sends a command again when the TPM answers TPM_RC_RETRY.
 class Tcti {
  public:
   Tcti() = default;
@@ -24,17 +25,17 @@ class Tcti {
   Tcti& operator=(const Tcti&) = delete;
   ~Tcti();
 
-  /// @param kept by a keeper, for a TPM that has no resource manager
+  /// @param kept true to connect through a keeper, for a TPM without resource manager
   TSS2_RC Open(const std::string& configuration, bool kept);
 
-  /// What ESYS is given.
+  /// The TCTI context to give to ESYS.
   TSS2_TCTI_CONTEXT* Context() { return reinterpret_cast<TSS2_TCTI_CONTEXT*>(&frame_); }
 
-  /// Commands transmitted so far, by TPM_CC. Any thread.
+  /// Number of commands transmitted so far, by TPM_CC. May be called on any thread.
   std::map<uint32_t, uint32_t> Counts() const;
 
  private:
-  /// The common TCTI header comes first, as tpm2-tss requires; `self` is how its functions find this object.
+  /// tpm2-tss requires the common TCTI header at the start. The functions find this object by `self`.
   struct Frame {
     TSS2_TCTI_CONTEXT_COMMON_V2 common;
     Tcti* self;
@@ -46,7 +47,7 @@ class Tcti {
   void Count(size_t size, const uint8_t* command);
 
   Frame frame_ = {};
-  /// One of the two is there.
+  /// Exactly one of `inner_` and `keeper_` is set after Open.
   TSS2_TCTI_CONTEXT* inner_ = nullptr;
   std::unique_ptr<Keeper> keeper_;
   mutable std::mutex mutex_;

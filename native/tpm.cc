@@ -1,3 +1,4 @@
+// Opens a connection to a TPM.
 #include "tpm.h"
 
 namespace tpm_attestor {

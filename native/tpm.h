@@ -1,3 +1,4 @@
+// A connection to a TPM.
 #ifndef TPM_ATTESTOR_NATIVE_TPM_H_
 #define TPM_ATTESTOR_NATIVE_TPM_H_
 
@@ -11,8 +12,9 @@ namespace tpm_attestor {
 
 /// A connection to a TPM: the TCTI and the ESYS context over it.
 ///
-/// Shared by the JS object and by the worker whose command is running, so that whoever is last finalizes it: closing or
-/// collecting the JS object never pulls it from under a command. Its destructor sends nothing to the TPM; a keeper does.
+/// The JS object and the worker of a running command share it, and the last of them finalizes it. So closing or
+/// collecting the JS object never takes it away from a command. The destructor sends nothing to the TPM; a keeper may
+/// flush.
 class Tpm {
  public:
   Tpm() = default;
@@ -20,14 +22,14 @@ class Tpm {
   Tpm& operator=(const Tpm&) = delete;
   ~Tpm() { Esys_Finalize(&esys_); }  // tcti_ outlives it: members die after the destructor's body
 
-  /// May block, as a TCTI may connect here.
+  /// May block while the TCTI connects.
   TSS2_RC Open(const std::string& configuration, bool kept);
 
   ESYS_CONTEXT* Esys() const { return esys_; }
   const Tcti& Transport() const { return tcti_; }
 
-  /// An ESYS context is a state machine that admits one command at a time. The queue in TypeScript sees to that; this
-  /// flag, touched on the JS thread only, turns a mistake there into an error instead of a race.
+  /// An ESYS context allows one command at a time, and the queue in TypeScript ensures that. This flag turns a mistake
+  /// there into an error instead of a race. Only the JS thread uses it.
   bool busy = false;
 
  private:

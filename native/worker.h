@@ -1,3 +1,4 @@
+// Runs a blocking call to the TPM off the JS thread.
 #ifndef TPM_ATTESTOR_NATIVE_WORKER_H_
 #define TPM_ATTESTOR_NATIVE_WORKER_H_
 
@@ -11,10 +12,10 @@
 
 namespace tpm_attestor {
 
-/// Runs one blocking call on a pool thread and settles a promise: the only asynchrony in the addon.
+/// Runs one blocking call on a pool thread and settles a promise. The addon has no other asynchronous work.
 ///
-/// `Call` is `TSS2_RC(Tpm&, Outputs&)`, runs off the JS thread and owns all it needs. `Present` is
-/// `Napi::Value(Napi::Env, Outputs&)` and runs on the JS thread after success.
+/// `Call` is `TSS2_RC(Tpm&, Outputs&)`; it runs on the pool thread and owns its data. `Present` is
+/// `Napi::Value(Napi::Env, Outputs&)`; it runs on the JS thread after success.
 template <typename Outputs, typename Call, typename Present>
 class Worker final : public Napi::AsyncWorker {
  public:
@@ -26,7 +27,7 @@ class Worker final : public Napi::AsyncWorker {
     return promise;
   }
 
-  // Whichever way it ends, the context is free again, also when queueing failed or the environment is going away.
+  // Frees the context however the work ends, also when queueing failed or the environment is ending.
   ~Worker() override { tpm_->busy = false; }
 
  private:
@@ -42,8 +43,8 @@ class Worker final : public Napi::AsyncWorker {
 
   void Execute() override { rc_ = call_(*tpm_, outputs_); }
 
-  // AsyncWorker's own error channel is for exceptions that leave Execute (std::bad_alloc); a TSS2_RC is not one of
-  // them, because SetError carries only a string, and an empty one counts as success.
+  // Only exceptions from Execute, such as std::bad_alloc, come here. A TSS2_RC goes through OnOK, because SetError
+  // carries only a string, and an empty string counts as success.
   void OnError(const Napi::Error& error) override {
     Settle([&] { deferred_.Reject(error.Value()); });
   }
@@ -60,8 +61,8 @@ class Worker final : public Napi::AsyncWorker {
     });
   }
 
-  // When a worker thread is terminated its pending work still completes, but JS can no longer be entered: there is
-  // nobody left to tell.
+  // When a worker thread is terminated, its pending work still completes. JS can no longer run then, so ignore the
+  // error.
   template <typename Action>
   void Settle(Action action) {
     try {

@@ -1,5 +1,5 @@
-// Bundles each executable into one file in dist/bin, and refuses a bundle that holds what its program must not reach.
-// Does nothing when nothing changed, so scripts/setup calls it every time.
+// Bundles each executable into one file in dist/bin. Refuses a bundle that contains a source which its program must not
+// use. Does nothing when no source has changed, so scripts/setup always calls it.
 
 import {
   chmodSync,
@@ -16,18 +16,18 @@ import {
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
-// One arena: the allocator of every thread would keep memory of its own, 5 MB after some hundred attestations.
+// One arena for all threads: otherwise each thread's arena keeps memory, 5 MB after some hundred attestations.
 const SHEBANG = '#!/usr/bin/env -S MALLOC_ARENA_MAX=1 node';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 /** @type {{ engines: { node: string } }} `">=20.19"` */
 const { engines } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
 
-// Issuing libraries belong to test PKIs and the CLI; a process that runs for months carries what it uses.
+// Libraries that issue certificates belong to test PKIs and the CLI. Plugins run for months without using them.
 const ISSUING = [/node_modules\/@peculiar\/x509\//, /node_modules\/pkijs\//];
-// A verifier judges bytes. It never opens a TPM, so a flaw in native code cannot be one in the judge.
+// A verifier never opens a TPM. Without native code, a flaw in native code cannot affect it.
 const NATIVE = [/(^|\/)src\/tpm\/device\/native\.ts$/, /\.node$/];
-// What operators run attacks nobody, and starts no software TPM.
+// The operators' command contains no attacks and starts no software TPM.
 const ATTACKING = [/(^|\/)src\/(testing|cli\/demo)\//];
 
 /**
@@ -65,7 +65,7 @@ export async function bundle({ entry, outfile, plugin, forbidden }, root = ROOT)
     platform: 'node',
     format: 'cjs',
     target: 'node20',
-    // Node reads and compiles a text of one byte a character faster than one of two.
+    // Node.js reads and compiles text with one byte per character faster than with two.
     charset: 'ascii',
     legalComments: 'eof',
     // CommonJS has no import.meta; modules find the files beside them through it.
@@ -87,8 +87,8 @@ export async function bundle({ entry, outfile, plugin, forbidden }, root = ROOT)
 }
 
 /**
- * The first statement of an executable, in words an old Node.js knows. What SPIRE runs says it as a line of hclog, which
- * is how it gets into SPIRE's log.
+ * The first statement of an executable, which refuses an old Node.js and runs on it. A plugin reports the refusal as a
+ * line of hclog, so that it appears in SPIRE's log.
  * @param {boolean} plugin
  */
 function refusalOfOldNode(plugin) {
@@ -111,7 +111,11 @@ function importers(metafile, path) {
     .map(([input]) => input);
 }
 
-/** Time of the newest file or folder under the path; a folder's own time tells of removed files. @param {string} path */
+/**
+ * Time of the newest file or folder under the path. Folders count, because they show removed files.
+ *
+ * @param {string} path
+ */
 function newest(path) {
   const stat = statSync(path);
   if (!stat.isDirectory()) return stat.mtimeMs;
@@ -121,7 +125,11 @@ function newest(path) {
 /** @param {string} path @param {number} since */
 const isCurrent = (path, since) => existsSync(path) && statSync(path).mtimeMs >= since;
 
-/** Replaces in one step: somebody may be starting the executable now. @param {string} path @param {(to: string) => void} write */
+/**
+ * Replaces the file in one step, because another process may be starting it.
+ *
+ * @param {string} path @param {(to: string) => void} write
+ */
 function replace(path, write) {
   mkdirSync(dirname(path), { recursive: true });
   const unfinished = `${path}.${process.pid}`;
@@ -145,7 +153,7 @@ async function main() {
     replace(outfile, (to) => {
       writeFileSync(to, text);
       chmodSync(to, 0o755);
-      // A source changed while esbuild was reading must count as newer.
+      // A source that changed while esbuild read it must count as newer.
       utimesSync(to, started, started);
     });
   }

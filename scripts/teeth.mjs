@@ -1,7 +1,7 @@
-// Leaves out each check of the server plugin and of the agent in turn, and requires that a test fails for it: a check that
-// can go without a test noticing is not one. One copy of the project has every check under a switch (teeth/switches.mjs);
-// the tests run in it once with all checks in their place, which tells which test meets which check, and then once for
-// each check that they may miss (teeth/runner.ts). The sources themselves are never changed.
+// Mutation testing: leaves out each check of the server plugin and of the agent in turn, and requires that a test
+// fails. It makes a copy of the project with every check under a switch (teeth/switches.mjs). The tests first run with
+// all checks in place, to learn which test meets which check. Then each test runs again without each check that it
+// meets (teeth/runner.ts). The sources themselves never change.
 
 import { spawn } from 'node:child_process';
 import {
@@ -26,15 +26,15 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const USAGE = `Usage: npm run --silent teeth -- [--json | --list] [--only TEXT]
 
 Leaves out each check of the server plugin and of the agent in turn, and runs the tests that meet it.
-  --json       one document on standard output
-  --only TEXT  only checks whose name or file holds TEXT
-  --list       names the checks and runs nothing
-Exit codes: 0 every check has a test that fails without it, 1 one has none or the tests fail as they are, 2 usage
+  --json       prints one JSON document
+  --only TEXT  only checks whose name or file contains TEXT
+  --list       lists the checks and runs nothing
+Exit codes: 0 every check has a test that fails without it, 1 a check has none or tests fail with all checks, 2 usage
 `;
 
-// Tests on a real TPM cost seconds each, and name no check of their own but for the agent's.
+// Leaves out tests that use a TPM: they take seconds each, and only those of the agent show a check of their own.
 const TESTS = /^test\/(attacks\/(?!.*tpm\.test)|agent\/(attest|bus)\.test)/;
-/** How many tests of a check run before it is seen whether one failed. */
+/** After this many tests of a check, the run stops for the check if one has failed. */
 const ROUNDS = [1, 4, 16, Number.POSITIVE_INFINITY];
 
 /**
@@ -43,7 +43,7 @@ const ROUNDS = [1, 4, 16, Number.POSITIVE_INFINITY];
  */
 
 /**
- * A copy of the project with every check under a switch.
+ * Makes a copy of the project with every check under a switch.
  * @param {string} folder
  * @param {import('./teeth/switches.mjs').Switched['sources']} sources
  * @returns {Promise<string>} the server executable
@@ -66,7 +66,7 @@ async function switchedProject(folder, sources) {
  * @param {string} server its executable
  * @param {readonly string[]} files of tests
  * @param {import('./teeth/runner.ts').Plan} [plan]
- * @param {number} [without] the check that continued tests miss
+ * @param {number} [without] the check to leave out of continued tests
  * @returns {Promise<Attempt[]>}
  */
 async function run(folder, server, files, plan, without = NONE) {
@@ -117,7 +117,11 @@ function planOf(pairs) {
 
 const isContinued = (/** @type {Pair} */ [{ file }]) => CONTINUED.test(file);
 
-/** @param {string} folder @param {string} server @param {readonly Pair[]} pairs @param {number} [without] @returns {Promise<Attempt[]>} */
+/**
+ * @param {string} folder
+ *
+ * @param {string} server @param {readonly Pair[]} pairs @param {number} [without] @returns {Promise<Attempt[]>}
+ */
 async function runAll(folder, server, pairs, without) {
   if (pairs.length === 0) return [];
   const files = [...new Set(pairs.map(([{ file }]) => file))];
@@ -140,7 +144,7 @@ async function judge(chosen, folder, server, sound) {
     console.error(`teeth: ${now.length} runs of tests, each without one check`);
     const [continued, alone] = [now.filter(isContinued), now.filter((pair) => !isContinued(pair))];
     attempts.push(...(await runAll(folder, server, alone)));
-    // Each waits for looks at changed files most of the time.
+    // Run several at once: each mostly waits for the server to look at changed files.
     const numbers = [...new Set(continued.map(([, check]) => check.number))];
     const worker = async () => {
       for (let number = numbers.pop(); number !== undefined; number = numbers.pop()) {
@@ -183,17 +187,17 @@ async function main() {
     console.error(`teeth: ${chosen.length} checks; the tests with all of them in their place`);
     const sound = await run(folder, server, testFiles());
     const isFailed = (/** @type {Attempt} */ { error }) => error !== undefined;
-    // A busy machine lets a test fail that waits for processes. Its whole file runs once more, and is named.
+    // On a busy machine, a test that waits for processes may fail. Its whole file runs once more, and is named.
     const again = [...new Set(sound.filter(isFailed).map(({ file }) => file))];
     if (again.length > 0) {
-      console.error(`teeth: once more, as a test failed with every check in its place: ${again.join(', ')}`);
+      console.error(`teeth: a test failed with every check in place; once more: ${again.join(', ')}`);
       const others = sound.filter(({ file }) => !again.includes(file));
       sound.splice(0, sound.length, ...others, ...(await run(folder, server, again)));
     }
     const failed = sound.filter(isFailed);
     if (failed.length > 0) {
       console.error(
-        `teeth: tests fail with every check in its place:\n${failed.map(({ test, error }) => `${test}: ${error}`).join('\n')}`,
+        `teeth: tests fail with every check in place:\n${failed.map(({ test, error }) => `${test}: ${error}`).join('\n')}`,
       );
       return 1;
     }

@@ -1,6 +1,7 @@
 //go:build commands
 
-// Package commands names what scripts/spire/install builds, so that go.mod and go.sum hold what it needs and no more.
+// Package commands imports the programs that scripts/spire/install builds, so that go.mod and go.sum list exactly their
+// dependencies.
 package commands
 
 import (

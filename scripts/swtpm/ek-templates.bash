@@ -6,17 +6,17 @@ policy_b_sha256=ca3d0a99a2b93906f7a3342414efcfb3a385d44cd1fd459089d19b5071c0b7a0
 policy_b_sha384=b26e7d28d11a50bc53d882bcf5fd3a1a074148bb35d3b4e4cb1c0ad9bde419cacb47ba09699646150f9fc000f3f80e12
 policy_b_sha512=b8221ca69e8550a4914de3faa6a18c072cc01208073a928d5d66d59ef79e49a429c41a6b269571d57edb25fbdb1838425608b413cd616a5f6db5b6071af99bea
 
-# zeros COUNT: that many zero bytes, in hexadecimal.
+# zeros COUNT: prints COUNT zero bytes in hexadecimal.
 zeros() { printf '%0*d' "$(($1 * 2))" 0; }
 
-# sized HEX: a TPM2B.
+# sized HEX: prints a TPM2B with these bytes, in hexadecimal.
 sized() { printf '%04x%s' "$((${#1} / 2))" "$1"; }
 
 # ek_template NAME sets, for one row of the table:
-#   ek_nv, ek_handle            where the certificate lies; the persistent handle (0x81010000 + the low byte of the index; L-1: 0x81010001)
-#   ek_algorithm, ek_name_alg   in the words of tpm2_createprimary
-#   ek_attributes, ek_policy    likewise; the policy digest in hexadecimal
-#   ek_unique_file              the unique field as tpm2_createprimary -u reads it (tpm2-tss's own layout), or empty
+#   ek_nv, ek_handle            NV index of the certificate; persistent handle (0x81010000 + the low byte of the index; L-1: 0x81010001)
+#   ek_algorithm, ek_name_alg   as options of tpm2_createprimary
+#   ek_attributes, ek_policy    the attributes likewise; the policy digest in hexadecimal
+#   ek_unique_file              the unique field in the layout that tpm2_createprimary -u reads (that of tpm2-tss), or empty
 #   ek_public, ek_unique        TPMT_PUBLIC without its unique field, and the unique field, both marshalled
 ek_template() {
   local low='fixedtpm|fixedparent|sensitivedataorigin|adminwithpolicy|restricted|decrypt'

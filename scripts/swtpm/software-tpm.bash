@@ -1,9 +1,9 @@
-# What the commands beside this file share: failing with a reason, and holding one software TPM. Sourced, never run.
+# Functions that the commands in this folder share: to fail with a reason, and to run a software TPM. Sourced, never run.
 # shellcheck shell=bash
 
 program="${0##*/}"
 
-# Exit 2: the caller's mistake. Exit 3: the TPM or the system failed. The same numbers as the tpm-attestor command.
+# Exit codes, as in the tpm-attestor command: 2 for wrong usage, 3 when the TPM or the system failed.
 misuse() {
   printf '%s: %s\n' "$program" "$1" >&2
   printf 'Try: %s --help\n' "$program" >&2
@@ -20,7 +20,7 @@ require() {
   command -v "$1" >/dev/null || fail "the command '$1' is missing; install it with: apt-get install $2"
 }
 
-# Prints an absolute path: swtpm takes a relative state folder, starts, and enters failure mode at the first command.
+# absolute PATH: prints an absolute path. With a relative state folder, swtpm starts, but fails at the first command.
 absolute() {
   case $1 in
     /*) printf '%s\n' "$1" ;;
@@ -28,7 +28,7 @@ absolute() {
   esac
 }
 
-# make_folder PATH: with those above it.
+# make_folder PATH: makes the folder and its parents.
 make_folder() {
   local said
   said=$(mkdir -p "$1" 2>&1) || fail "the folder '$1' cannot be made: ${said##*: }"
@@ -53,10 +53,10 @@ await_swtpm() {
   fail "swtpm did not start on $2"
 }
 
-# A process that ended and that nobody waited for (PID 1 of a container often does not) still has its number.
+# is_running PID: false for a zombie. In a container, PID 1 often does not wait for ended processes.
 is_running() { grep -qs '^State:.[^Z]' "/proc/$1/status"; }
 
-# end_process PID: asks, waits up to 2 s, then insists. swtpm has written its state before it answers a command.
+# end_process PID: sends SIGTERM, and SIGKILL after 2 s. This loses no state: swtpm writes it before it answers a command.
 end_process() {
   local tries
   kill -TERM "$1" 2>/dev/null || return 0
@@ -67,7 +67,7 @@ end_process() {
   kill -KILL "$1" 2>/dev/null || true
 }
 
-# hold_swtpm STATE SOCKET: runs a TPM as a child that the kernel ends together with this shell; sets swtpm_pid.
+# hold_swtpm STATE SOCKET: runs a TPM as a child, and sets swtpm_pid. The kernel ends the TPM when this shell ends.
 hold_swtpm() {
   check_socket_path "$2"
   setpriv --pdeathsig TERM -- swtpm socket --tpm2 --tpmstate "dir=$1" --server "type=unixio,path=$2" \
@@ -83,6 +83,6 @@ release_swtpm() {
   swtpm_pid=
 }
 
-# Bytes and hexadecimal, by coreutils alone.
+# from_hex TEXT, to_hex FILE: convert between bytes and hexadecimal, with coreutils alone.
 from_hex() { printf '%s' "$1" | tr a-f A-F | basenc --decode --base16; }
 to_hex() { od -An -v -tx1 "$1" | tr -d ' \n'; }

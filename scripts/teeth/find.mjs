@@ -1,29 +1,30 @@
-// Finds the checks of one source file. A check is one of three things: a finding that is added, a problem of a
-// certificate that is told, or a statement under a mark. A mark stands on the lines before its statement and moves with it:
+// Finds the checks in one source file. A check is one of three things: a finding that is added, a problem of a
+// certificate that is reported, or a statement under a mark. A mark is on the lines before its statement and must move
+// with it:
 //
 //   // tooth A55: a denied machine comes back by another of its keys
 //   if (others.some(isDenied)) …
 //
-// After "tooth" come the attacks (or finding codes, or names of test files) whose tests must fail without the check; after
-// the colon, what an attacker gains. Without more, the condition of an `if` is false, and another statement is left out.
-// In brackets stands what else becomes of it: the whole condition or value, or a part of the statement and its substitute:
+// After "tooth" come the attacks (or finding codes, or names of test files) whose tests must fail without the check. After
+// the colon comes what an attacker gains. Without the check, the condition of an `if` is false, and another statement
+// is left out. Brackets give another substitute: for the whole condition or value, or for a part of the statement:
 //
 //   // tooth A69 [true]: every machine is on the list
 //   // tooth A69 [&& -> ||]: certificate or list is enough where both are needed
 //
-// `// toothless: why` before a finding or a problem says that no attack can show it.
+// `// toothless: why` before a finding or a problem means that no attack can show it.
 
 import ts from 'typescript';
 
 /**
  * @typedef {object} Tooth
- * @property {number} line from 1
+ * @property {number} line counted from 1
  * @property {string} check a finding code, a problem, or the words of a mark
- * @property {readonly string[]} named attacks, finding codes and test files; empty: whatever test meets it
- * @property {boolean} [isCollected] the finding is left out where all findings are collected
- * @property {readonly Insertion[]} insertions that put the check under a switch; `NUMBER` stands for its own
+ * @property {readonly string[]} named attacks, finding codes and test files; when empty, any test that meets the check
+ * @property {boolean} [isCollected] true when the switch is in the method that collects all findings
+ * @property {readonly Insertion[]} insertions that put the check under a switch; `NUMBER` stands for the check's number
  *
- * @typedef {{ at: number, text: string, from: number, to: number }} Insertion `from` and `to`: of the node that it is about
+ * @typedef {{ at: number, text: string, from: number, to: number }} Insertion `from` and `to` are the ends of its node
  */
 
 const MARK = /^ *\/\/ (tooth(?:less)?)\b(.*(?:\n *\/\/ {3}.*)*)\n/gm;
@@ -50,7 +51,7 @@ export function teethOf(text, codes) {
   for (const { word, node, terms } of marks) {
     if (word === 'toothless') continue;
     const [, named = '', instead, about = ''] = TERMS.exec(terms) ?? [];
-    if (about === '') throw new Error(`a mark that cannot be read: tooth${terms}`);
+    if (about === '') throw new Error(`a mark has the wrong form: tooth${terms}`);
     teeth.push({
       line: lineOf(file, node),
       check: about,
@@ -70,7 +71,7 @@ function marksOf(text, file) {
     const [whole, word, rest = ''] = match;
     const after = match.index + whole.length;
     const node = outermostAt(file, after + (BLANKS.exec(text.slice(after))?.[0].length ?? 0));
-    if (node === undefined) throw new Error(`a mark before nothing: ${whole}`);
+    if (node === undefined) throw new Error(`no statement follows the mark: ${whole}`);
     return { word, node, terms: rest.replace(/\n *\/\/ {3}/g, ' ') };
   });
 }
@@ -102,8 +103,8 @@ function findingOf(node, codes) {
 }
 
 /**
- * Findings whose code does not stand where they are added: they are left out where all of them are collected, in the `add`
- * of `class Findings`.
+ * Findings that are added without a literal code. Their switches are in `add` of `class Findings`, which collects all
+ * findings.
  * @param {ts.SourceFile} file @param {ReadonlySet<string>} codes @returns {readonly Tooth[]}
  */
 function unnamedTeeth(file, codes) {
@@ -123,7 +124,7 @@ function unnamedTeeth(file, codes) {
   }));
 }
 
-/** `{ code: 'expired', message: … }`, alone or as the one member of a list. @param {ts.Node} node */
+/** `{ code: 'expired', message: … }`, alone or as the only element of an array. @param {ts.Node} node */
 function problemOf(node) {
   if (!ts.isObjectLiteralExpression(node) || node.properties.length !== 2) return undefined;
   const [code, message] = node.properties;
@@ -152,12 +153,12 @@ function switched(node, instead) {
 }
 
 /**
- * Switches the smallest expression that holds the part; of a chain of accesses and calls, the whole.
+ * Switches the smallest expression that contains the part; in a chain of accesses and calls, the whole chain.
  * @param {ts.Node} node @param {string} part @param {string} substitute @returns {readonly Insertion[]}
  */
 function partly(node, part, substitute) {
   const [text, start] = [node.getText(), node.getStart()];
-  if (text.split(part).length !== 2) throw new Error(`a marked statement does not hold once: ${part}`);
+  if (text.split(part).length !== 2) throw new Error(`a marked statement must contain exactly once: ${part}`);
   const from = start + text.indexOf(part);
   const to = from + part.length;
   /** @type {ts.Node | undefined} */
@@ -169,12 +170,16 @@ function partly(node, part, substitute) {
     ts.forEachChild(inner, visit);
   };
   visit(node);
-  if (smallest === undefined) throw new Error(`no expression of a marked statement holds: ${part}`);
+  if (smallest === undefined) throw new Error(`no expression of a marked statement contains: ${part}`);
   const [whole, offset] = [smallest.getText(), from - smallest.getStart()];
   return expression(smallest, whole.slice(0, offset) + substitute + whole.slice(offset + part.length));
 }
 
-/** Whether something is called on it or taken from it, or it is a name in a declaration. @param {ts.Expression} node */
+/**
+ * True when the node is called or accessed, or is a name in a declaration, and cannot be replaced.
+ *
+ * @param {ts.Expression} node
+ */
 function isHead(node) {
   const { parent } = node;
   if (ts.isPropertyAccessExpression(parent) || ts.isElementAccessExpression(parent) || ts.isCallExpression(parent))
@@ -188,11 +193,11 @@ function isHead(node) {
 
 /** @param {ts.VariableDeclaration | undefined} declaration */
 function initializerOf(declaration) {
-  if (declaration?.initializer === undefined) throw new Error('a mark before a declaration without a value');
+  if (declaration?.initializer === undefined) throw new Error('a marked declaration has no value');
   return declaration.initializer;
 }
 
-/** Met where it is true: elsewhere it makes no difference. @param {ts.Expression} node @param {string} [instead] */
+/** A test meets the check only when the condition is true. @param {ts.Expression} node @param {string} [instead] */
 function condition(node, instead) {
   if (instead !== undefined) return expression(node, instead);
   return around(node, '(globalThis.__tooth.is(NUMBER) ? false : globalThis.__tooth.meets(NUMBER, (', ')))');
@@ -200,7 +205,7 @@ function condition(node, instead) {
 
 /** @param {ts.Node} node @param {string | undefined} instead */
 function expression(node, instead) {
-  if (instead === undefined) throw new Error(`a mark must say in brackets what takes the place of: ${node.getText()}`);
+  if (instead === undefined) throw new Error(`the mark needs a substitute in brackets for: ${node.getText()}`);
   return around(node, `(globalThis.__tooth.skips(NUMBER) ? (${instead}) : (`, '))');
 }
 

@@ -1,4 +1,4 @@
-// Which tests may show the loss of a check, and what their runs say of it.
+// Selects the tests that may show the loss of a check, and makes the result of their runs.
 
 import { basename } from 'node:path';
 
@@ -8,14 +8,15 @@ import { basename } from 'node:path';
  * @typedef {{ check: string, place: string, failing: string[], admitted: string[], error?: string }} Row
  */
 
-/** In place of the number of a check: all of them are in their place. */
+/** Stands for the number of a check when all checks are in place. */
 export const NONE = -1;
-/** Tests that build on each other: their servers go on from one to the next, and a check is left out of all of them. */
+/** Files of tests that build on each other: they share servers, and a check is left out of all of them at once. */
 export const CONTINUED = /\/(reload|one-identity)\.test\.ts$/;
 
 /**
- * The tests that may show the loss of a check: first those whose names share most words with it, then those that meet few
- * other checks. A mark says what an attacker gains, and so does the name of a test that shows it.
+ * The tests that may show the loss of a check, the likeliest first. A test is likelier when its name shares more words
+ * with the check, because both say what an attacker gains; then, when it meets fewer other checks. Continued tests come
+ * last.
  * @param {Check} check @param {readonly Attempt[]} sound
  */
 export function witnesses({ number, named, check }, sound) {
@@ -42,7 +43,7 @@ export function rowOf(check, sound, attempts) {
   const row = { check: check.check, place: `${check.file}:${check.line}` };
   const own = attempts.filter(({ without }) => without === check.number);
   const failing = own.filter(({ error }) => error !== undefined);
-  // A server that does not work at all refuses everybody, and would fail every test.
+  // A server that does not work refuses every machine, so its failures prove nothing.
   const broken = failing.filter(({ attacks }) => attacks.some(({ kind, admitted }) => kind === 'control' && !admitted));
   const spoilt = attempts.filter(({ without, error }) => without === NONE && error !== undefined);
   const telling = failing.filter((one) => !broken.includes(one) && !spoilt.some(({ test }) => test === one.test));
@@ -57,11 +58,12 @@ export function rowOf(check, sound, attempts) {
     const meet = sound.filter(({ met }) => met.includes(check.number)).map(({ test }) => test);
     return {
       ...result,
-      error: `no test${named} meets it${meet.length === 0 ? '' : `; these do: ${meet.slice(0, 8).join(' | ')}`}`,
+      error: `no test${named} meets the check${meet.length === 0 ? '' : `; these do: ${meet.slice(0, 8).join(' | ')}`}`,
     };
   }
-  if (broken.length > 0) return { ...result, error: `without it no honest machine is admitted: ${broken[0]?.error}` };
-  if (failing.length > 0) return { ...result, error: 'its test then fails with all checks in their place' };
+  if (broken.length > 0)
+    return { ...result, error: `without the check, no honest machine is admitted: ${broken[0]?.error}` };
+  if (failing.length > 0) return { ...result, error: 'its test afterwards fails with all checks in place' };
   return result;
 }
 

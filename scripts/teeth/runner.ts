@@ -1,8 +1,10 @@
 /**
- * Runs a test once for each check that it may catch the loss of, with that check left out, and at last with all of them in
- * their place: a test that fails then was left in a state that proves nothing of the runs before.
+ * Runs a test once for each check in its plan, with that check left out. After a failure, it runs the test once more
+ * with all checks in place. If that run fails, too, an earlier run has spoilt the state, and the failures prove
+ * nothing.
  *
- * Without a plan it runs each test as it is and says which checks the test met. Each run has servers of its own.
+ * Without a plan, it runs each test with all checks and records the checks that the test meets. Each run has new
+ * servers.
  */
 import {
   appendFileSync,
@@ -25,15 +27,15 @@ import type { Judges } from './set-up.ts';
 export interface Attempt {
   readonly file: string;
   readonly test: string;
-  /** The check that was left out; -1 when all were in their place. */
+  /** The check that was left out; -1 when all checks were in place. */
   readonly without: number;
   readonly error: string | undefined;
-  /** The numbers of the checks that made a difference. */
+  /** The numbers of the checks that the test met. */
   readonly met: readonly number[];
   readonly attacks: readonly AttackRecord[];
 }
 
-/** By file and name of a test: the checks to leave out. */
+/** The checks to leave out of each test, by file and name of the test. */
 export type Plan = Readonly<Record<string, readonly number[]>>;
 
 const given = (name: string): string => {
@@ -42,14 +44,14 @@ const given = (name: string): string => {
   return value;
 };
 
-// Test files make their scratch folders at import, below TMPDIR: every run of a test finds there what the first one found.
+// Test files make their scratch folders in TMPDIR when they are imported. Each run of a test gets the same contents.
 const folder = mkdtempSync(join(dirname(given('TPM_ATTESTOR_TEETH_PLAN')), 'w-'));
 const [met, scratch, kept] = [join(folder, 'met'), join(folder, 's'), join(folder, 'kept')];
 mkdirSync(scratch);
 process.env['TMPDIR'] = scratch;
 process.env['TPM_ATTESTOR_TEETH_MET'] = met;
 
-/** All but sockets and pipes, which nobody can copy. */
+/** Copies a folder without sockets and pipes. */
 const copy = (from: string, to: string): void =>
   cpSync(from, to, {
     recursive: true,
@@ -57,13 +59,13 @@ const copy = (from: string, to: string): void =>
   });
 
 function restoreScratch(): void {
-  // The TPM of a test goes on.
+  // The software TPM of a test keeps running.
   for (const name of readdirSync(scratch).filter((one) => !one.startsWith('swtpm-')))
     rmSync(join(scratch, name), { recursive: true, force: true });
   copy(kept, scratch);
 }
 
-/** The check that tests of the agent miss, which run it in this process, and those that they met. */
+/** For tests of the agent, which runs in this process: the check that is left out, and the checks that the test met. */
 const here = { without: NONE, met: new Set<number>(), isAgent: false };
 Object.assign(globalThis, {
   __tooth: {
@@ -80,10 +82,10 @@ Object.assign(globalThis, {
 });
 
 export default class TeethRunner extends TestRunner {
-  /** Null: every test as it is. */
+  /** Null to run every test with all checks. */
   readonly #plan: Plan | null = JSON.parse(readFileSync(given('TPM_ATTESTOR_TEETH_PLAN'), 'utf8'));
 
-  /** The check that continued tests miss. */
+  /** The check that is left out of continued tests. */
   readonly #throughout = Number(process.env['TPM_ATTESTOR_TOOTH'] ?? NONE);
 
   async runTask(test: Test): Promise<void> {
@@ -104,7 +106,7 @@ export default class TeethRunner extends TestRunner {
     if (!hasPassed || this.#plan === null) await this.#attempt(test, NONE, afresh);
   }
 
-  /** Whether the test passed. */
+  /** True when the test passed. */
   async #attempt(test: Test, without: number, prepare: () => Promise<void>): Promise<boolean> {
     Object.assign(here, { without, isAgent: !test.file.name.startsWith('test/attacks/') });
     here.met.clear();

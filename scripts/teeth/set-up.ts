@@ -1,4 +1,6 @@
-/** Hands the runner what a test file has of the judges: the runner's own import of their module would be another copy. */
+/**
+ * Gives the runner the test files' copy of test/support/judge.ts. If the runner imported it, it would get another copy.
+ */
 import { recordAttacks, restartJudges } from '../../test/support/judge.ts';
 
 export interface Judges {

@@ -1,14 +1,17 @@
-// Puts every check of the product under a switch, so that one build serves for all of them: a process leaves out the check
-// whose number is in TPM_ATTESTOR_TOOTH, and says which checks it met.
+// Puts every check of the product under a switch, so that one build serves for all checks. A process leaves out the
+// check with the number in TPM_ATTESTOR_TOOTH, and records the checks that it meets.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { teethOf } from './find.mjs';
 
 /** @typedef {Omit<import('./find.mjs').Tooth, 'insertions'> & { number: number, file: string }} Check */
-/** @typedef {{ checks: readonly Check[], sources: ReadonlyMap<string, string> }} Switched `sources`: by path below the root */
+/**
+ * @typedef {{ checks: readonly Check[], sources: ReadonlyMap<string, string> }} Switched `sources`: texts by path below
+ * the root
+ */
 
-// What serves people, tests and demos judges no machine; generated code has no checks.
+// These sources judge no machine: they serve operators, tests and demos, or are generated.
 const WITHOUT = /^src\/(cli|library|testing|enrolment|spire\/gen|x509\/authority)\/|-judgement\.ts$/;
 
 /** @param {string} root of the project @returns {Switched} */
@@ -21,12 +24,12 @@ export function switchedSources(root) {
     const text = readFileSync(join(root, file), 'utf8');
     return { file, text, teeth: teethOf(text, codes) };
   });
-  // A code that stands where it is added needs no switch where all findings are collected.
+  // A code that is a literal where its finding is added needs no switch in the collecting method.
   const literal = new Set(found.flatMap(({ teeth }) => teeth.filter(isLiteral).map(({ check }) => check)));
   for (const { file, text, teeth: all } of found) {
     const teeth = all.filter((tooth) => isLiteral(tooth) || !literal.has(tooth.check));
     const insertions = teeth.flatMap(({ insertions: own, ...tooth }) => {
-      // What has the same code, or a mark in the same words, is one check, in however many places.
+      // Places with the same code, or with marks in the same words, are one check.
       const same = checks.find(({ check }) => check === tooth.check);
       const number = same?.number ?? checks.push({ ...tooth, file, number: checks.length }) - 1;
       return own.map((one) => ({ ...one, text: one.text.replaceAll('NUMBER', String(number)) }));
@@ -57,8 +60,8 @@ function sourcesBelow(root) {
 }
 
 /**
- * Of insertions at one place, those that end something come first, the innermost before the others; then those that begin
- * something, the outermost first.
+ * Applies the insertions. At the same position, insertions that end a node come first, the innermost node first. Then
+ * come those that begin a node, the outermost node first.
  * @param {string} text @param {readonly import('./find.mjs').Insertion[]} insertions
  */
 function inserted(text, insertions) {
@@ -80,7 +83,7 @@ function inserted(text, insertions) {
   return result + text.slice(done);
 }
 
-/** What a built process runs first. */
+/** The code that a built process runs first. */
 export const BANNER = `globalThis.__tooth = (() => {
   const out = Number(process.env.TPM_ATTESTOR_TOOTH ?? -1);
   const file = process.env.TPM_ATTESTOR_TEETH_MET;

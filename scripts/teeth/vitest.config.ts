@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
 
-/** The tests that scripts/teeth.mjs names, by the runner that leaves checks out. */
+/** Runs the tests that scripts/teeth.mjs names, with the runner that leaves out checks. */
 const config: ViteUserConfig = defineConfig({
   test: {
     include: (process.env['TPM_ATTESTOR_TEETH_TESTS'] ?? '').split(' '),
@@ -9,7 +9,7 @@ const config: ViteUserConfig = defineConfig({
     setupFiles: ['./scripts/teeth/set-up.ts'],
     reporters: [],
     pool: 'forks',
-    // Each waits for processes most of the time.
+    // A test mostly waits for processes.
     maxWorkers: availableParallelism() + 1,
     testTimeout: 600_000,
     hookTimeout: 120_000,

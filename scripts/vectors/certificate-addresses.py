@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Writes test/vectors/certificate-addresses.json: where Intel and AMD would have the certificate of a key.
+"""Writes test/vectors/certificate-addresses.json: the addresses at which Intel and AMD publish the certificate of a key.
 
-Two keys are published with the addresses their certificates were fetched from (tpm2-software/tpm2-tools,
-test/integration/tests/getekcertificate.sh; google/go-attestation, attest/tpm_test.go): the computation is held to them
-first. Of AMD no such pair is public; its formula is the one of tpm2-tools, tools/tpm2_getekcertificate.c. The other keys
-are made here, one of them with a coordinate that begins with a zero octet. Standard library only; shares no code with
-the product. Usage: certificate-addresses.py [FILE]
+Two keys are published together with the addresses of their certificates (tpm2-software/tpm2-tools,
+test/integration/tests/getekcertificate.sh; google/go-attestation, attest/tpm_test.go). The script first checks its
+computation with them. For AMD no such pair is public; the formula is from tpm2-tools, tools/tpm2_getekcertificate.c. The
+script makes the other keys, also with coordinates that begin with a zero octet. It uses the standard library only, and
+shares no code with the product. Usage: certificate-addresses.py [FILE]
 """
 
 import base64

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Writes test/vectors/make-credential.json: TPM2_MakeCredential computed a second time, from the specification alone.
+"""Writes test/vectors/make-credential.json: an independent computation of TPM2_MakeCredential, from the specification.
 
 TPM 2.0 Library Part 1: 11.4.10 (KDFa, KDFe), 24 (credential protection), B.4 and B.10.3 (RSA), C.6.1 and C.6.3 (ECC).
-Standard library only; AES, SM4, SM3, the curves and RSA-OAEP are written out here and share no code with the product
-or with OpenSSL. Each is first held to its own standard's example. Everything random comes from a fixed seed, so a
-second run writes the same bytes. Usage: make-credential.py [FILE]
+The script uses the standard library only. It implements AES, SM4, SM3, the curves and RSA-OAEP itself, and shares no code
+with the product or with OpenSSL. It checks hashes, ciphers and curves first, with the examples of their standards. All
+random values come from a fixed seed, so every run writes the same bytes. Usage: make-credential.py [FILE]
 """
 
 import hashlib
@@ -63,7 +63,7 @@ def hmac(name, key, message):
     return digest(bytes(b ^ 0x5C for b in key) + inner)
 
 
-# --- the finite fields of both ciphers' S-boxes --------------------------------------------------------------------
+# --- the finite fields of the S-boxes of AES and SM4 ---------------------------------------------------------------
 
 
 def field_multiply(a, b, modulus):
@@ -260,7 +260,7 @@ for curve_name, (_, _, p, a, b, gx, gy, n) in CURVES.items():
     assert (gy * gy - (gx**3 + a * gx + b)) % p == 0, curve_name
     assert multiply(curve_name, n, (gx, gy)) is None, curve_name
 
-# --- randomness that is none ---------------------------------------------------------------------------------------
+# --- deterministic random values -----------------------------------------------------------------------------------
 
 
 class Stream:
@@ -346,7 +346,7 @@ def u32(value):
 
 
 def first_bits(block, size, bits):
-    """The first whole bytes that hold `bits`; the bits too many are the uppermost ones, and zero (Part 1, 11.4.10.2)."""
+    """The first `bits` bits, in whole bytes; the unused uppermost bits are zero (Part 1, 11.4.10.2)."""
     length = -(-bits // 8)
     stream = b"".join(block(u32(i + 1)) for i in range(-(-length // size)))[:length]
     return (int.from_bytes(stream, "big") & ((1 << bits) - 1)).to_bytes(length, "big")
@@ -366,7 +366,7 @@ def make_credential(row, stream):
     hash_id, size, _, digest = HASHES[row["hash"]]
     cipher_id, key_bits = CIPHERS[row["cipher"]][0], row["cipherBits"]
     attributes = 0x000300B2 if row["template"].startswith("L") else 0x000300F2
-    # Neither side of the computation looks at the policy: any digest of the right size does.
+    # The computation does not depend on the policy, so any digest of the right size will do.
     header = u16(hash_id) + u32(attributes) + tpm2b(digest(b"a policy"))
     parameters = u16(cipher_id) + u16(key_bits) + u16(0x0043) + u16(0x0010)
     vector = {"template": row["template"], "key": row["key"], "nameAlg": row["hash"]}
@@ -440,7 +440,7 @@ ROWS = [
 ]
 
 def kdf_vector(name, hash_name, bits, stream):
-    """128 bits are part of a block, 521 no whole number of bytes, 1024 several blocks."""
+    """128 bits are a part of a block, 521 are not a whole number of bytes, and 1024 are several blocks."""
     key, u, v = stream.bytes(40), stream.bytes(34), stream.bytes(5)
     derive = {"KDFa": kdfa, "KDFe": kdfe}[name]
     return {

@@ -1,4 +1,4 @@
-/** The agent plugin's configuration. */
+/** Reads the HCL configuration of the agent plugin. */
 
 import type { KeyChoice } from '../agent/endorsement/load-endorsement.ts';
 import { BOOT_LOG_FILES, type BootLogFiles } from '../agent/logs/boot-log-files.ts';
@@ -19,13 +19,13 @@ export interface AgentConfig {
   readonly tcti: string | undefined;
   readonly ek: KeyChoice;
   readonly ak: KeyChoice;
-  /** File of the endorsement certificate, where the TPM does not hold it. */
+  /** File of the EK certificate, for a TPM that does not store it. */
   readonly ekCertificatePath: string | undefined;
   readonly endorsementAuthFile: string | undefined;
   readonly ownerAuthFile: string | undefined;
-  /** For each of the two steps that are the TPM's. */
+  /** Limit for each of the two steps that use the TPM. */
   readonly tpmTimeoutMs: number;
-  /** For the wait between them. */
+  /** Limit for the wait for the server, between those two steps. */
   readonly serverTimeoutMs: number;
   readonly bootLogs: BootLogFiles;
   readonly addon: AddonChoice;
@@ -64,22 +64,22 @@ const TABLE = optionTable({
     type: 'string',
     check: (text) => (/^[0-9a-f]{64}$/.test(text) ? undefined : 'must be 64 lower-case hexadecimal digits'),
   },
-  // Making RSA keys takes a slow chip most of a minute.
+  // A slow chip takes most of a minute to make an RSA key.
   tpm_timeout: { type: 'duration', default: 120_000, check: within(1000, 600_000, ' ms') },
-  // SPIRE lets one attestation begin per second and client address: behind NAT a fleet that starts together stands in line.
+  // The SPIRE server starts one attestation per second and client address. Behind NAT, agents that start together wait.
   server_timeout: { type: 'duration', default: 60_000, check: within(1000, 3_600_000, ' ms') },
   wire: { type: 'string', default: 'tpm-attestor', check: wireProblem },
 });
 
-/** For the documents. */
+/** The table of options, for the documents. */
 export const AGENT_OPTIONS: OptionTable = TABLE;
 
 export type AgentConfigResult =
   | { readonly ok: true; readonly config: AgentConfig }
-  /** One sentence each, with the line. */
+  /** One sentence for each problem, with its line. */
   | { readonly ok: false; readonly problems: readonly string[] };
 
-/** @throws HclError for text that is no HCL */
+/** @throws HclError when the text is not HCL */
 export function readAgentConfig(hcl: string): AgentConfigResult {
   const result = readOptions(TABLE, parseHcl(hcl));
   if (!result.ok) return { ok: false, problems: result.problems.map(describeProblem) };

@@ -1,4 +1,4 @@
-/** SPIRE's agent plugin: configuration in, one attestation per stream. */
+/** The agent plugin: SPIRE gives it its configuration, and each stream is one attestation. */
 
 import { type AgentErrorCode, isAgentError } from '../agent/agent-error.ts';
 import type { AkMaker } from '../agent/ak-maker.ts';
@@ -27,7 +27,9 @@ interface AgentPluginConfig {
   readonly serverTimeoutMs: number;
 }
 
-/** For the keeper of a TPM without resource manager, within the 2 s after which SPIRE or its supervisor kills. */
+/**
+ * Time for the keeper to flush a TPM without resource manager. SPIRE or its supervisor kills this process after 2 s.
+ */
 const LAST_PATIENCE_MS = 250;
 
 const WITHOUT_QUOTE =
@@ -35,7 +37,7 @@ const WITHOUT_QUOTE =
 
 /** @param makeAk default: the primary key of the trust domain */
 export function agentPlugin(logger: Logger, makeAk?: AkMaker): PluginDefinition<'agent', AgentPluginConfig> {
-  // One TPM, whatever the configuration is changed to.
+  // Shared by all configurations: they use the same TPM.
   const queue = new Queue();
   return {
     exit: (code) => exitProcess(code, LAST_PATIENCE_MS),
@@ -53,7 +55,7 @@ export function agentPlugin(logger: Logger, makeAk?: AkMaker): PluginDefinition<
         if (unused !== undefined) logger.warn(unused);
         if (isSoftwareTcti(tctiOrDevice(tcti))) {
           logger.warn(
-            'the TPM is reached neither as a device nor through tpm2-abrmd: a software TPM proves nothing about this machine',
+            'the TCTI string names neither a device nor tpm2-abrmd: a software TPM proves nothing about this machine',
             { tcti: tctiOrDevice(tcti) },
           );
         }
@@ -83,7 +85,7 @@ export function agentPlugin(logger: Logger, makeAk?: AkMaker): PluginDefinition<
   };
 }
 
-/** An addon that cannot be loaded, or is not the one asked for, shows when SPIRE starts and not hours later. */
+/** Loads the addon when SPIRE configures the plugin, so that a missing or wrong addon is an error at once. */
 function expectAddon(addon: AddonChoice): void {
   try {
     nativeAddon(addon);
@@ -93,7 +95,7 @@ function expectAddon(addon: AddonChoice): void {
   }
 }
 
-/** A path that is no TPM is refused now, and again at each attestation. */
+/** Refuses a path that is not a TPM now. Each attestation checks it again. */
 function expectTpm(tcti: string): void {
   try {
     refuseOtherFiles(tcti);
@@ -128,7 +130,7 @@ async function attest(
     limit.end();
     await sendBootLogs(stream, attestation.logs);
   } catch (error) {
-    // SPIRE shows its own words for it, and not what took too long.
+    // SPIRE replaces the message of a timeout, so the log must tell which step took too long.
     if (error instanceof StatusError && error.code === STATUS.DEADLINE_EXCEEDED) logger.error(error.message);
     throw statusOf(error, logger);
   } finally {
@@ -166,7 +168,9 @@ function logAttestation(logger: Logger, { wire, endorsement, akAlgorithm, warm, 
   });
 }
 
-/** Once for each attestation, whatever came of it. Names are short because SPIRE's log takes 256 characters of a field. */
+/**
+ * Called once for each attestation, also after a failure. Names are short: SPIRE's log cuts a field at 256 characters.
+ */
 function logCommands(logger: Logger, commands: ReadonlyMap<string, number>): void {
   logger.debug('closed the TPM', {
     tpm_commands_total: [...commands.values()].reduce((sum, count) => sum + count, 0),
@@ -174,7 +178,7 @@ function logCommands(logger: Logger, commands: ReadonlyMap<string, number>): voi
   });
 }
 
-/** The caller is the agent on this machine: unlike a stranger it may know what its TPM said. */
+/** The caller is the agent on this machine, so it may see the TPM's error. */
 function statusOf(error: unknown, logger: Logger): unknown {
   if (error instanceof StatusError) return error;
   const remedy = remedyFor(error);

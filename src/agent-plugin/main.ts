@@ -2,7 +2,7 @@
 import { servePlugin } from '../spire/plugin/plugin-server.ts';
 import { VERSION } from '../spire/version.ts';
 
-// Standard error is SPIRE's log: tpm2-tss must not write there by itself, unless the operator asks for it.
+// SPIRE reads standard error as its log. tpm2-tss writes there only when the operator sets TSS2_LOG.
 process.env['TSS2_LOG'] ??= 'all+NONE';
 
 void servePlugin({ kind: 'agent', version: VERSION }, async (logger) => {

@@ -1,13 +1,13 @@
-/** A time limit for each step of one attestation. */
+/** Limits the time of each step of one attestation. */
 import { STATUS, StatusError } from '../spire/status.ts';
 
 export interface Step {
-  /** As the end of "…, which took longer than". */
+  /** The subject of "… took longer than". */
   readonly name: string;
   readonly limitMs: number;
 }
 
-/** Aborts with DEADLINE_EXCEEDED when the step under way takes too long, and with the outer signal's reason. */
+/** Its signal aborts with DEADLINE_EXCEEDED when the current step takes too long. It also follows the outer signal. */
 export class StepLimit {
   readonly #controller: AbortController = new AbortController();
   readonly #outer: AbortSignal;
@@ -25,7 +25,7 @@ export class StepLimit {
     return this.#controller.signal;
   }
 
-  /** Ends the step before. */
+  /** Ends the previous step and starts the limit of this one. */
   begin({ name, limitMs }: Step): void {
     clearTimeout(this.#timer);
     const expire = (): void =>

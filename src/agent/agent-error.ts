@@ -1,4 +1,4 @@
-/** How an attestation fails on its own machine. Whoever shows it to somebody has a word for each. */
+/** The errors that an attestation may throw on the agent's machine, each with a stable code. */
 import { MalformedError } from '../bytes/malformed.ts';
 import { type DeviceError, NativeUnavailableError, TctiError, TpmError } from '../tpm/device/errors.ts';
 import { CertificateFileError } from './endorsement/ek-certificate-file.ts';
@@ -6,7 +6,7 @@ import { EndorsementError } from './endorsement/endorsement-storage.ts';
 import { PasswordError } from './passwords/hierarchy-passwords.ts';
 import { PcrError } from './wires/pcr-quote.ts';
 
-/** `MalformedError` is of a challenge that cannot be read. */
+/** `MalformedError` means that the agent cannot read the challenge. */
 export type AgentError =
   | DeviceError
   | MalformedError

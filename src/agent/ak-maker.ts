@@ -1,4 +1,6 @@
-/** The attestation key: made anew from the TPM's own seed, so that nothing of it lies on a disk. */
+/**
+ * Makes the attestation key (AK). The TPM derives it from its own seed each time, so no part of it is stored on a disk.
+ */
 import type { TpmCommands } from '../tpm/device/commands.ts';
 import { ESYS_TR, type KeyHandle } from '../tpm/device/handles.ts';
 import type { CreatePrimaryOutput } from '../tpm/device/native-context.ts';
@@ -9,22 +11,24 @@ import { isUnsupported } from './endorsement/endorsement-keys.ts';
 import type { KeyChoice } from './endorsement/load-endorsement.ts';
 import type { HierarchyPasswords } from './passwords/hierarchy-passwords.ts';
 
-/** Which attestation key is wanted, and what may be used to make it. */
+/** Which AK to make, and the means to make it. */
 export interface AkRequest {
   readonly choice: KeyChoice;
-  /** Sets keys apart: a trust domain for our own wire, which has no slash, and for everything else something that has. */
+  /**
+   * Each purpose gives another key. Our own wire uses the trust domain, which has no slash; other uses contain a slash.
+   */
   readonly purpose: string;
   readonly passwords: HierarchyPasswords;
-  /** The endorsement key, to salt sessions to, unless there is no room for it. */
+  /** The loaded EK, to which sessions are salted; undefined when the TPM has no room for it. */
   readonly saltKey: KeyHandle | undefined;
 }
 
-/** Makes an attestation key and leaves it loaded. */
+/** Makes an AK and leaves it loaded. */
 export type AkMaker = (run: TpmCommands, request: AkRequest) => Promise<CreatePrimaryOutput>;
 
 /**
- * A restricted signing key, primary of the endorsement hierarchy: the same key each time for the same purpose, and
- * counters in its quotes are true values. `auto` falls back to RSA where the TPM has no P-256.
+ * Makes a restricted signing key, a primary key of the endorsement hierarchy. The same purpose always gives the same
+ * key, and the TPM does not obfuscate the counters in its quotes. `auto` falls back to RSA when the TPM has no P-256.
  */
 export const makePrimaryAk: AkMaker = async (run, request) => {
   const [first = 'ecc', second]: readonly AkAlgorithm[] = request.choice === 'auto' ? ['ecc', 'rsa'] : [request.choice];

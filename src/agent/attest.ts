@@ -1,4 +1,4 @@
-/** Answers a server's challenge with what the TPM says. */
+/** Attests a machine: sends its keys to the server, and answers the server's challenge with the TPM. */
 
 import { equalBytes } from '../bytes/bytes.ts';
 import type { Wire } from '../evidence/wires.ts';
@@ -25,15 +25,15 @@ import { QuotingWire } from './wires/quoting-wire.ts';
 
 /** Everything but `trustDomain` and `tcti` has a default. */
 export interface AttestorOptions {
-  /** The agent's own, by its configuration; never the one a challenge names. */
+  /** From the agent's own configuration, never from a challenge. */
   readonly trustDomain: string;
-  /** TCTI string of tpm2-tss, asked for at each attestation. */
+  /** Returns the TCTI string of tpm2-tss. Called at each attestation. */
   readonly tcti: () => string;
   /** Default `auto`. */
   readonly ek?: KeyChoice;
   /** Default `ecc`. */
   readonly ak?: KeyChoice;
-  /** File of the endorsement certificate, read at each attestation: it says which key it is. */
+  /** File of the EK certificate, which decides the key to use. Read at each attestation. */
   readonly ekCertificatePath?: string | undefined;
   readonly passwords?: HierarchyPasswords;
   /** Default `tpm-attestor`. */
@@ -42,23 +42,23 @@ export interface AttestorOptions {
   readonly bootLogs?: BootLogFiles;
   /** Default: the primary key of the trust domain. */
   readonly makeAk?: AkMaker;
-  /** For attestors of one process, which share its TPM. */
+  /** Attestors of one process must share it, because they share the TPM. */
   readonly queue?: Queue;
 }
 
-/** Sends a payload to the server and answers its challenge. */
+/** Sends the payload to the server and returns the server's challenge. */
 export type Exchange = (payload: Uint8Array) => Promise<Uint8Array>;
 
-/** How one attestation is ended, and who is told of its end. */
+/** Options of one attestation. */
 export interface AttestOptions {
   readonly signal?: AbortSignal;
-  /** Called once the TPM is closed for good, with the commands sent, by name. */
+  /** Called after the TPM was closed for the last time, with the number of commands by name. */
   readonly onClosed?: (commands: ReadonlyMap<string, number>) => void;
 }
 
-/** What an attestation came to on the side of the agent. Whether the server trusts it, the server says. */
+/** The result on the agent's side. The server decides afterwards whether it trusts the machine. */
 export interface Attestation {
-  /** The answer as the wire has it. Holds the opened secret. */
+  /** The message to send to the server. It contains the decrypted secret. */
   readonly response: Uint8Array;
   /** The boot logs that the server will ask for, read after the quote; see `answerLogRequest`. */
   readonly logs: readonly ReadBootLog[];
@@ -66,18 +66,18 @@ export interface Attestation {
   readonly endorsement: Endorsement;
   /** `ecc-P-256` */
   readonly akAlgorithm: string;
-  /** False when keys had to be looked for or made. */
+  /** False when this attestation had to find or make the keys. */
   readonly warm: boolean;
-  /** Commands sent, by name, each time the TPM was open. */
+  /** Number of commands sent, by name. */
   readonly commands: ReadonlyMap<string, number>;
 }
 
-/** What one attestation finds out and the next need not; none of it is secret, none of it outlives the process. */
+/** What later attestations reuse. It is not secret, and it is not stored outside the process. */
 interface Facts {
   readonly endorsement: Endorsement;
-  /** By which it was found. */
+  /** The file that decided the key. */
   readonly certificateFile: CertificateFile | undefined;
-  /** A persistent key as ESYS knows it, or the context of one that was created. */
+  /** The serialized ESYS object of a persistent key, or the saved context of a created one. */
   readonly ek: { readonly serialized: Uint8Array } | { readonly context: Uint8Array };
   readonly akContext: Uint8Array;
   /** TPMT_PUBLIC. */
@@ -116,12 +116,12 @@ export class Attestor {
   }
 
   /**
-   * Holds the TPM only while it works: to find the keys, where they are not known, and to answer the challenge. Nothing is
-   * loaded and the TPM is closed while `exchange` waits for the server. `onClosed` is called once the TPM is
-   * closed for good, also after a failure, with the commands sent, by name: none when the server refused a known machine.
+   * Opens the TPM to find the keys, unless they are known, and to answer the challenge. While `exchange` waits for the
+   * server, the TPM is closed and nothing is loaded. `onClosed` is called after the TPM was closed for the last time,
+   * also after a failure. It gets no commands when the keys were known and the server refused the payload.
    *
-   * When `signal` aborts, this rejects at once with its reason. Other attestations still wait until the TPM has answered
-   * the command that was under way, has been freed of what was loaded, and is closed.
+   * When `signal` aborts, this rejects at once with its reason. Other attestations still wait until the TPM has
+   * answered the current command, the loaded keys are flushed, and the TPM is closed.
    *
    * @throws AgentError, and what `exchange` throws
    */
@@ -139,7 +139,7 @@ export class Attestor {
         return { facts: this.#facts, warm: true };
       return { facts: await this.#hold(holdings, (run) => this.#prepare(run, certificateFile)), warm: false };
     });
-    // A copy: who exchanges must not be able to change what later attestations send.
+    // A copy, so that `exchange` cannot change the payload of later attestations.
     const challenge = await holdings.unlessAborted(exchange(prepared.facts.payload.slice()));
     const question = this.#wire.read(challenge);
     const { reloaded, ...answer } = await holdings.inTurn(() =>
@@ -158,7 +158,7 @@ export class Attestor {
     }
   }
 
-  /** Finds out what can be known before the challenge, and leaves nothing loaded. */
+  /** Finds the keys and makes the payload. Leaves nothing loaded. */
   async #prepare(run: TpmCommands, certificateFile: CertificateFile | undefined): Promise<Facts> {
     const { facts, loaded } = await this.#discover(run, certificateFile);
     await run.release(loaded.ak);
@@ -180,7 +180,7 @@ export class Attestor {
     let ek = object;
     const ak = await makeBeside(ek).catch(async (error) => {
       if (!isFull(error) || endorsement.persistentHandle !== undefined) throw error;
-      // A leftover of its own may have the slot: only the key itself tells its Name.
+      // An AK left behind by a killed agent may hold the slot. Finding it needs the Name of a newly made AK.
       const { context } = await run.contextSave({ saveHandle: ek });
       await run.release(ek);
       const alone = await makeBeside(undefined);
@@ -202,7 +202,7 @@ export class Attestor {
     return { facts, loaded: { ek, ak: ak.objectHandle } };
   }
 
-  /** On failure `exclusive` flushes what is still loaded. */
+  /** When this fails, `exclusive` flushes what is still loaded. */
   async #answer(run: TpmCommands, facts: Facts, question: Question): Promise<Answer & { readonly reloaded: boolean }> {
     const { akPublic, payload } = facts;
     const reloaded = await reload(run, facts);
@@ -211,7 +211,7 @@ export class Attestor {
     const activation = { session, ek, endorsement, ak, credentialBlob, encryptedSecret };
     const secret = await activate(run, activation, this.#options.passwords);
     try {
-      // Before the answer: the TPM has few slots. A persistent key has none, and nothing is sent.
+      // Free the slot before the quote. A persistent key takes no slot, and `release` sends nothing for it.
       await run.release(ek);
       const response = await question.answer(run, { secret, ak, akPublic, payload });
       await run.release(ak);
@@ -223,9 +223,9 @@ export class Attestor {
   }
 
   /**
-   * The keys that the server was told of, looked for anew: the TPM was reset or cleared since, or a key was evicted.
+   * Finds the keys of the payload again, after the TPM was reset or cleared, or a key was evicted.
    *
-   * @throws EndorsementError when the TPM has others now: the challenge is not for those
+   * @throws EndorsementError when the TPM now has other keys, for which the challenge was not made
    */
   async #again(run: TpmCommands, { endorsement, akPublic, certificateFile }: Facts): Promise<Loaded> {
     this.#facts = undefined;
@@ -233,7 +233,7 @@ export class Attestor {
     this.#facts = facts;
     if (!equalBytes(facts.endorsement.name, endorsement.name) || !equalBytes(facts.akPublic, akPublic))
       throw new EndorsementError(
-        'the TPM makes other keys than those the server was told of: it was cleared or replaced meanwhile; attest again',
+        'the TPM no longer has the keys that this agent sent to the server: it was cleared or replaced meanwhile; attest again',
       );
     const session = await startEkSession(run, loaded.ek, facts.endorsement);
     return { endorsement: facts.endorsement, ...loaded, session };
@@ -245,7 +245,7 @@ function sameCertificates(known: CertificateFile | undefined, now: CertificateFi
   return before.length === after.length && before.every((der, i) => equalBytes(der, after[i] ?? new Uint8Array()));
 }
 
-/** Undefined when the TPM no longer takes what was kept: it was reset or cleared, or a key was evicted. */
+/** Loads the known keys. Undefined when the TPM refuses them: it was reset or cleared, or a key was evicted. */
 async function reload(run: TpmCommands, { endorsement, ek: kept, akContext }: Facts): Promise<Loaded | undefined> {
   const loaded: KeyHandle[] = [];
   const fromContext = async (context: Uint8Array): Promise<KeyHandle> => {

@@ -1,20 +1,22 @@
-/** How the TPM is reached: the TCTI string of tpm2-tss. */
+/** Chooses the TPM: the configured TCTI string of tpm2-tss, or the machine's own device. */
 import { existsSync } from 'node:fs';
 import { transportOf } from '../tpm/device/tcti.ts';
 
-/** With the kernel's resource manager first: other software on the machine then keeps its own slots. */
+/** The device with the kernel's resource manager comes first, because other software can use the TPM beside it. */
 export const DEVICES = ['/dev/tpmrm0', '/dev/tpm0'] as const;
 
-/** The configured string, or the device that is there; the preferred one when there is none, so that the error names it. */
+/**
+ * The configured string, or the first device that exists. When none exists, the preferred one, for the error message.
+ */
 export function tctiOrDevice(configured: string | undefined): string {
   return configured ?? `device:${DEVICES.find((path) => existsSync(path)) ?? DEVICES[0]}`;
 }
 
 /**
- * What to say where tpm2-tools' own variable is set and no TPM was configured. It is not followed: a variable left over from
- * a test would name another TPM, with keys that anybody may own, for this machine's.
+ * The warning to give when the variable of tpm2-tools is set and no TPM is configured. The variable is ignored: left
+ * over from a test, it could select a software TPM whose keys an attacker owns.
  *
- * @param option how a TPM is named instead
+ * @param option the option that configures the TPM
  */
 export function unusedTctiVariable(
   configured: string | undefined,
@@ -23,12 +25,12 @@ export function unusedTctiVariable(
 ): string | undefined {
   const named = environment[TOOLS_VARIABLE];
   if (configured !== undefined || !named) return undefined;
-  return `${TOOLS_VARIABLE} is set and is not used: the TPM is ${tctiOrDevice(undefined)}; to use the other one set ${option}`;
+  return `${TOOLS_VARIABLE} is set and is ignored: the TPM is ${tctiOrDevice(undefined)}; to use another TPM set ${option}`;
 }
 
 const TOOLS_VARIABLE = 'TPM2TOOLS_TCTI';
 
-/** True unless a device or the resource manager daemon is behind it. Anyone may run a software TPM and own its keys. */
+/** True unless the string names a device or tpm2-abrmd. Anyone can run a software TPM and know its keys. */
 export function isSoftwareTcti(tcti: string): boolean {
   return !['device', 'tabrmd'].includes(transportOf(tcti).module);
 }

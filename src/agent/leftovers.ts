@@ -1,8 +1,8 @@
 /**
- * What an agent left in the TPM that was killed together with its keeper.
+ * Flushes the attestation keys that a killed agent left in the TPM, when its keeper was killed as well.
  *
- * Of all that an agent loads only its attestation key is provably its own: wire and trust domain are in the template. An
- * endorsement key has one Name whoever makes it, a session has none: those stay.
+ * Only an AK is provably the agent's own, because its template contains the wire and the trust domain. An EK has the
+ * same Name whoever makes it, and a session has no Name. So EKs and sessions stay.
  */
 import { concat, equalBytes } from '../bytes/bytes.ts';
 import type { TpmCommands } from '../tpm/device/commands.ts';
@@ -13,7 +13,7 @@ import { handlesIn } from './endorsement/nv-index.ts';
 
 const LAST_TRANSIENT = 0x80ffffff;
 
-/** Flushes every other loaded object that is the same key as `key`. @param held what else this attestation has loaded */
+/** Flushes every other loaded copy of `key`. @param held other objects that this attestation has loaded */
 export async function flushTwins(run: TpmCommands, key: KeyHandle, held: readonly KeyHandle[]): Promise<void> {
   const own: number[] = [];
   for (const object of [key, ...held]) own.push(await run.trGetTpmHandle({ object }));
@@ -30,15 +30,15 @@ export async function flushTwins(run: TpmCommands, key: KeyHandle, held: readonl
 }
 
 /**
- * Name and qualified name. A public key that somebody loaded to verify with has the Name of the key, and no place in the
- * endorsement hierarchy (Part 1, 16).
+ * Name and Qualified Name. The Name alone is not enough: other software may have loaded the public key to verify
+ * signatures. That object has the same Name, but is not in the endorsement hierarchy (Part 1, 16).
  */
 async function identityOf(run: TpmCommands, object: KeyHandle): Promise<Uint8Array> {
   const { name, qualifiedName } = await run.readPublic({ objectHandle: object });
   return concat(name, qualifiedName);
 }
 
-/** Undefined for an object without a public area, as a hash sequence is, and for one that has gone meanwhile. */
+/** Undefined for an object without a public area, such as a hash sequence, and for one that was flushed meanwhile. */
 async function readable(run: TpmCommands, tpmHandle: number): Promise<KeyHandle | undefined> {
   try {
     return await run.keyFromTpm({ tpmHandle });

@@ -1,4 +1,4 @@
-/** What an operator can do about a failure. */
+/** Tells the operator what to do about a failure of the TPM. */
 import { TpmError } from '../tpm/device/errors.ts';
 import { transportOf } from '../tpm/device/tcti.ts';
 import { DEVICES } from './device-choice.ts';
@@ -6,7 +6,7 @@ import { CertificateFileError } from './endorsement/ek-certificate-file.ts';
 import { deviceRemedy } from './unreachable-device.ts';
 
 const SLOTS =
-  'other software has filled the TPM: use /dev/tpmrm0, or find who keeps objects with tpm2_getcap handles-transient and handles-loaded-session';
+  'other software has filled the TPM: use /dev/tpmrm0, or list its objects with tpm2_getcap handles-transient and handles-loaded-session';
 
 const BY_NAME: Readonly<Record<string, string>> = {
   TPM_RC_LOCKOUT: 'the TPM is in dictionary-attack lockout: wait for its recovery time or run tpm2_dictionarylockout',
@@ -26,7 +26,9 @@ const CREDENTIAL =
 const CERTIFICATE_FILE =
   'give the certificate of this TPM with its chain behind it, in PEM or DER, or leave the option out; "ek show" without the option prints the key of this TPM';
 
-/** What a credential that does not open comes to differs between TPMs (Part 3, 12.5); a broken one fails earlier. */
+/**
+ * TPMs report a credential for another key with different codes (Part 3, 12.5). A malformed credential fails earlier.
+ */
 function isForeignCredential({ command, name, argument }: TpmError): boolean {
   if (command !== 'TPM2_ActivateCredential') return false;
   return argument?.kind === 'parameter' || name === 'TPM_RC_FAILURE' || name === 'TPM_RC_INTEGRITY';
@@ -36,7 +38,7 @@ const SOFTWARE =
   'check whether the software TPM runs and listens at this address, and whether this user may open its socket ' +
   '(it may be for group tss alone)';
 
-/** What tpm2-tss says of a TPM it cannot reach does not tell a missing device from a dead socket; the string does. */
+/** tpm2-tss reports a missing device and a dead socket alike, so the remedy depends on the TCTI string. */
 const BY_TCTI: Readonly<Record<string, string>> = {
   swtpm: SOFTWARE,
   mssim: SOFTWARE,
@@ -44,9 +46,9 @@ const BY_TCTI: Readonly<Record<string, string>> = {
 };
 
 /**
- * One sentence, or undefined where there is nothing to advise.
+ * One sentence; undefined when there is no remedy.
  *
- * @param passwordOptions what the caller's user gives password files in
+ * @param passwordOptions the options in which the caller's user gives password files
  */
 export function remedyFor(
   error: unknown,
@@ -57,7 +59,7 @@ export function remedyFor(
   if (isForeignCredential(error)) return CREDENTIAL;
   const { name, layer, command, retryable } = error;
   if (name === 'TPM_RC_AUTH_FAIL' || name === 'TPM_RC_BAD_AUTH')
-    return `the hierarchy has another password: write the right one into the file of ${passwordOptions}; it is not tried again before the file changes`;
+    return `the hierarchy has another password: write the right one into the file of ${passwordOptions}; the refused one is not tried again`;
   if (layer === 'tcti') return tctiRemedy(name, command);
   return (
     BY_NAME[name] ??
@@ -65,10 +67,10 @@ export function remedyFor(
   );
 }
 
-/** @param command `open` and the TCTI string, where it was the opening that failed */
+/** @param command `open` and the TCTI string when opening the TPM failed */
 function tctiRemedy(name: string, command: string): string {
   const opened = /^open (.*)$/s.exec(command)?.[1];
-  // tctildr found no module of that name.
+  // tctildr found no module with that name.
   if (name === 'TSS2_TCTI_RC_NOT_SUPPORTED' && opened?.startsWith('/dev/')) return `write device:${opened}`;
   if (name === 'TSS2_TCTI_RC_NOT_SUPPORTED')
     return 'tpm2-tss has no module for this TCTI string here: begin it with device:, swtpm: or another module, or install the package of that module (libtss2-tcti-…)';

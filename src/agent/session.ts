@@ -1,6 +1,6 @@
 /**
- * The one session of an attestation. It is salted to the EK and serves twice: it satisfies the EK's policy, and it
- * encrypts the secret that TPM2_ActivateCredential answers, which would otherwise be on the bus in clear.
+ * The session with the EK in an attestation, and TPM2_ActivateCredential with it. The session is salted to the EK. It
+ * satisfies the EK's policy, and encrypts the secret on its way from the TPM over the bus.
  */
 import type { TpmCommands } from '../tpm/device/commands.ts';
 import { ESYS_TR, type KeyHandle, type SessionHandle } from '../tpm/device/handles.ts';
@@ -9,14 +9,14 @@ import { TPM_SE } from '../tpm/structures/constants.ts';
 import { type Endorsement, expectKey } from './endorsement/load-endorsement.ts';
 import type { HierarchyPasswords } from './passwords/hierarchy-passwords.ts';
 
-/** @throws EndorsementError when the session would be salted to another key than the endorsement's */
+/** @throws EndorsementError when `ek` is not the key of the endorsement */
 export async function startEkSession(
   run: TpmCommands,
   ek: KeyHandle,
   { name, nameAlg }: Endorsement,
 ): Promise<SessionHandle> {
   await expectKey(run, ek, name);
-  // Its policy digest must be of the EK's own hash.
+  // The policy digest must use the same hash as the EK's nameAlg.
   const input = { sessionType: TPM_SE.POLICY, tpmKey: ek, authHash: nameAlg };
   return (await run.startAuthSession(input)).sessionHandle;
 }
@@ -30,7 +30,10 @@ export interface Activation {
   readonly encryptedSecret: Uint8Array;
 }
 
-/** The secret that the server encrypted to the EK, for the AK. The session ends with it. Wipe it after use. */
+/**
+ * Decrypts the secret that the server encrypted to the EK and bound to the AK. Ends the session. Wipe the secret after
+ * use.
+ */
 export async function activate(
   run: TpmCommands,
   activation: Activation,

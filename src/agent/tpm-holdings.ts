@@ -1,4 +1,4 @@
-/** The times one attestation holds the TPM: opened, worked with, closed. */
+/** Opens the TPM for one attestation, runs work on it, and closes it, several times if needed. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { TpmCommands } from '../tpm/device/commands.ts';
 import { TpmError } from '../tpm/device/errors.ts';
@@ -8,18 +8,18 @@ import { Tpm } from '../tpm/device/tpm.ts';
 export interface HoldingOptions {
   /** TCTI string of tpm2-tss. */
   readonly tcti: () => string;
-  /** Of the process, which has one TPM. */
+  /** One queue for the process, because it has one TPM. */
   readonly queue: Queue;
 }
 
 const FULL: readonly string[] = ['OBJECT_MEMORY', 'OBJECT_HANDLES', 'SESSION_MEMORY', 'SESSION_HANDLES'].map(
   (name) => `TPM_RC_${name}`,
 );
-/** Whoever fills a TPM is usually at work: seconds later there is room again. */
+/** Other software usually frees a full TPM within seconds. */
 const TRIES = 4;
 const PAUSE_MS = 400;
 
-/** Whether the TPM has no room for one more object or session. */
+/** True when the TPM has no room for one more object or session. */
 export function isFull(error: unknown): boolean {
   return error instanceof TpmError && FULL.includes(error.name);
 }
@@ -35,12 +35,12 @@ export class TpmHoldings {
     this.signal = signal;
   }
 
-  /** Commands sent, by name, each time it was open. */
+  /** Number of commands sent so far, by name. */
   get commands(): ReadonlyMap<string, number> {
     return this.#commands;
   }
 
-  /** Runs when whoever asked before has closed the TPM. Settles when `work` has, also after an abort. */
+  /** Runs `work` after earlier callers have closed the TPM. Settles when `work` does, also after an abort. */
   inTurn<T>(work: () => Promise<T>): Promise<T> {
     return this.#options.queue.run(async () => {
       this.signal.throwIfAborted();
@@ -48,7 +48,10 @@ export class TpmHoldings {
     });
   }
 
-  /** In turn. A full TPM is closed and tried again a little later: others cannot make room while it is open. */
+  /**
+   * Opens the TPM for `work`; call it within `inTurn`. Closes a full TPM and tries again later, so that others can free
+   * it.
+   */
   async hold<T>(work: (run: TpmCommands) => Promise<T>): Promise<T> {
     for (let tries = 1; ; tries++) {
       try {

@@ -1,17 +1,19 @@
-/** Why the device of a TPM cannot be opened: tpm2-tss has one error for all reasons, and each has another remedy. */
+/** Finds out why the device of a TPM cannot be opened, and gives the remedy. tpm2-tss has one error for all reasons. */
 import { accessSync, closeSync, constants, existsSync, openSync, statSync } from 'node:fs';
 
 export interface Surroundings {
-  /** What opening the device for reading and writing fails with: `ENOENT`, `EACCES`, `EBUSY`; undefined where it does not. */
+  /**
+   * The error code of opening the device for reading and writing (`ENOENT`, `EACCES`, `EBUSY`); undefined on success.
+   */
   readonly failureOf: (path: string) => string | undefined;
   readonly isContainer: () => boolean;
   readonly userId: () => number;
 }
 
-/** One instruction, in the words of whoever stands before the machine. */
+/** One instruction for the operator of the machine. */
 export function deviceRemedy(path: string, around: Surroundings = HERE): string {
   const failure = around.failureOf(path);
-  // Whoever names another device than the kernel's own has mistyped it more often than there is no TPM.
+  // An unusual name that does not exist is more often a typing error than a sign of a missing TPM.
   const isMistyped = failure === 'ENOENT' && !USUAL.test(path);
   if ((failure === 'ENOENT' || failure === 'EPERM') && around.isContainer())
     return (
@@ -31,16 +33,18 @@ export function deviceRemedy(path: string, around: Surroundings = HERE): string 
     case 'EBUSY':
       return `other software holds the device: use device:/dev/tpmrm0, which programs can share, or end the program that "fuser -v ${path}" names`;
     default:
-      return 'the device is there and fails: read its driver\'s messages with "dmesg | grep -i tpm"';
+      return 'the device exists but fails: read the messages of its driver with "dmesg | grep -i tpm"';
   }
 }
 
-/** `/dev/tpm0` and `/dev/tpmrm0`, which are there on every machine with a TPM. */
+/** `/dev/tpm0` and `/dev/tpmrm0`, the names on every machine with one TPM. */
 const USUAL = /^\/dev\/tpm(rm)?0$/;
 
 const HERE: Surroundings = {
   failureOf,
-  /** Docker and Podman leave a file, systemd-nspawn and LXC a variable, Kubernetes its service. */
+  /**
+   * Docker and Podman create a file, systemd-nspawn and LXC set a variable, Kubernetes sets the address of its service.
+   */
   isContainer: () =>
     ['/.dockerenv', '/run/.containerenv', '/run/systemd/container'].some((path) => existsSync(path)) ||
     process.env['container'] !== undefined ||
@@ -48,7 +52,7 @@ const HERE: Surroundings = {
   userId: () => process.geteuid?.() ?? 0,
 };
 
-/** Opens a character device and nothing else, and sends nothing. */
+/** Opens the path only if it is a character device. Sends nothing. */
 function failureOf(path: string): string | undefined {
   const { R_OK, W_OK, O_RDWR, O_NONBLOCK } = constants;
   try {

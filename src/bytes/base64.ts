@@ -1,9 +1,9 @@
-/** Base64 in its one spelling (RFC 4648, 4 and 3.5): padded, without white space and spare bits. Pure. */
+/** Canonical base64 (RFC 4648, 4 and 3.5): padded, no white space, unused bits zero. Pure. */
 
-/** Undefined for any other text. */
+/** Undefined when the text is not canonical base64. */
 export function fromBase64(text: string): Uint8Array | undefined {
   const bytes = Buffer.from(text, 'base64');
-  // Node skips over what is not base64; writing it back shows whether there was any.
+  // Node skips characters that are not base64. Encoding again shows whether it skipped any.
   return bytes.toString('base64') === text
     ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     : undefined;

@@ -1,16 +1,18 @@
+/** A cache from byte strings to the values computed from them, with a fixed number of entries. Pure. */
+
 interface Kept<T> {
   readonly bytes: Uint8Array;
   readonly value: T;
 }
 
 /**
- * Remembers what was made of byte strings that come again and again. Each place holds the last one that belongs there: a
- * stranger can make others wait for a reading, and can neither fill it up nor change what comes out.
+ * Keeps the value computed from each byte string. The bytes choose one of 256 places, and a later entry replaces an
+ * earlier one there. So a hostile peer can cause a recomputation, but cannot exhaust memory or change a result.
  */
 export class ByteMemo<T> {
   readonly #places: (Kept<T> | undefined)[] = Array.from({ length: 256 });
 
-  /** What was kept of the bytes from `start` to `end`. */
+  /** The value kept for the bytes from `start` to `end`; undefined when there is none. */
   recall(bytes: Uint8Array, start: number, end: number): T | undefined {
     const kept = this.#places[placeOf(bytes, start, end)];
     return kept !== undefined && isAt(kept.bytes, bytes, start, end) ? kept.value : undefined;

@@ -1,5 +1,5 @@
 /**
- * Bytes that are not the structure they were said to be.
+ * The bytes are not a valid encoding of the expected structure.
  *
  * `path` names the field (`TPMS_ATTEST.quote.pcrDigest`), `offset` is the byte position in the decoded buffer.
  */
@@ -18,7 +18,7 @@ export class MalformedError extends Error {
   }
 }
 
-/** Bytes that may well be the structure, of an algorithm of the specification that is not read here. */
+/** The structure names an algorithm of the specification that this product does not read. */
 export class UnsupportedError extends MalformedError {
   override readonly name: string = 'UnsupportedError';
   /** `TPM_ALG_EDDSA` */

@@ -1,4 +1,4 @@
-/** The NIST curves (SP 800-186, 3.2.1) as X.509, JWK and OpenSSL name them, once. Pure. */
+/** The NIST curves (SP 800-186, 3.2.1): their sizes, and their names in X.509, JWK and OpenSSL. Pure. */
 
 export type NistCurveName = 'P-256' | 'P-384' | 'P-521';
 
@@ -6,7 +6,7 @@ export type NistCurveName = 'P-256' | 'P-384' | 'P-521';
 export interface NistCurve {
   /** Also the `crv` of a JWK (RFC 7518, 6.2.1.1). */
   readonly name: NistCurveName;
-  /** Dotted (RFC 5480, 2.1.1.1). */
+  /** In dotted form (RFC 5480, 2.1.1.1). */
   readonly objectIdentifier: string;
   readonly openssl: string;
   readonly bits: number;

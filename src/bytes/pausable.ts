@@ -1,7 +1,7 @@
-/** Work that yields where it may pause, for whoever does it beside other work. Pure. */
+/** Work that yields wherever it may pause, so that its caller can do other work in between. Pure. */
 export type Pausable<T> = Generator<undefined, T, unknown>;
 
-/** The work without a pause. */
+/** Does the work to its end without a pause. */
 export function finished<T>(work: Pausable<T>): T {
   let step = work.next();
   while (step.done !== true) step = work.next();

@@ -1,4 +1,4 @@
-/** What `ek doctor --json` prints. Every field is always there. */
+/** The JSON document that `ek doctor --json` prints. Every field is always present. */
 import type { KeyChoice } from '../agent/endorsement/load-endorsement.ts';
 import type { EkTemplateName } from '../tpm/templates.ts';
 import type { AdmittedBy } from '../verifier/endorsement.ts';
@@ -9,13 +9,13 @@ import type { EnrolmentWay } from './enrolment-ways.ts';
 import type { TpmFacts } from './tpm-capabilities.ts';
 
 export interface DoctorDocument {
-  /** Null for saved keys. */
+  /** Null when the keys come from files. */
   readonly tpm: TpmEntry | null;
   readonly eks: readonly EkEntry[];
   readonly findings: readonly DoctorFinding[];
-  /** At most three for each key that is taken, the shortest first; none for one that is admitted. */
+  /** At most three ways for each key that the agent takes, the shortest first; none for an admitted key. */
   readonly ways: readonly EnrolmentWay[];
-  /** CAs that were given. */
+  /** Number of given CAs. */
   readonly cas: number;
 }
 
@@ -24,39 +24,39 @@ export interface TpmEntry {
   /** Eight hexadecimal digits. */
   readonly manufacturer_id: string;
   readonly model: string;
-  /** As it is now: four numbers. */
+  /** The current version: four numbers. */
   readonly firmware: string;
   readonly password_set: { readonly owner: boolean; readonly endorsement: boolean };
   readonly in_lockout: boolean;
 }
 
 export interface EkEntry {
-  /** What findings and ways call it: its template, or its file. */
+  /** The name of the key in findings and ways: its template, or its file. */
   readonly ek: string;
   readonly file: string | null;
   readonly template: EkTemplateName | null;
   readonly algorithm: string | null;
   /** SHA-256 of the SPKI, for `hash_path`. */
   readonly pub_hash: string | null;
-  /** Null for a key that is made when it is needed. */
+  /** Null for a key that the TPM makes when it is needed. */
   readonly persistent_handle: string | null;
-  /** Whether the agent takes it by the option --ek. */
+  /** True when the agent takes the key by the option --ek. */
   readonly taken: boolean;
-  /** The values of the agent's `ek` by which it does, as far as is known. */
+  /** The values of the agent's `ek` that select the key, as far as is known. */
   readonly taken_by: readonly KeyChoice[];
-  /** Null also where neither CAs nor a list were given. */
+  /** Null for a key that is not admitted, and when neither CAs nor a list were given. */
   readonly admitted_by: AdmittedBy | null;
-  /** For a key that passes, and that a server admits only with further options; null for every other. */
+  /** For a key that a server admits only with further options; null for every other key. */
   readonly admitted_only_with: OtherTemplate | null;
   readonly certificate_source: string | null;
   readonly certificate_subject: string | null;
-  /** As `ek verify` reports it, by the CAs alone. */
+  /** The report of `ek verify`, by the CAs alone. */
   readonly certificate: EkReport | null;
-  /** Above the certificate, as far as it holds. */
+  /** The certificates above the EK certificate, up to the first that fails. */
   readonly chain: readonly ChainLink[];
-  /** What was overlooked or left open in admitting it. */
+  /** What the verifier overlooked or could not check when it admitted the key. */
   readonly notes: readonly string[];
-  /** Where its manufacturer may have a certificate for it. Nothing is fetched. */
+  /** Addresses at which the manufacturer may publish a certificate. Nothing is fetched. */
   readonly certificate_urls: readonly string[];
 }
 

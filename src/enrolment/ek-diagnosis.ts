@@ -1,4 +1,4 @@
-/** What the verifier says of an endorsement key, by the CAs and the list that were given. Opens no file. */
+/** Asks the verifier about an endorsement key, with the given CAs and hash list. Opens no file. */
 
 import { finished } from '../bytes/pausable.ts';
 import { linesAccepting } from '../policy/ek-templates.ts';
@@ -21,15 +21,15 @@ import type { EkSubject } from './ek-subject.ts';
 
 export interface EkJudge {
   readonly policy: Policy;
-  /** Of a policy without CAs, by whose rules a certificate is looked at all the same. */
+  /** An empty bundle, for a policy without CAs: its rules still apply to the certificate. */
   readonly blank: Bundle;
   readonly intermediates: readonly Certificate[];
   readonly now: Date;
-  /** Whether the policy is that of the operator's server; if not, it accepts the templates of a server by default. */
+  /** True when the operator gave the policy of a server. Otherwise the policy has the default EK templates. */
   readonly isServers: boolean;
 }
 
-/** A certificate above an endorsement key's own. */
+/** A certificate above the EK certificate. */
 export interface ChainLink {
   readonly subject: string;
   /** SHA-256 of the certificate, hexadecimal. */
@@ -37,34 +37,34 @@ export interface ChainLink {
   readonly not_before: string;
   readonly not_after: string;
   readonly oddities: readonly string[];
-  /** Whether it came with the key or from the operator. */
+  /** `key`: it came with the endorsement key; `given`: the operator gave it. */
   readonly source: 'key' | 'given';
 }
 
-/** Of a key that passes, but for its template. */
+/** For a key that passes every check except that of its template. */
 export interface OtherTemplate {
   readonly by: AdmittedBy;
-  /** Lines of the server's configuration, which accept the template. */
+  /** The lines of the server's configuration that accept the template. */
   readonly server: readonly string[];
 }
 
 export interface EkDiagnosis {
   readonly subject: EkSubject;
-  /** Null for one that is not admitted, and where neither CAs nor a list were given. */
+  /** Null for a key that is not admitted, and when neither CAs nor a list were given. */
   readonly admittedBy: AdmittedBy | null;
-  /** For one that a server admits only once it accepts the template of the key. */
+  /** For a key that a server admits only when it accepts the key's template. */
   readonly onlyWith: OtherTemplate | null;
-  /** By the CAs alone. */
+  /** The report by the CAs alone. */
   readonly certificate: EkReport | null;
-  /** The certificate's own name, empty in that of hardware; null where there is none to read. */
+  /** The subject of the certificate, empty for hardware TPMs; null without a readable certificate. */
   readonly certificateSubject: string | null;
   readonly chain: readonly ChainLink[];
   readonly findings: readonly DoctorFinding[];
-  /** What was overlooked or left open in admitting it, one sentence each. */
+  /** What the verifier overlooked or could not check when it admitted the key, one sentence each. */
   readonly notes: readonly string[];
 }
 
-/** CAs of all bundles. */
+/** Number of CAs in all bundles. */
 export function authoritiesOf({ bundles }: Policy): number {
   return bundles.reduce((sum, { anchors }) => sum + anchors.certificates.length, 0);
 }
@@ -86,12 +86,12 @@ export function diagnose(subject: EkSubject, judge: EkJudge): EkDiagnosis {
   };
 }
 
-/** Without the server's options its default is a finding of the key that the agent sends, not of others or of saved ones. */
+/** Without the server's options, the default templates apply only to the key that the agent sends. */
 function policyFor({ taken, file }: EkSubject, { policy, isServers }: EkJudge): Policy {
   return isServers || (taken && file === null) ? policy : { ...policy, ekTemplates: EK_TEMPLATE_NAMES };
 }
 
-/** As a server with this policy would judge what an agent sends of the key. */
+/** Judges the key as a server with this policy would, from what an agent would send. */
 export function judgeSubject(
   subject: EkSubject,
   judge: EkJudge,
@@ -99,14 +99,14 @@ export function judgeSubject(
   const { intermediates, now } = judge;
   const policy = policyFor(subject, judge);
   const { id, file, publicArea, certificates } = subject;
-  // Why a TPM's own key could not be had, its remarks say.
+  // For a key in a TPM, the subject's remarks tell why it has no public area.
   if (publicArea === undefined)
     return { admittedBy: null, findings: file === null ? [] : [unlikeFinding(subject)], notes: [] };
   const between = certificates.length === 0 ? [] : intermediates.map(({ der }) => der);
   const evidence = { ekPublic: encode(tpmtPublic, publicArea), ekCertificates: [...certificates, ...between] };
   const found = new Findings();
   const trusted = judgeEndorsement(evidence, policy, now, found);
-  // Not to have been given CAs says nothing of a machine.
+  // Without CAs, an unknown issuer is not a finding about the machine.
   const unasked = policy.mode === 'certificate' && authoritiesOf(policy) === 0;
   const findings = found.list
     .filter(({ code }) => !(unasked && code === 'ek.unknown_issuer'))
@@ -169,8 +169,8 @@ function read(der: Uint8Array): Certificate | MalformedCertificateError {
   }
 }
 
-/** A key that a policy cannot even look at, as no template of the TCG has its kind. */
+/** The finding for a key that the policy cannot judge, because no template of the TCG has keys of its kind. */
 function unlikeFinding({ id, algorithm }: EkSubject): DoctorFinding {
-  const message = `a key of kind ${algorithm ?? 'unknown'} is of no template of the TCG`;
+  const message = `no template of the TCG has keys of kind ${algorithm ?? 'unknown'}`;
   return { code: 'ek.template', severity: 'error', message, remedy: REMEDIES['ek.template'], ek: id };
 }

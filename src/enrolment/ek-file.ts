@@ -1,4 +1,4 @@
-/** A saved endorsement key, in whichever form the tool at hand wrote it. Reads bytes; opens no file. */
+/** Reads a saved endorsement key in any form that common tools write. Reads bytes; opens no file. */
 import type { KeyObject } from 'node:crypto';
 import { MalformedError } from '../bytes/malformed.ts';
 import { nistCurveByOpenssl } from '../bytes/nist-curves.ts';
@@ -14,9 +14,10 @@ import { MalformedCertificateError } from '../x509/malformed-certificate.ts';
 import { importPublicKey, readSubjectPublicKeyInfo } from '../x509/subject-public-key.ts';
 
 /**
- * What the file holds, and how: `certificate-pem`, `-der`, `-nv` (contents of the NV index, with a TCG header or padding),
- * `-pkcs7`, `-base64`, or the service that answered it; `public-key-…` likewise. A TPM's own form of the key alone is
- * `tpm2b-public` (as `tpm2_createek -u` writes it) or `tpmt-public`, and `public-area-…` in an answer.
+ * The content of the file and its encoding. `certificate-…` ends with `pem`, `der`, `nv` (contents of the NV index,
+ * with a TCG header or padding), `pkcs7`, `base64`, or the service that answered it; `public-key-…` likewise. A public
+ * area in TPM form is `tpm2b-public` (as `tpm2_createek -u` writes it) or `tpmt-public`; in an answer of a service,
+ * `public-area-…`.
  */
 export type EkFileForm =
   | `certificate-${Carrier | 'nv'}`
@@ -35,23 +36,23 @@ export interface EkFile {
   readonly certificate: Uint8Array | undefined;
   /** DER, in the order of the file. */
   readonly intermediates: readonly Uint8Array[];
-  /** In what the file differs from the rule, or from the common case, and is read all the same. */
+  /** Deviations from the rule or the common case that do not keep the file from being read. */
   readonly oddities: readonly string[];
-  /** Only where the file is one. */
+  /** Only when the file contains a public area. */
   readonly publicArea: TpmtPublic | undefined;
 }
 
-/** Largest file read: a chain as a TPM may keep it. */
+/** Largest file that is read: the same limit as for a certificate chain in a TPM. */
 export const MAX_EK_FILE_BYTES: number = MAX_CHAIN_BYTES;
 
-/** A file that holds no endorsement key. */
+/** The file holds no endorsement key. */
 export class EkFileError extends Error {
   override readonly name = 'EkFileError';
   readonly code = 'ERR_EK_FILE';
 }
 
 /**
- * Reads a saved endorsement key of at most 64 KiB. What is read has not been verified.
+ * Reads a saved endorsement key of at most 64 KiB. The result has not been verified.
  *
  * @throws EkFileError
  */
@@ -108,7 +109,7 @@ function endorsementCertificate(der: Uint8Array, certificates: number): Certific
   );
 }
 
-/** Every endorsement certificate of hardware has an empty subject. */
+/** Leaves out the empty subject, which every EK certificate of a hardware TPM has. */
 function ownOddities({ oddities }: Certificate): readonly string[] {
   return oddities.filter((oddity) => oddity !== 'empty-subject');
 }
@@ -131,7 +132,7 @@ function isSized(bytes: Uint8Array): boolean {
   return ((bytes[0] ?? 0) << 8) + (bytes[1] ?? 0) === bytes.length - 2;
 }
 
-/** Undefined for a key that no endorsement key is. */
+/** Undefined for a kind of key that no endorsement key has. */
 function kindOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): EkFile['key'] | undefined {
   const { modulusLength, namedCurve = '' } = asymmetricKeyDetails ?? {};
   if (asymmetricKeyType === 'rsa' && modulusLength !== undefined) return { algorithm: 'rsa', bits: modulusLength };

@@ -1,4 +1,4 @@
-/** What `ek doctor` finds beside the judgement of the verifier: stable codes, and what to do. */
+/** The findings of `ek doctor` beside those of the verifier: stable codes and their remedies. */
 import { CertificateFileError } from '../agent/endorsement/ek-certificate-file.ts';
 import type { InventoryError } from '../agent/endorsement/endorsement-inventory.ts';
 import { type NvNote, type NvNoteCode, nvName } from '../agent/endorsement/nv-note.ts';
@@ -35,13 +35,13 @@ export type DoctorCode =
 export type DoctorSeverity = 'error' | 'remark';
 
 export interface DoctorFinding {
-  /** Stable; those of the verifier among them. */
+  /** Stable: a code of the verifier, or of `ek doctor`. */
   readonly code: FindingCode | DoctorCode;
   readonly severity: DoctorSeverity;
   /** One sentence. */
   readonly message: string;
   readonly remedy: string;
-  /** The key it is about, by its template or its file; null for one of the whole machine. */
+  /** The template or the file of the key; null when the finding concerns the whole machine. */
   readonly ek: string | null;
 }
 
@@ -51,7 +51,7 @@ interface Entry {
 }
 
 const NOTHING = 'No action is needed.';
-/** The agent says it with what it found in the index. */
+/** The note of the agent about the index has the remedy. */
 const OF_ITS_NOTE = '';
 
 export const DOCTOR_FINDINGS: Readonly<Record<DoctorCode, Entry>> = {
@@ -123,7 +123,7 @@ const CODES: Readonly<Record<NvNoteCode, DoctorCode>> = {
   pem: 'nv.pem',
 };
 
-/** Of an index that the agent passes over, or finds odd. */
+/** The finding for a note of the agent about an NV index. */
 export function remarkOfNote(note: NvNote): DoctorFinding {
   const { index, message, remedy } = note;
   const template = EK_TEMPLATES.find((one) => {
@@ -134,10 +134,10 @@ export function remarkOfNote(note: NvNote): DoctorFinding {
 }
 
 /**
- * Of what the TPM or the agent's search answered.
+ * The finding for an error of the TPM, or of the agent's search for a key.
  *
- * @param otherwise the code where the error has none of its own
- * @param refused hierarchies that refused a password: an index may do so by itself
+ * @param otherwise the code for an error without a code of its own
+ * @param refused hierarchies that refused a password; without it, a refusal comes from an index
  */
 export function remarkOfError(
   error: InventoryError,

@@ -1,4 +1,4 @@
-/** What `ek verify` says of a certificate. */
+/** The report of `ek verify` about a certificate, as JSON and as lines of text. */
 import { hex } from '../bytes/bytes.ts';
 import type { CertificateVerdict } from '../verifier/ek-certificate.ts';
 import { type Finding, REMEDIES } from '../verifier/findings.ts';
@@ -12,38 +12,38 @@ import { keyHash } from '../x509/subject-public-key.ts';
 
 export interface EkReport {
   readonly verdict: 'trusted' | 'untrusted';
-  /** Most telling first; empty when trusted. */
+  /** The most important first; empty when trusted. */
   readonly findings: readonly Finding[];
-  /** What was overlooked by allowances, or is not known; one sentence each. */
+  /** What allowances made the verifier overlook, and what is not known; one sentence each. */
   readonly notes: readonly string[];
-  /** In what the certificate differs from the rule or the common case, by name. */
+  /** Names of the deviations of the certificate from the rule or the common case. */
   readonly oddities: readonly string[];
-  /** `id:` and eight hexadecimal digits, as certificates have it; null where it does not say. */
+  /** `id:` and eight hexadecimal digits, as in the certificate; null when the certificate has none. */
   readonly manufacturer: string | null;
   readonly manufacturer_name: string | null;
   readonly model: string | null;
   /** `id:` and two to eight hexadecimal digits, in lower case. */
   readonly firmware: string | null;
   readonly key: { readonly algorithm: string; readonly bits: number | null } | null;
-  /** SHA-256 of the SPKI: the name of the machine whose key this is. */
+  /** SHA-256 of the SPKI, the identity of the machine. */
   readonly pub_hash: string | null;
   readonly serial: string | null;
   readonly issuer: string | null;
   readonly not_before: string | null;
   readonly not_after: string | null;
-  /** The bundle of CAs that vouches for it. */
+  /** The bundle whose CAs certify it. */
   readonly bundle: string | null;
-  /** SHA-256 of each certificate, leaf first; as far as it holds, when untrusted. */
+  /** SHA-256 of each certificate in the chain, leaf first. When untrusted, it ends before the first that fails. */
   readonly chain: readonly string[];
-  /** The issuer at which the chain stops. */
+  /** The issuer that is missing at the end of the chain. */
   readonly missing_issuer: MissingIssuerReport | null;
 }
 
 export interface MissingIssuerReport {
   readonly name: string;
-  /** Hexadecimal, of the issuer's key; null where the certificate below does not name it. */
+  /** Hexadecimal identifier of the issuer's key; null when the issued certificate does not name it. */
   readonly key_id: string | null;
-  /** Where the certificate below says that its issuer is to be had. Not looked at. */
+  /** Addresses of the issuer in the issued certificate. Nothing is fetched. */
   readonly aia: readonly string[];
 }
 
@@ -78,7 +78,7 @@ export function ekReport(leaf: Certificate, intake: readonly IntakeOddity[], ver
   };
 }
 
-/** A file that holds no certificate is distrusted like one that holds a bad one. */
+/** The report for a file without a readable certificate: untrusted, as for a bad certificate. */
 export function unreadableReport(name: string, error: MalformedCertificateError): EkReport {
   const code = 'ek.certificate_malformed';
   const message = `${name} holds no certificate that can be read: ${error.message}`;

@@ -1,4 +1,4 @@
-/** An endorsement key as `ek doctor` is given it: by a TPM, or by a file. */
+/** An endorsement key that `ek doctor` examines, from a TPM or from a file. */
 
 import type { EndorsementInventory, InventoriedKey } from '../agent/endorsement/endorsement-inventory.ts';
 import type { KeyChoice } from '../agent/endorsement/load-endorsement.ts';
@@ -17,12 +17,12 @@ import { handleText } from './endorsement-report.ts';
 import { certificateIndexRemarks } from './nv-remarks.ts';
 
 export interface EkSubject {
-  /** Its template in a TPM, or its file. */
+  /** The template of a key in a TPM, or the file of a saved key. */
   readonly id: string;
   readonly file: string | null;
-  /** Of a saved key, the first of the TCG's that it fits; null where it fits none. */
+  /** For a saved key, the first template of the TCG that it fits; null when it fits none. */
   readonly template: EkTemplateName | null;
-  /** As an agent would send it. Undefined for a key that no endorsement key is like. */
+  /** What an agent would send. Undefined when the key fits no template, or the TPM's key is unknown. */
   readonly publicArea: TpmtPublic | undefined;
   readonly algorithm: string | null;
   readonly pubHash: string | null;
@@ -30,13 +30,13 @@ export interface EkSubject {
   /** DER, the key's own first. */
   readonly certificates: readonly Uint8Array[];
   readonly certificateSource: string | null;
-  /** What lay around the certificate where it was. */
+  /** Deviations around the certificate, such as a header or padding. */
   readonly intake: readonly IntakeOddity[];
-  /** Whether the agent takes this key, by the option `ek` that was given; a saved key is taken. */
+  /** True when the agent takes this key by the given option `ek`; always true for a saved key. */
   readonly taken: boolean;
-  /** The values of `ek` by which it does. */
+  /** The values of `ek` that select the key. */
   readonly takenBy: readonly KeyChoice[];
-  /** Where its manufacturer may have its certificate. */
+  /** Addresses at which the manufacturer may publish its certificate. */
   readonly addresses: readonly string[];
   readonly remarks: readonly DoctorFinding[];
 }
@@ -112,7 +112,7 @@ function sentArea(bytes: Uint8Array): TpmtPublic {
   return decode(tpmtPublic, bytes);
 }
 
-/** The key that a certificate is for, where the TPM could not be asked for its own. */
+/** The public area by the key in a certificate, for use when the TPM did not give its own. */
 function certifiedArea(der: Uint8Array | undefined, template: TpmtPublic): TpmtPublic | undefined {
   const publicKey = der === undefined ? undefined : read(der)?.publicKey;
   return publicKey === undefined ? undefined : publicAreaOf(publicKey, template);

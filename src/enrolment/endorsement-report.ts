@@ -1,4 +1,4 @@
-/** An endorsement key as commands show it. */
+/** The report about an endorsement key that commands print. */
 import type { Endorsement } from '../agent/endorsement/load-endorsement.ts';
 import { hex } from '../bytes/bytes.ts';
 import { certificateAddresses } from '../tpm/certificate-services.ts';
@@ -24,14 +24,14 @@ export interface EndorsementReport {
   readonly pub_hash: string;
   /** Hexadecimal Name. */
   readonly name: string;
-  /** `0x81010001`; null for a key made from its template when it is needed. */
+  /** `0x81010001`; null for a key that the TPM makes from its template when it is needed. */
   readonly persistent_handle: string | null;
   readonly certificate: CertificateReport | null;
-  /** Where the certificate was found; null where there is none. */
+  /** Where the certificate was found; null when there is none. */
   readonly certificate_source: string | null;
-  /** Where its manufacturer may have it, for a key of Intel or AMD without one. Nothing is fetched. */
+  /** For a key of Intel or AMD without a certificate: addresses that may have it. Nothing is fetched. */
   readonly certificate_urls: readonly string[];
-  /** Certificates of the chain that the TPM holds, or the file. */
+  /** Number of chain certificates in the TPM or the file. */
   readonly chain: number;
   readonly notes: readonly string[];
 }
@@ -40,7 +40,8 @@ export interface EndorsementReport {
 export function endorsementReport(endorsement: Endorsement, manufacturerId: string): EndorsementReport {
   const publicArea = decode(tpmtPublic, endorsement.publicArea);
   const key = publicKeyOf(publicArea);
-  if (key === undefined) throw new RangeError('the endorsement key of this TPM is no RSA key and on no NIST curve');
+  if (key === undefined)
+    throw new RangeError('the endorsement key of this TPM is neither an RSA key nor on a NIST curve');
   const [certificate, ...chain] = endorsement.certificates;
   const notes = [...endorsement.notes];
   return {

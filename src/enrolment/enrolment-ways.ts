@@ -1,4 +1,4 @@
-/** The shortest ways to have a machine admitted: each is one that the verifier has been asked about. Opens no file. */
+/** Finds the shortest ways to have a machine admitted, and checks each with the verifier. Opens no file. */
 import type { PasswordHierarchy } from '../agent/passwords/hierarchy-passwords.ts';
 import { linesAccepting } from '../policy/ek-templates.ts';
 import type { EkTemplateName } from '../tpm/templates.ts';
@@ -17,19 +17,19 @@ export interface HashListPlace {
   readonly kind: 'folder' | 'file';
 }
 
-/** By what a machine is to be admitted. */
+/** The policy, and the hash list to which a machine can be added. */
 export interface EnrolmentContext {
   readonly judge: EkJudge;
-  /** Undefined where none was given. */
+  /** Undefined when no hash list was given. */
   readonly hashList: HashListPlace | undefined;
 }
 
 export interface EnrolmentWay {
   readonly way: 'ca_path' | 'hash' | 'certificate_file' | 'other_ek' | 'ek_template' | 'allowance' | 'password';
-  /** The key it is for; null where none is taken. */
+  /** The key that the way admits; null when the agent takes no key. */
   readonly ek: string | null;
   readonly text: string;
-  /** For a shell. Words in capitals stand for files. */
+  /** Shell commands. Words in capitals stand for files. */
   readonly commands: readonly string[];
   /** Lines of the server's configuration. */
   readonly server: readonly string[];
@@ -41,15 +41,18 @@ const MOST_WAYS = 3;
 const MOST_ADDRESSES = 3;
 const MAX_ADDRESS_CHARS = 200;
 
-/** Where docs/operations.md has them. */
+/** The same paths as in docs/operations.md. */
 const CA_FOLDER = '/etc/spire/tpm-cas';
 const HASH_FOLDER = '/etc/spire/tpm-hashes';
 const CERTIFICATE_FILE = '/etc/spire/ek-certificate';
 
-/** The machine is to be kept out, by its maker's word, the operator's, or because whoever likes can be it. */
+/**
+ * Findings for which no way is given: the manufacturer revoked the key, the operator denies it, or anyone can compute
+ * the private key (ROCA).
+ */
 const KEPT_OUT: readonly string[] = ['ek.revoked', 'ek.denied', 'ek.roca'] satisfies readonly FindingCode[];
 
-/** At most three, the shortest first; none for a key that is admitted. */
+/** At most three ways, the shortest first; none for an admitted key. */
 export function enrolmentWays(
   taken: EkDiagnosis,
   others: readonly EkDiagnosis[],
@@ -64,7 +67,7 @@ export function enrolmentWays(
   const judge = accepting(subject.template, context.judge);
   const accepted = lines.length === 0 ? taken : diagnose(subject, judge);
   const keys = otherKeyWays(others, context.judge);
-  // Another key that needs no further template comes first: the machine keeps to one ID.
+  // First, other keys whose templates the server already accepts: then the machine has only one ID.
   if (lines.length > 0 && accepted.admittedBy !== null)
     return [...keys.filter(({ server }) => server.length === 0), templateWay(subject, lines)].slice(0, MOST_WAYS);
   return [
@@ -84,7 +87,7 @@ function accepting(template: EkTemplateName | null, judge: EkJudge): EkJudge {
   return { ...judge, policy: { ...judge.policy, ekTemplates: [...ekTemplates, template] } };
 }
 
-/** For a key against which nothing speaks but its template. */
+/** The way for a key whose only finding is its template. */
 function templateWay({ id, template }: EkSubject, server: readonly string[]): EnrolmentWay {
   return {
     way: 'ek_template',
@@ -96,7 +99,7 @@ function templateWay({ id, template }: EkSubject, server: readonly string[]): En
   };
 }
 
-/** For a machine whose agent takes no key at all. */
+/** The ways for a machine whose agent takes no key at all. */
 export function waysToAKey(
   findings: readonly DoctorFinding[],
   others: readonly EkDiagnosis[],
@@ -105,7 +108,7 @@ export function waysToAKey(
   return [...passwordWays(findings), ...otherKeyWays(others, judge)].slice(0, MOST_WAYS);
 }
 
-/** Where a hierarchy keeps from us what it takes to be admitted. */
+/** The ways for a TPM whose hierarchy refuses a password that is needed. */
 export function passwordWays(findings: readonly DoctorFinding[]): readonly EnrolmentWay[] {
   return (['endorsement', 'owner'] as const)
     .filter((hierarchy) => findings.some(({ code }) => code === `tpm.${hierarchy}_password`))
@@ -123,7 +126,7 @@ function passwordWay(hierarchy: PasswordHierarchy): EnrolmentWay {
   };
 }
 
-/** Where nothing but its CA is missing, or what is besides can be overlooked for the TPMs of that CA alone. */
+/** The way for a key that lacks only its CA, or whose other findings a bundle of that CA can overlook. */
 function caWays({ subject, certificate, findings }: EkDiagnosis, judge: EkJudge): readonly EnrolmentWay[] {
   const missing = certificate?.missing_issuer ?? null;
   if (certificate === null || missing === null) return [];
@@ -153,7 +156,7 @@ function caWays({ subject, certificate, findings }: EkDiagnosis, judge: EkJudge)
         `  ca_path       = "${folder}"`,
         ...(kind === 'hardware' ? [] : [`  kind          = "${kind}"`]),
         ...(/^[0-9A-F]{8}$/.test(id) ? [`  manufacturers = ["${vendorLetters(id) ?? id}"]`] : []),
-        // In a bundle the kind says so.
+        // In a bundle, `kind` allows software TPMs.
         ...[...needed.keys()].filter((one) => one !== 'software_tpm').map((one) => `  allow_${one} = true`),
         '}',
       ],
@@ -162,7 +165,7 @@ function caWays({ subject, certificate, findings }: EkDiagnosis, judge: EkJudge)
   ];
 }
 
-/** Prices by the switches that overlook errors, as far as there are such. */
+/** The allowances that overlook errors among the findings, each with its price. */
 function switchesFor(findings: readonly DoctorFinding[]): ReadonlyMap<Allowance, string> {
   const errors = findings.filter(({ severity }) => severity === 'error');
   const allowances = errors.map(({ code }) => allowanceFor(code)).filter((one) => one !== undefined);
@@ -174,7 +177,7 @@ function pricesOf(switches: ReadonlyMap<Allowance, string>): string {
 }
 
 function issuerText({ name, key_id: keyId, aia }: MissingIssuerReport): string {
-  // The certificate may name any number of any length, and the sentence goes on behind them; all are told above it.
+  // The certificate may name many long addresses, so the sentence has only some. The report above it has them all.
   const shown = aia.filter(({ length }) => length <= MAX_ADDRESS_CHARS).slice(0, MOST_ADDRESSES);
   const details = [
     ...(keyId === null ? [] : [`key id ${keyId}`]),
@@ -200,7 +203,7 @@ function hashWays({ subject, findings }: EkDiagnosis, { judge, hashList }: Enrol
       ek: subject.id,
       text: `List the key on every server. This admits this machine alone, ${mode === 'both' ? 'if its certificate passes' : 'whatever its certificate'}.`,
       commands: [
-        // With the folder, where there is none.
+        // `install -D` makes the folder when it does not exist.
         place.kind === 'folder' ? `install -D -m 0644 /dev/null ${path}/${pubHash}` : `echo ${pubHash} >> ${path}`,
       ],
       server: [...named, ...both],
@@ -209,13 +212,13 @@ function hashWays({ subject, findings }: EkDiagnosis, { judge, hashList }: Enrol
   ];
 }
 
-/** A saved certificate of another kind of key, of which nothing else tells that it is one of endorsement. */
+/** True when the saved certificate is not for an EK by its key usage, and nothing else shows that its key is an EK. */
 function isOfOtherUse(subject: EkSubject, findings: readonly DoctorFinding[], judge: EkJudge): boolean {
   const relaxed = { ...judge, policy: withAllowances(judge.policy, [...switchesFor(findings).keys()]) };
   return judgeSubject(subject, relaxed).findings.some(({ code }) => code === 'ek.usage');
 }
 
-/** What no certificate mends. */
+/** Findings about the key itself, which no certificate can mend. */
 const OF_THE_KEY: readonly string[] = ['malformed', 'template', 'weak_key', 'roca', 'algorithm', 'denied'];
 
 function fileWays({ subject, findings }: EkDiagnosis): readonly EnrolmentWay[] {
@@ -240,13 +243,13 @@ function fileWays({ subject, findings }: EkDiagnosis): readonly EnrolmentWay[] {
   ];
 }
 
-/** That the server does not accept such keys, whosever they are. */
+/** Findings that the server refuses this kind of key in general. */
 const OF_THE_TEMPLATE: readonly string[] = [
   'ek.algorithm',
   'ek.template_not_accepted',
 ] satisfies readonly FindingCode[];
 
-/** Another key of this TPM against which nothing speaks, or nothing but its template. */
+/** The ways to another key of this TPM that has no findings, or only findings about its template. */
 function otherKeyWays(others: readonly EkDiagnosis[], judge: EkJudge): readonly EnrolmentWay[] {
   return others.flatMap(({ subject, findings }): readonly EnrolmentWay[] => {
     const choice = subject.takenBy.find((one) => one !== 'auto');
@@ -265,7 +268,7 @@ function otherKeyWays(others: readonly EkDiagnosis[], judge: EkJudge): readonly 
   });
 }
 
-/** Only where the key is admitted with the switches, as it is not without. */
+/** The way for a key that the server admits only with allowances. */
 function allowanceWays({ subject, findings }: EkDiagnosis, judge: EkJudge): readonly EnrolmentWay[] {
   const needed = switchesFor(findings);
   const allowances = [...needed.keys()];
@@ -274,7 +277,7 @@ function allowanceWays({ subject, findings }: EkDiagnosis, judge: EkJudge): read
     judgeSubject(subject, { ...judge, policy: { ...relaxed, bundles } }).admittedBy !== null;
   const vouching = relaxed.bundles.find((bundle) => admits([bundle]));
   if (needed.size === 0 || vouching === undefined) return [];
-  // Outside of a block the server takes them for ca_path alone.
+  // Outside a bundle block, the allowances apply to ca_path alone.
   const isBlock = vouching.name !== CA_PATH_BUNDLE;
   const place = isBlock ? ` of the bundle "${vouching.name}", in its block` : '';
   const switches = allowances.map((name) =>
@@ -299,7 +302,7 @@ function withAllowances(policy: Policy, allowances: readonly Allowance[]): Polic
   };
 }
 
-/** For a shell, and for a command that would take a leading dash for an option. */
+/** Quotes a path for a shell, and protects a leading dash, which a command would take for an option. */
 function quoted(path: string): string {
   const named = path.startsWith('-') ? `./${path}` : path;
   return /^[\w@%+=:,./-]+$/.test(named) ? named : `'${named.replaceAll("'", "'\\''")}'`;

@@ -1,4 +1,4 @@
-/** What the indices of a TPM's endorsement keys hold beside certificates that are as they should be. */
+/** The findings of `ek doctor` about the NV indices of endorsement keys. */
 import type { EndorsementInventory } from '../agent/endorsement/endorsement-inventory.ts';
 import type { CertificateIndex } from '../agent/endorsement/endorsement-storage.ts';
 import { AGENT_EK_TEMPLATES } from '../agent/endorsement/load-endorsement.ts';
@@ -8,7 +8,7 @@ import { EK_TEMPLATES, type EkTemplate } from '../tpm/templates.ts';
 import type { IntakeOddity } from '../x509/intake.ts';
 import { type DoctorFinding, remarkOf } from './ek-remarks.ts';
 
-/** Of templates that no agent takes: H-5 (SM2) and H-7 (RSA-4096). */
+/** Indices of the templates that no agent takes: H-5 (SM2) and H-7 (RSA-4096). */
 const UNTAKEN_INDICES: ReadonlyMap<number, string> = new Map(
   Object.entries(EK_CERTIFICATE_INDEX)
     .filter(([name]) => !AGENT_EK_TEMPLATES.some((taken) => taken === name))
@@ -18,7 +18,11 @@ const UNTAKEN_INDICES: ReadonlyMap<number, string> = new Map(
     ]),
 );
 
-/** What lies around a key's certificate in its own index is told with the key. @param remarkOfNote what a note comes to */
+/**
+ * Does not include deviations around a key's certificate; they are reported with the key.
+ *
+ * @param remarkOfNote makes a finding of a note
+ */
 export function nvRemarks(
   { indices, reserved, chain, notes }: EndorsementInventory,
   remarkOfNote: (note: NvNote) => DoctorFinding,
@@ -53,13 +57,13 @@ function makingRemarks({ name, templateNvIndex, nonceNvIndex }: EkTemplate, inde
     : [];
 }
 
-/** Of the certificate's index of a key. */
+/** The findings about the certificate index of one key. */
 export function certificateIndexRemarks(
   { name, certificateNvIndex }: EkTemplate,
   index: CertificateIndex | undefined,
 ): readonly DoctorFinding[] {
   if (index?.state !== 'certificate') return [];
-  // That it is PEM, the agent says itself.
+  // A note of the agent already reports PEM.
   const oddities = index.oddities.filter((oddity) => oddity !== 'PEM');
   return oddities.map((oddity) => ofOddity(oddity, nvName(certificateNvIndex), name));
 }

@@ -1,4 +1,4 @@
-/** What a TPM says about itself (TPM2_GetCapability). */
+/** Reads what a TPM reports about itself: manufacturer, firmware, lockout, passwords (TPM2_GetCapability). */
 
 import { handlesIn } from '../agent/endorsement/nv-index.ts';
 import { allocatedBanks } from '../agent/wires/pcr-quote.ts';
@@ -12,7 +12,7 @@ import { tpmVendor } from '../x509/ek/vendors.ts';
 const PROPERTY_GROUP = 0x100;
 
 export interface TpmFacts {
-  /** Vendor id as certificates carry it, eight hexadecimal digits. */
+  /** Vendor ID as in certificates, eight hexadecimal digits. */
   readonly manufacturerId: string;
   readonly manufacturer: string;
   readonly model: string;
@@ -68,7 +68,7 @@ export async function readTpmFacts(run: TpmCommands): Promise<TpmFacts> {
   };
 }
 
-/** Vendor id as certificates carry it, eight upper-case hexadecimal digits. */
+/** Vendor ID as in certificates, eight upper-case hexadecimal digits. */
 export async function readManufacturerId(run: TpmCommands): Promise<string> {
   return vendorId(await properties(run, TPM_PT.FAMILY_INDICATOR));
 }
@@ -77,7 +77,7 @@ function vendorId(fixed: (property: number) => number): string {
   return fixed(TPM_PT.MANUFACTURER).toString(16).padStart(8, '0').toUpperCase();
 }
 
-/** The properties of one group, 0 where the TPM leaves one out. */
+/** The properties of one group; 0 for a property that the TPM leaves out. */
 async function properties(run: TpmCommands, first: number): Promise<(property: number) => number> {
   const values = new Map<number, number>();
   for (let next = first; next < first + PROPERTY_GROUP; ) {
@@ -93,7 +93,7 @@ async function properties(run: TpmCommands, first: number): Promise<(property: n
   return (property) => values.get(property) ?? 0;
 }
 
-/** Four characters packed in a number; what cannot be printed is left out. */
+/** The printable characters among the four that are packed in a number. */
 function ascii(value: number): string {
   const characters = [value >>> 24, value >>> 16, value >>> 8, value].map((code) => String.fromCharCode(code & 0xff));
   return characters.join('').replace(/[^\x20-\x7e]/g, '');

@@ -1,4 +1,4 @@
-/** What the quote's nonce commits to. Pure. */
+/** The qualifying data of a quote: a digest over everything that the quote must bind. Pure. */
 import { hash } from 'node:crypto';
 import { concat } from '../bytes/bytes.ts';
 
@@ -9,11 +9,15 @@ function sha256(bytes: Uint8Array): Uint8Array {
 }
 
 /**
- * The qualifying data of an attestation's quote, 32 bytes: SHA-256 over the label, the trust domain with its length (u16)
- * in front, SHA-256 of the payload as sent, SHA-256 of the challenge as received. So a quote answers one challenge, for
- * one payload, in one trust domain, and never stands for something else that the same key signed.
+ * The qualifying data of an attestation's quote, 32 bytes. It is SHA-256 over:
  *
- * @param trustDomain each side takes it from its own configuration
+ * - the label, the length of the trust domain (u16), and the trust domain
+ * - SHA-256 of the payload as sent, and SHA-256 of the challenge as received
+ *
+ * So a quote is valid for one challenge, one payload and one trust domain. The label keeps it apart from other quotes
+ * by the same key.
+ *
+ * @param trustDomain the agent and the server each take it from their own configuration
  */
 export function commitment(trustDomain: string, payload: Uint8Array, challenge: Uint8Array): Uint8Array {
   const domain = new TextEncoder().encode(trustDomain);

@@ -1,30 +1,30 @@
-/** The PEM text by which spire-tpm-plugin names an endorsement key. Pure. */
+/** The PEM text in which spire-tpm-plugin sends an endorsement key (EK) and its certificate. Pure. */
 import { toBase64 } from '../bytes/base64.ts';
 import { MalformedError } from '../bytes/malformed.ts';
 
 export interface EkPem {
   /** SubjectPublicKeyInfo, DER. */
   readonly publicKey: Uint8Array;
-  /** DER; undefined where the TPM has none. */
+  /** DER; undefined when the agent sends no certificate. */
   readonly certificate: Uint8Array | undefined;
 }
 
 type Label = 'CERTIFICATE' | 'PUBLIC KEY';
 
-/** Bytes of DER: 16 KiB is the largest certificate read anywhere here, 1 KiB more than any key of a template. */
+/** Largest DER in bytes. This product reads certificates up to 16 KiB; every key of an EK template fits into 1 KiB. */
 const BLOCK_BYTES: Readonly<Record<Label, number>> = { CERTIFICATE: 16 * 1024, 'PUBLIC KEY': 1024 };
 const LINE_CHARACTERS = 64;
 const BLOCK = /-----BEGIN (CERTIFICATE|PUBLIC KEY)-----\n([A-Za-z0-9+/=\n]*)-----END \1-----\n/y;
 
-/** The certificate first, as that project's agent has it. */
+/** Writes the certificate first, as the agent of spire-tpm-plugin does. */
 export function encodeEkPem({ publicKey, certificate }: EkPem): Uint8Array {
   const text = `${certificate === undefined ? '' : block('CERTIFICATE', certificate)}${block('PUBLIC KEY', publicKey)}`;
   return Uint8Array.from(Buffer.from(text, 'latin1'));
 }
 
 /**
- * One PUBLIC KEY block and at most one CERTIFICATE block, in any order, written as `encodeEkPem` writes them, and nothing
- * around them: so no two readers can take different blocks out of one text.
+ * Accepts one PUBLIC KEY block and at most one CERTIFICATE block, in any order. Each block must be spelled as
+ * `encodeEkPem` spells it, with nothing around it. So no two readers can find different blocks in one text.
  *
  * @throws MalformedError
  */
@@ -41,7 +41,7 @@ export function decodeEkPem(bytes: Uint8Array): EkPem {
     if (found.has(label)) throw fail(offset, `a second ${label} block`);
     const der = Uint8Array.from(Buffer.from(base64, 'base64'));
     if (der.length > BLOCK_BYTES[label]) throw fail(offset, `a ${label} block over ${BLOCK_BYTES[label]} bytes`);
-    if (block(label, der) !== whole) throw fail(offset, `a ${label} block in another spelling than its one`);
+    if (block(label, der) !== whole) throw fail(offset, `a ${label} block that is not in canonical form`);
     found.set(label, der);
     offset += whole.length;
   }

@@ -1,20 +1,20 @@
-/** JSON documents in the one form that Go's encoder gives a struct. Pure. */
+/** Strict JSON: reads and writes a document only in the form that Go's encoder gives the same struct. Pure. */
 import { fromBase64, toBase64 } from '../bytes/base64.ts';
 import { equalBytes } from '../bytes/bytes.ts';
 import { MalformedError } from '../bytes/malformed.ts';
 
 /**
- * The most bytes of a string in base64; a flag that must be false; plain text; an `int32`; a pointer; or an object with
- * exactly these names, in order.
+ * Describes one value. A number is bytes in base64, and gives their maximum; `false` is a flag that must be false. The
+ * others are plain text, an `int32`, a pointer, or an object with exactly these names in this order.
  */
 export type Form = number | false | 'text' | 'int32' | Pointer | ObjectForm;
 interface ObjectForm {
   readonly [name: string]: Form;
 }
-/** Null where it points to nothing; left out by releases that did not know the name. */
+/** Null for Go's nil pointer; absent from releases of the agent that did not have the field. */
 type Pointer = readonly ['or nothing', ObjectForm];
 
-/** The value that a form describes. */
+/** The TypeScript value that a form describes. */
 export type ValueOf<F extends Form> = F extends number
   ? Uint8Array
   : F extends false
@@ -29,7 +29,7 @@ export type ValueOf<F extends Form> = F extends number
 
 type Value = Uint8Array | false | string | number | null | undefined | { readonly [name: string]: Value };
 
-/** Characters that no encoder of JSON writes in another way, and no terminal takes for an order. */
+/** JSON encoders never escape these characters, and terminals never read them as control sequences. */
 const TEXT = /^[A-Za-z0-9 ._:/@+-]{0,64}$/;
 const INT32 = 2 ** 31;
 
@@ -38,7 +38,7 @@ export class GoDocument<F extends { readonly [name: string]: Form }> {
   readonly #form: F;
   readonly #maxBytes: number;
 
-  /** @param maxBytes of the whole document */
+  /** @param maxBytes largest size of the whole document */
   constructor(name: string, form: F, maxBytes: number) {
     this.#name = name;
     this.#form = form;
@@ -49,7 +49,11 @@ export class GoDocument<F extends { readonly [name: string]: Form }> {
     return Uint8Array.from(Buffer.from(JSON.stringify(written(this.#form, value as Value))));
   }
 
-  /** Decodes, encodes what it understood, and compares: nothing unknown, repeated or written otherwise passes. */
+  /**
+   * Decodes, encodes the result again, and compares. So it rejects unknown or repeated names and any other spelling.
+   *
+   * @throws MalformedError naming the field
+   */
   decode(bytes: Uint8Array): ValueOf<F> {
     const [name, maxBytes] = [this.#name, this.#maxBytes];
     if (bytes.length > maxBytes) throw new MalformedError(name, maxBytes, `${bytes.length} bytes are over ${maxBytes}`);
@@ -57,11 +61,11 @@ export class GoDocument<F extends { readonly [name: string]: Form }> {
     try {
       parsed = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString());
     } catch {
-      // What JSON.parse says quotes the text, which a stranger wrote.
+      // The message of JSON.parse would quote text that an attacker may have written.
       throw new MalformedError(name, 0, 'not JSON');
     }
     const value = read(name, this.#form, parsed) as ValueOf<F>;
-    // tooth A11: repeated names, white space and another order pass
+    // tooth A11: repeated names, white space and another order are accepted
     if (!equalBytes(this.encode(value), bytes))
       throw new MalformedError(name, 0, 'not in its one accepted form (white space, a repeated name, another order)');
     return value;
@@ -72,12 +76,12 @@ function isPointer(form: Form): form is Pointer {
   return Array.isArray(form);
 }
 
-/** What JSON.stringify takes, names in the order of the form. */
+/** The value for JSON.stringify, with its names in the order of the form. */
 function written(form: Form, value: Value): unknown {
   if (value instanceof Uint8Array) return toBase64(value);
   if (isPointer(form)) return value === null || value === undefined ? value : written(form[1], value);
   if (typeof value !== 'object' || value === null || typeof form !== 'object') return value;
-  // Of what is undefined JSON has no name.
+  // JSON.stringify leaves out a name whose value is undefined.
   return Object.fromEntries(Object.entries(form).map(([name, inner]) => [name, written(inner, value[name])]));
 }
 
@@ -88,13 +92,13 @@ function read(path: string, form: Form, value: unknown): Value {
     return false;
   }
   if (form === 'text') {
-    // tooth A75 [!TEXT.test(value) -> value.length > 4096]: an agent writes into the log what it likes
-    if (typeof value !== 'string' || !TEXT.test(value)) throw new MalformedError(path, 0, 'is no plain text');
+    // tooth A75 [!TEXT.test(value) -> value.length > 4096]: an agent can write any text into the server's log
+    if (typeof value !== 'string' || !TEXT.test(value)) throw new MalformedError(path, 0, 'is not plain text');
     return value;
   }
   if (form === 'int32') {
     if (!Number.isInteger(value) || Number(value) < -INT32 || Number(value) >= INT32)
-      throw new MalformedError(path, 0, 'is no integer of 32 bits');
+      throw new MalformedError(path, 0, 'is not a 32-bit integer');
     return Number(value);
   }
   if (isPointer(form)) return value === null ? null : read(path, form[1], value);

@@ -1,8 +1,8 @@
 /**
  * Evidence files: the messages of proto/tpm_attestor/v1/evidence.proto in canonical JSON. Pure.
  *
- * The mapping is the one of Protocol Buffers (lowerCamelCase names, bytes in standard base64), made strict: no unknown,
- * missing or repeated names, one spelling of bytes. White space and JSON's escapes are free.
+ * The mapping is that of Protocol Buffers (lowerCamelCase names, bytes in standard base64), read strictly: unknown,
+ * missing and repeated names are errors, and so is base64 that is not canonical. White space and escapes are free.
  */
 import { fromBase64, toBase64 } from '../bytes/base64.ts';
 import { jsonFlaw } from '../bytes/json-text.ts';
@@ -97,14 +97,14 @@ function fieldValue(path: string, kind: Field, value: unknown): unknown {
     return value.map((element, i) => fieldValue(`${path}[${i}]`, kind.slice(0, -2) as Field, element));
   }
   if (kind === 'u32') {
-    // JSON has a negative zero, which no message can carry.
+    // JSON allows -0, which a message cannot carry.
     const isWhole = typeof value === 'number' && Number.isInteger(value) && !Object.is(value, -0);
     if (isWhole && value >= 0 && value <= 0xffffffff) return value;
     throw new MalformedError(path, 0, 'is not an unsigned 32-bit number');
   }
   if (typeof value !== 'string') throw new MalformedError(path, 0, 'is not a string');
   if (kind === 'string') {
-    // An escape can spell half a character, which no message can carry.
+    // A JSON escape can spell half a surrogate pair, which a message cannot carry.
     if (Buffer.from(value).toString() !== value) throw new MalformedError(path, 0, 'is not Unicode text');
     return value;
   }

@@ -1,13 +1,13 @@
-/** The three documents of spire-tpm-plugin, under the names that project gives their parts. Pure. */
+/** The three JSON messages of spire-tpm-plugin, with that project's field names. Pure. */
 import { type Codec, decode, encode, tpm2b } from '../tpm/structures/codec.ts';
 import { tpm2bIdObject, tpmsIdObject } from '../tpm/structures/credential.ts';
 import { GoDocument, type ValueOf } from './go-json.ts';
 
 /**
- * `EK` is PEM (see ek-pem.ts). The parts of `AK` are structures as marshalled, without the size of a TPM2B: TPMT_PUBLIC,
- * TPMS_CREATION_DATA, the TPMS_ATTEST of TPM2_CertifyCreation, and the TPMT_SIGNATURE that the key itself made over it.
- * `UseTCSDActivationFormat` would be true for a TPM 1.2. `PVE`, of newer agents, is what a virtual machine of Proxmox says
- * of itself: nothing proves it.
+ * `EK` is PEM (see ek-pem.ts). The fields of `AK` are marshalled structures, without the size of a TPM2B: TPMT_PUBLIC,
+ * TPMS_CREATION_DATA, the TPMS_ATTEST of TPM2_CertifyCreation, and the TPMT_SIGNATURE over it by the AK itself.
+ * `UseTCSDActivationFormat` is true only for a TPM 1.2. Newer agents send `PVE`: unproven claims of a Proxmox virtual
+ * machine about itself.
  */
 const PAYLOAD = {
   EK: 32_768,
@@ -20,7 +20,7 @@ const PAYLOAD = {
   },
   PVE: ['or nothing', { cuid: 'text', uuid: 'text', vmid: 'int32' }],
 } as const;
-/** What TPM2B_ID_OBJECT and TPM2B_ENCRYPTED_SECRET hold, sizes included. */
+/** Largest TPM2B_ID_OBJECT and TPM2B_ENCRYPTED_SECRET, each with its two bytes of size. */
 const CHALLENGE = { EC: { Credential: 134, Secret: 514 } } as const;
 const RESPONSE = { Secret: 64 } as const;
 
@@ -28,7 +28,7 @@ type Payload = ValueOf<typeof PAYLOAD>;
 export type PluginPayload = Omit<Payload, 'PVE'> & Partial<Pick<Payload, 'PVE'>>;
 export type PluginResponse = ValueOf<typeof RESPONSE>;
 
-/** As our own challenge has them: the insides of the TPM2Bs that travel here. */
+/** The contents of the two TPM2Bs, without their sizes, as in our own `Challenge` message. */
 export interface PluginChallenge {
   /** TPMS_ID_OBJECT. */
   readonly credentialBlob: Uint8Array;

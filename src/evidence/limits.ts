@@ -1,11 +1,11 @@
-/** How large each part of the evidence may be; checked before anything inside is looked at. Pure. */
+/** Largest size of each evidence message and field. The readers check it before they decode the contents. Pure. */
 
 /** Bytes of the longest piece of a boot log. */
 export const LOG_PART_BYTES: number = 128 * 1024;
 /** Bytes of the other fields of a LogPart. */
 export const LOG_PART_ENVELOPE = 64;
 
-/** Bytes of a whole message. A payload is the largest: a chain of ten certificates. */
+/** Bytes of a whole message. A payload is the largest, because it carries up to ten certificates. */
 export const MESSAGE_BYTES: Readonly<Record<'payload' | 'challenge' | 'response' | 'logRequest' | 'logPart', number>> =
   {
     payload: 192 * 1024,
@@ -23,8 +23,8 @@ interface Limit {
 }
 
 /**
- * DNS limits a trust domain to 255 bytes (SPIFFE ID 2.1); 24 PCRs is all a PC Client TPM has. A challenge goes to the TPM
- * in TPM2B_ID_OBJECT, of two SHA-512 digests at most, and TPM2B_ENCRYPTED_SECRET, of RSA-4096 (Part 2, 12.4 and 11.4).
+ * A trust domain has at most 255 bytes (SPIFFE ID 2.1). A PC Client TPM has 24 PCRs. TPM2B_ID_OBJECT holds at most two
+ * SHA-512 digests, and TPM2B_ENCRYPTED_SECRET at most an RSA-4096 ciphertext (Part 2, 12.4 and 11.4).
  */
 export const FIELD_LIMITS: Readonly<Record<string, Limit>> = {
   'Payload.versions': { count: 16 },

@@ -1,15 +1,16 @@
 /**
- * The evidence messages and their one accepted encoding. Pure.
+ * Encodes and decodes the evidence messages, and accepts one encoding of each. Pure.
  *
- * Protocol Buffers let one message be written in many ways and skip what a reader does not know. Here a message counts
- * only in the form this module writes it: so two readers can never see different messages in the same bytes.
+ * Protocol Buffers allow many encodings of one message, and a reader skips unknown fields. This module accepts a
+ * message only in the form that it would write itself. So two readers can never see different messages in the same
+ * bytes.
  */
 import { equalBytes } from '../bytes/bytes.ts';
 import { MalformedError } from '../bytes/malformed.ts';
 import * as wire from './gen/tpm_attestor/v1/evidence.ts';
 import { FIELD_LIMITS, MESSAGE_BYTES } from './limits.ts';
 
-// The generated names are types and codecs in one; these are the types alone.
+// Each generated name is a type and a codec; these interfaces are the types alone.
 
 /** The agent's first message. It has the same form in all versions. */
 export interface Payload extends wire.Payload {}
@@ -26,7 +27,7 @@ export interface LogRequest extends wire.LogRequest {}
 /** The agent's answer to a log request. Since version 2. */
 export interface LogPart extends wire.LogPart {}
 
-/** What an evidence file holds. Without a challenge the quote's qualifying data is a nonce that somebody else chose. */
+/** The contents of an evidence file. Without a challenge, the quote's qualifying data is a nonce chosen elsewhere. */
 export interface Evidence {
   readonly payload: Payload | undefined;
   readonly challenge: Challenge | undefined;
@@ -37,7 +38,7 @@ export interface Evidence {
 export const PROTOCOL_VERSIONS: readonly number[] = [1, 2];
 /** The first version with boot logs. */
 export const LOGS_VERSION = 2;
-/** Bytes of a server's nonce and of its secret. */
+/** Bytes of the server's nonce, and of the secret in its credential. */
 export const NONCE_BYTES = 32;
 
 interface Message<T> {
@@ -55,9 +56,9 @@ function canonical<T extends object>(name: string, message: Message<T>, bytes: U
     error.cause = cause;
     throw error;
   }
-  // tooth A79: fields may be of any size and number
+  // tooth A79: fields of any size and number are accepted
   checkLimits(name, decoded);
-  // tooth A10, A11, A16, A18, A70, A72, A79: unknown, repeated and disordered fields pass
+  // tooth A10, A11, A16, A18, A70, A72, A79: unknown, repeated and disordered fields are accepted
   if (!equalBytes(message.encode(decoded).finish(), bytes))
     throw new MalformedError(name, 0, 'not in its one accepted encoding (an unknown, repeated or disordered field)');
   return decoded;
@@ -117,27 +118,27 @@ export function decodeLogPart(bytes: Uint8Array): LogPart {
   return canonical('LogPart', wire.LogPart, bytes, MESSAGE_BYTES.logPart);
 }
 
-/** Encodes as docs/wire.md says, and checks none of its limits. */
+/** Encodes as docs/wire.md says; does not check the limits. */
 export function encodePayload(payload: Payload): Uint8Array {
   return wire.Payload.encode(payload).finish();
 }
 
-/** Encodes as docs/wire.md says, and checks none of its limits. */
+/** Encodes as docs/wire.md says; does not check the limits. */
 export function encodeChallenge(challenge: Challenge): Uint8Array {
   return wire.Challenge.encode(challenge).finish();
 }
 
-/** Encodes as docs/wire.md says, and checks none of its limits. */
+/** Encodes as docs/wire.md says; does not check the limits. */
 export function encodeResponse(response: ChallengeResponse): Uint8Array {
   return wire.ChallengeResponse.encode(response).finish();
 }
 
-/** Encodes as docs/wire.md says, and checks none of its limits. */
+/** Encodes as docs/wire.md says; does not check the limits. */
 export function encodeLogRequest(request: LogRequest): Uint8Array {
   return wire.LogRequest.encode(request).finish();
 }
 
-/** Encodes as docs/wire.md says, and checks none of its limits. */
+/** Encodes as docs/wire.md says; does not check the limits. */
 export function encodeLogPart(part: LogPart): Uint8Array {
   return wire.LogPart.encode(part).finish();
 }

@@ -1,4 +1,4 @@
-/** PCR values in the files of `tpm2_quote -o`, in each form that tpm2-tools 4 to 5.8 write. Pure. */
+/** Reads and writes the PCR values in files of `tpm2_quote -o`, in each format of tpm2-tools 4 to 5.8. Pure. */
 import { concat } from '../bytes/bytes.ts';
 import { MalformedError } from '../bytes/malformed.ts';
 import { hashAlgorithm } from '../tpm/structures/algorithms.ts';
@@ -7,9 +7,9 @@ import { type Codec, decode, struct, tpml } from '../tpm/structures/codec.ts';
 import { selectedPcrs, type TpmlPcrSelection, tpmlPcrSelection } from '../tpm/structures/pcr.ts';
 
 /**
- * The `-F serialized` form is the memory of tpm2-tools on its disk: a TPML_PCR_SELECTION with all its sixteen places, the
- * number of TPML_DIGESTs, and these with all their eight places of 64 bytes. Releases from 5.0 on write little-endian
- * numbers; releases before that wrote those of their machine.
+ * With `-F serialized`, tpm2-tools write their C structures to the file: a TPML_PCR_SELECTION with all 16 places, the
+ * number of TPML_DIGESTs, and each TPML_DIGEST with all 8 places of 64 bytes. Numbers are little-endian since release
+ * 5.0; earlier releases used the byte order of the machine.
  */
 const BANK_PLACES = 16;
 const BANK_BYTES = 8;
@@ -20,7 +20,7 @@ const LIST_BYTES = 4 + LIST_PLACES * PLACE_BYTES;
 
 const MAX_LISTS = 64;
 
-/** The `-F marshaled` form of release 5.8: the same parts, each as the TPM itself writes it. */
+/** The `-F marshaled` format of release 5.8: the same parts, each in TPM wire form. */
 const marshaled: Codec<{ readonly banks: TpmlPcrSelection; readonly lists: readonly (readonly Uint8Array[])[] }> =
   struct('PCR values', {
     banks: tpmlPcrSelection,
@@ -28,9 +28,10 @@ const marshaled: Codec<{ readonly banks: TpmlPcrSelection; readonly lists: reado
   });
 
 /**
- * The PCR values of `tpm2_quote -o`, in the order quoted, whether written with `-F serialized`, `values` or `marshaled`.
+ * The PCR values of `tpm2_quote -o`, in the order quoted. Recognizes `-F serialized`, `values` and `marshaled`.
  *
- * @param selection what the quote covers: bare values have no sizes of their own. A selection in the file is not believed.
+ * @param selection the PCRs that the quote covers. It gives the sizes of bare values. A selection in the file is
+ * ignored.
  * @throws MalformedError
  */
 export function readToolsPcrValues(bytes: Uint8Array, selection: TpmlPcrSelection): readonly Uint8Array[] {
@@ -38,19 +39,19 @@ export function readToolsPcrValues(bytes: Uint8Array, selection: TpmlPcrSelectio
     const digestBytes = hashAlgorithm(bank.hash)?.digestBytes ?? 0;
     return selectedPcrs(bank).map(() => digestBytes);
   });
-  // The other forms of as many values are always longer.
+  // For the same number of values, the other formats are always longer.
   if (bytes.length === sizes.reduce((sum, size) => sum + size, 0)) return bareValues(bytes, sizes);
   const littleEndian = serializedByteOrder(bytes);
   if (littleEndian === undefined) return readMarshaled(bytes);
   return readSerialized(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), littleEndian);
 }
 
-/** Whether the bytes have the size and the count of the `-F serialized` form, which no other file has. */
+/** True when the bytes have the size and the count of the `-F serialized` format, which no other file has. */
 export function looksLikePcrValues(bytes: Uint8Array): boolean {
   return serializedByteOrder(bytes) !== undefined;
 }
 
-/** True for little-endian numbers; undefined for what is not of this form. */
+/** True for little-endian numbers, false for big-endian ones; undefined when the format is another. */
 function serializedByteOrder(bytes: Uint8Array): boolean | undefined {
   const lists = (bytes.length - SELECTION_BYTES - 4) / LIST_BYTES;
   if (lists < 1 || lists > MAX_LISTS || !Number.isInteger(lists)) return undefined;
@@ -72,7 +73,7 @@ function readMarshaled(bytes: Uint8Array): readonly Uint8Array[] {
   } catch (cause) {
     if (!(cause instanceof MalformedError)) throw cause;
     const reason =
-      'neither the values of the quoted PCRs (-F values) nor a file of -F serialized or -F marshaled of tpm2-tools 4 to 5.8';
+      'neither the values of the quoted PCRs (-F values) nor what tpm2-tools 4 to 5.8 write with -F serialized or marshaled';
     const error = new MalformedError('PCR values', 0, reason);
     error.cause = cause;
     throw error;
@@ -97,7 +98,7 @@ function readSerialized(view: DataView, littleEndian: boolean): readonly Uint8Ar
   return values;
 }
 
-/** PCR values as `tpm2_checkquote -f` reads them: serialized. */
+/** PCR values for `tpm2_checkquote -f`, in the `-F serialized` format. */
 export function writeToolsPcrValues(selection: TpmlPcrSelection, values: readonly Uint8Array[]): Uint8Array {
   const banks = new Uint8Array(SELECTION_BYTES);
   const view = new DataView(banks.buffer);

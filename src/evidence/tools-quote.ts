@@ -1,30 +1,32 @@
-/** Quote and signature in the files of `tpm2_quote -m` and `-s`. Pure. */
+/** Reads the quote and the signature from the files of `tpm2_quote -m` and `-s`. Pure. */
 import { DerReader, TAG } from '../x509/der.ts';
 import { MalformedCertificateError } from '../x509/malformed-certificate.ts';
 
-/** A signature of `-f plain`: numbers alone, which do not say with which scheme and hash they were made. */
+/** A signature written with `-f plain`: the numbers alone. They do not tell the scheme and the hash. */
 export type PlainSignature =
   | { readonly plain: 'ecdsa'; readonly signatureR: Uint8Array; readonly signatureS: Uint8Array }
   | { readonly plain: 'rsa'; readonly sig: Uint8Array };
 
-/** Sizes of RSA keys that TPMs have. A TPMT_SIGNATURE is six bytes longer, one over ECDSA never as long. */
+/** Sizes of RSA keys in TPMs. A TPMT_SIGNATURE with RSA is six bytes longer; one with ECDSA never has these sizes. */
 const RSA_BYTES: readonly number[] = [128, 256, 384, 512];
 
-/** TPMS_ATTEST, also where its size stands before it (TPM2B_ATTEST). */
+/** The TPMS_ATTEST in the file; a size in front of it (TPM2B_ATTEST) is removed. */
 export function readToolsMessage(bytes: Uint8Array): Uint8Array {
   const sized = bytes.length >= 2 && (((bytes[0] ?? 0) << 8) | (bytes[1] ?? 0)) === bytes.length - 2;
-  // What a TPM signs begins with ff544347, and no quote is as long as ff54 would say.
+  // A TPMS_ATTEST begins with ff544347. Read as a size, ff54 is longer than any quote.
   return sized ? bytes.slice(2) : bytes;
 }
 
-/** The numbers of a signature of `-f plain`; else the bytes, which should be a TPMT_SIGNATURE (`-f tss`). */
+/**
+ * The numbers of a `-f plain` signature; otherwise the bytes unchanged, which should be a TPMT_SIGNATURE (`-f tss`).
+ */
 export function readToolsSignature(bytes: Uint8Array): Uint8Array | PlainSignature {
   if (RSA_BYTES.includes(bytes.length)) return { plain: 'rsa', sig: bytes };
   // A TPMT_SIGNATURE begins with 00.
   return bytes[0] === TAG.SEQUENCE ? (readEcdsa(bytes) ?? bytes) : bytes;
 }
 
-/** ECDSA-Sig-Value (RFC 3279 2.2.3). */
+/** Reads an ECDSA-Sig-Value (RFC 3279 2.2.3); undefined when the bytes are none. */
 function readEcdsa(bytes: Uint8Array): PlainSignature | undefined {
   try {
     const outer = new DerReader(bytes, 'signature');

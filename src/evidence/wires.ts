@@ -1,7 +1,7 @@
-/** The forms of exchange that agent and server know, told apart by the first message. Pure. */
+/** The wires: the message formats that an agent and the server may speak. The first message tells which. Pure. */
 import type { EkTemplateName } from '../tpm/templates.ts';
 
-/** Our own, and that of spire-tpm-plugin, which has no quote. */
+/** Our own wire, and the wire of spire-tpm-plugin, which carries no quote. */
 export type Wire = 'tpm-attestor' | 'spire-tpm-plugin';
 
 export const WIRES: readonly Wire[] = ['tpm-attestor', 'spire-tpm-plugin'];
@@ -10,19 +10,22 @@ export function isWire(text: string): text is Wire {
   return (WIRES as readonly string[]).includes(text);
 }
 
-/** What is wrong with the name of a wire, as the end of a sentence; undefined for the name of one. */
+/** Why `text` names no wire, as the end of a sentence; undefined when it names one. */
 export function wireProblem(text: string): string | undefined {
   return isWire(text) ? undefined : `must be "${WIRES.join('" or "')}", not ${JSON.stringify(text.slice(0, 64))}`;
 }
 
-/** The EK that the wire of spire-tpm-plugin can name: a public key says nothing of attributes and policy, the template the rest. */
+/**
+ * The EK template on the wire of spire-tpm-plugin. That wire sends only the public key; the template supplies the
+ * attributes and the policy.
+ */
 export const LEGACY_EK_TEMPLATE: EkTemplateName = 'L-1';
 
 const OPENING_BRACE = 0x7b;
 
 /**
- * The wire an agent speaks, by the first byte it sends: JSON begins with a brace, which as a Protocol Buffers key would
- * be a group of field 15, and no message of ours has either.
+ * The wire that an agent speaks, told from the first byte of its payload. JSON begins with a brace. In Protocol Buffers
+ * that byte would start a group in field 15, and our messages have neither groups nor that field.
  */
 export function wireOf(payload: Uint8Array): Wire {
   return payload[0] === OPENING_BRACE ? 'spire-tpm-plugin' : 'tpm-attestor';

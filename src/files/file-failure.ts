@@ -1,4 +1,7 @@
-/** Why a file cannot be used, for a sentence that has named it: the words of node:fs without its call and the path. */
+/**
+ * Why a file cannot be used: the message of node:fs without the error code, the call and the path.
+ * It continues a sentence that has already named the file.
+ */
 export function fileFailure(cause: unknown): string {
   const message = cause instanceof Error ? cause.message : String(cause);
   return message.replace(/^[A-Z]+: /, '').replace(/, \w+( '.*')?$/, '');

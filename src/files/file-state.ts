@@ -1,21 +1,21 @@
-/** By what a file is seen to have changed: its name, number, size and times, without reading it. */
+/** Tells whether a file has changed, by its device, inode, size and times, without reading it. */
 import { stat, statSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { type Steps, waitFor } from './steps.ts';
 
 const statLater = promisify(stat);
-/** A file system may give one time to two changes that are so far apart. */
+/** A file system may record the same time for two changes within this interval. */
 const YOUNG_MS = 2000;
 
 export interface FileState {
-  /** Another one when the file has changed. */
+  /** Differs when the file has changed. */
   readonly stamp: string;
   readonly kind: 'file' | 'folder' | 'other';
-  /** Changed a moment ago: it may change again without being seen to, and somebody may still be writing it. */
+  /** Changed less than YOUNG_MS ago: another change may leave the stamp equal, and a writer may not have finished. */
   readonly isYoung: boolean;
 }
 
-/** Whether what was read in the state `before` need not be read again. */
+/** True when the file need not be read again since it was read in the state `before`. */
 export function isStill(
   before: Pick<FileState, 'stamp' | 'isYoung'>,
   now: Pick<FileState, 'stamp' | 'isYoung'>,

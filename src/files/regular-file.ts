@@ -1,20 +1,22 @@
-/** Reads what an operator named, whatever it turns out to be: no pipe is waited for, no size trusted. */
+/**
+ * Reads a regular file that an operator named. It never waits for a pipe, and never trusts the size that stat reports.
+ */
 import { close, closeSync, constants, fstat, fstatSync, open, openSync, read, readSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { atOnce, type Steps, type Wait, waitFor } from './steps.ts';
 
 const LATER = { open: promisify(open), stat: promisify(fstat), read: promisify(read), close: promisify(close) };
 const CHUNK_BYTES = 256 * 1024;
-/** Opening a pipe would wait for somebody who writes into it. */
+/** Without O_NONBLOCK, opening a pipe waits until another process opens it for writing. */
 // tooth A79 [constants.O_RDONLY | constants.O_NONBLOCK -> constants.O_RDONLY]: the server waits for a pipe
 const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
 
-/** A file that is not read: a folder, a pipe or a device, or one beyond the limit. */
+/** The file is a folder, a pipe or a device, or it is larger than the limit. */
 export class RegularFileError extends Error {
   override readonly name = 'RegularFileError';
   readonly code = 'ERR_REGULAR_FILE';
   readonly found: 'folder' | 'special' | 'too large';
-  /** The message without the path, for a sentence that has named the file. */
+  /** The message without the path, to continue a sentence that has already named the file. */
   readonly reason: string;
 
   constructor(path: string, found: RegularFileError['found'], reason: string) {
@@ -29,7 +31,7 @@ export function readRegularFile(path: string, maxBytes: number): Uint8Array {
   return atOnce(regularFile(path, maxBytes));
 }
 
-/** The first bytes of a file, however long it is. @throws as `readRegularFile` */
+/** At most the first `maxBytes` bytes of a file of any length. @throws as `readRegularFile` */
 export function readBeginning(path: string, maxBytes: number): Uint8Array {
   return atOnce(joined((take) => beginningInChunks(path, maxBytes, take)));
 }
@@ -39,17 +41,17 @@ export function regularFile(path: string, maxBytes: number): Steps<Uint8Array> {
   return joined((take) => chunksOfRegularFile(path, maxBytes, take));
 }
 
-/** Must not keep the bytes, which the next piece replaces. */
+/** Must not keep the chunk: the next one overwrites its bytes. */
 type Take = (chunk: Uint8Array) => Steps<void>;
 
 /**
- * Hands over the file piece by piece.
+ * Calls `take` with each chunk of the file.
  *
  * @throws as `readRegularFile`, and what `take` throws
  */
 export function* chunksOfRegularFile(path: string, maxBytes: number, take: Take): Steps<void> {
   let length = 0;
-  // One octet beyond the limit shows that there was more.
+  // A byte beyond the limit shows that the file is too large.
   yield* beginningInChunks(path, maxBytes + 1, function* counted(chunk) {
     length += chunk.length;
     if (length > maxBytes) throw new RegularFileError(path, 'too large', `is larger than ${maxBytes} bytes`);
@@ -73,7 +75,7 @@ function* beginningInChunks(path: string, maxBytes: number, take: Take): Steps<v
     const stat = yield* waitFor(statOf(file));
     if (!stat.isFile())
       throw new RegularFileError(path, stat.isDirectory() ? 'folder' : 'special', 'is not a regular file');
-    // Whatever size the file says it has; one octet more than that shows the end at the first read.
+    // The size is only a hint. One more byte of space lets the first read show that the file has ended.
     const isSmall = stat.size > 0 && stat.size < CHUNK_BYTES;
     const chunk = new Uint8Array(isSmall ? stat.size + 1 : CHUNK_BYTES);
     for (let length = 0; length < maxBytes; ) {

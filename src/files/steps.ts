@@ -1,27 +1,27 @@
 /**
- * Work in steps, written once: a command runs it at once, and a server in slices, so that nobody waits for it whose
- * attestation it has nothing to do with.
+ * Work written once as steps, and run in two ways. A command runs all steps synchronously. A server runs them in short
+ * slices, so that an attestation does not wait for work that does not concern it.
  */
 import { setImmediate as turn } from 'node:timers/promises';
 
-/** Something that has to be waited for, and both ways to. */
+/** An operation to wait for, in its synchronous and its asynchronous form. */
 export interface Wait<T> {
   readonly atOnce: () => T;
   readonly later: () => Promise<T>;
 }
 
-/** Yields where it may pause, and what it waits for. */
+/** Yields undefined where the work may pause, and a Wait where it needs a result. */
 export type Steps<T> = Generator<Wait<unknown> | undefined, T, unknown>;
 
-/** Longest time that a slice takes from everybody else, as far as its steps are short. */
+/** A slice ends at its first pause after this time. */
 const SLICE_MS = 2;
 
 export function* waitFor<T>(wait: Wait<T>): Steps<T> {
-  // Whoever runs the steps answers a Wait with what it gave.
+  // The runner (`atOnce` or `inSlices`) answers a Wait with its result.
   return (yield wait) as T;
 }
 
-/** @throws what the steps throw */
+/** Runs all steps synchronously. @throws what the steps throw */
 export function atOnce<T>(steps: Steps<T>): T {
   let step = steps.next();
   while (step.done !== true) {
@@ -33,16 +33,16 @@ export function atOnce<T>(steps: Steps<T>): T {
 
 let lastTurn: Promise<unknown> = Promise.resolve();
 
-/** The next turn of the event loop that no other work in slices has: what is many would else be one long turn. */
+/** A turn of the event loop for this slice alone: many slices in one turn would block the loop for long. */
 function nextTurn(): Promise<unknown> {
   lastTurn = lastTurn.then(() => turn());
   return lastTurn;
 }
 
 /**
- * Lets everything else have its turn between two slices.
+ * Runs the steps in slices, and lets other work run between two slices.
  *
- * @param signal ends the work between two steps, which then closes what it opened
+ * @param signal ends the work between two steps; the work then closes what it opened
  * @throws what the steps throw, and the reason of `signal`
  */
 export async function inSlices<T>(steps: Steps<T>, signal: AbortSignal): Promise<T> {

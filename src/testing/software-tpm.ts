@@ -1,3 +1,4 @@
+/** A software TPM (swtpm) for tests, whose endorsement keys a CA of its own has certified. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
@@ -10,57 +11,62 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { makeScratchFolder, removeScratchFolder } from '../files/scratch-folder.ts';
 
-/** The default EK templates swtpm can make (EK Credential Profile v2.6, annex B; it has neither SM2 nor RSA-4096). */
+/**
+ * The default EK templates that swtpm supports (EK Credential Profile 2.6, annex B). It has neither SM2 nor RSA-4096.
+ */
 export const SOFTWARE_EK_TEMPLATES = ['L-1', 'L-2', 'H-1', 'H-2', 'H-3', 'H-4', 'H-6'] as const;
-/** Name of a template that swtpm can make. */
+/** Name of an EK template that swtpm supports. */
 export type SoftwareEkTemplate = (typeof SOFTWARE_EK_TEMPLATES)[number];
 
-/** How a software TPM is made. */
+/** Options for making a software TPM. */
 export interface ProvisionOptions {
-  /** EK templates with a certificate in NV; none gives a TPM as blank as swtpm_setup leaves it. Default L-1 and H-3. */
+  /** EK templates with a certificate in NV. An empty list gives a TPM without certificates. Default L-1 and H-3. */
   readonly templates?: readonly SoftwareEkTemplate[];
   /** PCR banks to allocate. Default sha256. */
   readonly pcrBanks?: readonly string[];
-  /** Leaves each EK at a persistent handle, as the TCG suggests: 0x81010001 for L-1, else 0x81010000 plus the low byte of its NV index. */
+  /**
+   * Makes each EK persistent, at the handle that the TCG suggests: 0x81010001 for L-1, else 0x81010000 plus the low byte of
+   * its NV index.
+   */
   readonly persistentEks?: boolean;
 }
 
-/** A new software TPM, or a copy of one. */
+/** Options for starting a software TPM: a new one, or a copy. */
 export interface SoftwareTpmOptions extends ProvisionOptions {
-  /** A folder `provisionSoftwareTpm` made: its TPM is copied, EK identity included, instead of making one. */
+  /** A folder of `provisionSoftwareTpm`. Its TPM is copied, with its EKs, instead of making a new one. */
   readonly image?: string;
 }
 
-/** How a tpm2-tools command is run. */
+/** Options for a tpm2-tools command. */
 export interface Tpm2Options {
-  /** Where relative file names lie. Default: `folder` of the TPM. */
+  /** The working folder of the command. Default: `folder` of the TPM. */
   readonly cwd?: string;
   readonly input?: Uint8Array | string;
 }
 
-/** A running swtpm, with a CA of its own that certified its endorsement keys. */
+/** A running software TPM. */
 export interface SoftwareTpm {
-  /** TCTI string of tpm2-tss. swtpm serves one client at a time; the next one waits. */
+  /** TCTI string of tpm2-tss. swtpm serves one client at a time; other clients wait. */
   readonly tcti: string;
   readonly socketPath: string;
-  /** Holds everything of this TPM; gone after `stop`. */
+  /** Holds all files of this TPM. `stop` removes it. */
   readonly folder: string;
   readonly stateDir: string;
   readonly caDir: string;
-  /** PEM bundle of the manufacturer's root and intermediate, as `ca_path` takes it. */
+  /** PEM file with the root and intermediate certificates of the manufacturer, for `ca_path`. */
   readonly caPath: string;
   readonly pid: number;
-  /** Ends the TPM as a crash would. `powerCycle` brings it back. */
+  /** Kills the TPM, as in a crash. `powerCycle` starts it again. */
   kill(): void;
-  /** Loses power without TPM2_Shutdown and comes back with Startup(CLEAR). Clients must have closed. */
+  /** Cuts the power without TPM2_Shutdown, and starts again with Startup(CLEAR). Clients must have disconnected. */
   powerCycle(): Promise<void>;
   /** Ends the TPM and removes its folder. May be called again. */
   stop(): Promise<void>;
-  /** Runs a tpm2-tools command against this TPM; rejects with its standard error when it fails. */
+  /** Runs a tpm2-tools command with this TPM. When it fails, rejects with its standard error. */
   tpm2(tool: `tpm2_${string}`, args?: readonly string[], options?: Tpm2Options): Promise<Tpm2Output>;
 }
 
-/** What a tpm2-tools command wrote. */
+/** The output of a tpm2-tools command. */
 export interface Tpm2Output {
   readonly stdout: string;
   readonly stderr: string;
@@ -73,14 +79,14 @@ export class SoftwareTpmError extends Error {
 }
 
 const run = promisify(execFile);
-// Both from src/cli and from the bundle in dist/bin, the checkout is two levels up.
+// The checkout is two levels up, both from src/testing and from a bundle in dist/bin.
 const SCRIPTS = fileURLToPath(new URL('../../scripts/swtpm/', import.meta.url));
 const START_DEADLINE_MS = 10_000;
 
 /**
- * Makes `folder/ca` and `folder/state`: a manufacturer CA and a TPM whose EKs it has certified.
+ * Makes a manufacturer CA in `folder/ca`, and in `folder/state` a TPM whose EKs this CA has certified.
  *
- * @param temporary where the scripts have their temporary files, some of them sockets
+ * @param temporary folder for the temporary files and sockets of the scripts
  */
 export async function provisionSoftwareTpm(
   folder: string,
@@ -96,9 +102,9 @@ export async function provisionSoftwareTpm(
   await runScript('provision', args, temporary);
 }
 
-/** Starts a TPM of its own on a unix socket of its own. It ends with this process, however that ends. */
+/** Starts a new TPM on a new unix socket. The kernel ends it when this process ends, also by SIGKILL. */
 export async function startSoftwareTpm(options: SoftwareTpmOptions = {}): Promise<SoftwareTpm> {
-  // It holds seeds and CA keys.
+  // Private (mode 0700), because it holds TPM seeds and CA keys.
   const folder = makeScratchFolder('swtpm-');
   try {
     if (options.image === undefined) await provisionSoftwareTpm(folder, options, folder);
@@ -130,7 +136,7 @@ export async function startSoftwareTpm(options: SoftwareTpmOptions = {}): Promis
       async tpm2(tool, args = [], { cwd = folder, input } = {}): Promise<Tpm2Output> {
         const env = { ...process.env, TPM2TOOLS_TCTI: tcti, TSS2_LOG: 'all+NONE' };
         const command = run(tool, [...args], { cwd, env, encoding: 'utf8' });
-        // The tool may end without reading its input; its exit code tells, not the broken pipe.
+        // The tool may end without reading its input. The exit code reports a failure, so ignore the broken pipe.
         command.child.stdin?.on('error', () => undefined).end(input);
         return command;
       },
@@ -143,11 +149,11 @@ export async function startSoftwareTpm(options: SoftwareTpmOptions = {}): Promis
 
 async function startSwtpm(folder: string): Promise<ChildProcess> {
   const socket = join(folder, 'tpm.sock');
-  // A killed TPM leaves its sockets; what answers next must be the new one.
+  // A killed TPM leaves its sockets. Remove them, so that only the new TPM can answer.
   await Promise.all([rm(socket, { force: true }), rm(`${socket}.ctrl`, { force: true })]);
   const logPath = join(folder, 'tpm.log');
   const log = openSync(logPath, 'a', 0o600);
-  // setpriv becomes swtpm and keeps its pid; the kernel then ends it when this process dies, even by SIGKILL.
+  // setpriv becomes swtpm and keeps its pid. The kernel kills it when this process ends, even by SIGKILL.
   const swtpm = spawn(
     'setpriv',
     [
@@ -160,7 +166,7 @@ async function startSwtpm(folder: string): Promise<ChildProcess> {
   closeSync(log);
   swtpm.unref();
   const failed = once(swtpm, 'exit').then(
-    () => new SoftwareTpmError(`swtpm ended at once: ${readFileSync(logPath, 'utf8').trim() || 'it said nothing'}`),
+    () => new SoftwareTpmError(`swtpm ended at once: ${readFileSync(logPath, 'utf8').trim() || 'it logged nothing'}`),
     (cause) => new SoftwareTpmError('cannot run setpriv (package util-linux)', { cause }),
   );
   const opened = await Promise.race([failed, awaitAnswer(socket, swtpm)]);
@@ -171,7 +177,7 @@ async function startSwtpm(folder: string): Promise<ChildProcess> {
   return swtpm;
 }
 
-/** Resolves to nothing once the TPM answers on its command socket; to the reason when it does not. */
+/** Resolves to undefined when the TPM answers on its command socket; to an error when it does not answer in time. */
 async function awaitAnswer(path: string, swtpm: ChildProcess): Promise<SoftwareTpmError | undefined> {
   const deadline = performance.now() + START_DEADLINE_MS;
   while (swtpm.exitCode === null && performance.now() < deadline) {
@@ -181,10 +187,12 @@ async function awaitAnswer(path: string, swtpm: ChildProcess): Promise<SoftwareT
   return new SoftwareTpmError('swtpm did not answer on its socket');
 }
 
-// TPM2_GetTestResult, part 3 section 10.4: it asks for no session and changes nothing.
+// TPM2_GetTestResult (Part 3, 10.4) needs no session and changes nothing.
 const GET_TEST_RESULT = Buffer.from('80010000000a0000017c', 'hex');
 
-/** An open socket alone says little: swtpm opens it before it looks for its state, and may end then. */
+/**
+ * Sends a command, because an open socket proves little: swtpm opens it before it reads its state, and may then fail.
+ */
 async function answers(path: string): Promise<boolean> {
   const socket = connect(path);
   try {
@@ -207,13 +215,13 @@ async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
 }
 
 const scripts = new Set<number>();
-/** Whole process groups: swtpm and the tools write into the folder, which must not happen when it has gone. */
+/** Kills the whole process groups, because swtpm and the tools would go on writing into a removed folder. */
 function killScripts(): void {
   for (const group of scripts) {
     try {
       process.kill(-group, 'SIGKILL');
     } catch {
-      // It has just ended by itself.
+      // The group has already ended.
     }
   }
 }
@@ -223,7 +231,7 @@ async function runScript(name: string, args: readonly string[], temporary: strin
   const script = spawn(join(SCRIPTS, name), args, { env, detached: true, stdio: ['ignore', 'ignore', 'pipe'] });
   const { pid } = script;
   if (pid !== undefined) {
-    // Ahead of the folders, which go at the exit, too.
+    // Runs before the exit handler that removes the folders.
     if (scripts.size === 0) process.prependListener('exit', killScripts);
     scripts.add(pid);
   }
@@ -236,7 +244,7 @@ async function runScript(name: string, args: readonly string[], temporary: strin
     if (code !== 0) throw new Error(`it ended with exit code ${code}`);
   } catch (cause) {
     throw new SoftwareTpmError(
-      said.trim() || `cannot run scripts/swtpm/${name}: a software TPM is made from a checkout`,
+      said.trim() || `cannot run scripts/swtpm/${name}: making a software TPM needs a checkout`,
       {
         cause,
       },

@@ -1,4 +1,4 @@
-/** A genuine spire-agent with an attestor of the test's choice, and what a workload gets from it. */
+/** Runs a genuine spire-agent with a given node attestor, and fetches the SVID of a workload from it. */
 import { chown, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,14 +13,14 @@ export interface SpireAgentOptions {
   readonly trustBundle: string;
   readonly nodeAttestor: NodeAttestorBlock;
   readonly joinToken?: string;
-  /** Runs under this command, which in the end becomes spire-agent. */
+  /** A command that becomes spire-agent by exec, such as `unshare`. */
   readonly under?: readonly string[];
-  /** Runs as this user, with these groups beside nothing else. */
+  /** Runs spire-agent as this user, with these groups only. */
   readonly user?: { readonly uid: number; readonly gid: number; readonly groups: readonly number[] };
 }
 
 export class SpireAgent {
-  /** Holds everything of this agent; gone after `stop`. */
+  /** Holds all files of this agent. `stop` removes it. */
   readonly folder: string;
   readonly process: SpireProcess;
   readonly #file: string;
@@ -31,7 +31,7 @@ export class SpireAgent {
     this.process = process;
   }
 
-  /** Resolves when the process runs; `attested` tells what came of it. @throws SpireError */
+  /** Resolves when the process has started; `attested` waits for the attestation. @throws SpireError */
   static async start(options: SpireAgentOptions): Promise<SpireAgent> {
     const file = join(await spireFolder(), 'spire-agent');
     const folder = makeScratchFolder('spire-agent-');
@@ -51,7 +51,7 @@ export class SpireAgent {
     );
   }
 
-  /** The agent's SPIFFE ID, once it serves workloads. Rejects with the end of the log when it does not come to that. */
+  /** Waits until the agent serves workloads, and returns its SPIFFE ID. Otherwise rejects with the end of the log. */
   async attested(timeoutMs?: number): Promise<string> {
     const { log } = this.process;
     const options = timeoutMs === undefined ? {} : { timeoutMs };
@@ -69,10 +69,10 @@ export class SpireAgent {
   }
 
   /**
-   * The SPIFFE ID of the X.509-SVID that a workload of this process's user gets. A new entry reaches the agent at its next
-   * sync, so this asks again for a while.
+   * The SPIFFE ID of the X.509-SVID that a workload of this process's user gets. It asks repeatedly, because a new
+   * entry reaches the agent only at the next sync.
    *
-   * @throws what `spire-agent api fetch` said last
+   * @throws the last error of `spire-agent api fetch`
    */
   async workloadId(timeoutMs = 20_000): Promise<string> {
     const deadline = performance.now() + timeoutMs;
@@ -91,7 +91,7 @@ export class SpireAgent {
     }
   }
 
-  /** Ends it and removes its folder. May be called again. */
+  /** Ends the agent and removes its folder. May be called again. */
   async stop(): Promise<SpireExit> {
     const exit = await this.process.stop();
     await removeScratchFolder(this.folder);
@@ -99,7 +99,7 @@ export class SpireAgent {
   }
 }
 
-/** The configuration of an agent that keeps nothing and looks for changes every second. */
+/** The configuration of an agent that keeps its keys in memory and syncs every second. */
 function agentConfig(folder: string, bundle: string, options: SpireAgentOptions): string {
   const { serverPort, nodeAttestor, joinToken } = options;
   return `agent {

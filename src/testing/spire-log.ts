@@ -1,17 +1,17 @@
-/** What a genuine SPIRE process logs, as records that can be waited for. */
+/** Parses the log of a genuine SPIRE process into records, and waits for a record. */
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 
-/** One line of SPIRE's JSON log. A plugin's own records are among them, with SPIRE's fields beside theirs. */
+/** One line of SPIRE's JSON log. The log also has the records of plugins, with fields added by SPIRE. */
 export interface SpireLogRecord {
-  /** logrus: `debug`, `info`, `warning`, `error`; `output` for a line that is no JSON. */
+  /** The level of logrus: `debug`, `info`, `warning`, `error`; `output` for a line that is not JSON. */
   readonly level: string;
   readonly message: string;
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
 const DEFAULT_TIMEOUT_MS = 30_000;
-/** Of a failed wait's message: what came last tells what went wrong. */
+/** Number of last lines in the error of a failed wait, to show what went wrong. */
 const LAST_LINES = 25;
 const LAST_LINE_CHARS = 400;
 
@@ -20,7 +20,7 @@ export class SpireLog {
   readonly #waiting: Set<() => void> = new Set();
   #closed = false;
 
-  /** Reads a stream to its end; several may be read. */
+  /** Reads a stream to its end. May be called for several streams. */
   read(stream: Readable): void {
     createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY }).on('line', (line) => {
       this.records.push(parsed(line));
@@ -28,16 +28,16 @@ export class SpireLog {
     });
   }
 
-  /** No more will come: whoever still waits is told so. */
+  /** Ends the log: every pending wait fails. */
   close(): void {
     this.#closed = true;
     this.#wake();
   }
 
   /**
-   * The first record that matches, among those from index `from` on and those still to come.
+   * Waits for the first record that matches, from index `from` on.
    *
-   * @throws Error with the last lines when none comes in time, or none can come any more
+   * @throws Error with the last lines when none comes in time, or when the log has ended
    */
   async until(
     what: string,
@@ -93,7 +93,7 @@ function parsed(line: string): SpireLogRecord {
     const { level, msg, ...fields } = JSON.parse(line);
     if (typeof level === 'string' && typeof msg === 'string') return { level, message: msg, fields };
   } catch {
-    // A panic, or what a command prints before it knows its log format.
+    // A panic, or a line from before the process has read its log format.
   }
   return { level: 'output', message: line, fields: {} };
 }

@@ -1,4 +1,4 @@
-/** `NodeAttestor` blocks in the configuration files of spire-server and spire-agent. */
+/** Writes `NodeAttestor` blocks for the configuration files of spire-server and spire-agent. */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -9,28 +9,28 @@ export interface NodeAttestorBlock {
   readonly name?: string;
   /** Executable; undefined for an attestor that is built in. */
   readonly command?: string;
-  /** SHA-256 in hexadecimal that SPIRE compares the executable with. */
+  /** SHA-256 of the executable, hexadecimal, which SPIRE checks. */
   readonly checksum?: string;
   /** Body of plugin_data. */
   readonly data?: string;
-  /** File with the body, which SPIRE reads anew at SIGUSR1; instead of `data`. */
+  /** File with the body, in place of `data`. SPIRE reads it again at SIGUSR1. */
   readonly dataFile?: string;
 }
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 
-/** The plugin of either side: beside this executable, or where the build leaves it. */
+/** The plugin executable of either side: beside this executable, or in the output folder of the build. */
 export function pluginExecutable(kind: 'server' | 'agent'): string {
   const folder = import.meta.url.endsWith('.ts') ? join(HERE, '../../dist/bin') : HERE;
   return join(folder, `tpm-attestor-${kind}.cjs`);
 }
 
-/** As `sha256sum` prints it, for `plugin_checksum`. */
+/** SHA-256 of a file, for `plugin_checksum`. */
 export function checksumOf(file: string): string {
   return createHash('sha256').update(readFileSync(file)).digest('hex');
 }
 
-/** The `tpm` attestor on our executable, with its checksum. */
+/** The block of the `tpm` attestor with our executable and its checksum. */
 export function tpmAttestor(kind: 'server' | 'agent', data: string): NodeAttestorBlock {
   const command = pluginExecutable(kind);
   return { command, checksum: checksumOf(command), data };

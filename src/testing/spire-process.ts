@@ -1,11 +1,11 @@
-/** A genuine spire-server or spire-agent as a child process. */
+/** Runs a genuine spire-server or spire-agent as a child process. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { SpireLog } from './spire-log.ts';
 
-/** SPIRE or what it needs could not be had, or did not start. */
+/** SPIRE could not be installed or started. */
 class SpireError extends Error {
   override readonly name = 'SpireError';
   readonly code = 'ERR_SPIRE';
@@ -17,11 +17,11 @@ export interface SpireExit {
 }
 
 export interface SpireProcessOptions {
-  /** Arguments of setpriv that change the user it runs as. */
+  /** Arguments of setpriv that change the user of the process. */
   readonly as?: readonly string[];
-  /** A command that in the end becomes the one it is given. */
+  /** A command that becomes SPIRE by exec. */
   readonly under?: readonly string[];
-  /** Where it and its plugins have their sockets, which outlive a plugin that is killed. Default: that of this process. */
+  /** TMPDIR of SPIRE and its plugins. A killed plugin leaves its socket there. Default: the same as of this process. */
   readonly temporary?: string;
 }
 
@@ -30,15 +30,15 @@ export interface SpireCommandOutput {
   readonly stderr: string;
 }
 
-/** SPIRE drains for up to ten seconds and ends its plugins one after the other. */
+/** SPIRE drains for up to ten seconds, and then ends its plugins one after the other. */
 const STOP_TIMEOUT_MS = 30_000;
 const INSTALL = fileURLToPath(new URL('../../scripts/spire/install', import.meta.url));
 const run = promisify(execFile);
 
 /**
- * The folder of spire-server and spire-agent, built first where they are missing, with the progress on standard error.
+ * The folder of spire-server and spire-agent. Builds them if they are missing, with the progress on standard error.
  *
- * @throws SpireError with what is missing
+ * @throws SpireError when they cannot be built
  */
 export async function spireFolder(): Promise<string> {
   const child = spawn(INSTALL, { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -47,13 +47,13 @@ export async function spireFolder(): Promise<string> {
     folder += text;
   });
   const [code] = await once(child, 'close').catch((cause) => {
-    throw new SpireError('cannot run scripts/spire/install: SPIRE is run from a checkout', { cause });
+    throw new SpireError('cannot run scripts/spire/install: running SPIRE needs a checkout', { cause });
   });
-  if (code !== 0) throw new SpireError('spire-server and spire-agent cannot be had, see above');
+  if (code !== 0) throw new SpireError('spire-server and spire-agent cannot be installed; see the output above');
   return folder.trim();
 }
 
-/** Runs one of SPIRE's commands to its end. Rejects, with `stdout`, `stderr` and `code`, when it fails. */
+/** Runs a SPIRE command to its end. When it fails, rejects with `stdout`, `stderr` and `code`. */
 export async function spireCommand(file: string, args: readonly string[]): Promise<SpireCommandOutput> {
   return run(file, [...args], { encoding: 'utf8' });
 }
@@ -64,7 +64,8 @@ export class SpireProcess {
   readonly #child: ChildProcess;
 
   /**
-   * In a process group of its own, so that a signal to the group is what Ctrl-C sends; the kernel ends it with this process.
+   * Starts SPIRE in a process group of its own, so that a signal to the group acts like Ctrl-C. The kernel kills SPIRE
+   * when this process ends.
    */
   constructor(file: string, args: readonly string[], options: SpireProcessOptions = {}) {
     const { as = [], under = [], temporary } = options;
@@ -76,7 +77,7 @@ export class SpireProcess {
     this.#child = child;
     this.log.read(child.stdout);
     this.log.read(child.stderr);
-    // `close` waits for the pipes, which plugins share: it is the end of the last of them.
+    // `close` waits for the pipes, which the plugins share. So it comes after the last plugin has ended.
     this.exited = new Promise((resolve, reject) => {
       child.once('error', (cause) => reject(new SpireError('cannot run setpriv (package util-linux)', { cause })));
       child.once('close', (code, signal) => {
@@ -99,12 +100,12 @@ export class SpireProcess {
     if (this.running) this.#child.kill(signal);
   }
 
-  /** To SPIRE and to its plugins, which are of its group. */
+  /** Sends a signal to SPIRE and its plugins, which are in its process group. */
   killGroup(signal: NodeJS.Signals): void {
     if (this.running) process.kill(-this.pid, signal);
   }
 
-  /** The ordered stop; what does not end by it is killed. */
+  /** Stops SPIRE with SIGTERM, and kills the group when it does not end in time. */
   async stop(): Promise<SpireExit> {
     this.kill('SIGTERM');
     const timer = setTimeout(() => this.killGroup('SIGKILL'), STOP_TIMEOUT_MS);

@@ -1,4 +1,4 @@
-/** A genuine spire-server on loopback with a database of its own, and the commands an operator gives it. */
+/** Runs a genuine spire-server on loopback with a database of its own, and sends it commands of an operator. */
 import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -10,15 +10,15 @@ export const TRUST_DOMAIN = 'example.org';
 
 export interface SpireServerOptions {
   readonly nodeAttestors: readonly NodeAttestorBlock[];
-  /** As SPIRE writes durations. Default `1h`. */
+  /** A duration in SPIRE's form. Default `1h`. */
   readonly agentTtl?: string;
-  /** SPIRE's own limit of one attestation per second and client address. Default false. */
+  /** Switches on SPIRE's limit of one attestation per second and client address. Default false. */
   readonly limitsAttestations?: boolean;
   /** Body of the DataStore's plugin_data. Default: SQLite in `folder`. */
   readonly dataStore?: string;
 }
 
-/** A node as `spire-server agent list` has it. */
+/** A node in the output of `spire-server agent list`. */
 export interface AttestedNode {
   readonly id: string;
   readonly attestationType: string;
@@ -39,7 +39,7 @@ interface ListedAgent {
 }
 
 export class SpireServer {
-  /** Holds everything of this server; gone after `stop`. */
+  /** Holds all files of this server. `stop` removes it. */
   readonly folder: string;
   readonly port: number;
   readonly process: SpireProcess;
@@ -53,9 +53,9 @@ export class SpireServer {
   }
 
   /**
-   * Resolves when it serves.
+   * Resolves when the server answers.
    *
-   * @throws SpireError, and Error with the end of its log when it does not come up
+   * @throws SpireError; Error with the end of the log when the server does not start
    */
   static async start(options: SpireServerOptions): Promise<SpireServer> {
     const file = join(await spireFolder(), 'spire-server');
@@ -84,7 +84,7 @@ export class SpireServer {
     return join(this.folder, 'api.sock');
   }
 
-  /** `spire-server WORDS… -socketPath …`. Rejects when the command fails. */
+  /** Runs `spire-server WORDS… -socketPath …`. Rejects when the command fails. */
   command(...words: readonly string[]): Promise<SpireCommandOutput> {
     return spireCommand(this.#file, [...words, '-socketPath', this.socketPath]);
   }
@@ -107,14 +107,14 @@ export class SpireServer {
     }));
   }
 
-  /** Ends it and removes its folder. May be called again. */
+  /** Ends the server and removes its folder. May be called again. */
   async stop(): Promise<SpireExit> {
     const exit = await this.process.stop();
     await removeScratchFolder(this.folder);
     return exit;
   }
 
-  /** The log line comes a moment before the socket listens. */
+  /** Waits until the socket listens, which is a moment after the log line. */
   async #answers(): Promise<void> {
     for (let tries = 0; ; tries++) {
       try {
@@ -127,7 +127,7 @@ export class SpireServer {
   }
 }
 
-/** The configuration of a server that has nothing but what an attestation needs. */
+/** The configuration of a server with no more than an attestation needs. */
 export function serverConfig(folder: string, port: number, options: SpireServerOptions): string {
   const { nodeAttestors, agentTtl = '1h', limitsAttestations = false } = options;
   const sqlite = `database_type = "sqlite3"\n      connection_string = ${JSON.stringify(join(folder, 'datastore.sqlite3'))}`;
@@ -158,7 +158,7 @@ ${nodeAttestors.map(pluginBlock).join('')}}
 `;
 }
 
-/** Free now; nobody else on a test machine takes ports of this range at random in between. */
+/** A port that is free now. Another process could take it in between, but that is unlikely on a test machine. */
 export async function freePort(): Promise<number> {
   const probe = createServer();
   await new Promise<void>((resolve, reject) => {

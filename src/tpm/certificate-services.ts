@@ -1,6 +1,6 @@
 /**
- * Where Intel and AMD keep the certificates of endorsement keys that their firmware TPMs do not store. Pure: the addresses
- * are for an operator to fetch; nothing here does.
+ * The web addresses at which Intel and AMD publish EK certificates that their firmware TPMs do not store. Pure: nothing
+ * here fetches them; an operator does.
  */
 import { hash, type KeyObject } from 'node:crypto';
 import { concat, padStart } from '../bytes/bytes.ts';
@@ -10,7 +10,9 @@ export interface CertificateAddress {
   readonly url: string;
 }
 
-/** The numbers of a public key, big-endian: the modulus starts with no zero, coordinates have the curve's full width. */
+/**
+ * A public key as big-endian numbers. The modulus has no leading zero; a coordinate has the full width of the curve.
+ */
 type KeyNumbers =
   | { readonly type: 'rsa'; readonly modulus: Uint8Array; readonly exponent: Uint8Array }
   | { readonly type: 'ecc'; readonly x: Uint8Array; readonly y: Uint8Array };
@@ -20,12 +22,12 @@ interface CertificateService {
   /** TPM_PT_MANUFACTURER as eight upper-case hexadecimal digits. */
   readonly manufacturerId: string;
   readonly base: string;
-  /** Last part of the address; undefined for a key the service has no name for. */
+  /** Last part of the address; undefined when the service cannot have a certificate for the key. */
   readonly nameOf: (key: KeyNumbers) => string | undefined;
 }
 
 const EXPONENT_65537: Uint8Array = Uint8Array.of(1, 0, 1);
-/** In front of what AMD hashes. */
+/** AMD hashes the key behind these four bytes. */
 const AMD_RSA: Uint8Array = Uint8Array.of(0, 0, 0x22, 0x22);
 const AMD_ECC: Uint8Array = Uint8Array.of(0, 0, 0x44, 0x44);
 const AMD_HEX_DIGITS = 32;
@@ -36,10 +38,10 @@ const SERVICES: readonly CertificateService[] = [
     manufacturerId: '494E5443',
     base: 'https://ekop.intel.com/ekcertservice/',
     nameOf: (key) => {
-      // The exponent is not hashed as it is but as this one: a key with another has no name.
+      // Intel always hashes the exponent 65537, so a key with another exponent has no address.
       if (key.type === 'rsa' && Buffer.compare(key.exponent, EXPONENT_65537) !== 0) return undefined;
       const hashed = key.type === 'rsa' ? concat(key.modulus, EXPONENT_65537) : concat(key.x, key.y);
-      // base64url with its padding, which a path has percent-encoded.
+      // base64url with padding, percent-encoded for the path.
       const digest = Buffer.from(hash('sha256', hashed, 'hex'), 'hex').toString('base64url');
       return encodeURIComponent(digest.padEnd(Math.ceil(digest.length / 4) * 4, '='));
     },
@@ -56,7 +58,7 @@ const SERVICES: readonly CertificateService[] = [
   },
 ];
 
-/** Upper case, as AMD's own certificates point to their issuers there. */
+/** Upper case, as in the issuer addresses of AMD's own certificates. */
 function amdName(...parts: readonly Uint8Array[]): string {
   return hash('sha256', concat(...parts), 'hex')
     .slice(0, AMD_HEX_DIGITS)
@@ -64,10 +66,10 @@ function amdName(...parts: readonly Uint8Array[]): string {
 }
 
 /**
- * Addresses at which the certificate of an endorsement key may be found; none for a key that is neither RSA nor EC.
+ * Addresses that may have the certificate of an endorsement key; none for a key that is neither RSA nor EC.
  *
- * @param manufacturerId of the TPM, eight hexadecimal digits: that one's service alone; undefined where it is not known,
- * for all
+ * @param manufacturerId of the TPM, eight hexadecimal digits; selects that manufacturer's service. Undefined selects
+ * all.
  */
 export function certificateAddresses(publicKey: KeyObject, manufacturerId?: string): readonly CertificateAddress[] {
   const key = numbersOf(publicKey);
@@ -79,7 +81,7 @@ export function certificateAddresses(publicKey: KeyObject, manufacturerId?: stri
 }
 
 function numbersOf(publicKey: KeyObject): KeyNumbers | undefined {
-  // An RSASSA-PSS key has no JWK, and no endorsement key is one.
+  // RSASSA-PSS keys have no JWK, and an endorsement key is never one.
   if (publicKey.asymmetricKeyType !== 'rsa' && publicKey.asymmetricKeyType !== 'ec') return undefined;
   const { n, e, x, y } = publicKey.export({ format: 'jwk' });
   if (n !== undefined && e !== undefined) return { type: 'rsa', modulus: decoded(n), exponent: decoded(e) };

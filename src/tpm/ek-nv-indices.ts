@@ -1,4 +1,4 @@
-/** The NV indices about endorsement keys (EK Credential Profile 2.6, 2.2.1.5 and 2.2.2.4), once. Pure. */
+/** The NV indices reserved for endorsement keys (EK Credential Profile 2.6, 2.2.1.5 and 2.2.2.4). Pure. */
 
 interface IndexRange {
   readonly first: number;
@@ -7,10 +7,10 @@ interface IndexRange {
 
 export const EK_INDICES: IndexRange = { first: 0x01c00000, last: 0x01c07fff };
 
-/** Where the certificate chain lies: one blob over as many indices as it needs (2.2.1.5.2). */
+/** The certificate chain: one blob, spread over as many of these indices as it needs (2.2.1.5.2). */
 export const EK_CHAIN_INDICES: IndexRange = { first: 0x01c00100, last: 0x01c001ff };
 
-/** Where the certificate of each template's key lies. */
+/** The index of the EK certificate for each template. */
 export const EK_CERTIFICATE_INDEX = {
   'L-1': 0x01c00002,
   'L-2': 0x01c0000a,
@@ -23,7 +23,7 @@ export const EK_CERTIFICATE_INDEX = {
   'H-7': 0x01c0001e,
 } as const;
 
-/** Hash algorithms of the policies that H templates refer to. */
+/** The indices of the EK policies that H templates use, and the hash algorithm of each. */
 export const EK_POLICY_INDICES: ReadonlyMap<number, string> = new Map([
   [0x01c07f01, 'SHA-256'],
   [0x01c07f02, 'SHA-384'],

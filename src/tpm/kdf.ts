@@ -7,7 +7,7 @@ function u32(value: number): Uint8Array {
   return Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value);
 }
 
-/** The label and the one NUL that ends it. */
+/** The label and its terminating NUL. */
 function terminated(label: string): Uint8Array {
   return Buffer.from(`${label}\0`, 'latin1');
 }

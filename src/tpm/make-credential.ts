@@ -1,6 +1,7 @@
 /**
- * TPM2_MakeCredential without a TPM: a secret that only the TPM holding the EK can open, and only while an object with
- * the given Name is loaded in it (TPM 2.0 Library Part 1, 24 and appendices B.10.3, C.6.3). Pure: entropy is an argument.
+ * TPM2_MakeCredential without a TPM: it encrypts a secret to an EK. Only the TPM with that EK can decrypt it, and only
+ * while an object with the given Name is loaded (TPM 2.0 Library Part 1, 24, B.10.3, C.6.3). Pure: the caller gives
+ * entropy.
  */
 import { constants, createCipheriv, createECDH, createHmac, type KeyObject, publicEncrypt } from 'node:crypto';
 import { bigEndian, concat, padStart } from '../bytes/bytes.ts';
@@ -17,7 +18,7 @@ import type { SymDefObject } from './structures/scheme.ts';
 /** Returns that many fresh random bytes. */
 export type Entropy = (bytes: number) => Uint8Array;
 
-/** What TPM2_ActivateCredential takes. */
+/** The two inputs of TPM2_ActivateCredential. */
 export interface Credential {
   /** TPMS_ID_OBJECT: the TPM2B_ID_OBJECT of the command without its size. */
   readonly credentialBlob: Uint8Array;
@@ -25,7 +26,7 @@ export interface Credential {
   readonly encryptedSecret: Uint8Array;
 }
 
-/** What the seed is for (Part 1, table of duplication and credential labels). */
+/** The label of credential seeds (Part 1, table of duplication and credential labels). */
 const LABEL = 'IDENTITY';
 /** The label goes into OAEP with its NUL (Part 1, B.4). */
 const OAEP_LABEL: Uint8Array = Uint8Array.from(Buffer.from(`${LABEL}\0`, 'latin1'));

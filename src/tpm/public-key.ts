@@ -1,4 +1,4 @@
-/** Between public areas and the keys of `node:crypto`: TPMT_PUBLIC ↔ KeyObject ↔ SubjectPublicKeyInfo. Pure. */
+/** Converts public keys between TPMT_PUBLIC, the KeyObject of `node:crypto` and SubjectPublicKeyInfo. Pure. */
 import { createPublicKey, ECDH, hash, type KeyObject } from 'node:crypto';
 import { concat, equalBytes, hex, padStart } from '../bytes/bytes.ts';
 import { curve, curveByJwk } from './structures/algorithms.ts';
@@ -29,13 +29,16 @@ export function eccPoint(publicArea: EccPublic): { readonly x: Uint8Array; reado
   return x === undefined || y === undefined ? undefined : { x, y };
 }
 
-/** Whether the point of an ECC key lies on its curve. On a NIST curve, of cofactor 1, it is a key then (SP 800-56A, 5.6.2.3.4). */
+/**
+ * Whether the point of an ECC key lies on its curve. On a NIST curve, of cofactor 1, it is a key then (SP 800-56A,
+ * 5.6.2.3.4).
+ */
 export function isOnCurve(publicArea: EccPublic): boolean {
   const openssl = curve(publicArea.parameters.curveId)?.openssl;
   const point = eccPoint(publicArea);
   if (openssl === undefined || point === undefined) return false;
   try {
-    // A fifth of what an import costs, which multiplies the point by the order of the curve besides.
+    // Takes a fifth of the time of an import, which also multiplies the point by the order of the curve.
     ECDH.convertKey(concat(UNCOMPRESSED, point.x, point.y), openssl);
     return true;
   } catch {
@@ -56,9 +59,9 @@ function exponentBytes(exponent: number): Uint8Array {
 }
 
 /**
- * The key of a public area, imported as JWK (30 times faster than by SPKI for RSA). Keys of the curves wider than P-256 go
- * by SPKI, which leaves out a multiplication by the order of the curve (see `isOnCurve`) and takes a fifth of the time.
- * Undefined when it is no RSA or NIST-curve key, or its point is not on the curve.
+ * The key of a public area, imported as JWK (30 times faster than by SPKI for RSA). Keys of the curves wider than P-256
+ * go by SPKI, which leaves out a multiplication by the order of the curve (see `isOnCurve`) and takes a fifth of the
+ * time. Undefined when it is no RSA or NIST-curve key, or its point is not on the curve.
  */
 export function publicKeyOf(publicArea: TpmtPublic): KeyObject | undefined {
   try {
@@ -94,7 +97,7 @@ function unsigned(magnitude: Uint8Array): Uint8Array {
   return (shortest[0] ?? 0) < 0x80 ? element(0x02, shortest) : element(0x02, ZERO, shortest);
 }
 
-/** What `spkiOf` is for the key of a public area, without importing it; undefined for what has none. */
+/** The SubjectPublicKeyInfo of a public area, made without importing its key; undefined when it has none. */
 export function spkiOfPublicArea(publicArea: TpmtPublic): Uint8Array | undefined {
   if (publicArea.type === 'rsa') {
     const key = element(0x30, unsigned(publicArea.unique), unsigned(exponentBytes(rsaExponent(publicArea))));
@@ -137,8 +140,8 @@ export function keyAlgorithmName(publicArea: TpmtPublic): string {
 }
 
 /**
- * What a key alone says of its public area: the type, size and `unique` of a TPMT_PUBLIC. The rest (attributes, name
- * algorithm, policy, schemes) no SPKI knows and `template` supplies. Undefined when the key does not fit the template.
+ * Makes a public area from a public key and a template. The key gives type, size and `unique`; the template gives the
+ * attributes, the name algorithm, the policy and the schemes. Undefined when the key does not fit the template.
  */
 export function publicAreaOf<T extends TpmtPublic>(key: KeyObject, template: T): TpmtPublic | undefined {
   const jwk = key.export({ format: 'jwk' });

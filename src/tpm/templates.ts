@@ -1,5 +1,6 @@
 /**
- * Key templates: the TCG EK templates (EK Credential Profile 2.6, 2.2.1.5 and appendix B) and our attestation keys. Pure.
+ * Key templates: the TCG EK templates (EK Credential Profile 2.6, 2.2.1.5 and appendix B) and our attestation keys.
+ * Pure.
  */
 import { createHash } from 'node:crypto';
 import { concat, hex } from '../bytes/bytes.ts';
@@ -10,22 +11,22 @@ import { TPM_ALG, TPM_ECC } from './structures/constants.ts';
 import { type TpmtPublic, tpmtPublic } from './structures/public.ts';
 
 /**
- * Name of a default EK template (EK Credential Profile 2.6, appendix B), but for the SM2 one (H-5): no supported TPM stack
- * makes that.
+ * Name of a default EK template (EK Credential Profile 2.6, appendix B). The SM2 template (H-5) is left out: no
+ * supported TPM stack makes its key.
  */
 export type EkTemplateName = Exclude<keyof typeof EK_CERTIFICATE_INDEX, 'H-5'>;
 
-/** A default EK template, and where the TCG has a TPM keep what belongs to it. */
+/** A default EK template, and the NV indices that the TCG assigns to it. */
 export interface EkTemplate {
   readonly name: EkTemplateName;
   readonly algorithm: 'rsa' | 'ecc';
-  /** NV index of the certificate; its nonce and template, where they exist, lie right behind (2.2.2.4). */
+  /** NV index of the certificate. The nonce and the template, if any, are in the indices right after it (2.2.2.4). */
   readonly certificateNvIndex: number;
   readonly nonceNvIndex: number | undefined;
   readonly templateNvIndex: number;
   /** inPublic of CreatePrimary. */
   readonly publicArea: TpmtPublic;
-  /** H templates: the branches of PolicyOR, of which PolicySecret satisfies the first. */
+  /** H templates: the two branches of PolicyOR. PolicySecret satisfies the first. */
   readonly policyOr: readonly [Uint8Array, Uint8Array] | undefined;
 }
 
@@ -132,12 +133,12 @@ function ekTemplate({ name, policies, aesBits, key }: Row): EkTemplate {
   };
 }
 
-/** All of them, the low-range ones first (EK Credential Profile 2.6, appendix B). */
+/** The default EK templates, with the low-range templates first (EK Credential Profile 2.6, appendix B). */
 export const EK_TEMPLATES: readonly EkTemplate[] = ROWS.map(ekTemplate);
 
 export const EK_TEMPLATE_NAMES: readonly EkTemplateName[] = EK_TEMPLATES.map(({ name }) => name);
 
-/** @throws RangeError for a name that no template has, which its type rules out */
+/** @throws RangeError for a name that no template has; the type already excludes it */
 export function ekTemplateNamed(name: EkTemplateName): EkTemplate {
   const template = EK_TEMPLATES.find((one) => one.name === name);
   if (template === undefined) throw new RangeError(`there is no template ${name}`);
@@ -148,12 +149,12 @@ const BY_FORM: ReadonlyMap<string, EkTemplate> = new Map(
   EK_TEMPLATES.map((template) => [formOf(template.publicArea), template]),
 );
 
-/** The template a public area was made from: everything equal but `unique`. */
+/** The template that a public area was made from: it differs from the template in `unique` at most. */
 export function ekTemplateOf(publicArea: TpmtPublic): EkTemplate | undefined {
   return BY_FORM.get(formOf(publicArea));
 }
 
-/** Whether two public areas differ in `unique` at most: keys of one template do. */
+/** True when two public areas differ in `unique` at most, as keys of one template do. */
 export function sameButUnique(a: TpmtPublic, b: TpmtPublic): boolean {
   return formOf(a) === formOf(b);
 }
@@ -180,8 +181,8 @@ const AK_ATTRIBUTES: number =
   TPMA_OBJECT.sign;
 
 /**
- * inPublic of our attestation key, a primary of the endorsement hierarchy. `purpose` separates keys: an AK for one
- * trust domain never signs for another.
+ * inPublic of our attestation key (AK), a primary key of the endorsement hierarchy. Each `purpose` gives another key:
+ * the AK of one trust domain never signs for another.
  */
 export function akTemplate(algorithm: AkAlgorithm, purpose: string): TpmtPublic {
   const seed = Uint8Array.from(createHash('sha256').update(`tpm-attestor/ak/1${purpose}`).digest());

@@ -74,7 +74,7 @@ const configure = (hcl = `tcti = "${tpm.tcti}"`): Promise<void> => host.configur
 
 test('the plugin attests, says what it used and sent, and warns of a software TPM', async () => {
   await configure();
-  expect(await logged('the TPM is reached neither as a device nor through tpm2-abrmd')).toMatchObject({
+  expect(await logged('the TCTI string names neither a device nor tpm2-abrmd')).toMatchObject({
     level: 'warn',
     fields: { tcti: tpm.tcti },
   });
@@ -263,7 +263,7 @@ test('a certificate file of another machine is told with both keys and what to d
   await expect(attest()).rejects.toMatchObject({
     code: STATUS.FAILED_PRECONDITION,
     message: expect.stringMatching(
-      /pub_hash [0-9a-f]{64}, and this TPM has others: L-1 [0-9a-f]{64}.*certificate of this TPM/,
+      /pub_hash [0-9a-f]{64}, but this TPM has other endorsement keys: L-1 [0-9a-f]{64}.*certificate of this TPM/,
     ),
   });
   await logged('attestation failed', { remedy: expect.stringContaining('"ek show"') });

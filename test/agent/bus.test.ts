@@ -57,7 +57,7 @@ describe('PCRs', () => {
     });
     await expect(attestTo(attestor, policyFor(tpm))).rejects.toMatchObject({
       code: 'ERR_PCR',
-      message: 'the TPM does not answer PCR 0, 1, 2, 3, 4, 5, 6, 7 of the bank asked for',
+      message: 'the TPM does not answer PCR 0, 1, 2, 3, 4, 5, 6, 7 of the requested bank',
     });
     expect(asked).toBe(1);
   });

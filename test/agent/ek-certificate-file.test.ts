@@ -162,10 +162,14 @@ describe('on a TPM', () => {
   });
 
   test.each([
-    ['rsa2048', 'auto', /this TPM has others: L-1 [0-9a-f]{64}, H-1 [0-9a-f]{64}$/],
-    ['p384', 'auto', /this TPM has others: H-3 [0-9a-f]{64}$/],
-    ['p256', 'rsa', /and the endorsement keys L-1, H-1, H-6 are of another kind$/],
-    ['rsa4096', 'auto', /and the endorsement keys L-1, H-1, L-2, H-2, H-3, H-4, H-6 are of another kind$/],
+    ['rsa2048', 'auto', /but this TPM has other endorsement keys: L-1 [0-9a-f]{64}, H-1 [0-9a-f]{64}$/],
+    ['p384', 'auto', /but this TPM has other endorsement keys: H-3 [0-9a-f]{64}$/],
+    ['p256', 'rsa', /but the endorsement keys of the templates L-1, H-1, H-6 are of another kind$/],
+    [
+      'rsa4096',
+      'auto',
+      /but the endorsement keys of the templates L-1, H-1, L-2, H-2, H-3, H-4, H-6 are of another kind$/,
+    ],
   ] as const)(
     'a file for another key (%s, ek = %s) is refused, never another identity',
     async (algorithm, ek, reason) => {

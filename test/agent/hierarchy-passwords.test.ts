@@ -156,7 +156,7 @@ describe('a password file', () => {
       });
     await expect(read(pipe())).rejects.toMatchObject({
       code: 'ERR_PASSWORD',
-      message: expect.stringMatching(/nothing/),
+      message: expect.stringMatching(/a pipe without contents/),
     });
   });
 
@@ -173,7 +173,7 @@ describe('a password file', () => {
   test('that is a pipe held open is not waited for', async () => {
     const writer = await open(pipe(), 'r+');
     await writer.write('secret');
-    const message = expect.stringMatching(/a pipe that is not closed/);
+    const message = expect.stringMatching(/a pipe that its writer did not close/);
     await expect(read(file)).rejects.toMatchObject({ code: 'ERR_PASSWORD', message });
     await writer.close();
   });

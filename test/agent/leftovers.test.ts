@@ -106,7 +106,7 @@ describe('between payload and challenge', () => {
     const failed = attestTo(agent, policyFor(tpm), () => changeEndorsementSeed());
     await expect(failed).rejects.toMatchObject({
       code: 'ERR_ENDORSEMENT',
-      message: expect.stringMatching(/other keys/),
+      message: expect.stringMatching(/no longer has the keys/),
     });
     expect(await loadedInTpm(tpm)).toEqual([]);
   });

@@ -98,7 +98,7 @@ test('A95 chooses the TPM by its configuration alone, not by the environment', a
   expect(await stream.next()).toMatchObject({ kind: 'payload' });
   stream.cancel();
   // Where no TPM is configured, that the variable is not followed is to be heard.
-  const unused = () => records.filter(({ message }) => message.startsWith('TPM2TOOLS_TCTI is set and is not used'));
+  const unused = () => records.filter(({ message }) => message.startsWith('TPM2TOOLS_TCTI is set and is ignored'));
   expect(unused()).toEqual([]);
   await agent.configure('', TRUST_DOMAIN);
   await agent.stop();

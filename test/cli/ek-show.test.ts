@@ -158,7 +158,7 @@ describe('--ek-certificate', () => {
       const { code, stdout, stderr } = await run('ek', command, '--ek-certificate', 'ek.der');
       expect([code, stdout]).toEqual([2, '']);
       expect(stderr).toMatch(
-        /is for the key with pub_hash \w{64}, and this TPM has others: L-1 \w{64}, .*certificate of this TPM/,
+        /is for the key with pub_hash \w{64}, but this TPM has other endorsement keys: L-1 \w{64}, .*certificate of this TPM/,
       );
     }
   });

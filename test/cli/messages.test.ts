@@ -69,7 +69,7 @@ describe('a TPM', () => {
   test('named by tpm2-tools’ own variable is not used, and that is said', async () => {
     const env = { TPM2TOOLS_TCTI: 'swtpm:path=/nonesuch' };
     const unnamed = await cli(['tpm', 'info'], { env });
-    expect(unnamed.stderr).toMatch(/^TPM2TOOLS_TCTI is set and is not used: the TPM is device:\/dev\/tpm\w+; /);
+    expect(unnamed.stderr).toMatch(/^TPM2TOOLS_TCTI is set and is ignored: the TPM is device:\/dev\/tpm\w+; /);
     expect(unnamed.stderr).toContain('set --tcti or TPM_ATTESTOR_TCTI\n');
     for (const named of [{ ...env, TPM_ATTESTOR_TCTI: 'device:/dev/nonesuch' }])
       expect((await cli(['tpm', 'info'], { env: named })).stderr).not.toContain('TPM2TOOLS_TCTI');

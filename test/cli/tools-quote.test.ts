@@ -139,7 +139,7 @@ describe('a quote of tpm2_quote', () => {
     expect(judged({ ...files, message }, nonce, undefined)).toMatchObject({ verdict: 'trusted' });
     const ak = loadableKeyPem(files.ak);
     expect(judged({ ...files, ak }, nonce, undefined)).toMatchObject({ verdict: 'trusted', findings: [] });
-    expect(() => judged({ ...files, ak: Buffer.concat([ak, ak]) }, nonce, undefined)).toThrow('one whole block');
+    expect(() => judged({ ...files, ak: Buffer.concat([ak, ak]) }, nonce, undefined)).toThrow('exactly one PEM block');
     // One octet less than its size says.
     const short = message.subarray(0, -1);
     expect(judged({ ...files, message: short }, nonce, undefined)).toMatchObject({ verdict: 'untrusted' });

@@ -94,7 +94,7 @@ describe('keys', () => {
     const read = readToolsKey(Buffer.from(writeToolsPem(publicKey)));
     expect(read.kind === 'key' && read.key.equals(publicKey)).toBe(true);
     const secret = privateKey.export({ format: 'pem', type: 'pkcs8' }).toString();
-    expect(() => readToolsKey(Buffer.from(secret))).toThrow('holds no PUBLIC KEY');
+    expect(() => readToolsKey(Buffer.from(secret))).toThrow('instead of PUBLIC KEY');
     expect(() => readToolsKey(Buffer.from('-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n'))).toThrow(
       MalformedError,
     );

@@ -95,7 +95,7 @@ test.each(['npm packages', 'the native addon'])('says who may write where %s wou
   await chmod(root, 0o755);
   expect(code).toBe(2);
   expect(stderr).toContain(`setup: ${what} `);
-  expect(stderr).toContain(`, and ${root} is not writable for nobody: run this as the user it belongs to`);
+  expect(stderr).toContain(`, and ${root} is not writable for nobody: run this as the owner of the checkout`);
 });
 
 // test/ground/test-command.test.ts has `npm test`.

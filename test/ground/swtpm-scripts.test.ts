@@ -80,7 +80,7 @@ describe('run', () => {
   test.each([
     { args: [], says: "expected '--' and a command" },
     { args: ['tpm2_getrandom', '8'], says: "expected '--' and a command" },
-    { args: ['--state', 'x', '--', 'true'], says: '--state is for run itself to choose' },
+    { args: ['--state', 'x', '--', 'true'], says: '--state cannot be given: run chooses it' },
     { args: ['--templates', 'H-5', '--', 'true'], says: "unknown EK template 'H-5'" },
     { args: ['--pcr-banks', 'md5', '--', 'true'], says: "unknown PCR bank 'md5'" },
     { args: ['--pcr-banks', '', '--', 'true'], says: '--pcr-banks names no bank' },
@@ -146,7 +146,7 @@ describe('start and stop', () => {
     await mkdir(join(tpm, 'state'), { recursive: true });
     const { code, stderr } = await execute(script('start'), [tpm, '--templates', 'L-1'], { env });
     expect(code).toBe(2);
-    expect(stderr).toContain('options apply to a new one');
+    expect(stderr).toContain('options apply only to a new one');
   });
 
   test("start --export gives a shell the variables, whatever the folder's name, and after a failure none", async () => {

@@ -45,9 +45,9 @@ test('a mark makes the statement after it a check', () => {
 });
 
 test.each([
-  ['a mark without words', '// tooth A01\nstop();', 'cannot be read'],
-  ['a mark at the end', 'stop();\n// tooth A01: x\n', 'before nothing'],
-  ['a part that is not there', '// tooth A01 [d -> e]: x\nconst a = b;', 'does not hold once'],
+  ['a mark without words', '// tooth A01\nstop();', 'has the wrong form'],
+  ['a mark at the end', 'stop();\n// tooth A01: x\n', 'no statement follows'],
+  ['a part that is not there', '// tooth A01 [d -> e]: x\nconst a = b;', 'must contain exactly once'],
   ['a value without a substitute', '// tooth A01: x\nconst a = b;', 'in brackets'],
 ])('%s is no check', (_, text, reason) => {
   expect(() => found(text)).toThrow(reason);

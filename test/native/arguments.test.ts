@@ -247,7 +247,7 @@ describe('a closed context', () => {
 describe('open', () => {
   test.each([[undefined], [1], [null]])('takes a string, not %s', (tcti) => {
     expect(() => nativeAddon().open(forced(tcti), true)).toThrow(
-      new TypeError('open takes a TCTI string and whether it is kept'),
+      new TypeError('open takes a TCTI string and a boolean (kept)'),
     );
   });
 

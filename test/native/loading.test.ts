@@ -57,13 +57,13 @@ describe('the addon', () => {
     const { nativeAddon } = await import('../../src/tpm/device/native.ts');
     const other = 'ab'.repeat(32);
     expect(() => nativeAddon({ path: addonFile, sha256: other })).toThrow(
-      `the TPM addon ${addonFile} has the SHA-256 ${sha256}, ${other} was asked for`,
+      `the TPM addon ${addonFile} has the SHA-256 ${sha256}, not the expected ${other}`,
     );
     expect(nativeAddon({ path: addonFile, sha256 })).toHaveProperty('open');
     // One process, one addon: what is asked for later can only agree.
     expect(nativeAddon({ sha256 })).toBe(nativeAddon());
-    expect(() => nativeAddon({ sha256: other })).toThrow('another is loaded after a restart');
-    expect(() => nativeAddon({ path: join(folder, 'other.node') })).toThrow('another is loaded after a restart');
+    expect(() => nativeAddon({ sha256: other })).toThrow('restart it to load another one');
+    expect(() => nativeAddon({ path: join(folder, 'other.node') })).toThrow('restart it to load another one');
   });
 
   test('of a path without a folder is the one in the working directory, whatever the dynamic linker would find', async () => {
@@ -78,7 +78,7 @@ describe('the addon', () => {
     if (name === 'pipe') execFileSync('mkfifo', [path]);
     vi.resetModules();
     const { nativeAddon } = await import('../../src/tpm/device/native.ts');
-    expect(() => nativeAddon({ path })).toThrow('cannot be loaded: not a file of an addon');
+    expect(() => nativeAddon({ path })).toThrow('cannot be loaded: the file is not an addon');
   });
 
   test('that is no addon says what the linker said', async () => {

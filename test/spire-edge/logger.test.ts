@@ -202,7 +202,7 @@ describe('a host that reads a plugin’s standard error', () => {
   it.each(['{"@level":"info","@message":1}', '{"@level":null,"@message":"m"}'])(
     'says that SPIRE would die of %s',
     (line) => {
-      expect(read(line)).toEqual([['error', expect.stringContaining('is no string')]]);
+      expect(read(line)).toEqual([['error', expect.stringContaining('is not a string')]]);
     },
   );
 

@@ -40,7 +40,7 @@ export const ODD_INDICES: Readonly<Record<OddIndexKind, OddIndex>> = {
   'platform only': {
     attributes: 'ppwrite|ppread|platformcreate',
     contents: GARBAGE,
-    note: 'by the platform firmware alone',
+    note: 'only by the platform firmware',
   },
   'own password, which counts towards lockout': {
     attributes: 'ppwrite|ppread|authread|platformcreate',
@@ -64,7 +64,7 @@ export const ODD_INDICES: Readonly<Record<OddIndexKind, OddIndex>> = {
     attributes: 'ppwrite|policyread|platformcreate',
     policy: createHash('sha256').digest(),
     contents: GARBAGE,
-    note: 'by a policy alone',
+    note: 'only by a policy',
   },
   locked: { attributes: `${SOUND}|read_stclear`, contents: GARBAGE, isLocked: true, note: 'locked against reading' },
   'never written': { attributes: SOUND, contents: undefined, note: 'was never written' },

@@ -1,4 +1,4 @@
-// Times what Go's crypto/x509 takes to find and check one chain, on one core.
+// Times how long Go's crypto/x509 takes to build and check one chain, on one core.
 //
 // Usage: crypto-x509 VECTOR.json MILLISECONDS. Prints microseconds of processor time per call, as JSON.
 package main
@@ -30,7 +30,7 @@ func parseLeaf(der []byte) (*x509.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	// crypto/x509 does not know the directory name that the TCG puts there, and would refuse the certificate.
+	// EK certificates have a directory name there. crypto/x509 does not handle it, and would refuse the certificate.
 	var unhandled []asn1.ObjectIdentifier
 	for _, oid := range leaf.UnhandledCriticalExtensions {
 		if !oid.Equal(subjectAltName) {
@@ -76,7 +76,7 @@ func verify(leaf *x509.Certificate, options x509.VerifyOptions, length int) erro
 	return err
 }
 
-// perCall runs the action for about that long and returns microseconds of processor time of one call.
+// perCall runs the action for about this duration and returns microseconds of processor time for one call.
 func perCall(duration time.Duration, action func() error) (float64, error) {
 	for range 20 {
 		if err := action(); err != nil {

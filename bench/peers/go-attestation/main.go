@@ -1,4 +1,4 @@
-// Times what a verifier of go-attestation and crypto/x509 does with one machine's evidence, on one core.
+// Times a verifier made of go-attestation and crypto/x509 on the evidence of one machine, on one core.
 //
 // Usage: go-attestation VECTOR.json MILLISECONDS. Prints microseconds of processor time per call, as JSON.
 package main
@@ -39,7 +39,7 @@ var (
 	ekCertificate  = asn1.ObjectIdentifier{2, 23, 133, 8, 1}
 )
 
-// certificate parses what was sent and looks for a chain; the result is the endorsement key.
+// certificate parses the sent certificates, checks the chain and returns the endorsement key.
 func certificate(v *Vector, roots *x509.CertPool) (crypto.PublicKey, error) {
 	leaf, err := x509.ParseCertificate(v.Certificates[0])
 	if err != nil {
@@ -53,7 +53,7 @@ func certificate(v *Vector, roots *x509.CertPool) (crypto.PublicKey, error) {
 		}
 		intermediates.AddCert(intermediate)
 	}
-	// crypto/x509 does not know the directory name that the TCG puts there, and would refuse the certificate.
+	// EK certificates have a directory name there. crypto/x509 does not handle it, and would refuse the certificate.
 	var unhandled []asn1.ObjectIdentifier
 	for _, oid := range leaf.UnhandledCriticalExtensions {
 		if !oid.Equal(subjectAltName) {
@@ -78,8 +78,8 @@ func certificate(v *Vector, roots *x509.CertPool) (crypto.PublicKey, error) {
 	return nil, errors.New("not an endorsement certificate")
 }
 
-// credential draws a secret and makes the credential of it. What attest offers looks at the AK's creation besides, which
-// no credential needs and the other side of this comparison does not do.
+// credential draws a secret and makes a credential with it. The function of package attest would also check the
+// creation of the AK. A credential does not need that, and our verifier does not do it.
 func credential(v *Vector, ek crypto.PublicKey) error {
 	public, err := tpm2.DecodePublic(v.AKPublic)
 	if err != nil {
@@ -108,7 +108,7 @@ func quote(v *Vector, pcrs []attest.PCR) error {
 	return ak.Verify(attest.Quote{Quote: v.Quoted, Signature: v.Signature}, pcrs, v.ExtraData)
 }
 
-// perCall runs the action for about that long and returns microseconds of processor time of one call.
+// perCall runs the action for about this duration and returns microseconds of processor time for one call.
 func perCall(duration time.Duration, action func() error) (float64, error) {
 	for range 20 {
 		if err := action(); err != nil {

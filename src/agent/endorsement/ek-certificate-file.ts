@@ -1,4 +1,4 @@
-/** The file of an endorsement certificate that the TPM does not hold. */
+/** Reads the file of an EK certificate that the TPM does not store. */
 import type { KeyObject } from 'node:crypto';
 import { RegularFileError, regularFile } from '../../files/regular-file.ts';
 import { inSlices } from '../../files/steps.ts';
@@ -7,10 +7,10 @@ import { readKeyFile } from '../../x509/file/key-file.ts';
 import { MAX_CHAIN_CERTIFICATES } from '../../x509/intake.ts';
 import { MalformedCertificateError } from '../../x509/malformed-certificate.ts';
 
-/** As much as is read of a chain in the TPM. */
+/** The same limit as for a certificate chain in the TPM. */
 const MAX_FILE_BYTES = 65_536;
 
-/** A file that holds no endorsement certificate, or one of another TPM. */
+/** The file holds no EK certificate, or the certificate of another TPM. */
 export class CertificateFileError extends Error {
   override readonly name: string = 'CertificateFileError';
   readonly code: 'ERR_CERTIFICATE_FILE' = 'ERR_CERTIFICATE_FILE' as const;
@@ -18,15 +18,15 @@ export class CertificateFileError extends Error {
 
 export interface CertificateFile {
   readonly path: string;
-  /** Of the endorsement key. */
+  /** The endorsement key of the first certificate. */
   readonly publicKey: KeyObject;
-  /** DER, the endorsement key's own first. */
+  /** DER, with the certificate of the endorsement key first. */
   readonly certificates: readonly Uint8Array[];
 }
 
 /**
- * Reads a regular file of at most 64 KiB: the endorsement key's certificate and at most nine of its chain, in any form that
- * `readKeyFile` knows.
+ * Reads a regular file of at most 64 KiB: the EK certificate and at most nine certificates of its chain, in any form
+ * that `readKeyFile` knows.
  *
  * @throws CertificateFileError
  */
@@ -35,7 +35,7 @@ export async function readCertificateFile(path: string): Promise<CertificateFile
     const contents = await inSlices(regularFile(path, MAX_FILE_BYTES), new AbortController().signal);
     const certificates = certificatesIn(contents);
     const publicKey = keysOf(certificates)[0];
-    if (publicKey === undefined) throw new Error('its first certificate has a key of a kind that no TPM has');
+    if (publicKey === undefined) throw new Error('the key of its first certificate is of a kind that no TPM has');
     return { path, publicKey, certificates };
   } catch (cause) {
     const reason = cause instanceof RegularFileError ? `it ${cause.reason}` : errorText(cause);
@@ -54,7 +54,7 @@ function certificatesIn(contents: Uint8Array): readonly Uint8Array[] {
   return certificates.map(({ der }) => der.slice());
 }
 
-/** Every certificate is read: one that is broken is the operator's to mend, not the server's to find. */
+/** Reads every certificate, so that the operator learns of a broken one here and not from the server. */
 function keysOf(certificates: readonly Uint8Array[]): readonly (KeyObject | undefined)[] {
   return certificates.map((der, i) => {
     try {

@@ -1,4 +1,4 @@
-/** The certificate chain in the TPM, cut up; a part that is none leaves those around it. */
+/** Splits the certificate chain in the TPM into certificates. An unreadable index does not spoil the others. */
 import { concat } from '../../bytes/bytes.ts';
 import { looksLikePem, readPem } from '../../x509/file/pem.ts';
 import {
@@ -10,13 +10,13 @@ import {
 } from '../../x509/intake.ts';
 import { MalformedCertificateError } from '../../x509/malformed-certificate.ts';
 
-/** For people. */
+/** The name of the chain in messages. */
 export const CHAIN_NAME = 'the certificate chain in the TPM';
 
-/** Certificates of a TPM in the order in which they lie there. */
+/** The certificates in the order in which the TPM stores them. */
 export interface Chain {
   readonly certificates: readonly Uint8Array[];
-  /** Padding behind them. */
+  /** Padding after the certificates, and PEM in place of DER. */
   readonly oddities: readonly IntakeOddity[];
 }
 
@@ -26,8 +26,8 @@ export interface ChainPart {
 }
 
 /**
- * @param parts in ascending order; undefined stands for what could not be read
- * @param onFault told of each index in which no certificates are, though it was read
+ * @param parts contents of the indices, in ascending order; undefined for an index that cannot be read
+ * @param onFault called for each index that can be read but holds no certificates
  */
 export function chainOf(
   parts: readonly (ChainPart | undefined)[],
@@ -48,12 +48,12 @@ export function chainOf(
 
 interface Taken {
   readonly taken?: ChainIntake;
-  /** Parts that it lies in. */
+  /** Number of parts that the chain spans. */
   readonly length: number;
   readonly fault?: string;
 }
 
-/** A certificate may begin in one index and end in the next. */
+/** Takes as many parts as form one chain: a certificate may begin in one index and end in the next. */
 function longestChain(parts: readonly (ChainPart | undefined)[]): Taken {
   const gap = parts.indexOf(undefined);
   let fault: string | undefined;
@@ -69,7 +69,7 @@ function longestChain(parts: readonly (ChainPart | undefined)[]): Taken {
   return { length: 0, ...(fault === undefined ? {} : { fault }) };
 }
 
-/** People also write PEM, which ends with its index. */
+/** Some operators store PEM, which must fit into one index. */
 function takeStored(blobs: readonly Uint8Array[]): ChainIntake {
   const [first = new Uint8Array()] = blobs;
   if (!looksLikePem(first)) return takeChain(concat(...blobs));

@@ -1,4 +1,4 @@
-/** Which endorsement keys and certificates a TPM has. Reads, makes keys to look at them, and leaves nothing loaded. */
+/** Lists the endorsement keys and certificates of a TPM. It makes keys to inspect them, and leaves nothing loaded. */
 import type { TpmCommands } from '../../tpm/device/commands.ts';
 import { TpmError } from '../../tpm/device/errors.ts';
 import { EK_INDICES } from '../../tpm/ek-nv-indices.ts';
@@ -22,33 +22,33 @@ import type { NvNote } from './nv-note.ts';
 
 const CHOICES: readonly KeyChoice[] = ['auto', 'rsa', 'ecc'];
 
-/** What of a TPM concerns one key, or one index, and leaves the others to be looked at. */
+/** An error of one key or one index; the others can still be inspected. */
 export type InventoryError = TpmError | EndorsementError | CertificateFileError;
 
 export interface InventoriedKey {
   readonly template: EkTemplate;
-  /** Undefined where a look at it fails by what may pass. */
+  /** Undefined when reading it failed for a reason that may be temporary. */
   readonly index: CertificateIndex | undefined;
-  /** As an agent would send it that takes this key; undefined where it would fail by `error`. */
+  /** What an agent with this key would send; undefined when the agent would fail with `error`. */
   readonly endorsement: Endorsement | undefined;
   readonly error: InventoryError | undefined;
-  /** The values of the agent's option `ek` by which it takes this key, as far as is known. */
+  /** The values of the agent's option `ek` that select this key, as far as is known. */
   readonly takenBy: readonly KeyChoice[];
 }
 
 export interface EndorsementInventory {
   /** In the agent's order. */
   readonly keys: readonly InventoriedKey[];
-  /** What an agent says that takes none by the choice that was asked for. */
+  /** The error of an agent that finds no key by the requested choice. */
   readonly error: InventoryError | undefined;
-  /** Every index in the range of endorsement keys, ascending. */
+  /** Every defined index in the range of endorsement keys, ascending. */
   readonly indices: readonly number[];
-  /** Templates whose index was reserved and never filled. */
+  /** Templates whose certificate index is defined and was never filled. */
   readonly reserved: readonly EkTemplate[];
-  /** What is wrong with an index, ascending. */
+  /** Problems of indices, ascending by index. */
   readonly notes: readonly NvNote[];
   readonly chain: Chain | undefined;
-  /** Hierarchies that refused the password, the empty one included. */
+  /** Hierarchies that refused the password; without a password file it is the empty one. */
   readonly refused: readonly PasswordHierarchy[];
 }
 
@@ -58,9 +58,9 @@ interface Look {
 }
 
 /**
- * Takes every key that has a certificate, in its index or in the chain, every one that is persistent, and the one that an
- * agent takes by `choice` and the certificate file. What goes wrong with one of them is told of that one. No authorization
- * that was refused is tried again.
+ * Lists each key with a certificate in its index or in the chain, and each persistent key. It also lists the key that
+ * an agent selects by `choice` and the certificate file. An error of one key is reported with that key. A refused
+ * authorization is not tried again.
  *
  * @throws TpmError when the TPM does not answer or does not work at all
  * @throws PasswordError
@@ -85,7 +85,7 @@ export async function takeEndorsementInventory(
   });
   if (taken?.endorsement !== undefined) looks.set(taken.endorsement.template, taken);
   const takenBy = new Map<KeyChoice, EkTemplate | undefined>([[choice, taken?.endorsement?.template]]);
-  // What an agent would make for want of a certificate is not made to be told apart.
+  // A key without a certificate is made for the requested choice only: making one more for each other choice is slow.
   if (certificateFile === undefined)
     for (const other of CHOICES.filter((one) => one !== choice && isCertified(looks, one)))
       takenBy.set(other, (await lookAt(run, tpm, () => findKey(tpm, templatesOf(other))))?.endorsement?.template);
@@ -111,7 +111,7 @@ function isCertified(looks: ReadonlyMap<EkTemplate, Look>, choice: KeyChoice): b
   return templatesOf(choice).some((template) => (looks.get(template)?.endorsement?.certificates.length ?? 0) > 0);
 }
 
-/** Undefined for what is not there. The key is loaded no longer. */
+/** Undefined when `find` finds no key. Leaves no key loaded. */
 async function lookAt(
   run: TpmCommands,
   tpm: SearchedTpm,
@@ -137,7 +137,7 @@ async function keptKey({ storage, keys }: SearchedTpm, template: EkTemplate): Pr
   return key === undefined ? undefined : { template, key, certificates: [], source: undefined };
 }
 
-/** Each index is read once: also one that refuses, as that may count towards a lockout. */
+/** Reads each index once, also one that refuses: a second refusal may count towards lockout. */
 function remembering(nv: NvContents): NvContents {
   const known = new Map<number, Promise<NvRecord>>();
   return {
@@ -151,7 +151,7 @@ function remembering(nv: NvContents): NvContents {
 
 export type Attempt<T> = { readonly value: T } | { readonly error: InventoryError };
 
-/** What goes wrong with one key or one index. @throws what concerns the whole TPM */
+/** Returns an error of one key or one index. @throws an error that concerns the whole TPM */
 export async function attempt<T>(action: () => Promise<T>): Promise<Attempt<T>> {
   try {
     return { value: await action() };
@@ -161,7 +161,7 @@ export async function attempt<T>(action: () => Promise<T>): Promise<Attempt<T>> 
   }
 }
 
-/** A TPM that was not started or has failed its self-test answers so to every command. */
+/** A TPM that was not started, or has failed its self-test, answers every command with one of these. */
 const DEFECTS: readonly string[] = ['TPM_RC_FAILURE', 'TPM_RC_INITIALIZE'];
 
 function isOfOneKey(error: unknown): error is InventoryError {

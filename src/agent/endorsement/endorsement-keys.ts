@@ -1,4 +1,4 @@
-/** The endorsement keys of a TPM: those it keeps, and those it makes from a template. One is loaded at a time. */
+/** Finds persistent endorsement keys in the TPM, and makes others from a template. One key is loaded at a time. */
 import { equalBytes, hex } from '../../bytes/bytes.ts';
 import { MalformedError } from '../../bytes/malformed.ts';
 import type { TpmCommands } from '../../tpm/device/commands.ts';
@@ -18,7 +18,7 @@ const LAST_PERSISTENT = 0x81ffffff;
 export interface FoundKey {
   readonly object: KeyHandle;
   readonly publicArea: TpmtPublic;
-  /** TPM handle; undefined when the key was made. */
+  /** TPM handle; undefined for a key that was made from a template. */
   readonly persistentHandle: number | undefined;
 }
 
@@ -33,7 +33,7 @@ export type Recognition = (key: PersistentKey) => boolean;
 export class EndorsementKeys {
   readonly #run: TpmCommands;
   readonly #passwords: HierarchyPasswords;
-  /** Contexts of keys that were put aside, by what they were made from. */
+  /** Saved contexts of the keys that were put aside, by the template that made them. */
   readonly #aside: Map<string, { readonly context: Uint8Array; readonly publicArea: TpmtPublic }> = new Map();
   #persistent: readonly PersistentKey[] | undefined;
 
@@ -42,7 +42,7 @@ export class EndorsementKeys {
     this.#passwords = passwords;
   }
 
-  /** The first that is recognized, in ascending order of handles. */
+  /** The first persistent key that `isKey` accepts, in ascending order of handles. */
   async persistent(isKey: Recognition): Promise<FoundKey | undefined> {
     this.#persistent ??= await persistentKeys(this.#run);
     const key = this.#persistent.find(isKey);
@@ -51,7 +51,7 @@ export class EndorsementKeys {
     return { object, publicArea: key.publicArea, persistentHandle: key.tpmHandle };
   }
 
-  /** @param inPublic template with what goes into `unique` */
+  /** Makes the key, or loads it again when it was put aside. @param inPublic template, with the contents of `unique` */
   async make(inPublic: TpmtPublic): Promise<FoundKey> {
     const template = encode(tpmtPublic, inPublic);
     const known = this.#aside.get(hex(template));
@@ -73,7 +73,7 @@ export class EndorsementKeys {
     return { object: objectHandle, publicArea: decode(tpmtPublic, outPublic), persistentHandle: undefined };
   }
 
-  /** Frees the slot of a key that was made; asked for again, it is loaded: a slow chip takes most of a minute to make one. */
+  /** Frees the slot of a made key, and saves its context: a slow chip would take most of a minute to make it again. */
   async putAside(inPublic: TpmtPublic, { object, publicArea }: FoundKey): Promise<void> {
     const { context } = await this.#run.contextSave({ saveHandle: object });
     this.#aside.set(hex(encode(tpmtPublic, inPublic)), { context, publicArea });
@@ -81,17 +81,17 @@ export class EndorsementKeys {
   }
 }
 
-/** How a TPM says that it does not implement what a template asks for. */
+/** Codes by which a TPM reports that it does not implement an algorithm or size of a template. */
 const UNSUPPORTED: readonly string[] = ['ASYMMETRIC', 'CURVE', 'HASH', 'KDF', 'KEY_SIZE', 'SCHEME', 'SYMMETRIC', 'TYPE']
   .concat('VALUE')
   .map((name) => `TPM_RC_${name}`);
 
-/** True when the TPM cannot make such a key at all. */
+/** True when the TPM does not support the requested kind of key. */
 export function isUnsupported(error: unknown): boolean {
   return error instanceof TpmError && error.command === 'TPM2_CreatePrimary' && UNSUPPORTED.includes(error.name);
 }
 
-/** A key of the endorsement hierarchy with the public area that a template gives. */
+/** Recognizes a primary key of the endorsement hierarchy that was made from `template`. */
 export function madeFrom(template: TpmtPublic): Recognition {
   return ({ publicArea, qualifiedName: qualified }) => {
     if (!sameButUnique(publicArea, template)) return false;
@@ -107,7 +107,7 @@ async function persistentKeys(run: TpmCommands): Promise<readonly PersistentKey[
       const read = await run.readPublic({ objectHandle: object });
       keys.push({ tpmHandle, publicArea: decode(tpmtPublic, read.outPublic), qualifiedName: read.qualifiedName });
     } catch (error) {
-      // An object of a kind not known here is not ours.
+      // An object of an unknown kind is not an endorsement key.
       if (!(error instanceof MalformedError)) throw error;
     } finally {
       await run.trClose({ object }).catch(() => {});

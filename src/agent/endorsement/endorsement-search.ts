@@ -1,4 +1,7 @@
-/** Which endorsement key is the machine's: by a file, by the certificates in the TPM, by the order of the templates. */
+/**
+ * Selects the machine's endorsement key: by a certificate file, by the certificates in the TPM, by the order of
+ * templates.
+ */
 import type { KeyObject } from 'node:crypto';
 import { keyAlgorithmName, publicAreaOf, publicKeyHash, publicKeyOf, samePublicKey } from '../../tpm/public-key.ts';
 import type { TpmtPublic } from '../../tpm/structures/public.ts';
@@ -21,14 +24,14 @@ export interface SearchedTpm {
 export interface Found {
   readonly template: EkTemplate;
   readonly key: FoundKey;
-  /** The key's own first; empty when there is none. */
+  /** The certificate of the key comes first; empty when there is none. */
   readonly certificates: readonly Uint8Array[];
   readonly source: string | undefined;
 }
 
 /**
- * The first key of the templates that has a certificate, in its NV index or in the chain, else the first that can be made.
- * An index that is of no use counts as none: that lasts, so the machine stays the same one.
+ * The first key of the templates with a certificate in its NV index or in the chain; otherwise the first key that the
+ * TPM can make. An unusable index counts as absent. It stays unusable, so the machine keeps its identity.
  *
  * @throws EndorsementError
  */
@@ -52,8 +55,8 @@ export async function findKey(tpm: SearchedTpm, templates: readonly EkTemplate[]
 }
 
 /**
- * The key of a template, where the TPM has a certificate for it: in its index, or in the chain. Also where the owner alone
- * may read the index, so that a machine is the same one with the owner password and without.
+ * The key of a template, if the TPM has a certificate for it in its index or in the chain. An index that only the owner
+ * may read counts as a certificate. So a machine has the same identity with and without the owner password.
  *
  * @throws EndorsementError
  */
@@ -66,7 +69,7 @@ export async function certifiedKey(tpm: SearchedTpm, template: EkTemplate): Prom
 }
 
 function noneCanBeMade(templates: readonly EkTemplate[], cause?: unknown): EndorsementError {
-  return new EndorsementError(`the TPM can make none of the endorsement keys ${namesOf(templates)}`, { cause });
+  return new EndorsementError(`the TPM can make no endorsement key of the templates ${namesOf(templates)}`, { cause });
 }
 
 function namesOf(templates: readonly EkTemplate[]): string {
@@ -88,7 +91,7 @@ async function keyOfIndex(tpm: SearchedTpm, template: EkTemplate, der: Uint8Arra
   tpm.storage.note({
     index,
     code: 'other_key',
-    message: `holds a certificate for ${certified}, which is not the key ${name} of this TPM, and is passed over`,
+    message: `holds a certificate for ${certified}, which is not the key ${name} of this TPM, and is ignored`,
     remedy:
       'Undefine the index, or add the pub_hash to hash_path. The certificate is from before a change of the endorsement seed, or copied from another machine.',
     ...(certifiedHash === undefined ? {} : { certifiedHash }),
@@ -102,7 +105,7 @@ async function keyWithout(tpm: SearchedTpm, template: EkTemplate): Promise<Found
   return key === undefined ? undefined : { template, key, certificates: [], source: undefined };
 }
 
-/** On-die certificate authorities keep the certificate of the key with their own, where its index has no room. */
+/** On-die CAs store the EK certificate in the chain when its own index has no room. */
 async function keyOfChain(tpm: SearchedTpm, template: EkTemplate): Promise<Found | undefined> {
   const leaves = (await tpm.storage.chain()).certificates.flatMap((der) => {
     const publicKey = leafKey(der);
@@ -111,7 +114,7 @@ async function keyOfChain(tpm: SearchedTpm, template: EkTemplate): Promise<Found
   if (leaves.length === 0) return undefined;
   const inPublic = await tpm.storage.creationTemplate(template);
   const fitting = leaves.filter(({ publicKey }) => publicAreaOf(publicKey, inPublic) !== undefined);
-  // Without one no key need be made to compare it with.
+  // Making a key to compare is slow, so do it only when a certificate fits the template.
   if (fitting.length === 0) return undefined;
   const isCertified = (publicArea: TpmtPublic): boolean =>
     fitting.some(({ publicKey }) => isKeyOf(publicArea, publicKey));
@@ -121,7 +124,7 @@ async function keyOfChain(tpm: SearchedTpm, template: EkTemplate): Promise<Found
   return { template, key, certificates: own === undefined ? [] : [own.der], source: CHAIN_NAME };
 }
 
-/** @throws CertificateFileError rather than take another key: that would be another machine */
+/** @throws CertificateFileError when no key matches the file: another key would be another machine */
 export async function keyOfFile(
   tpm: SearchedTpm,
   templates: readonly EkTemplate[],
@@ -136,9 +139,11 @@ export async function keyOfFile(
   }
   const subject = `the certificate in ${path} is for the key with pub_hash ${publicKeyHash(publicKey)}`;
   if (candidates.length === 0)
-    throw new CertificateFileError(`${subject}, and the endorsement keys ${namesOf(templates)} are of another kind`);
+    throw new CertificateFileError(
+      `${subject}, but the endorsement keys of the templates ${namesOf(templates)} are of another kind`,
+    );
   const others = new Set<string>();
-  // What is kept costs nothing to compare.
+  // Persistent keys come first, because comparing them is quick.
   for (const find of [keptKey, madeKey]) {
     for (const { template, inPublic } of candidates) {
       const key = await find(tpm, inPublic, (publicArea) => {
@@ -150,7 +155,7 @@ export async function keyOfFile(
     }
   }
   if (others.size === 0) throw noneCanBeMade(candidates.map(({ template }) => template));
-  throw new CertificateFileError(`${subject}, and this TPM has others: ${[...others].join(', ')}`);
+  throw new CertificateFileError(`${subject}, but this TPM has other endorsement keys: ${[...others].join(', ')}`);
 }
 
 type Acceptance = (publicArea: TpmtPublic) => boolean;
@@ -159,7 +164,7 @@ async function keptKey({ keys }: SearchedTpm, inPublic: TpmtPublic, accept: Acce
   return keys.persistent(({ publicArea }) => sameButUnique(publicArea, inPublic) && accept(publicArea));
 }
 
-/** Undefined also for a key that the TPM cannot make. One that was made for nothing takes no slot. */
+/** Undefined when the TPM cannot make the key, or `accept` refuses it. A refused key leaves its slot. */
 async function madeKey({ keys }: SearchedTpm, inPublic: TpmtPublic, accept: Acceptance): Promise<FoundKey | undefined> {
   const key = await keys.make(inPublic).catch((error) => {
     if (!isUnsupported(error)) throw error;
@@ -175,7 +180,7 @@ function isKeyOf(publicArea: TpmtPublic, publicKey: KeyObject): boolean {
   return key !== undefined && samePublicKey(key, publicKey);
 }
 
-/** The key of a certificate that is not a CA's: those have keys of the same kinds. */
+/** The key of a certificate; undefined for a CA certificate, because CAs have keys of the same kinds. */
 function leafKey(certificate: Uint8Array): KeyObject | undefined {
   const { basicConstraints, publicKey } = read(certificate) ?? {};
   return basicConstraints?.ca === true ? undefined : publicKey;
@@ -190,7 +195,7 @@ function read(certificate: Uint8Array): Certificate | undefined {
   try {
     return parseCertificate(certificate);
   } catch (error) {
-    // The judge says what is wrong with it.
+    // The verifier reports what is wrong with the certificate.
     if (error instanceof MalformedCertificateError) return undefined;
     throw error;
   }

@@ -1,6 +1,7 @@
 /**
- * What the manufacturer stored in the TPM about its endorsement keys: certificates, their chain, and how a key is made
- * where not by default. What is of no use is passed over, with a note: one bad index must not keep the others from us.
+ * Reads what the manufacturer stored in the TPM about its endorsement keys: certificates, their chain, and templates
+ * and nonces that differ from the default. An unusable index is skipped with a note, so that the others can still be
+ * used.
  */
 import { concat } from '../../bytes/bytes.ts';
 import { MalformedError } from '../../bytes/malformed.ts';
@@ -18,21 +19,21 @@ import { obstacleNote } from './nv-access.ts';
 import { handlesIn, type NvContents } from './nv-index.ts';
 import { type NvNote, nvNoteText } from './nv-note.ts';
 
-/** The TPM has no usable endorsement key, or somebody stands between it and us. */
+/** The TPM has no usable endorsement key, or an interposer on its bus is suspected. */
 export class EndorsementError extends Error {
   override readonly name: string = 'EndorsementError';
   readonly code: 'ERR_ENDORSEMENT' = 'ERR_ENDORSEMENT' as const;
 }
 
-/** The index of a template's certificate. */
+/** The state of the certificate index of one template. */
 export type CertificateIndex =
   | { readonly state: 'absent' }
-  /** One repeated 00 or ff: defined, and never filled. */
+  /** Empty, or all bytes 00 or all ff: the index was defined and never filled. */
   | { readonly state: 'reserved' }
   | ({ readonly state: 'certificate' } & Intake)
-  /** Of no use, for the reason in its note. */
+  /** Unusable, for the reason in its note. */
   | { readonly state: 'passed_over' }
-  /** Only the owner may read it, and we are not let in: the key is this machine's all the same. */
+  /** Only the owner may read it, and the owner hierarchy refuses us. The key is still used. */
   | { readonly state: 'withheld' };
 
 const ABSENT = { state: 'absent' } as const;
@@ -41,7 +42,7 @@ export class EndorsementStorage {
   readonly #run: TpmCommands;
   readonly #nv: NvContents;
   readonly #notes: Map<number, NvNote> = new Map();
-  /** Read once, and not before it is needed. */
+  /** Read once, when it is first needed. */
   #chain: Promise<Chain> | undefined;
 
   constructor(run: TpmCommands, nv: NvContents) {
@@ -49,7 +50,7 @@ export class EndorsementStorage {
     this.#nv = nv;
   }
 
-  /** Of the indices looked at so far, ascending. */
+  /** Notes about the indices read so far, ascending. */
   get notes(): readonly NvNote[] {
     return [...this.#notes.values()].sort((a, b) => a.index - b.index);
   }
@@ -78,7 +79,7 @@ export class EndorsementStorage {
     }
   }
 
-  /** The certificates above the endorsement key's own, and sometimes that one. */
+  /** The certificates above the EK certificate; some TPMs store the EK certificate there, too. */
   chain(): Promise<Chain> {
     this.#chain ??= this.#readChain();
     return this.#chain;
@@ -89,7 +90,7 @@ export class EndorsementStorage {
     for (const index of await handlesIn(this.#run, EK_CHAIN_INDICES.first, EK_CHAIN_INDICES.last)) {
       const record = await this.#nv.read(index);
       if (record.state === 'contents') parts.push({ index, bytes: record.bytes });
-      // What was in between is missing.
+      // Marks a gap, so that no certificate is read across it.
       else parts.push(undefined);
       if (record.state === 'unreadable') this.note(obstacleNote(index, record.obstacle));
     }
@@ -97,10 +98,10 @@ export class EndorsementStorage {
   }
 
   /**
-   * What the key is made from: the template of the TCG, unless the manufacturer stored another one, or a nonce for its
-   * `unique` (EK Credential Profile 2.6, 2.2.1.4 and 2.2.1.5).
+   * The public area that the key is made from: the template of the TCG, or one that the manufacturer stored. A stored
+   * nonce goes into its `unique` (EK Credential Profile 2.6, 2.2.1.4 and 2.2.1.5).
    *
-   * @throws EndorsementError where only the owner may read what is stored: it may make another key
+   * @throws EndorsementError when only the owner may read an index: its contents may lead to another key
    */
   async creationTemplate(template: EkTemplate): Promise<TpmtPublic> {
     const { templateNvIndex, nonceNvIndex, publicArea, algorithm } = template;
@@ -136,7 +137,7 @@ export class EndorsementStorage {
     this.note({
       index,
       code: 'malformed',
-      message: `holds no ${what} and is passed over: ${reason}`,
+      message: `holds no ${what} and is ignored: ${reason}`,
       remedy: 'Restore what the manufacturer had stored there, or undefine it.',
     });
   }
@@ -148,14 +149,14 @@ const AS_PEM: Omit<NvNote, 'index'> = {
   remedy: 'Write it there as DER.',
 };
 
-/** Undefined for contents that were never filled. @throws {MalformedCertificateError} */
+/** Undefined when the index was never filled. @throws MalformedCertificateError */
 function storedCertificate(stored: Uint8Array): Intake | undefined {
   const [first] = stored;
   if (first === undefined) return undefined;
   if ((first === 0x00 || first === 0xff) && stored.every((byte) => byte === first)) return undefined;
   if (!looksLikePem(stored)) return copied(takeCertificate(stored));
   const [block] = readPem(withoutPadding(stored));
-  // It has a BEGIN line, so that without a block reading it has failed.
+  // `readPem` returns at least one block here, because the text has a BEGIN line.
   return { der: takeCertificate(block?.der ?? new Uint8Array()).der, oddities: ['PEM'] };
 }
 
@@ -163,7 +164,7 @@ function copied({ der, oddities }: Intake): Intake {
   return { der: der.slice(), oddities };
 }
 
-/** The nonce comes first, zeros fill the rest; an ECC key has it in x. */
+/** Puts the nonce at the start of `unique`, for ECC of its x, and fills the rest with zeros. */
 function withNonce(publicArea: TpmtPublic, nonce: Uint8Array): TpmtPublic {
   const filled = (bytes: number): Uint8Array => {
     if (nonce.length > bytes) throw new MalformedError('nonce', 0, `longer than ${bytes} bytes`);

@@ -1,4 +1,6 @@
-/** Every endorsement key that a TPM can be known by: one for each template, whatever certificates there are. */
+/**
+ * Makes every endorsement key that a server may know a TPM by: those of each template, with a certificate or without.
+ */
 import { equalBytes } from '../../bytes/bytes.ts';
 import type { TpmCommands } from '../../tpm/device/commands.ts';
 import { spkiHash, spkiOfPublicArea } from '../../tpm/public-key.ts';
@@ -17,10 +19,10 @@ export interface MadeKey {
 }
 
 /**
- * Makes them one by one and leaves none loaded; those that the TPM does not support are left out. A slow chip takes up to
- * a minute for an RSA key.
+ * Makes the keys one by one and leaves none loaded. Skips keys that the TPM does not support. A slow chip takes up to a
+ * minute for an RSA key.
  *
- * @param onKey called before each
+ * @param onKey called before the keys of each template are made
  * @param onNone called for each template that the TPM does not support
  * @throws TpmError, PasswordError
  */
@@ -46,20 +48,20 @@ export async function makeEveryKey(
   return made;
 }
 
-/** The TCG's, and the one that NV makes of it. */
+/** The template of the TCG, and the manufacturer's template or nonce in NV if it differs. */
 async function publicAreasOf(storage: EndorsementStorage, template: EkTemplate): Promise<readonly TpmtPublic[]> {
   const { publicArea } = template;
   try {
     const own = await storage.creationTemplate(template);
     return equalBytes(encode(tpmtPublic, own), encode(tpmtPublic, publicArea)) ? [publicArea] : [publicArea, own];
   } catch (error) {
-    // Only the owner may read what is stored.
+    // Only the owner may read the manufacturer's template.
     if (error instanceof EndorsementError) return [publicArea];
     throw error;
   }
 }
 
-/** Undefined where the TPM does not support such a key. */
+/** The pub_hash of the key made from `inPublic`; undefined when the TPM does not support such a key. */
 async function hashOf(run: TpmCommands, keys: EndorsementKeys, inPublic: TpmtPublic): Promise<string | undefined> {
   try {
     const { object, publicArea } = await keys.make(inPublic);

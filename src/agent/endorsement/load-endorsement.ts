@@ -1,4 +1,4 @@
-/** Finds the machine's endorsement key: which one, its certificate, and the key itself. Changes nothing in the TPM. */
+/** Finds the machine's endorsement key and its certificates, and loads the key. Stores nothing in the TPM. */
 import { equalBytes } from '../../bytes/bytes.ts';
 import type { TpmCommands } from '../../tpm/device/commands.ts';
 import type { KeyHandle } from '../../tpm/device/handles.ts';
@@ -16,7 +16,7 @@ import { nvName, nvNoteText } from './nv-note.ts';
 
 export { EndorsementError } from './endorsement-storage.ts';
 
-/** Kind of key to use; `auto` takes the first that is there. */
+/** The kind of key to use; `auto` allows every kind. */
 export type KeyChoice = 'auto' | 'rsa' | 'ecc';
 
 /** The endorsement key of this machine. */
@@ -26,13 +26,13 @@ export interface Endorsement {
   readonly publicArea: Uint8Array;
   readonly nameAlg: number;
   readonly name: Uint8Array;
-  /** DER, the key's own first; empty when neither the TPM nor a file has one for it. */
+  /** DER, with the EK certificate first; empty when neither the TPM nor a file has one. */
   readonly certificates: readonly Uint8Array[];
-  /** Where the key's own certificate was found, for people: an NV index, the chain in the TPM, a file. */
+  /** Where the EK certificate was found, for messages: an NV index, the chain in the TPM, or a file. */
   readonly certificateSource: string | undefined;
   /** TPM handle when the key is persistent; undefined when it was created from its template. */
   readonly persistentHandle: number | undefined;
-  /** What an operator should know, one sentence each. */
+  /** Remarks for the operator, one sentence each. */
   readonly notes: readonly string[];
 }
 
@@ -41,24 +41,24 @@ export interface LoadedEndorsement {
   readonly object: KeyHandle;
 }
 
-/** Those an agent takes. A machine has one identity, so the order is fixed. */
+/** The templates that an agent uses. The order is fixed, so that a machine keeps one identity. */
 export const AGENT_EK_TEMPLATES: readonly EkTemplateName[] = ['L-1', 'H-1', 'L-2', 'H-2', 'H-3', 'H-4', 'H-6'];
-/** Certificates of one payload: the key's own and what the TPM has of its chain. */
+/** Most certificates in one payload: the EK certificate and its chain. */
 const MAX_CERTIFICATES = 10;
 
 export interface EndorsementSearch {
-  /** The templates to look for, in order; default: every one an agent takes. */
+  /** The templates to look for, in order; default: all that an agent uses. */
   readonly names?: readonly EkTemplateName[] | undefined;
-  /** Says which key it is, whatever certificates the TPM has. */
+  /** Decides the key, whatever certificates the TPM has. */
   readonly certificateFile?: CertificateFile | undefined;
 }
 
 /**
- * The key of the certificate file. Without one the first key of the order that has a certificate, in its NV index or
- * in the chain, else the first that can be made.
+ * Loads the key of the certificate file. Without a file it takes the first key with a certificate in its NV index or in
+ * the chain; otherwise the first key that the TPM can make.
  *
- * @throws EndorsementError when there is none, or when ESYS and we do not see the same key
- * @throws CertificateFileError when the file is for no key of this TPM
+ * @throws EndorsementError when there is no key, or when ESYS sees another key than we do
+ * @throws CertificateFileError when the certificate is not for a key of this TPM
  */
 export async function loadEndorsement(
   run: TpmCommands,
@@ -74,7 +74,7 @@ export async function loadEndorsement(
   return { endorsement: await endorsementOf(run, tpm, found), object: found.key.object };
 }
 
-/** The templates an agent looks for by the choice of its configuration, in its order. */
+/** The templates that an agent looks for, by the configured choice, in its order. */
 export function templatesOf(
   choice: KeyChoice,
   names: readonly EkTemplateName[] = AGENT_EK_TEMPLATES,
@@ -84,7 +84,7 @@ export function templatesOf(
     .filter(({ algorithm }) => choice === 'auto' || algorithm === choice);
 }
 
-/** What an agent would send of a key that was found. @throws EndorsementError as `loadEndorsement` */
+/** Collects what an agent sends about a key that was found. @throws EndorsementError as `loadEndorsement` */
 export async function endorsementOf(
   run: TpmCommands,
   tpm: SearchedTpm,
@@ -113,8 +113,8 @@ export async function endorsementOf(
 }
 
 /**
- * Sessions are salted to the key that ESYS knows. An interposer on the bus that answers our own question for the public
- * area with one key and ESYS's with another would read what the session hides.
+ * Checks that ESYS has the key `name`, because ESYS salts sessions to the key that it knows. Otherwise an interposer on
+ * the bus could answer us with one public area and ESYS with another, and decrypt the session.
  *
  * @throws EndorsementError
  */

@@ -1,19 +1,22 @@
 /**
- * How an NV index may be read without harm, by its attributes alone (TPM 2.0 Library Part 2, 13.4).
+ * Decides from the attributes of an NV index how to read it without harm (TPM 2.0 Library Part 2, 13.4).
  *
- * A wrong authValue counts towards lockout unless the index has NO_DA (Part 1, 19.8). The password of the owner hierarchy
- * never counts; only that of the lockout hierarchy does. An index that counts PINs counts each use of its authValue.
+ * A wrong authValue counts towards lockout unless the index has NO_DA (Part 1, 19.8). A wrong owner password never
+ * counts; of the hierarchies only lockout counts. A PIN index counts each use of its authValue.
  */
 import { nvIndexType, TPM_NT, TPMA_NV } from '../../tpm/structures/attributes.ts';
 import type { NvNote } from './nv-note.ts';
 
-/** By the owner hierarchy, or by the authValue of the index, which is empty by the EK Credential Profile (2.2.2.4). */
+/**
+ * The authorization: of the owner hierarchy, or the authValue of the index, which is empty (EK Credential Profile,
+ * 2.2.2.4).
+ */
 export type NvWay = 'owner' | 'index';
 
-/** Why an index cannot be read. Lasting: it follows from what the TPM says of the index, and the next look finds the same. */
+/** Why an index cannot be read. The reason is permanent, so that every attempt gives the same result. */
 export type NvObstacle = 'unwritten' | 'locked' | 'counted' | 'policy' | 'platform' | 'password' | 'owner_password';
 
-/** Undefined where there is a way to try. */
+/** The reason that the attributes alone give; undefined when there is a way to try. */
 export function obstacleOf(attributes: number): NvObstacle | undefined {
   if ((attributes & TPMA_NV.WRITTEN) === 0) return 'unwritten';
   if (attributes & TPMA_NV.READLOCKED) return 'locked';
@@ -22,7 +25,7 @@ export function obstacleOf(attributes: number): NvObstacle | undefined {
   return attributes & TPMA_NV.POLICYREAD ? 'policy' : 'platform';
 }
 
-/** In the order in which they are tried: the owner first, unless that takes a password and another way takes none. */
+/** The ways in the order of trying. The owner comes first, unless its hierarchy has a password. */
 export function waysToRead(attributes: number, ownerHasPassword: boolean): readonly NvWay[] {
   const owner: readonly NvWay[] = attributes & TPMA_NV.OWNERREAD ? ['owner'] : [];
   const index: readonly NvWay[] = attributes & TPMA_NV.AUTHREAD && !failuresCount(attributes) ? ['index'] : [];
@@ -39,7 +42,7 @@ const AGAIN = 'Define it again with OWNERREAD, AUTHREAD and NO_DA and without a 
 const TEXTS: Readonly<Record<NvObstacle, Omit<NvNote, 'index'>>> = {
   unwritten: {
     code: 'unwritten',
-    message: 'is defined and was never written',
+    message: 'is defined but was never written',
     remedy: 'Write what belongs there, or undefine it.',
   },
   locked: {
@@ -49,15 +52,15 @@ const TEXTS: Readonly<Record<NvObstacle, Omit<NvNote, 'index'>>> = {
   },
   counted: {
     code: 'unreadable',
-    message: 'can be read by its own password alone, and a wrong one counts towards lockout; it was not tried',
+    message: 'can be read only with its own password, and a wrong one counts towards lockout; it was not tried',
     remedy: AGAIN,
   },
-  policy: { code: 'unreadable', message: 'can be read by a policy alone', remedy: AGAIN },
-  platform: { code: 'unreadable', message: 'can be read by the platform firmware alone', remedy: AGAIN },
+  policy: { code: 'unreadable', message: 'can be read only by a policy', remedy: AGAIN },
+  platform: { code: 'unreadable', message: 'can be read only by the platform firmware', remedy: AGAIN },
   password: { code: 'unreadable', message: 'has a password of its own', remedy: AGAIN },
   owner_password: {
     code: 'owner_password',
-    message: 'can be read by the owner hierarchy alone, which has a password or is switched off',
+    message: 'can be read only by the owner hierarchy, which has a password or is disabled',
     remedy: 'Give the owner password: owner_auth_file on the agent, --owner-auth-file here.',
   },
 };

@@ -1,4 +1,4 @@
-/** Reading non-volatile memory: what a manufacturer stored about the endorsement keys. */
+/** Reads NV indices, in which a manufacturer stores data about the endorsement keys. */
 import { hex } from '../../bytes/bytes.ts';
 import type { TpmCommands } from '../../tpm/device/commands.ts';
 import { TpmError } from '../../tpm/device/errors.ts';
@@ -10,12 +10,12 @@ import { type TpmsNvPublic, tpmsNvPublic } from '../../tpm/structures/nv-public.
 import { type HierarchyPasswords, isRefusal } from '../passwords/hierarchy-passwords.ts';
 import { type NvObstacle, type NvWay, obstacleOf, waysToRead } from './nv-access.ts';
 
-/** For a TPM that does not say: every PC Client TPM reads so much at a time. */
+/** Used when the TPM does not report its limit: every PC Client TPM reads as much in one command. */
 const USUAL_BUFFER_BYTES = 512;
-/** TPML_HANDLE holds no more. */
+/** The most that a TPML_HANDLE holds. */
 const MAX_HANDLES = 254;
 
-/** Handles from `first` to `last`, ascending. */
+/** The handles in use from `first` to `last`, ascending. */
 export async function handlesIn(run: TpmCommands, first: number, last: number): Promise<readonly number[]> {
   const handles: number[] = [];
   for (let next = first; next <= last; ) {
@@ -31,23 +31,25 @@ export async function handlesIn(run: TpmCommands, first: number, last: number): 
   return handles;
 }
 
-/** What a look at an index came to. All of it lasts; what may pass is thrown. */
+/** The result of reading an index. Each state is permanent; a failure that may be temporary is thrown. */
 export type NvRecord =
   | { readonly state: 'absent' }
   | { readonly state: 'contents'; readonly bytes: Uint8Array }
   | { readonly state: 'unreadable'; readonly obstacle: NvObstacle };
 
-/** What is read of non-volatile memory. */
+/** Reads the contents of an NV index. */
 export type NvContents = Pick<NvReader, 'read'>;
 
-/** An index, as far as reading it takes. */
+/** An index that ESYS has opened, with its public area. */
 interface OpenIndex extends TpmsNvPublic {
   readonly object: NvHandle;
   /** Hexadecimal Name: it changes with the attributes. */
   readonly name: string;
 }
 
-/** Reads indices in one exclusive operation. No look at one counts towards lockout, and none that was refused is repeated. */
+/**
+ * Reads indices in one exclusive operation. No attempt counts towards lockout, and a refused attempt is not repeated.
+ */
 export class NvReader {
   readonly #run: TpmCommands;
   readonly #passwords: HierarchyPasswords;
@@ -58,7 +60,7 @@ export class NvReader {
     this.#passwords = passwords;
   }
 
-  /** @throws TpmError for what may pass: a machine must not change its identity by it */
+  /** @throws TpmError for a failure that may be temporary: it must not change the identity of the machine */
   async read(nvIndex: number): Promise<NvRecord> {
     const object = await this.#open(nvIndex);
     if (object === undefined) return { state: 'absent' };
@@ -89,7 +91,7 @@ export class NvReader {
       try {
         return { state: 'contents', bytes: await this.#contents(index, way) };
       } catch (error) {
-        // A password that was given and is wrong is for the operator to mend: without it another key might be taken.
+        // The operator must mend a wrong password: going on without the index might select another key.
         if (!isClosed(error) || (way === 'owner' && ownerHasPassword)) throw error;
       }
     }
@@ -135,7 +137,7 @@ export class NvReader {
   }
 }
 
-/** A way that does not lead in: its password is another one, or its hierarchy is switched off. */
+/** True when an authorization fails: its password is another one, or its hierarchy is disabled. */
 function isClosed(error: unknown): boolean {
   return isRefusal(error) || (error instanceof TpmError && error.name === 'TPM_RC_HIERARCHY');
 }

@@ -1,4 +1,4 @@
-/** Why an NV index is of no use, or not as other software expects it: a sentence for people, and what to do. */
+/** A note for the operator about an NV index that is unusable, or that other software cannot read. */
 import { hex } from '../../bytes/bytes.ts';
 
 export type NvNoteCode = 'unwritten' | 'unreadable' | 'owner_password' | 'malformed' | 'other_key' | 'pem';
@@ -6,11 +6,11 @@ export type NvNoteCode = 'unwritten' | 'unreadable' | 'owner_password' | 'malfor
 export interface NvNote {
   readonly index: number;
   readonly code: NvNoteCode;
-  /** Goes on after the name of the index: `is locked against reading`. */
+  /** The predicate after the name of the index: `is locked against reading`. */
   readonly message: string;
   /** An instruction, one sentence. */
   readonly remedy: string;
-  /** pub_hash of the key that the certificate there is for, where that is another than it should be. */
+  /** pub_hash of the key that the certificate in the index is for, when it is the wrong key. */
   readonly certifiedHash?: string;
 }
 

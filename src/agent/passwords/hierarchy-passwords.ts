@@ -1,4 +1,4 @@
-/** The passwords of the TPM's hierarchies: how they are read, and the only way they are used. */
+/** Reads the passwords of the TPM's hierarchies from files, and authorizes commands with them. */
 import { createHash } from 'node:crypto';
 import { equalBytes } from '../../bytes/bytes.ts';
 import type { TpmCommands } from '../../tpm/device/commands.ts';
@@ -14,7 +14,7 @@ import { readPasswordFile } from './password-file.ts';
 /** A hierarchy whose password an agent may need. */
 export type PasswordHierarchy = 'endorsement' | 'owner';
 
-/** Files by hierarchy; the hierarchies not named have no password. */
+/** The password file of each hierarchy; a hierarchy without a file has the empty password. */
 export type PasswordFiles = { readonly [H in PasswordHierarchy]?: string | undefined };
 
 const HANDLES: { readonly [H in PasswordHierarchy]: HierarchyHandle } = {
@@ -26,12 +26,12 @@ const HANDLES: { readonly [H in PasswordHierarchy]: HierarchyHandle } = {
 const MAX_PASSWORD_BYTES = 64;
 const REFUSALS: readonly string[] = ['TPM_RC_AUTH_FAIL', 'TPM_RC_BAD_AUTH'];
 
-/** Whether the TPM refused a password, the empty one included. */
+/** True when the TPM refused a password, also the empty one. */
 export function isRefusal(error: unknown): error is TpmError {
   return error instanceof TpmError && REFUSALS.includes(error.name);
 }
 
-/** A storage key, as a salt may only be encrypted to one (TPM 2.0 Library Part 3, 11.1). */
+/** The template of a storage key: a salt may be encrypted only to a storage key (TPM 2.0 Library Part 3, 11.1). */
 const SALT_KEY: Uint8Array = encode(tpmtPublic, {
   type: 'ecc',
   nameAlg: TPM_ALG.SHA256,
@@ -53,36 +53,36 @@ const SALT_KEY: Uint8Array = encode(tpmtPublic, {
   unique: { x: new Uint8Array(), y: new Uint8Array() },
 });
 
-/** A password that cannot be read, or that the TPM has refused before. */
+/** The password cannot be read, or the TPM has refused it before. */
 export class PasswordError extends Error {
   override readonly name: string = 'PasswordError';
   readonly code: 'ERR_PASSWORD' = 'ERR_PASSWORD' as const;
 }
 
 /**
- * A password is on the bus in clear when a password session carries it; here only an HMAC session salted to a key of the
- * TPM proves that we know it. One the TPM refused is not tried again before its file says another one.
+ * A password session would send the password in clear over the bus. This class uses an HMAC session salted to a key of
+ * the TPM instead. It does not repeat a refused password until the file contains another one.
  */
 export class HierarchyPasswords {
   readonly #files: PasswordFiles;
   readonly #warn: (message: string) => void;
-  /** Of whose files it has been said that they are open to all. */
+  /** Hierarchies whose open file has been warned about. */
   readonly #warned: Set<PasswordHierarchy> = new Set();
-  /** SHA-256 of what the TPM refused. */
+  /** SHA-256 of the password that the TPM refused. */
   readonly #refused: Map<PasswordHierarchy, Uint8Array> = new Map();
-  /** What refused the empty password: hierarchies, and NV indices by their Names. */
+  /** Hierarchies, and NV indices by Name, that refused the empty password. */
   readonly #closed: Map<string, TpmError> = new Map();
 
-  /** @param warn told once of a file that every user of the machine may read or write */
+  /** @param warn called once for each file that every user of the machine may read or write */
   constructor(files: PasswordFiles = {}, warn: (message: string) => void = () => {}) {
     this.#files = files;
     this.#warn = warn;
   }
 
   /**
-   * Calls `command` with the session that authorizes it for the hierarchy. The session is for that one command.
+   * Calls `command` with a session that authorizes one command for the hierarchy.
    *
-   * @param saltKey a loaded storage key of known origin; without one, a key made for the purpose
+   * @param saltKey a loaded storage key of known origin; when undefined, a temporary key is made
    * @throws PasswordError
    */
   async authorize<T>(
@@ -92,13 +92,13 @@ export class HierarchyPasswords {
     command: (session: SessionHandle) => Promise<T>,
   ): Promise<T> {
     const password = await this.read(hierarchy);
-    // The empty password is no secret.
+    // The empty password is not a secret, so a password session may send it.
     if (password === undefined) return this.once(`the ${hierarchy} hierarchy`, () => command(ESYS_TR.PASSWORD));
     const digest = sha256(password);
     try {
       if (equalBytes(digest, this.#refused.get(hierarchy) ?? new Uint8Array())) {
         throw new PasswordError(
-          `the TPM has refused the ${hierarchy} password before, and it is not tried again; write the right one into its file`,
+          `the TPM has refused the ${hierarchy} password before, so it is not tried again; write the right password into its file`,
         );
       }
       await run.trSetAuth({ object: HANDLES[hierarchy], authValue: password });
@@ -113,16 +113,16 @@ export class HierarchyPasswords {
     }
   }
 
-  /** Whether a password was given for the hierarchy. */
+  /** True when a password file is configured for the hierarchy. */
   has(hierarchy: PasswordHierarchy): boolean {
     return this.#files[hierarchy] !== undefined;
   }
 
   /**
-   * Runs what is authorized by an empty password. What has refused it is not asked again in this process, and fails as it
-   * did the first time.
+   * Runs a command that an empty password authorizes. After a refusal it does not send the command again in this
+   * process, and throws the first error instead.
    *
-   * @param name of what is asked
+   * @param name identifies the hierarchy or NV index
    */
   async once<T>(name: string, command: () => Promise<T>): Promise<T> {
     const refusal = this.#closed.get(name);
@@ -135,7 +135,7 @@ export class HierarchyPasswords {
     }
   }
 
-  /** Undefined for the empty password. The caller wipes it. @throws PasswordError */
+  /** Reads the password; undefined when it is empty. The caller wipes it. @throws PasswordError */
   async read(hierarchy: PasswordHierarchy): Promise<Uint8Array | undefined> {
     const file = this.#files[hierarchy];
     if (file === undefined) return undefined;
@@ -161,7 +161,7 @@ async function inSaltedSession<T>(
   command: (session: SessionHandle) => Promise<T>,
 ): Promise<T> {
   if (saltKey === undefined) {
-    // The null hierarchy has no password and is always there.
+    // The null hierarchy has no password and is always enabled.
     const input = { primaryHandle: ESYS_TR.RH_NULL, sessions: [ESYS_TR.PASSWORD], inPublic: SALT_KEY };
     return withPrimary(run, input, ({ objectHandle }) => inSaltedSession(run, objectHandle, command));
   }
@@ -171,7 +171,7 @@ async function inSaltedSession<T>(
   });
 }
 
-/** Length without one line end, which editors and `echo` put there. */
+/** Length without one line end at the end of the file, which editors and `echo` add. */
 function contentBytes(content: Uint8Array): number {
   const end = content.at(-1) === 0x0a ? content.length - 1 : content.length;
   return end < content.length && content[end - 1] === 0x0d ? end - 1 : end;

@@ -1,15 +1,16 @@
+/** Hierarchy passwords for a command that inspects many things in one TPM: each hierarchy may refuse once. */
 import type { TpmCommands } from '../../tpm/device/commands.ts';
 import type { KeyHandle, SessionHandle } from '../../tpm/device/handles.ts';
 import { HierarchyPasswords, isRefusal, type PasswordHierarchy } from './hierarchy-passwords.ts';
 
 /**
- * For who looks at many things of one TPM: a hierarchy that refused one command is not asked for the next one, the empty
- * password included. What is kept away from it fails as the first one did.
+ * Stops using a hierarchy after its first refusal, also of the empty password. Later commands for it fail with the
+ * first error, without being sent.
  */
 export class PasswordsTriedOnce extends HierarchyPasswords {
   readonly #refusals: Map<PasswordHierarchy, Error> = new Map();
 
-  /** Those that refused. */
+  /** The hierarchies that refused. */
   get refused(): readonly PasswordHierarchy[] {
     return [...this.#refusals.keys()];
   }

@@ -1,4 +1,4 @@
-/** What an agent says on one wire: a payload before the challenge, an answer after it. */
+/** The messages of an agent on one wire: the payload, the reading of the challenge, and the answer. */
 import type { Wire } from '../../evidence/wires.ts';
 import type { TpmCommands } from '../../tpm/device/commands.ts';
 import type { KeyHandle } from '../../tpm/device/handles.ts';
@@ -8,11 +8,11 @@ import type { Endorsement } from '../endorsement/load-endorsement.ts';
 
 export interface AgentWire {
   readonly name: Wire;
-  /** The endorsement keys it can name; undefined for every one. */
+  /** The EK templates that the wire can carry; undefined for all of them. */
   readonly ekTemplates: readonly EkTemplateName[] | undefined;
-  /** What sets its attestation key apart from those of other wires and trust domains. */
+  /** Gives the AK of this wire and trust domain; see `AkRequest.purpose`. */
   readonly akPurpose: string;
-  /** Made once for a pair of keys, which are loaded, and sent with every attestation. @throws EndorsementError */
+  /** Makes the payload for a pair of loaded keys. Every attestation with them sends it. @throws EndorsementError */
   payload(run: TpmCommands, endorsement: Endorsement, ak: CreatePrimaryOutput): Promise<Uint8Array>;
   /** @throws MalformedError */
   read(challenge: Uint8Array): Question;
@@ -24,16 +24,16 @@ export interface Question {
   readonly encryptedSecret: Uint8Array;
   /** Numbers of the boot logs that the server will ask for after the answer. */
   readonly logs: readonly number[];
-  /** The message to send, once the credential is open. */
+  /** The message to send after the credential was decrypted. */
   answer(run: TpmCommands, opened: Opened): Promise<Uint8Array>;
 }
 
 export interface Opened {
-  /** Secret: wiped by the caller. */
+  /** The caller wipes it. */
   readonly secret: Uint8Array;
   readonly ak: KeyHandle;
   /** TPMT_PUBLIC. */
   readonly akPublic: Uint8Array;
-  /** As sent. */
+  /** The payload as it was sent. */
   readonly payload: Uint8Array;
 }

@@ -1,6 +1,7 @@
 /**
- * spire-tpm-plugin's wire, for a server that has not moved: the secret and nothing else. It is bound to no server and no
- * trust domain, so the AK is another than that of our own wire: what is answered here opens no credential made for that.
+ * The wire of spire-tpm-plugin, for a server that still speaks it. The answer is the secret alone, without a quote. It
+ * is not bound to a server or a trust domain. So this wire has an AK of its own, which opens no credential of our own
+ * wire.
  */
 import { encodeEkPem } from '../../evidence/ek-pem.ts';
 import { decodePluginChallenge, encodePluginPayload, encodePluginResponse } from '../../evidence/legacy-messages.ts';
@@ -17,7 +18,7 @@ export function pluginWire(trustDomain: string): AgentWire {
   return {
     name: 'spire-tpm-plugin',
     ekTemplates: [LEGACY_EK_TEMPLATE],
-    // No trust domain has a slash: no purpose of our own wire is equal to it.
+    // A trust domain has no slash, so this purpose differs from every purpose of our own wire.
     akPurpose: `/spire-tpm-plugin/${trustDomain}`,
     payload: async (run, endorsement, ak) => {
       const EK = encodeEkPem({ publicKey: ekKey(endorsement), certificate: endorsement.certificates[0] });
@@ -45,7 +46,7 @@ export function pluginWire(trustDomain: string): AgentWire {
   };
 }
 
-/** SubjectPublicKeyInfo. @throws EndorsementError when a server could not know the key's public area by it */
+/** SubjectPublicKeyInfo. @throws EndorsementError when a server could not derive the EK's public area from it */
 function ekKey({ publicArea }: Endorsement): Uint8Array {
   const area = decode(tpmtPublic, publicArea);
   const key = publicKeyOf(area);

@@ -1,4 +1,4 @@
-/** A quote and the PCR values that it covers. */
+/** Takes a quote together with the PCR values that it covers. */
 import { createHash } from 'node:crypto';
 import { equalBytes } from '../../bytes/bytes.ts';
 import type { TpmCommands } from '../../tpm/device/commands.ts';
@@ -13,7 +13,9 @@ import { tpmtPublic } from '../../tpm/structures/public.ts';
 
 const MAX_QUOTES = 3;
 
-/** What a quote says and what was read do not agree: PCRs are being extended all the time, or are not allocated. */
+/**
+ * The quote and the PCR values do not agree, because PCRs change all the time, or the TPM does not answer the values.
+ */
 export class PcrError extends Error {
   override readonly name: string = 'PcrError';
   readonly code: 'ERR_PCR' = 'ERR_PCR' as const;
@@ -30,16 +32,16 @@ export interface QuotedPcrs {
 
 export interface QuoteRequest {
   readonly ak: KeyHandle;
-  /** TPM_ALG_ID that the AK hashes with. */
+  /** TPM_ALG_ID of the hash in the AK's scheme. */
   readonly hash: number;
   readonly qualifyingData: Uint8Array;
   readonly selection: TpmsPcrSelection;
 }
 
 /**
- * Quotes until values and quote agree, three times at most: PCRs may be extended between two commands.
+ * Quotes until the quote and the values agree, three times at most: PCRs may be extended between two commands.
  *
- * @param known values of an earlier quote. While nothing was extended the quote itself says so, and reading them is spared.
+ * @param known values of an earlier quote. If they still fit the new quote, the PCRs need not be read.
  * @throws PcrError
  */
 export async function quotePcrs(
@@ -62,7 +64,7 @@ export async function quotePcrs(
     if (equalBytes(digestOf(request.hash, values), digest)) return { quoted, signature, values };
   }
   throw new PcrError(
-    `the PCRs changed during each of ${MAX_QUOTES} quotes; leave the PCR that changes out of pcrs on the server`,
+    `the PCRs changed during each of ${MAX_QUOTES} quotes; remove the PCR that changes from pcrs on the server`,
   );
 }
 
@@ -70,20 +72,20 @@ export async function quotePcrs(
 export async function allocatedBanks(run: TpmCommands): Promise<readonly number[]> {
   const query = { capability: TPM_CAP.PCRS, property: 0, propertyCount: 1 };
   const answer = decode(tpmsCapabilityData, (await run.getCapability(query)).capabilityData);
-  // A bank that is not allocated is listed with no PCR.
+  // The TPM lists an unallocated bank with an empty selection.
   return answer.capability === 'pcrs'
     ? answer.data.filter((bank) => selectedPcrs(bank).length > 0).map((b) => b.hash)
     : [];
 }
 
-/** The hash of an AK's signature scheme, which is also that of the PCR digest (TPM 2.0 Library Part 3, 18.4). */
+/** The hash in the AK's signature scheme. The TPM uses it for the PCR digest, too (TPM 2.0 Library Part 3, 18.4). */
 export function signingHash(akPublic: Uint8Array): number {
   const publicArea = decode(tpmtPublic, akPublic);
   const scheme = publicArea.type === 'symCipher' ? undefined : publicArea.parameters.scheme;
   return scheme?.hashAlg ?? TPM_ALG.SHA256;
 }
 
-/** Eight at a time is all a TPM answers. */
+/** Reads in several commands, because a TPM answers at most eight PCRs. */
 async function readPcrs(run: TpmCommands, selection: TpmsPcrSelection): Promise<readonly Uint8Array[]> {
   const values = new Map<number, Uint8Array>();
   const wanted = selectedPcrs(selection);
@@ -94,9 +96,9 @@ async function readPcrs(run: TpmCommands, selection: TpmsPcrSelection): Promise<
       .filter(({ hash }) => hash === selection.hash)
       .flatMap(selectedPcrs)
       .filter((index) => missing.includes(index));
-    // tooth bus [read.length === 0 -> false]: the agent reads without end what the TPM does not answer
+    // tooth bus [read.length === 0 -> false]: the agent loops forever on PCRs that the TPM does not answer
     if (read.length === 0 || read.length !== pcrValues.length) {
-      throw new PcrError(`the TPM does not answer PCR ${missing.join(', ')} of the bank asked for`);
+      throw new PcrError(`the TPM does not answer PCR ${missing.join(', ')} of the requested bank`);
     }
     for (const [position, index] of read.entries()) values.set(index, pcrValues[position] ?? new Uint8Array());
   }

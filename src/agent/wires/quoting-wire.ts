@@ -1,4 +1,4 @@
-/** Our own wire: the secret leaves only together with a quote that is bound to payload, challenge and trust domain. */
+/** Our own wire. The agent sends the secret only with a quote that binds payload, challenge and trust domain. */
 
 import { hex } from '../../bytes/bytes.ts';
 import { MalformedError } from '../../bytes/malformed.ts';
@@ -17,10 +17,10 @@ export class QuotingWire implements AgentWire {
   readonly ekTemplates = undefined;
   readonly akPurpose: string;
   readonly #trustDomain: string;
-  /** Values by PCR selection, as last quoted. */
+  /** PCR values of the last quote, by PCR selection. */
   readonly #pcrValues: Map<string, readonly Uint8Array[]> = new Map();
 
-  /** @param trustDomain the agent's own, never the one a challenge names */
+  /** @param trustDomain from the agent's own configuration, never from a challenge */
   constructor(trustDomain: string) {
     this.akPurpose = trustDomain;
     this.#trustDomain = trustDomain;
@@ -40,7 +40,7 @@ export class QuotingWire implements AgentWire {
   read(challenge: Uint8Array): Question {
     const { version, credentialBlob, encryptedSecret, pcrSelection, logs } = decodeChallenge(challenge);
     if (!PROTOCOL_VERSIONS.includes(version))
-      throw new MalformedError('Challenge.version', 0, `${version} is not offered`);
+      throw new MalformedError('Challenge.version', 0, `the agent did not offer version ${version}`);
     // tooth A86: one log may be asked for without end
     if (new Set(logs).size < logs.length) throw new MalformedError('Challenge.logs', 0, 'a log is named twice');
     const selection = readSelection(pcrSelection);
@@ -62,7 +62,7 @@ export class QuotingWire implements AgentWire {
     const key = `${selection.hash}:${hex(selection.pcrSelect)}`;
     const request = { ak, hash: signingHash(akPublic), qualifyingData, selection };
     const { quoted, signature, values } = await quotePcrs(run, request, this.#pcrValues.get(key));
-    // One selection is all a server asks for in practice.
+    // In practice a server always asks for the same selection.
     this.#pcrValues.clear();
     this.#pcrValues.set(key, values);
     return encodeResponse({ secret, quoted, signature, pcrValues: [...values] });

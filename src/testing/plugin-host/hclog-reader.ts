@@ -1,14 +1,15 @@
+/** Reads the log that a plugin writes to standard error, as go-plugin in SPIRE reads it. */
 import type { LogLevel } from '../../spire/log/logger.ts';
 
-/** go-plugin reads at most so much as one line. */
+/** go-plugin splits longer lines. */
 const MAX_LINE_BYTES = 65_536;
 
-/** What a host made of one line of a plugin's standard error. */
+/** The log record that a host makes of one line of a plugin's standard error. */
 export interface HostedLogRecord {
   readonly level: LogLevel;
   readonly message: string;
   readonly fields: Readonly<Record<string, unknown>>;
-  /** The line, when it was not a well-formed hclog record and the host logs it as it stands. */
+  /** The line, when it is not a well-formed hclog record and the host logs it unchanged. */
   readonly raw?: string;
 }
 
@@ -21,8 +22,8 @@ const TAGS: readonly (readonly [string, LogLevel])[] = [
 ];
 
 /**
- * Reads a plugin's standard error as go-plugin does: JSON records, tagged lines, panic mode, the rest at debug.
- * `undefined` for a record at level trace, which SPIRE drops.
+ * Reads lines as go-plugin does: JSON records, lines with a level tag, lines after a panic, and all others at level
+ * debug. Undefined for a record at level trace, which SPIRE drops.
  */
 export function hclogReader(): (line: string) => HostedLogRecord | undefined {
   let panicked = false;
@@ -52,9 +53,9 @@ function parseRecord(line: string): HostedLogRecord | undefined | 'raw' {
     ...fields
   } = parsed as Record<string, unknown>;
   for (const [name, value] of Object.entries({ '@message': message, '@level': level, '@timestamp': timestamp })) {
-    // SPIRE itself dies of this line; a host of ours says so instead.
+    // SPIRE crashes at this line; our host logs an error instead.
     if (value !== undefined && typeof value !== 'string') {
-      return { level: 'error', message: `plugin logged a record whose ${name} is no string`, fields: {}, raw: line };
+      return { level: 'error', message: `plugin logged a record whose ${name} is not a string`, fields: {}, raw: line };
     }
   }
   if (
@@ -80,7 +81,7 @@ function parseRecord(line: string): HostedLogRecord | undefined | 'raw' {
   }
 }
 
-/** Splits a byte stream in lines, cutting at 64 KiB as go-plugin's reader does. */
+/** Splits a byte stream into lines of at most 64 KiB, as go-plugin does. */
 export function lineSplitter(onLine: (line: string) => void): { push(chunk: Uint8Array): void; end(): void } {
   let pending: Uint8Array[] = [];
   let pendingBytes = 0;

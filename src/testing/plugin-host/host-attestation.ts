@@ -1,3 +1,4 @@
+/** One attestation stream to a plugin, as spire-server or spire-agent drives it. */
 import type { ClientDuplexStream, ServiceError } from '@grpc/grpc-js';
 import type {
   Challenge,
@@ -20,15 +21,15 @@ import { STATUS, type StatusCode, StatusError } from '../../spire/status.ts';
 export interface ServerAttestation {
   sendPayload(bytes: Uint8Array): void;
   sendChallengeResponse(bytes: Uint8Array): void;
-  /** @throws StatusError of the plugin, or INTERNAL when it ended or sent nothing */
+  /** @throws StatusError of the plugin; INTERNAL when the stream ended, or the message was empty */
   next(): Promise<AttestationChallenge | AgentAttributes>;
-  /** Half-closes; SPIRE never does. */
+  /** Half-closes the stream, which SPIRE never does. */
   end(): void;
-  /** What SPIRE does when it has the attributes, or when the agent is gone. */
+  /** Cancels the stream, as SPIRE does when it has the attributes or the agent is gone. */
   cancel(): void;
   /**
-   * Ends without a reset. nghttp2 closes a connection after about a thousand resets; grpc-go loses no call by that, a host
-   * on grpc-js does.
+   * Ends the stream without a reset. nghttp2 closes a connection after about a thousand resets. A host with grpc-js
+   * loses calls by that; a host with grpc-go does not.
    */
   close(): Promise<void>;
 }
@@ -36,14 +37,14 @@ export interface ServerAttestation {
 /** An attestation as spire-agent drives it. */
 export interface AgentAttestation {
   sendChallenge(bytes: Uint8Array): void;
-  /** @throws StatusError of the plugin, or INTERNAL when it ended or sent nothing */
+  /** @throws StatusError of the plugin; INTERNAL when the stream ended, or the message was empty */
   next(): Promise<Payload | ChallengeResponse>;
   end(): void;
   cancel(): void;
   close(): Promise<void>;
 }
 
-/** How long a plugin may take to end its side after ours. */
+/** Time in which the plugin must end its side of the stream after ours. */
 const CLOSE_TIMEOUT_MS = 1000;
 
 export function serverAttestation(call: ClientDuplexStream<AttestRequest, AttestResponse>): ServerAttestation {
@@ -105,14 +106,14 @@ async function closed<Request, Response>(
   try {
     while ((await responses()) !== undefined);
   } catch {
-    // Ended as well.
+    // A failure ends the stream, too.
   }
   clearTimeout(timer);
 }
 
 const CLOSED = 'plugin closed stream unexpectedly';
 
-/** Messages one by one; undefined at the end, a StatusError when the call failed. */
+/** Returns the next message at each call; undefined at the end. Throws StatusError when the call failed. */
 function incoming<Request, Response>(call: ClientDuplexStream<Request, Response>): () => Promise<Response | undefined> {
   const messages: Response[] = [];
   let outcome: StatusError | 'ended' | undefined;
@@ -125,7 +126,7 @@ function incoming<Request, Response>(call: ClientDuplexStream<Request, Response>
     outcome ??= new StatusError(error.code as StatusCode, error.details);
     wake();
   });
-  // `end` comes before `error` as well; only the status tells an end from a failure.
+  // `end` also comes before `error`. Only the status tells an end from a failure.
   call.on('status', (status) => {
     outcome ??= status.code === STATUS.OK ? 'ended' : new StatusError(status.code as StatusCode, status.details);
     wake();

@@ -1,3 +1,4 @@
+/** The process of a plugin under test: starts it, reads its handshake line and its log. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import {
   APP_PROTOCOL_VERSION,
@@ -7,7 +8,7 @@ import {
 } from '../../spire/plugin/handshake.ts';
 import { type HostedLogRecord, hclogReader, lineSplitter } from './hclog-reader.ts';
 
-/** A plugin that could not be started, or does not speak the protocol. */
+/** The plugin could not be started, or does not speak the protocol. */
 export class PluginHostError extends Error {
   override readonly name = 'PluginHostError';
   readonly code = 'ERR_PLUGIN_HOST';
@@ -23,7 +24,7 @@ export interface PluginChildOptions {
   /** Absolute path of the executable; the search path is not used. */
   readonly command: string;
   readonly args?: readonly string[];
-  /** Default: the environment of this process, as SPIRE does. */
+  /** Default: the environment of this process, as in SPIRE. */
   readonly env?: PluginEnvironment;
   readonly cwd?: string;
   readonly onLog?: (record: HostedLogRecord) => void;
@@ -31,13 +32,13 @@ export interface PluginChildOptions {
   readonly startTimeoutMs?: number;
 }
 
-/** Records kept, from the first on, to explain why a plugin did not start. */
+/** Number of first records that are kept, to explain why a plugin did not start. */
 const KEPT_RECORDS = 8;
 
-/** The process of a plugin: started with go-plugin's environment, its handshake line read, its log parsed. */
+/** A running plugin process. */
 export class PluginChild {
   readonly pid: number;
-  /** Settles when the process is gone and both of its pipes are at their end. */
+  /** Settles when the process has ended and both of its pipes are closed. */
   readonly exited: Promise<PluginExit>;
   readonly #process: ChildProcess;
 
@@ -71,7 +72,7 @@ export async function startChild(options: PluginChildOptions): Promise<{ child: 
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  // A killed host cannot tell the kernel what SPIRE tells it by PDEATHSIG; an ending one can do it itself.
+  // SPIRE sets PDEATHSIG, which Node.js cannot. This covers a host that exits, but not one that a signal kills.
   const killOnExit = (): void => void started.kill('SIGKILL');
   process.once('exit', killOnExit);
   const kept: HostedLogRecord[] = [];
@@ -116,7 +117,7 @@ function firstLine(started: ChildProcess, timeoutMs: number): Promise<string> {
     };
     let found = false;
     const lines = lineSplitter((line) => {
-      // Later lines are read and dropped, so that the pipe never fills.
+      // Read and drop later lines, so that the pipe never fills.
       if (found) return;
       found = true;
       settle(() => resolve(line));

@@ -1,3 +1,4 @@
+/** The gRPC connection of a host to a plugin under test. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,7 +26,7 @@ import { PluginHostError } from './plugin-child.ts';
 /** Broker id of SPIRE's host services. */
 const HOST_SERVICES_ID = 1;
 
-/** One HTTP/2 connection to a plugin with go-plugin's two long streams, and the broker's own listener. */
+/** One HTTP/2 connection to a plugin, with the two long streams of go-plugin and the listener of its broker. */
 export class PluginConnection {
   readonly initClient: InitClient;
   readonly config: ConfigClient;
@@ -41,7 +42,7 @@ export class PluginConnection {
   private constructor(socketPath: string, hostServices: Server, directory: string) {
     const address = `unix:${socketPath}`;
     const plain = credentials.createInsecure();
-    // What a go-plugin host sends as authority, and its limits.
+    // The authority and the limits of a go-plugin host.
     const options: ClientOptions = {
       'grpc.default_authority': 'unused',
       'grpc.max_receive_message_length': -1,
@@ -91,7 +92,7 @@ export class PluginConnection {
     return connection;
   }
 
-  /** The names of the services the plugin serves. This host offers none of its own. */
+  /** The names of the services that the plugin offers. This host offers no services. */
   async init(): Promise<readonly string[]> {
     const response = await unary<InitResponse>((done) => this.initClient.init({ hostServiceNames: [] }, done));
     return response.pluginServiceNames;

@@ -1,3 +1,4 @@
+/** Runs a plugin executable for a test, as SPIRE runs it. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Metadata } from '@grpc/grpc-js';
 import type { PluginKind } from '../../spire/plugin/attestation-stream.ts';
@@ -18,7 +19,7 @@ import {
 import { PluginConnection, unary } from './plugin-connection.ts';
 
 const DEINIT_TIMEOUT_MS = 10_000;
-/** What go-plugin waits for after Shutdown before it kills. */
+/** go-plugin kills a plugin that has not ended this long after Shutdown. */
 const EXIT_TIMEOUT_MS = 2000;
 
 export interface PluginHostOptions<Kind extends PluginKind> extends PluginChildOptions {
@@ -26,7 +27,7 @@ export interface PluginHostOptions<Kind extends PluginKind> extends PluginChildO
 }
 
 export interface PluginStop extends PluginExit {
-  /** It ended by itself, with code 0, in time. */
+  /** True when the plugin ended by itself, in time, with code 0. */
   readonly graceful: boolean;
 }
 
@@ -49,14 +50,14 @@ export interface PluginHost<Kind extends PluginKind> {
   readonly exited: Promise<PluginExit>;
   configure(hcl: string, trustDomain: string): Promise<void>;
   validate(hcl: string, trustDomain: string): Promise<Validation>;
-  /** A fresh stream; `metadata` as spire-server sends it, such as `x-forwarded-client-ip`. */
+  /** Opens a new stream. `metadata` is what spire-server would send, such as `x-forwarded-client-ip`. */
   openAttestation(metadata?: Readonly<Record<string, string>>): AttestationOf[Kind];
-  /** Deinit, Shutdown, two seconds, SIGKILL. Safe to call again. */
+  /** Sends Deinit and Shutdown, and SIGKILL after two seconds. May be called again. */
   stop(): Promise<PluginStop>;
 }
 
 /**
- * Runs a plugin executable as SPIRE does: environment and cookie, handshake line, broker, Init.
+ * Starts a plugin as SPIRE does: with the environment and cookie, the handshake line, the broker and Init.
  *
  * @throws PluginHostError when it does not start
  */
@@ -125,12 +126,12 @@ class RunningPlugin<Kind extends PluginKind> implements PluginHost<Kind> {
   }
 
   async #stop(): Promise<PluginStop> {
-    // Errors of either call are only logged by SPIRE, and the process's end is what counts.
+    // SPIRE only logs an error of either call. What counts is the end of the process.
     const deadline = { deadline: Date.now() + DEINIT_TIMEOUT_MS };
     await unary((done) => this.#connection.initClient.deinit({}, new Metadata(), deadline, done)).catch(() => {});
     this.#connection.closeBroker();
     const shutdown = unary((done) => this.#connection.controller.shutdown({}, done)).catch(() => {});
-    // go-plugin waits here without end; a stopped process would hold it for ever.
+    // go-plugin waits here without limit, and would hang with a stopped process.
     await Promise.race([shutdown, this.#child.exited, delay(EXIT_TIMEOUT_MS, undefined, { ref: false })]);
     let killed = false;
     const timer = setTimeout(() => {

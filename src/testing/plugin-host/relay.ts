@@ -1,12 +1,13 @@
+/** Connects an agent plugin and a server plugin, in place of spire-agent and spire-server. */
 import { STATUS, StatusError } from '../../spire/status.ts';
 import type { PluginHost } from './plugin-host.ts';
 
-/** What spire-server and spire-agent accept as one message. */
+/** The largest message that spire-server and spire-agent accept. */
 const MAX_API_MESSAGE_BYTES = 4 * 1024 * 1024;
 /** Field tag and length in front of the bytes. */
 const MESSAGE_OVERHEAD_BYTES = 5;
 
-/** A failed attestation as the remote agent sees it, and the plugin it came from. */
+/** A failed attestation as the remote agent sees it, with the side of the plugin that failed. */
 export class AttestationFailed extends StatusError {
   override readonly name: string = 'AttestationFailed';
   readonly side: 'agent' | 'server';
@@ -22,7 +23,7 @@ type Hook = (bytes: Uint8Array) => Uint8Array | Promise<Uint8Array>;
 export interface RelayOptions {
   /** Name of the attestor in SPIRE's configuration. Default `tpm`. */
   readonly name?: string;
-  /** Between the plugins sits the network: each hook sees a message and says what arrives. */
+  /** Each hook stands for the network: it gets the sent message and returns the message that arrives. */
   readonly onPayload?: Hook;
   readonly onChallenge?: Hook;
   readonly onResponse?: Hook;
@@ -31,15 +32,15 @@ export interface RelayOptions {
 
 export interface AttestedAgent {
   readonly agentId: string;
-  /** As SPIRE stores them: the attestor's name in front, each once. */
+  /** In SPIRE's form: each once, with the name of the attestor in front. */
   readonly selectors: readonly string[];
   readonly canReattest: boolean;
 }
 
 /**
- * One attestation between an agent plugin and a server plugin, doing what spire-agent and spire-server do between them.
+ * Runs one attestation between an agent plugin and a server plugin, as spire-agent and spire-server would.
  *
- * @throws AttestationFailed, with code and message as the remote agent gets them
+ * @throws AttestationFailed with the code and message that the remote agent gets
  */
 export async function relayAttestation(
   agentHost: PluginHost<'agent'>,
@@ -63,7 +64,7 @@ export async function relayAttestation(
   };
   try {
     const payload = await changed(options.onPayload, await fromAgent('payload'));
-    // From here on the checks are spire-server's.
+    // spire-server makes the checks from here on.
     if (payload.length === 0) throw new AttestationFailed('server', malformed('missing attestation data payload'));
     server.sendPayload(limited(payload));
     for (;;) {
@@ -107,7 +108,7 @@ function limited(bytes: Uint8Array): Uint8Array {
   throw new AttestationFailed('server', new StatusError(STATUS.RESOURCE_EXHAUSTED, message));
 }
 
-/** SPIRE puts the attestor's name in front of every status that comes out of a plugin. */
+/** SPIRE puts the name of the attestor in front of every status of a plugin. */
 async function facade<Message>(name: string, side: 'agent' | 'server', next: Promise<Message>): Promise<Message> {
   try {
     return await next;

@@ -1,9 +1,10 @@
 /**
- * The TPM commands of one exclusive operation: a record in, a record out, named as in TPM 2.0 Library Part 3.
+ * The TPM commands of one exclusive operation. Each takes a record and answers a record, with the field names of TPM
+ * 2.0 Library Part 3.
  *
- * Structures are bytes in wire form (`encode`/`decode` of `structures/codec.ts`); a TPM2B of bytes is its inside. Each
- * command says with which sessions it is authorized. Failures are `TpmError`; after an abort every command rejects with
- * the abort reason, and only `release` still works.
+ * Structures are bytes in wire form (`encode`/`decode` of `structures/codec.ts`); a TPM2B of bytes is given without its
+ * size. The caller names the sessions of each command. Failures are `TpmError`. After an abort every command rejects
+ * with the abort reason; only `release` still works.
  */
 
 import { tpmlDigest, tpmsSensitiveCreate } from '../structures/buffers.ts';
@@ -45,9 +46,9 @@ import type {
 } from './native-context.ts';
 import type { LoadedHandle, Runner } from './runner.ts';
 
-/** `T` with the named fields optional, because the command has a default for them. */
+/** `T` with the named fields optional; the command has defaults for them. */
 export type Defaulted<T, Field extends keyof T> = Omit<T, Field> & Partial<Pick<T, Field>>;
-/** Fields of TPM2_Create and TPM2_CreatePrimary that have a default: no data, no password, no PCRs. */
+/** Fields of TPM2_Create and TPM2_CreatePrimary with a default: no data, no password, no PCRs. */
 export type CreationDefaults = 'inSensitive' | 'outsideInfo' | 'creationPCR';
 
 const NOTHING: Uint8Array = new Uint8Array();
@@ -58,7 +59,7 @@ const CREATION: Pick<CreateInput, CreationDefaults> = {
 };
 /** TPMT_SIG_SCHEME of TPM_ALG_NULL: the key's own scheme. */
 const KEY_SCHEME = Uint8Array.of(TPM_ALG.NULL >> 8, TPM_ALG.NULL);
-/** TPMT_SYM_DEF; for a block cipher the same bytes as TPMT_SYM_DEF_OBJECT. */
+/** TPMT_SYM_DEF; for a block cipher it has the same bytes as TPMT_SYM_DEF_OBJECT. */
 const AES_128_CFB = encode(symDefObject, { algorithm: TPM_ALG.AES, keyBits: 128, mode: TPM_ALG.CFB });
 
 /** The commands of one exclusive operation. Each rejects with a `TpmError` when the TPM or tpm2-tss refuses. */
@@ -89,12 +90,12 @@ export class TpmCommands {
     });
   }
 
-  /** TPMA_SESSION. A session without `continueSession` ends with the next command it is used in. */
+  /** TPMA_SESSION. Without `continueSession`, the session ends with the next command that uses it. */
   sessionAttributes(input: { readonly session: SessionHandle }): Promise<number> {
     return this.#run.send((native) => native.sessionGetAttributes(input));
   }
 
-  /** Sets the attributes in `mask` to those in `flags`. */
+  /** Sets each attribute in `mask` to its value in `flags`. */
   setSessionAttributes(input: {
     readonly session: SessionHandle;
     readonly flags: number;
@@ -126,7 +127,7 @@ export class TpmCommands {
     });
   }
 
-  /** Loads a public area; there is no way to load a private one. */
+  /** TPM2_LoadExternal, for a public area only. The object stays loaded until `release`. */
   loadExternal(input: Defaulted<LoadExternalInput, 'sessions'>): Promise<ObjectHandleOutput> {
     return this.#run.send((native) => native.loadExternal({ sessions: [], ...input }), {
       sessions: input.sessions,
@@ -139,29 +140,29 @@ export class TpmCommands {
     return this.#run.send((native) => native.readPublic({ sessions: [], ...input }), { sessions: input.sessions });
   }
 
-  /** `certInfo` is secret: wipe it after use. */
+  /** TPM2_ActivateCredential. `certInfo` is secret: wipe it after use. */
   activateCredential(input: ActivateCredentialInput): Promise<ActivateCredentialOutput> {
     return this.#run.send((native) => native.activateCredential(input), { sessions: input.sessions });
   }
 
   // Contexts
 
-  /** Flushes `handle` unless it is gone already; the one command that still works after an abort. */
+  /** Flushes `handle` unless it is gone already. It still works after an abort. */
   release(handle: LoadedHandle): Promise<void> {
     return this.#run.release(handle);
   }
 
-  /** TPM2_FlushContext. `release` is the same, for a handle that may be gone. */
+  /** TPM2_FlushContext. For a handle that may be gone, use `release`. */
   flushContext(input: { readonly flushHandle: LoadedHandle }): Promise<void> {
     return this.#run.send((native) => native.flushContext(input), { flushes: input.flushHandle });
   }
 
-  /** The object stays loaded. `context` is for `contextLoad` on the same TPM, until the next reset or clear. */
+  /** The object stays loaded. `contextLoad` accepts `context` on the same TPM until the next reset or clear. */
   contextSave(input: { readonly saveHandle: KeyHandle }): Promise<{ readonly context: Uint8Array }> {
     return this.#run.send((native) => native.contextSave(input));
   }
 
-  /** @throws RangeError unless `context` is that of a transient object. */
+  /** @throws RangeError unless `context` is of a transient object. */
   async contextLoad(input: { readonly context: Uint8Array }): Promise<{ readonly loadedHandle: KeyHandle }> {
     // TPMS_CONTEXT: UINT64 sequence, then savedHandle, whose first byte is the handle type (Part 2, 14.5).
     expectHandleType(input.context[8], [0x80], 'a saved object');
@@ -178,7 +179,7 @@ export class TpmCommands {
     return this.#run.send((native) => native.policySecret({ ...defaults, ...input }), { sessions: input.sessions });
   }
 
-  /** `pHashList`: two to eight digests. */
+  /** TPM2_PolicyOR. `pHashList` has two to eight digests. */
   async policyOr(
     input: Omit<Defaulted<PolicyOrInput, 'sessions'>, 'pHashList'> & { readonly pHashList: readonly Uint8Array[] },
   ): Promise<void> {
@@ -195,12 +196,15 @@ export class TpmCommands {
 
   // Attestation and PCRs
 
-  /** Default scheme: the key's own. */
+  /** TPM2_Quote. Default scheme: the key's own. */
   quote(input: Defaulted<QuoteInput, 'inScheme'>): Promise<QuoteOutput> {
     return this.#run.send((native) => native.quote({ inScheme: KEY_SCHEME, ...input }), { sessions: input.sessions });
   }
 
-  /** That `objectHandle` was made by this TPM, as its creation data say. Default: the key's own scheme, no data. */
+  /**
+   * Certifies that this TPM made `objectHandle` with its creation data. Default: the key's own scheme, no qualifying
+   * data.
+   */
   certifyCreation(
     input: Defaulted<CertifyCreationInput, 'inScheme' | 'qualifyingData'>,
   ): Promise<CertifyCreationOutput> {
@@ -208,7 +212,7 @@ export class TpmCommands {
     return this.#run.send((native) => native.certifyCreation({ ...defaults, ...input }), { sessions: input.sessions });
   }
 
-  /** At most eight PCRs are answered; `pcrSelectionOut` says which. */
+  /** TPM2_PCR_Read. The TPM answers at most eight PCRs; `pcrSelectionOut` tells which. */
   async pcrRead(
     input: Defaulted<PcrReadInput, 'sessions'>,
   ): Promise<Omit<PcrReadOutput, 'pcrValues'> & { readonly pcrValues: readonly Uint8Array[] }> {
@@ -225,14 +229,14 @@ export class TpmCommands {
     return this.#run.send((native) => native.nvReadPublic({ sessions: [], ...input }), { sessions: input.sessions });
   }
 
-  /** At most TPM_PT_NV_BUFFER_MAX bytes at a time. */
+  /** TPM2_NV_Read, for at most TPM_PT_NV_BUFFER_MAX bytes. */
   nvRead(input: Defaulted<NvReadInput, 'offset'>): Promise<{ readonly data: Uint8Array }> {
     return this.#run.send((native) => native.nvRead({ offset: 0, ...input }), { sessions: input.sessions });
   }
 
   // The TPM itself
 
-  /** TPM2_GetCapability. `moreData` says that the TPM has more of the same. */
+  /** TPM2_GetCapability. `moreData` is true when the TPM has more values of the same kind. */
   getCapability(input: Defaulted<GetCapabilityInput, 'sessions'>): Promise<GetCapabilityOutput> {
     return this.#run.send((native) => native.getCapability({ sessions: [], ...input }), { sessions: input.sessions });
   }
@@ -242,9 +246,9 @@ export class TpmCommands {
     return this.#run.send((native) => native.getRandom({ sessions: [], ...input }), { sessions: input.sessions });
   }
 
-  // ESYS objects: no commands, except that keyFromTpm and nvFromTpm read the public area
+  // ESYS objects: only keyFromTpm and nvFromTpm send a command, to read the public area
 
-  /** An object that is in the TPM already, by its TPM handle. It stays there: nothing of ours to flush. */
+  /** An object that is in the TPM already, by its TPM handle. It stays there after the operation. */
   async keyFromTpm(input: { readonly tpmHandle: number }): Promise<KeyHandle> {
     expectHandleType(input.tpmHandle >>> 24, [0x80, 0x81], 'an object');
     const record = { ...input, sessions: [] };
@@ -258,12 +262,12 @@ export class TpmCommands {
     return (await this.#run.send((native) => native.trFromTpmPublic<NvHandle>(record))).object;
   }
 
-  /** What ESYS knows about the object: handle, public area and Name, so that they need not be read again. */
+  /** Saves what ESYS knows about the object (handle, public area, Name), so that it need not be read again. */
   trSerialize(input: { readonly object: KeyHandle | NvHandle }): Promise<Uint8Array> {
     return this.#run.send((native) => native.trSerialize(input));
   }
 
-  /** @throws RangeError unless a key was serialized. The caller answers for where the bytes were kept. */
+  /** The caller must have kept `serialized` safe from changes. @throws RangeError unless it is of a key */
   keyFromSerialized(input: { readonly serialized: Uint8Array }): Promise<KeyHandle> {
     return this.#run.send((native) => {
       const object = native.trDeserialize<KeyHandle>(input);
@@ -277,17 +281,17 @@ export class TpmCommands {
     });
   }
 
-  /** Forgets the ESYS object. What is in the TPM stays: for a loaded object or session use `release`. */
+  /** Forgets the ESYS object and leaves the TPM unchanged. For a loaded object or session use `release`. */
   trClose(input: { readonly object: KeyHandle | NvHandle }): Promise<void> {
     return this.#run.send((native) => native.trClose(input));
   }
 
-  /** The authValue ESYS uses for the entity from now on; it is not changed in the TPM. Wipe `authValue` after use. */
+  /** Sets the authValue that ESYS uses for the entity. It does not change the TPM. Wipe `authValue` after use. */
   trSetAuth(input: { readonly object: EntityHandle; readonly authValue: Uint8Array }): Promise<void> {
     return this.#run.send((native) => native.trSetAuth(input));
   }
 
-  /** The Name that ESYS knows the object by (Part 1, 16). */
+  /** The object's Name as ESYS knows it (Part 1, 16). */
   trGetName(input: { readonly object: Resource }): Promise<Uint8Array> {
     return this.#run.send((native) => native.trGetName(input));
   }
@@ -300,5 +304,5 @@ export class TpmCommands {
 
 /** TPM_HT, the first byte of a TPM handle (Part 2, 7.2). */
 function expectHandleType(type: number | undefined, allowed: readonly number[], what: string): void {
-  if (type === undefined || !allowed.includes(type)) throw new RangeError(`the handle is not that of ${what}`);
+  if (type === undefined || !allowed.includes(type)) throw new RangeError(`the handle is not of ${what}`);
 }

@@ -1,31 +1,32 @@
-/** How the device and its software fail. Distrust is not among them: that is a verdict. */
+/** The errors of the TPM device and its software. A verdict of the verifier is not an error. */
 import { decodeResponseCode, type FaultyArgument, type Layer } from '../structures/response-code.ts';
 
-/** What the addon throws: a raw TSS2_RC and where it came from. */
+/** What the addon throws: a raw TSS2_RC and the command that failed. */
 interface NativeFailure {
   readonly rc: number;
   readonly command: string;
-  /** The input field that could not be unmarshalled; nothing was sent then. */
+  /** The input field that could not be unmarshalled. In this case the addon sent nothing. */
   readonly field?: string;
 }
 
 /**
- * The TPM, or the software between us and it, answered with a code.
+ * The TPM, or the software in front of it, answered with an error code.
  *
- * The message is a sentence: `TPM2_Quote: TPM_RC_BAD_AUTH on session 1 (authorization failure without DA implications)`.
+ * The message is a sentence: `TPM2_Quote: TPM_RC_BAD_AUTH on session 1 (authorization failure without DA
+ * implications)`.
  */
 export class TpmError extends Error {
   /** `TPM_RC_AUTH_FAIL`, `TSS2_TCTI_RC_IO_ERROR`. */
   override readonly name: string;
   readonly code: 'ERR_TPM' = 'ERR_TPM' as const;
-  /** The TSS2_RC as it came. */
+  /** The raw TSS2_RC. */
   readonly rc: number;
-  /** Who answered: the TPM itself, or which part of tpm2-tss. */
+  /** The layer that answered: the TPM itself, or a part of tpm2-tss. */
   readonly layer: Layer;
   readonly argument?: FaultyArgument;
   /** `TPM2_Quote`, or the ESYS function. */
   readonly command: string;
-  /** The same command may succeed a little later. tpm2-tss has then already tried several times. */
+  /** True when the same command may succeed a little later. tpm2-tss has already retried it several times. */
   readonly retryable: boolean;
 
   /** @internal */
@@ -43,9 +44,9 @@ export class TpmError extends Error {
   }
 
   /**
-   * The error behind what the addon threw; anything that carries no code is returned as it is.
+   * The TpmError for what the addon threw; returns a value without a code unchanged.
    *
-   * @param command what to say instead of the addon's own word for it
+   * @param command name for the message, in place of the addon's name
    */
   static from(thrown: unknown, command?: string): unknown {
     if (!isNativeFailure(thrown)) return thrown;
@@ -55,7 +56,7 @@ export class TpmError extends Error {
   }
 }
 
-/** A TCTI string that leads to a file which is no TPM. Nothing was opened. The message ends with the remedy. */
+/** A TCTI string names a file that is not a TPM. Nothing was opened. The message ends with the remedy. */
 export class TctiError extends Error {
   override readonly name: string = 'TctiError';
   readonly code: 'ERR_TCTI' = 'ERR_TCTI' as const;
@@ -65,7 +66,7 @@ export class TctiError extends Error {
 export class NativeUnavailableError extends Error {
   override readonly name: string = 'NativeUnavailableError';
   readonly code: 'ERR_NATIVE_UNAVAILABLE' = 'ERR_NATIVE_UNAVAILABLE' as const;
-  /** The files looked for, in order. */
+  /** The files that were looked for, in order. */
   readonly sought: readonly string[];
 
   constructor(message: string, sought: readonly string[], options?: ErrorOptions) {

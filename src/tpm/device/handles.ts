@@ -1,7 +1,7 @@
 /**
- * ESYS_TR: how the ESYS layer names what it knows about. Not TPM handles; never reused within one context.
+ * ESYS_TR: the handles of the ESYS layer. They differ from TPM handles, and ESYS never reuses one within a context.
  *
- * Each kind is its own type, so that a session cannot be passed where a key is wanted.
+ * Each kind has a type of its own, so that a session cannot be passed as a key.
  */
 declare const kind: unique symbol;
 
@@ -13,16 +13,16 @@ export type SessionHandle = number & { readonly [kind]: 'session' };
 export type NvHandle = number & { readonly [kind]: 'nv' };
 /** A hierarchy. */
 export type HierarchyHandle = number & { readonly [kind]: 'hierarchy' };
-/** "No object here": an optional handle left out. */
+/** Stands for an optional handle that is left out. */
 export type NoHandle = number & { readonly [kind]: 'none' };
 
-/** What can carry an authorization value. */
+/** An entity with an authorization value. */
 export type EntityHandle = KeyHandle | NvHandle | HierarchyHandle;
 
 /** The fixed handles (`tss2_esys.h` of tpm2-tss 3.2). */
 export const ESYS_TR = {
   NONE: 0xfff as NoHandle,
-  /** Authorizes with the entity's authValue in clear on the bus. */
+  /** The password session: it sends the entity's authValue in clear over the bus. */
   PASSWORD: 0x0ff as SessionHandle,
   RH_OWNER: 0x101 as HierarchyHandle,
   RH_NULL: 0x107 as HierarchyHandle,

@@ -1,14 +1,14 @@
 /**
- * The addon as TypeScript sees it. Bytes are structures in TPM wire form, or the inside of a TPM2B without its size;
- * everything else is a number. Field names are those of TPM 2.0 Library Part 3.
+ * The TypeScript interface of the native addon. Bytes are structures in TPM wire form, or the contents of a TPM2B
+ * without its size; everything else is a number. Field names are those of TPM 2.0 Library Part 3.
  *
- * A method that answers a promise sends a command; the others are local to ESYS and answer at once. Failures are Errors
- * with `rc` and `command`. One command at a time: a second one throws (`ERR_TPM_BUSY`). Every field is required here:
- * defaults belong to `commands.ts`.
+ * A method that returns a promise sends a command; the others run within ESYS and return at once. Failures are Errors
+ * with `rc` and `command`. One command runs at a time: a second one throws (`ERR_TPM_BUSY`). Every field is required:
+ * `commands.ts` has the defaults.
  */
 import type { EntityHandle, HierarchyHandle, KeyHandle, NoHandle, NvHandle, SessionHandle } from './handles.ts';
 
-/** At most three; those that authorize handles come first, in the order of the handles. */
+/** At most three sessions. Sessions that authorize handles come first, in the order of the handles. */
 interface WithSessions {
   readonly sessions: readonly SessionHandle[];
 }
@@ -99,11 +99,11 @@ export interface ReadPublicOutput {
   readonly qualifiedName: Uint8Array;
 }
 
-/** Two authorizations: the activated key's first, then the EK's. */
+/** Input of TPM2_ActivateCredential. The first session authorizes the activated key, the second the EK. */
 export interface ActivateCredentialInput extends WithSessions {
   readonly activateHandle: KeyHandle;
   readonly keyHandle: KeyHandle;
-  /** The inside of the TPM2B_ID_OBJECT: TPMS_ID_OBJECT. */
+  /** TPMS_ID_OBJECT: the TPM2B_ID_OBJECT without its size. */
   readonly credentialBlob: Uint8Array;
   readonly secret: Uint8Array;
 }
@@ -182,7 +182,7 @@ export interface PcrReadInput extends WithSessions {
 /** Output of TPM2_PCR_Read. */
 export interface PcrReadOutput {
   readonly pcrUpdateCounter: number;
-  /** TPML_PCR_SELECTION: what was read, which may be less than asked. */
+  /** TPML_PCR_SELECTION: the PCRs that the TPM read, which may be fewer than requested. */
   readonly pcrSelectionOut: Uint8Array;
   /** TPML_DIGEST. */
   readonly pcrValues: Uint8Array;
@@ -247,7 +247,7 @@ export interface NativeContext {
   activateCredential(input: ActivateCredentialInput): Promise<ActivateCredentialOutput>;
   certifyCreation(input: CertifyCreationInput): Promise<CertifyCreationOutput>;
   contextLoad(input: { readonly context: Uint8Array }): Promise<{ readonly loadedHandle: KeyHandle }>;
-  /** `context` is a TPMS_CONTEXT whose blob ESYS has wrapped with what it knows about the object. */
+  /** `context` is a TPMS_CONTEXT. ESYS has added what it knows about the object to its blob. */
   contextSave(input: { readonly saveHandle: KeyHandle }): Promise<{ readonly context: Uint8Array }>;
   create(input: CreateInput): Promise<CreateOutput>;
   createPrimary(input: CreatePrimaryInput): Promise<CreatePrimaryOutput>;
@@ -265,7 +265,7 @@ export interface NativeContext {
   quote(input: QuoteInput): Promise<QuoteOutput>;
   readPublic(input: ReadPublicInput): Promise<ReadPublicOutput>;
   startAuthSession(input: StartAuthSessionInput): Promise<{ readonly sessionHandle: SessionHandle }>;
-  /** Sends TPM2_ReadPublic or TPM2_NV_ReadPublic. The kind of the object follows from the range of `tpmHandle`. */
+  /** Sends TPM2_ReadPublic or TPM2_NV_ReadPublic; the range of `tpmHandle` tells which. */
   trFromTpmPublic<Kind extends KeyHandle | NvHandle>(
     input: WithSessions & { readonly tpmHandle: number },
   ): Promise<{ readonly object: Kind }>;
@@ -279,24 +279,24 @@ export interface NativeContext {
   trSerialize(input: { readonly object: KeyHandle | NvHandle }): Uint8Array;
   trSetAuth(input: { readonly object: EntityHandle; readonly authValue: Uint8Array }): void;
 
-  /** Pairs of TPM_CC and how many commands with it were transmitted, those ESYS sends by itself included. */
+  /** Pairs of a TPM_CC and the number of its commands sent so far. Commands that ESYS sends by itself count, too. */
   commandCounts(): readonly (readonly [code: number, count: number])[];
-  /** Drops the context; a command in flight still completes. Idempotent. */
+  /** Drops the context. A command in flight still completes. Idempotent. */
   close(): void;
 }
 
 export interface NativeAddon {
   /**
-   * May connect, hence the promise.
+   * Opens the TPM. It returns a promise because connecting may take time.
    *
    * @param tcti a TCTI configuration string of tpm2-tss
-   * @param kept another process holds the connection, and flushes what is left when this one ends
+   * @param kept a keeper process holds the connection. It flushes what is still loaded when this process ends.
    */
   open(tcti: string, kept: boolean): Promise<NativeContext>;
   /**
-   * `_exit`: no exit handlers, and no waiting for a thread that a TPM blocks.
+   * Calls `_exit`: it runs no exit handlers, and does not wait for a thread that the TPM blocks.
    *
-   * @param patienceMs for the keepers to flush what is left
+   * @param patienceMs longest wait for the keepers to flush what is still loaded
    */
   exitProcess(code: number, patienceMs: number): never;
 }

@@ -1,4 +1,4 @@
-/** Finds and loads the addon, once, when a TPM is first opened. Importing this file loads nothing. */
+/** Finds the native addon and loads it once, when a TPM is first opened. Importing this file loads nothing. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
@@ -10,11 +10,11 @@ import type { NativeAddon } from './native-context.ts';
 
 const FILE = 'tpm_attestor.node';
 
-/** Which addon it has to be. What is not said is open. */
+/** Which addon to load. A field that is undefined sets no condition. */
 export interface AddonChoice {
-  /** Instead of the one found by itself. */
+  /** The file to load, instead of searching for it. */
   readonly path?: string | undefined;
-  /** Of the file, lower-case hexadecimal. */
+  /** SHA-256 of the file, in lower-case hexadecimal. */
   readonly sha256?: string | undefined;
 }
 
@@ -27,41 +27,46 @@ interface LoadedAddon {
 let loaded: LoadedAddon | undefined;
 
 /**
- * A process loads one addon, once; a later choice can only agree with it.
+ * A process loads one addon, once. A later call must choose the same one.
  *
- * @throws NativeUnavailableError naming the files sought, what the linker said, and what to install
+ * @throws NativeUnavailableError naming the files looked for, the message of the linker, and the package to install
  */
 export function nativeAddon(choice: AddonChoice = {}): NativeAddon {
   loaded ??= load(choice);
   const { addon, file, sha256 } = loaded;
   if ((choice.path === undefined ? file : resolve(choice.path)) !== file || (choice.sha256 ?? sha256) !== sha256) {
-    const message = `this process has loaded the TPM addon ${file} (SHA-256 ${sha256}) already: another is loaded after a restart`;
+    const message = `this process has loaded the TPM addon ${file} (SHA-256 ${sha256}) already; restart it to load another one`;
     throw new NativeUnavailableError(message, [file]);
   }
   return addon;
 }
 
 /**
- * Ends the process, also while a TPM that does not answer blocks a pool thread: `process.exit` would wait for that
- * thread. Exit handlers do not run and buffered output is lost; write what must be seen synchronously before.
+ * Ends the process even while a TPM that does not answer blocks a pool thread; `process.exit` would wait for that
+ * thread. Exit handlers do not run, and buffered output is lost: write important output synchronously before the call.
  *
- * @param patienceMs for what is still loaded in a TPM without resource manager. It is flushed also after that, by the
- * process that keeps the TPM, unless that is killed as well.
+ * @param patienceMs longest wait until the keeper has flushed what is loaded in a TPM without resource manager. After
+ * that time the keeper goes on flushing, unless it is killed as well.
  */
 export function exitProcess(code: number, patienceMs = 0): never {
-  // Without the addon no thread can be in a TPM.
+  // Without the addon no thread can be waiting for a TPM.
   return loaded === undefined ? process.exit(code) : loaded.addon.exitProcess(code, patienceMs);
 }
 
-/** Where the addon is besides, seen from where this program lies; anywhere else a folder up is somebody else's. */
+/**
+ * Other folders of the addon, relative to each known folder of this program. Elsewhere, a parent folder is not ours.
+ */
 const ELSEWHERE: readonly (readonly [RegExp, string])[] = [
-  // A bundle of the checkout, its sources, and the package as a library.
+  // A bundle in the checkout, the sources in the checkout, and the installed package as a library.
   [/\/dist\/bin\/$/, '../../build/Release'],
   [/\/src\/tpm\/device\/$/, '../../../build/Release'],
   [/\/dist\/tpm\/device\/$/, '../../bin'],
 ];
 
-/** `TPM_ATTESTOR_ADDON` alone when set; else beside the running bundle; else where `npm run build:native` puts it. */
+/**
+ * Only `TPM_ATTESTOR_ADDON` when it is set. Otherwise the folder of the program, then the output of `npm run
+ * build:native`.
+ */
 function candidates(): readonly string[] {
   const chosen = process.env['TPM_ATTESTOR_ADDON'];
   if (chosen !== undefined && chosen !== '') return [chosen];
@@ -71,9 +76,9 @@ function candidates(): readonly string[] {
 }
 
 /**
- * With DEEPBIND the addon's libraries find their own OpenSSL; without it their calls land in the one inside `node`,
- * whatever its version. Undefined where the C library has no such flag (musl). AddressSanitizer cannot work with it,
- * hence `TPM_ATTESTOR_ADDON_FLAGS=default`.
+ * With RTLD_DEEPBIND the addon's libraries use their own OpenSSL. Without it they call the OpenSSL inside `node`, which
+ * may be another version. musl has no such flag. AddressSanitizer does not work with it, hence
+ * `TPM_ATTESTOR_ADDON_FLAGS=default`.
  */
 function dlopenFlags(): number {
   const { RTLD_NOW, RTLD_DEEPBIND } = constants.dlopen as { RTLD_NOW: number; RTLD_DEEPBIND?: number };
@@ -81,19 +86,19 @@ function dlopenFlags(): number {
   return RTLD_NOW | deep;
 }
 
-/** No addon is as large. */
+/** Far larger than any addon. */
 const MAX_ADDON_BYTES = 64 * 1024 * 1024;
 
 function readAddon(file: string): Uint8Array {
   try {
     return readRegularFile(file, MAX_ADDON_BYTES);
   } catch (cause) {
-    throw cause instanceof RegularFileError ? new Error('not a file of an addon', { cause }) : cause;
+    throw cause instanceof RegularFileError ? new Error('the file is not an addon', { cause }) : cause;
   }
 }
 
 function load({ path, sha256: wanted }: AddonChoice): LoadedAddon {
-  // Whole paths: a name without a slash is one place to whoever reads it and another to the dynamic linker.
+  // Absolute paths: the dynamic linker searches its own folders for a name without a slash.
   const sought = (path === undefined ? candidates() : [path]).map((candidate) => resolve(candidate));
   const file = sought.find((candidate) => existsSync(candidate));
   if (file === undefined) {
@@ -106,11 +111,12 @@ function load({ path, sha256: wanted }: AddonChoice): LoadedAddon {
   const module: { exports: unknown } = { exports: {} };
   let sha256: string;
   try {
-    // Whoever may write there can exchange the file between hash and load: the folder must be root's.
+    // A user who may write to the folder could exchange the file between hash and load. So the folder must belong to
+    // root.
     sha256 = createHash('sha256').update(readAddon(file)).digest('hex');
     if (wanted !== undefined && sha256 !== wanted) {
       throw new NativeUnavailableError(
-        `the TPM addon ${file} has the SHA-256 ${sha256}, ${wanted} was asked for: install the addon that belongs to this release`,
+        `the TPM addon ${file} has the SHA-256 ${sha256}, not the expected ${wanted}; install the addon that belongs to this release`,
         sought,
       );
     }
@@ -124,6 +130,6 @@ function load({ path, sha256: wanted }: AddonChoice): LoadedAddon {
       { cause },
     );
   }
-  // The one cast of the boundary; test/native/surface.test.ts holds both sides to the same keys.
+  // This cast is unchecked; test/native/surface.test.ts holds both sides to the same keys.
   return { addon: module.exports as NativeAddon, file, sha256 };
 }

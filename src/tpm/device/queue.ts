@@ -1,9 +1,9 @@
 /**
- * One thing at a time, in the order asked.
+ * Runs tasks one at a time, in the order in which they were asked for.
  *
- * An ESYS context admits one command in flight, and an operation of several commands must not be interleaved with
- * another's. A TPM cannot be interrupted, so aborting means: what is queued is dropped and never starts; what runs is
- * abandoned: its caller is told at once, and the queue stays occupied until it has really ended.
+ * An ESYS context allows one command in flight, and the commands of two operations must not interleave. A TPM cannot be
+ * interrupted. So an abort drops a task that waits, and abandons a task that runs: the caller's promise rejects at
+ * once, but the queue stays occupied until the task has ended.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setMaxListeners } from 'node:events';
@@ -23,10 +23,10 @@ export class Queue {
   #closed: { readonly reason: unknown } | undefined;
 
   /**
-   * Runs `task` when everything asked for before has ended. Its signal aborts when the caller's does, or the queue
-   * closes; the task has ended when its promise has settled, not before.
+   * Runs `task` after every earlier task has ended. Its signal aborts when the caller's signal does, or when the queue
+   * closes. The task has ended when its promise has settled, not before.
    *
-   * @throws TypeError when called from inside a task of this queue, which would wait for itself.
+   * @throws TypeError when a task of this queue calls it, because that task would wait for itself
    */
   run<T>(task: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed.reason);
@@ -35,7 +35,7 @@ export class Queue {
       return Promise.reject(new TypeError('called from inside an exclusive operation, which would wait for itself'));
     }
     const stop = new AbortController();
-    setMaxListeners(0, stop.signal); // however many commands a task has queued, this is no leak
+    setMaxListeners(0, stop.signal); // a task may queue many commands; their listeners are not a leak
     const forward = (): void => stop.abort(signal?.reason);
     signal?.addEventListener('abort', forward, { once: true });
     this.#stops.add(stop);
@@ -58,12 +58,15 @@ export class Queue {
     });
   }
 
-  /** Resolves when nothing asked for so far is still running. */
+  /** Resolves when every task asked for so far has ended. */
   idle(): Promise<void> {
     return this.#tail;
   }
 
-  /** Refuses what comes, drops what waits, abandons what runs; all with `reason`. Resolves when that has ended. */
+  /**
+   * Refuses new tasks, drops waiting ones and abandons the running one, all with `reason`. Resolves when that one has
+   * ended.
+   */
   close(reason: unknown): Promise<void> {
     this.#closed ??= { reason };
     for (const stop of this.#stops) stop.abort(reason);

@@ -1,14 +1,14 @@
-/** Who cleans up behind a connection to the TPM, by its TCTI string. */
+/** Tells from a TCTI string who flushes what a connection left loaded in the TPM. */
 import { existsSync } from 'node:fs';
 import { realPathOf, transportOf } from './tcti.ts';
 
 /**
- * `manager`: the kernel's resource manager or tpm2-abrmd frees what a connection loaded when it ends. `keeper`: nobody
- * does, so a process of ours talks to the TPM and outlives us. `nobody`: a simulator that one process has to itself.
+ * `manager`: the kernel's resource manager or tpm2-abrmd flushes it when the connection ends. `keeper`: our own keeper
+ * process talks to the TPM, outlives this process and flushes it. `nobody`: only one process uses the simulator.
  */
 export type CleanUp = 'manager' | 'keeper' | 'nobody';
 
-/** The one that tpm2-tss takes where the string names none. */
+/** tpm2-tss opens this device when the string names none. */
 const DEFAULT_DEVICE = '/dev/tpmrm0';
 
 export function cleanUpOf(tcti: string): CleanUp {

@@ -1,8 +1,8 @@
 /**
- * Sends the commands of one exclusive operation, and knows what they left in the TPM.
+ * Sends the commands of one exclusive operation, and records what they leave loaded in the TPM.
  *
- * A TPM has three slots for transient objects and few for sessions, and only a resource manager forgives a forgotten one:
- * whatever happens to a caller, what was loaded for it is flushed.
+ * A TPM has three slots for transient objects and few for sessions. Without a resource manager a forgotten handle keeps
+ * its slot. So the runner flushes what a caller loaded, whatever happens to the caller.
  */
 
 import { TPMA_SESSION } from '../structures/attributes.ts';
@@ -11,24 +11,24 @@ import { ESYS_TR, type KeyHandle, type SessionHandle } from './handles.ts';
 import type { NativeContext } from './native-context.ts';
 import { Queue } from './queue.ts';
 
-/** What takes up a slot of the TPM until it is flushed. */
+/** A handle that takes a slot of the TPM until it is flushed. */
 export type LoadedHandle = KeyHandle | SessionHandle;
 
-/** What the operations on one TPM share. */
+/** The state that all operations on one TPM share. */
 export interface Connection {
   readonly native: NativeContext;
-  /** What we loaded and have not flushed. */
+  /** The handles that we loaded and have not flushed. */
   readonly held: Set<LoadedHandle>;
-  /** Why nothing can reach the TPM any more. */
+  /** Why the TPM can no longer be reached. */
   lost?: TpmError;
 }
 
 interface Effects<T> {
-  /** The sessions the command is sent with. */
+  /** The sessions that the command uses. */
   readonly sessions?: readonly SessionHandle[] | undefined;
-  /** What the command left in the TPM. */
+  /** The handle that the command loaded. */
   readonly loads?: (output: T) => LoadedHandle;
-  /** What the command removed from it. */
+  /** The handle that the command flushed. */
   readonly flushes?: LoadedHandle;
 }
 
@@ -45,8 +45,9 @@ export class Runner {
   }
 
   /**
-   * Sends when the commands before it have been answered. When the operation is aborted meanwhile the promise rejects at
-   * once, but the effects are recorded when the TPM answers: the handle an abandoned TPM2_CreatePrimary made is known.
+   * Sends the command after the TPM has answered the earlier ones. When the operation is aborted meanwhile, the promise
+   * rejects at once. The effects are still recorded when the TPM answers, so the key of an abandoned TPM2_CreatePrimary
+   * is flushed, too.
    */
   send<T>(command: (native: NativeContext) => T | Promise<T>, effects: Effects<T> = {}): Promise<T> {
     return this.#queue.run(() => this.#perform(command, effects), this.#signal);
@@ -61,25 +62,25 @@ export class Runner {
     });
   }
 
-  /** Flushes what this operation loaded and still holds, as far as the TPM lets it. */
+  /** Flushes what this operation loaded and still holds. Ignores failures. */
   async rollBack(): Promise<void> {
     await this.#queue.idle();
     await this.#releaseEach(this.#loadedHere);
   }
 
-  /** Flushes what any operation left loaded, as far as the TPM lets it. */
+  /** Flushes what any operation left loaded. Ignores failures. */
   releaseAll(): Promise<void> {
     return this.#releaseEach(this.#connection.held);
   }
 
-  /** Takes no more commands; resolves when none is in flight. */
+  /** Refuses further commands. Resolves when none is in flight. */
   end(): Promise<void> {
     this.#ended = true;
     return this.#queue.close(new TypeError('the exclusive operation has ended'));
   }
 
   async #releaseEach(handles: Iterable<LoadedHandle>): Promise<void> {
-    // What cannot be flushed must not hide why the operation failed, nor keep the others loaded.
+    // A failed flush must not hide why the operation failed, and must not keep the other handles loaded.
     for (const handle of [...handles]) await this.release(handle).catch(() => {});
   }
 
@@ -94,7 +95,7 @@ export class Runner {
         held.add(effects.loads(output));
         this.#loadedHere.add(effects.loads(output));
       }
-      // The TPM has ended them; flushing would be one more command, and an error.
+      // The TPM has ended these sessions. Flushing one would fail.
       for (const session of ending) {
         held.delete(session);
         native.trClose({ object: session });
@@ -102,14 +103,15 @@ export class Runner {
       return output;
     } catch (thrown) {
       const error = TpmError.from(thrown);
-      // ESYS cannot be used after its transport failed: every further call answers "bad sequence", which says nothing.
+      // After a transport failure ESYS answers every call with "bad sequence". Later commands get the first error
+      // instead.
       if (error instanceof TpmError && error.layer === 'tcti') this.#connection.lost = error;
       throw error;
     }
   }
 }
 
-/** Those that the command ends by succeeding: `continueSession` is clear (Part 1, 17.6). */
+/** The sessions that end when the command succeeds: `continueSession` is clear (Part 1, 17.6). */
 function endingSessions(native: NativeContext, sessions: readonly SessionHandle[]): readonly SessionHandle[] {
   return sessions.filter(
     (session) =>

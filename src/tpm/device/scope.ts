@@ -1,4 +1,4 @@
-/** Handles that live as long as a function: flushed however it ends. */
+/** Keys and sessions for the duration of one function: they are flushed when it returns or throws. */
 import type { TpmCommands } from './commands.ts';
 import type { SessionHandle } from './handles.ts';
 import type { CreatePrimaryOutput } from './native-context.ts';
@@ -14,7 +14,7 @@ export async function withPrimary<T>(
   return released(run, primary.objectHandle, () => body(primary));
 }
 
-/** Calls `body` with a session. One that a command has ended meanwhile costs no flush. */
+/** Calls `body` with a session. When a command has already ended the session, no flush is sent. */
 export async function withSession<T>(
   run: TpmCommands,
   input: Parameters<TpmCommands['startAuthSession']>[0],
@@ -29,7 +29,7 @@ async function released<T>(run: TpmCommands, handle: LoadedHandle, body: () => P
   try {
     result = await body();
   } catch (error) {
-    // The body's failure is the story; that the handle could not be flushed either usually has the same cause.
+    // Report the failure of the body. A failed flush usually has the same cause.
     await run.release(handle).catch(() => {});
     throw error;
   }

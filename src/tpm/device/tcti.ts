@@ -1,12 +1,15 @@
-/** What a TCTI string of tpm2-tss opens. Its modules write TPM commands into whatever they are given. */
+/** Checks the file that a TCTI string names, because tpm2-tss would write TPM commands into any file. */
 import { readlinkSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { TctiError } from './errors.ts';
 
-/** What tpm2-tss opens by itself where the string names no device. */
+/** tpm2-tss opens these devices when the string names none. */
 const DEFAULT_DEVICES: readonly string[] = ['/dev/tpmrm0', '/dev/tpm0'];
 
-/** Kinds of character devices that may be a TPM, by sysfs; swtpm can be one through CUSE. Opening others may do harm. */
+/**
+ * Subsystems in sysfs of character devices that may be a TPM; swtpm can be one through CUSE. Opening others may do
+ * harm.
+ */
 const TPM_SUBSYSTEMS: readonly string[] = ['tpm', 'tpmrm', 'cuse'];
 
 interface Target {
@@ -15,8 +18,8 @@ interface Target {
 }
 
 /**
- * Refuses a string that leads to a file which cannot be a TPM, before anything is opened. What is not there, or may not
- * be looked at, is left to tpm2-tss.
+ * Refuses a string that names a file which cannot be a TPM, before anything is opened. A file that is missing, or that
+ * this user may not inspect, is left to tpm2-tss.
  *
  * @throws TctiError
  */
@@ -40,7 +43,7 @@ const REMEDIES: Readonly<Record<Target['kind'], string>> = {
   file: 'nothing was opened; give the file in which the TPM of libtpms keeps its state',
 };
 
-/** The module that talks to the TPM, and what it is given. `pcap` records what another module sends. */
+/** The TCTI module that talks to the TPM, and its configuration. `pcap` only records the traffic of another module. */
 export function transportOf(tcti: string): { readonly module: string; readonly conf: string } {
   const colon = tcti.indexOf(':');
   const module = moduleOf(colon < 0 ? tcti : tcti.slice(0, colon));
@@ -69,13 +72,13 @@ function targetsOf(tcti: string): readonly Target[] {
   }
 }
 
-/** tctildr takes `device`, the name of the library and its path; a link to the library may have any name. */
+/** tctildr accepts `device`, the file name of the library, and its path. A link to the library may have any name. */
 function moduleOf(name: string): string {
   const library = name.includes('/') ? basename(realPathOf(name)) : name;
   return /^libtss2-tcti-(\w+)(?:\.so(?:\..*)?)?$/.exec(library)?.[1] ?? library;
 }
 
-/** The path itself where nothing is there. */
+/** The path itself when it does not exist. */
 export function realPathOf(path: string): string {
   try {
     return realpathSync(path);
@@ -92,9 +95,9 @@ function lookAt(path: string): Stats | undefined {
   }
 }
 
-/** By the kernel's own word for it, where sysfs is there to ask. */
+/** True when sysfs names a subsystem that is not a TPM's; false when sysfs does not tell. */
 function isOtherDevice({ rdev }: Stats): boolean {
-  // As glibc takes a dev_t apart.
+  // glibc's layout of dev_t.
   const [major, minor] = [(rdev >> 8) & 0xfff, (rdev & 0xff) | ((rdev >> 12) & 0xfff00)];
   try {
     return !TPM_SUBSYSTEMS.includes(basename(readlinkSync(`/sys/dev/char/${major}:${minor}/subsystem`)));

@@ -1,4 +1,4 @@
-/** An open TPM. */
+/** Opens a TPM, and gives each operation exclusive use of it. */
 
 import { commandName } from '../structures/command-code.ts';
 import { TpmCommands } from './commands.ts';
@@ -12,7 +12,7 @@ import { refuseOtherFiles } from './tcti.ts';
 
 /** An open TPM. `close` it, or declare it with `await using`. */
 export class Tpm {
-  /** The TCTI configuration string it was opened with. */
+  /** The TCTI configuration string that opened it. */
   readonly tcti: string;
   readonly #connection: Connection;
   readonly #queue = new Queue();
@@ -28,7 +28,7 @@ export class Tpm {
    * Connects to the TPM that `tcti` names, for example `device:/dev/tpmrm0` or `swtpm:path=/run/tpm.sock`.
    *
    * @throws NativeUnavailableError when the addon or tpm2-tss is missing
-   * @throws TctiError when the string leads to a file that is no TPM
+   * @throws TctiError when the string names a file that is not a TPM
    * @throws TpmError when the TCTI is unknown or cannot connect
    */
   static async open(tcti: string): Promise<Tpm> {
@@ -41,20 +41,21 @@ export class Tpm {
   }
 
   /**
-   * Runs `operation` with the TPM to itself; operations run one after another in the order asked.
+   * Runs `operation` with exclusive use of the TPM. Operations run one after another, in the order of the calls.
    *
-   * What the operation loads it must release, best by the scopes of `scope.ts`. If it fails or is aborted, what it still
-   * holds is flushed for it; if it succeeds, what it kept stays until another operation releases it or the TPM is closed.
+   * The operation must release what it loads, best with the scopes of `scope.ts`. When it fails or is aborted, this
+   * class flushes what it still holds. When it succeeds, what it kept stays until another operation releases it, or
+   * `close`.
    *
-   * When `signal` aborts before the operation began, it never does. When it aborts later the returned promise rejects at
-   * once with the reason, as do the operation's own commands; a command already sent runs to its end, because a TPM
-   * cannot be interrupted, and the next operation begins after that and after the flushing.
+   * When `signal` aborts before the operation begins, it never begins. When it aborts later, the returned promise
+   * rejects at once with the reason, and so do the operation's own commands. A command already sent runs to its end,
+   * because a TPM cannot be interrupted. The next operation begins after that command and after the flushing.
    *
    * ```ts
    * const { randomBytes } = await tpm.exclusive((run) => run.getRandom({ bytesRequested: 16 }));
    * ```
    *
-   * @throws TypeError after `close`, and inside another operation on the same TPM
+   * @throws TypeError after `close`, and when called inside another operation on the same TPM
    */
   exclusive<T>(
     operation: (run: TpmCommands) => Promise<T>,
@@ -63,7 +64,7 @@ export class Tpm {
     return this.#queue.run((stop) => this.#operate(operation, stop), options.signal);
   }
 
-  /** TPM commands transmitted so far, by name (`TPM2_Quote`): those that ESYS sends by itself count, too. */
+  /** TPM commands sent so far, by name (`TPM2_Quote`). Commands that ESYS sends by itself count, too. */
   commandCounts(): ReadonlyMap<string, number> {
     return (
       this.#lastCounts ??
@@ -72,16 +73,16 @@ export class Tpm {
   }
 
   /**
-   * Takes no more operations, drops those that wait, abandons the one that runs, lets the TPM answer, flushes what is
-   * still loaded and disconnects. Idempotent. It cannot end before the TPM has answered; where that may be never, end the
-   * process with `exitProcess`.
+   * Refuses new operations, drops waiting ones and abandons the running one. It waits for the TPM's answer, flushes
+   * what is still loaded, and disconnects. Idempotent. When the TPM may never answer, end the process with
+   * `exitProcess`.
    */
   close(): Promise<void> {
     this.#closing ??= this.#disconnect();
     return this.#closing;
   }
 
-  /** As `close`. */
+  /** The same as `close`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
@@ -89,7 +90,7 @@ export class Tpm {
   async #operate<T>(operation: (run: TpmCommands) => Promise<T>, stop: AbortSignal): Promise<T> {
     const runner = new Runner(this.#connection, stop);
     try {
-      // Not waiting for an aborted operation: what it does besides TPM commands must not keep the TPM from others.
+      // Do not wait for an aborted operation: its other work must not block the TPM for others.
       return await unlessAborted(operation(new TpmCommands(runner)), stop);
     } catch (error) {
       await runner.rollBack();

@@ -1,4 +1,4 @@
-/** What the product knows of each hash and curve, once; everything else gets a resolved entry. */
+/** The table of hash algorithms and curves that this product knows: their identifiers, names and sizes. */
 import { NIST_CURVES, type NistCurve, type NistCurveName } from '../../bytes/nist-curves.ts';
 import { TPM_ALG, TPM_ECC } from './constants.ts';
 
@@ -10,11 +10,11 @@ export interface HashAlgorithm {
   readonly digestBytes: number;
 }
 
-/** A curve as a TPM and its tools name it. */
+/** A curve, its sizes, and its names in TPMs, JWK and OpenSSL. */
 export interface Curve extends Omit<NistCurve, 'name' | 'objectIdentifier'> {
   readonly id: number;
   readonly name: NistCurveName | 'SM2';
-  /** RFC 7518 `crv`; absent where JWK has none. */
+  /** RFC 7518 `crv`; undefined when JWK has no name for the curve. */
   readonly jwk: NistCurveName | undefined;
   /** DER. */
   readonly objectIdentifier: Uint8Array;
@@ -100,7 +100,7 @@ export function algorithmName(id: number): string {
   return name === undefined ? `0x${id.toString(16).padStart(4, '0')}` : `TPM_ALG_${name}`;
 }
 
-/** Algorithms that a TPM may sign with, or have keys of, and that nothing here reads (Part 2, 6.3; version 1.85 for the last). */
+/** Key and signature algorithms of the specification that this product does not read (Part 2, 6.3; some since 1.85). */
 const UNSUPPORTED: ReadonlySet<number> = new Set([
   TPM_ALG.EDDSA,
   TPM_ALG.HASH_EDDSA,
@@ -111,7 +111,7 @@ const UNSUPPORTED: ReadonlySet<number> = new Set([
   TPM_ALG.HASH_MLDSA,
 ]);
 
-/** Its name; undefined for one that is read, and for a number that is no algorithm's. */
+/** The name of an algorithm that this product does not read; undefined for any other number. */
 export function unsupportedAlgorithm(id: number): string | undefined {
   return UNSUPPORTED.has(id) ? algorithmName(id) : undefined;
 }

@@ -4,17 +4,20 @@ import { type Codec, selector, struct, tpm2b, u16, u32, u64, yesNo } from './cod
 import { TPM_GENERATED, TPM_ST } from './constants.ts';
 import { type TpmlPcrSelection, tpmlPcrSelection } from './pcr.ts';
 
-/** TPMS_CLOCK_INFO (10.11.1). Counters are true values only for keys of the endorsement or platform hierarchy. */
+/**
+ * TPMS_CLOCK_INFO (10.11.1). The TPM obfuscates the counters unless the key is in the endorsement or platform
+ * hierarchy.
+ */
 export interface TpmsClockInfo {
-  /** Milliseconds the TPM has been powered since it was last cleared. */
+  /** Milliseconds that the TPM has been powered since it was last cleared. */
   readonly clock: bigint;
   readonly resetCount: number;
   readonly restartCount: number;
-  /** False: after a disorderly shutdown the clock may have gone back. */
+  /** False when the clock may have gone back after a disorderly shutdown. */
   readonly safe: boolean;
 }
 
-/** What a TPMS_ATTEST of any type begins with. */
+/** The fields at the start of a TPMS_ATTEST of any type. */
 export interface AttestHeader {
   readonly qualifiedSigner: Uint8Array;
   readonly extraData: Uint8Array;
@@ -22,7 +25,7 @@ export interface AttestHeader {
   readonly firmwareVersion: bigint;
 }
 
-/** What each type of attestation says: TPMU_ATTEST (Part 2, 10.12). */
+/** The contents of each type of attestation: TPMU_ATTEST (Part 2, 10.12). */
 export interface AttestedByType {
   readonly quote: { readonly pcrSelect: TpmlPcrSelection; readonly pcrDigest: Uint8Array };
   readonly certify: { readonly name: Uint8Array; readonly qualifiedName: Uint8Array };
@@ -47,7 +50,7 @@ export type TpmsAttest = {
   readonly [T in AttestType]: AttestHeader & { readonly type: T; readonly attested: AttestedByType[T] };
 }[AttestType];
 
-/** What TPM2_Quote signs. */
+/** The TPMS_ATTEST that TPM2_Quote signs. */
 export type QuoteAttest = Extract<TpmsAttest, { type: 'quote' }>;
 
 const clockInfo: Codec<TpmsClockInfo> = struct('TPMS_CLOCK_INFO', {
@@ -95,12 +98,12 @@ const bodies: { readonly [T in AttestType]: Codec<AttestedByType[T]> } = {
   nvDigest: struct('TPMS_NV_DIGEST_CERTIFY_INFO', { indexName: tpm2bName, nvDigest: tpm2bDigest }),
 };
 
-/** Reads no bytes that do not begin with TPM_GENERATED_VALUE. */
+/** Rejects bytes that do not begin with TPM_GENERATED_VALUE. */
 export const tpmsAttest: Codec<TpmsAttest> = {
   name: 'TPMS_ATTEST',
   read: (r) => {
     const magic = r.within('magic', u32.read);
-    // tooth A08: signed bytes may begin in any way
+    // tooth A08: signed bytes without TPM_GENERATED_VALUE are accepted
     if (magic !== TPM_GENERATED) throw r.malformed(`magic 0x${magic.toString(16)} is not TPM_GENERATED_VALUE`, 0);
     const type = r.within('type', attestType.read);
     const { qualifiedSigner, extraData, clockInfo, firmwareVersion } = header.read(r);

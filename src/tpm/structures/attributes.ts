@@ -1,4 +1,4 @@
-/** TPMA_OBJECT (TPM 2.0 Library, Part 2, 8.3); bits absent here are reserved and must be zero. */
+/** TPMA_OBJECT (TPM 2.0 Library, Part 2, 8.3). Every other bit is reserved and must be zero. */
 export const TPMA_OBJECT = {
   fixedTPM: 0x00000002,
   stClear: 0x00000004,
@@ -37,7 +37,7 @@ export const TPMA_SESSION = {
   encrypt: 0x00000040,
 } as const;
 
-/** TPMA_NV bits this product looks at (Part 2, 13.4). */
+/** The TPMA_NV bits that this product checks (Part 2, 13.4). */
 export const TPMA_NV = {
   PPREAD: 0x00010000,
   OWNERREAD: 0x00020000,
@@ -48,10 +48,10 @@ export const TPMA_NV = {
   WRITTEN: 0x20000000,
 } as const;
 
-/** TPM_NT, what an index is besides memory (Part 2, 13.2). */
+/** TPM_NT, the types of NV index that count PIN attempts (Part 2, 13.2). */
 export const TPM_NT = { PIN_FAIL: 8, PIN_PASS: 9 } as const;
 
-/** TPM_NT of TPMA_NV. */
+/** The TPM_NT in a TPMA_NV. */
 export function nvIndexType(attributes: number): number {
   return (attributes >>> 4) & 0xf;
 }

@@ -1,19 +1,19 @@
-/** The sized buffers of TPM 2.0 Library Part 2, section 10.4 and 10.5, with the largest size a TPM may send. */
+/** The sized buffers of TPM 2.0 Library Part 2, 10.4 and 10.5, each with the largest size that this product accepts. */
 import { type Codec, struct, tpm2b, tpml } from './codec.ts';
 
 const LARGEST_DIGEST_BYTES = 64;
 
 export const tpm2bDigest: Codec<Uint8Array> = tpm2b('TPM2B_DIGEST', LARGEST_DIGEST_BYTES);
-/** sizeof(TPMT_HA): a digest and its algorithm. */
+/** At most sizeof(TPMT_HA): a digest and its algorithm. */
 export const tpm2bData: Codec<Uint8Array> = tpm2b('TPM2B_DATA', LARGEST_DIGEST_BYTES + 2);
 export const tpm2bName: Codec<Uint8Array> = tpm2b('TPM2B_NAME', LARGEST_DIGEST_BYTES + 2);
 export const tpm2bAuth: Codec<Uint8Array> = tpm2b('TPM2B_AUTH', LARGEST_DIGEST_BYTES);
 export const tpm2bEccParameter: Codec<Uint8Array> = tpm2b('TPM2B_ECC_PARAMETER', 66);
-/** RSA-4096 is the largest key any template names. */
+/** RSA-4096 is the largest RSA key of the EK templates. */
 export const tpm2bPublicKeyRsa: Codec<Uint8Array> = tpm2b('TPM2B_PUBLIC_KEY_RSA', 512);
 export const tpm2bSensitiveData: Codec<Uint8Array> = tpm2b('TPM2B_SENSITIVE_DATA', 256);
 
-/** TPML_DIGEST (10.9.5); PCR_Read answers eight at most. */
+/** TPML_DIGEST (10.9.5): at most eight digests. */
 export const tpmlDigest: Codec<readonly Uint8Array[]> = tpml('TPML_DIGEST', tpm2bDigest, 8);
 
 export interface TpmsSensitiveCreate {

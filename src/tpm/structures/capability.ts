@@ -28,7 +28,7 @@ const bodies: { readonly [C in keyof DataByCapability]: Codec<DataByCapability[C
   pcrs: tpmlPcrSelection,
 };
 
-/** TPM_CAP is 32 bits wide; the values used here fit the lower half. */
+/** The lower 16 bits of TPM_CAP, which has 32; the upper half is zero for these values. */
 const capability = selector('TPM_CAP', {
   handles: TPM_CAP.HANDLES,
   properties: TPM_CAP.TPM_PROPERTIES,
@@ -38,7 +38,7 @@ const capability = selector('TPM_CAP', {
 export const tpmsCapabilityData: Codec<TpmsCapabilityData> = {
   name: 'TPMS_CAPABILITY_DATA',
   read: (r) => {
-    if (r.u16() !== 0) throw r.malformed('not a capability this product asks for');
+    if (r.u16() !== 0) throw r.malformed('not a capability that this product asks for');
     const key = r.within('capability', capability.read);
     return { capability: key, data: r.within(key, bodies[key].read as Codec<unknown>['read']) } as TpmsCapabilityData;
   },

@@ -1,16 +1,17 @@
 /**
- * Codecs as values: one declaration gives encoding, strict decoding and the static type of a TPM structure.
+ * Codecs: one declaration of a TPM structure gives its encoder, its strict decoder and its TypeScript type.
  *
- * TPM 2.0 Library, Part 2: every integer is big-endian; TPM2B is a 16-bit size and that many bytes; TPML is a 32-bit
- * count and that many elements. Decoding is total and strict; encoding never repairs.
+ * TPM 2.0 Library, Part 2: every integer is big-endian; a TPM2B is a 16-bit size and that many bytes; a TPML is a
+ * 32-bit count and that many elements. Decoders reject every malformed input. Encoders reject bad values instead of
+ * mending them.
  */
 import { Reader as ByteReader, type Reader, Writer } from './cursor.ts';
 
-/** One structure: `decode` and `encode` use it. */
+/** Reads and writes one structure, for `decode` and `encode`. */
 export interface Codec<T> {
-  /** The structure's name in the specification; the root of error paths. */
+  /** The structure's name in the specification; error paths begin with it. */
   readonly name: string;
-  /** Reads one structure and leaves what is behind it. @throws MalformedError */
+  /** Reads one structure and leaves the bytes after it unread. @throws MalformedError */
   read(reader: Reader): T;
   /** @throws RangeError when a value does not fit its field. */
   write(writer: Writer, value: T): void;
@@ -20,7 +21,7 @@ export interface Codec<T> {
 export function decode<T>(codec: Codec<T>, bytes: Uint8Array): T {
   const reader = new ByteReader(bytes, [codec.name]);
   const value = codec.read(reader);
-  // tooth A10: bytes behind a structure are overlooked
+  // tooth A10: bytes after a structure are ignored
   reader.end();
   return value;
 }
@@ -38,7 +39,7 @@ export function encode<T>(codec: Codec<T>, value: T): Uint8Array {
   }
 }
 
-/** One is enough; a structure within another takes a second for a moment. */
+/** Reused for each call of `encode`. A nested call finds it in use and makes a second one. */
 let idleWriter: Writer | undefined;
 
 export const u8: Codec<number> = { name: 'UINT8', read: (r) => r.u8(), write: (w, v) => w.u8(v) };
@@ -74,7 +75,7 @@ export function tpm2b(name: string, maxBytes: number): Codec<Uint8Array> {
   };
 }
 
-/** TPM2B around one structure, which must fill it. */
+/** TPM2B around one structure, which must fill it exactly. */
 export function tpm2bOf<T>(name: string, inner: Codec<T>): Codec<T> {
   return {
     name,
@@ -92,7 +93,7 @@ export function tpm2bOf<T>(name: string, inner: Codec<T>): Codec<T> {
   };
 }
 
-/** TPML with at most `maxCount` elements; the count is compared before anything is read. */
+/** TPML with at most `maxCount` elements. The decoder checks the count before it reads an element. */
 export function tpml<T>(name: string, element: Codec<T>, maxCount: number): Codec<readonly T[]> {
   return {
     name,
@@ -115,7 +116,7 @@ type FieldsOf<T> = { readonly [K in keyof T]: Codec<T[K]> };
 /** Fields in wire order. */
 export function struct<T extends object>(name: string, fields: FieldsOf<T>): Codec<T> {
   const entries = Object.entries(fields as unknown as Fields) as [string, Codec<unknown>][];
-  // Cloned for each value: an object that grows field by field costs more than what is in it.
+  // Each value is a clone of this: adding fields one by one costs more than reading them.
   const empty: Record<string, unknown> = Object.fromEntries(entries.map(([field]) => [field, undefined]));
   return {
     name,
@@ -130,7 +131,7 @@ export function struct<T extends object>(name: string, fields: FieldsOf<T>): Cod
   };
 }
 
-/** The rest of the input as it is; only for the last field of a structure. */
+/** All remaining bytes of the input; only for the last field of a structure. */
 export const rest: Codec<Uint8Array> = {
   name: 'BYTES',
   read: (r) => r.bytes(r.remaining),
@@ -138,9 +139,9 @@ export const rest: Codec<Uint8Array> = {
 };
 
 /**
- * Maps each selector name to its TPM value; decoding an unlisted value is malformed.
+ * Maps each selector name to its TPM value. The decoder rejects a value that is not listed.
  *
- * @param unsupported what a value means that is not read here; undefined for one that means nothing
+ * @param unsupported gives the algorithm's name for a value that this product does not read; undefined for other values
  */
 export function selector<N extends string>(
   name: string,

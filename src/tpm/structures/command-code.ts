@@ -1,4 +1,4 @@
-/** TPM_CC (TPM 2.0 Library, Part 2, 6.5.2): the commands this product sends, and no others. */
+/** TPM_CC (TPM 2.0 Library, Part 2, 6.5.2): the names of the commands that this product sends. */
 const TPM_CC = {
   PolicySecret: 0x151,
   CreatePrimary: 0x131,

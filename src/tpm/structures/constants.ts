@@ -1,4 +1,4 @@
-/** Numbers of the TPM 2.0 Library specification, Part 2 section 6, as far as this product uses them. */
+/** The constants of the TPM 2.0 Library specification, Part 2, section 6, that this product uses. */
 
 /** TPM_ALG_ID (6.3). */
 export const TPM_ALG = {
@@ -56,7 +56,7 @@ export const TPM_ECC = {
   SM2_P256: 0x0020,
 } as const;
 
-/** TPM_GENERATED_VALUE (6.2): what no restricted key signs unless the TPM made the bytes itself. */
+/** TPM_GENERATED_VALUE (6.2). A restricted key signs bytes with this prefix only when the TPM made them itself. */
 export const TPM_GENERATED = 0xff544347 as const;
 
 /** TPM_ST (6.9), attestation structures and tickets. */

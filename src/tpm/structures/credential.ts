@@ -1,4 +1,4 @@
-/** TPM2B_ID_OBJECT: the credential that only one EK opens, for one AK Name (TPM 2.0 Library Part 2, 12.4). */
+/** TPM2B_ID_OBJECT: a credential for one AK Name that only one EK can decrypt (TPM 2.0 Library Part 2, 12.4). */
 import { tpm2bDigest } from './buffers.ts';
 import { type Codec, rest, struct, tpm2bOf } from './codec.ts';
 

@@ -1,6 +1,7 @@
+/** Reads and writes big-endian numbers and bytes; the codecs of TPM structures build on it. Pure. */
 import { MalformedError, UnsupportedError } from '../../bytes/malformed.ts';
 
-/** Bounds-checked big-endian reader. It knows bytes and where it is, and nothing about structures. */
+/** Bounds-checked big-endian reader. */
 export class Reader {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
@@ -33,7 +34,7 @@ export class Reader {
     return new MalformedError(this.#path.join('.'), offset, reason);
   }
 
-  /** Of the field that was just read. */
+  /** The error for the field that was just read, to be thrown. */
   unsupported(algorithm: string): UnsupportedError {
     return new UnsupportedError(this.#path.join('.'), this.#offset, algorithm);
   }
@@ -58,13 +59,13 @@ export class Reader {
     return this.#view.getBigUint64(this.#take(8));
   }
 
-  /** A copy: decoded values never alias the input, which the caller may reuse. */
+  /** Returns a copy, because the caller may reuse the input. */
   bytes(length: number): Uint8Array {
     const start = this.#take(length);
     return this.#bytes.slice(start, start + length);
   }
 
-  /** A reader over the next `length` bytes, which are consumed here. */
+  /** Skips the next `length` bytes and returns a reader over them. */
   sub(length: number): Reader {
     const start = this.#take(length);
     return new Reader(this.#bytes, this.#path, start, start + length);
@@ -114,7 +115,7 @@ export class Writer {
     this.#view.setBigUint64(start, value);
   }
 
-  /** Writes bytes as they are, without a size. */
+  /** Writes the bytes without a size. */
   bytes(value: Uint8Array): void {
     const start = this.#grow(value.length);
     this.#buffer.set(value, start);
@@ -125,13 +126,15 @@ export class Writer {
     return this.#buffer.slice(0, this.#length);
   }
 
-  /** Makes it as good as new. What was written may be a secret. */
+  /** Makes the writer reusable. Overwrites the buffer, which may hold a secret. */
   clear(): void {
     this.#buffer.fill(0, 0, this.#length);
     this.#length = 0;
   }
 
-  /** Where the next `length` bytes go. It may replace buffer and view: name those only after it. */
+  /**
+   * Returns the position for the next `length` bytes. It may replace buffer and view: read those fields after the call.
+   */
   #grow(length: number): number {
     const start = this.#length;
     this.#length += length;

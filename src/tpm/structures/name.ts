@@ -1,4 +1,4 @@
-/** Names and qualified names (TPM 2.0 Library Part 1, section 16). */
+/** Computes Names and Qualified Names (TPM 2.0 Library Part 1, section 16). */
 import { hash } from 'node:crypto';
 import { concat } from '../../bytes/bytes.ts';
 import { hashAlgorithm } from './algorithms.ts';
@@ -22,7 +22,7 @@ export function nvName(publicArea: TpmsNvPublic): Uint8Array {
   return digestName(publicArea.nameAlg, encode(tpmsNvPublic, publicArea));
 }
 
-/** Name of a permanent entity (hierarchy, PCR, session): its handle. */
+/** Name of an entity without a public area (hierarchy, PCR, session): its handle. */
 export function handleName(handle: number): Uint8Array {
   const name = new Uint8Array(4);
   new DataView(name.buffer).setUint32(0, handle);
@@ -30,8 +30,8 @@ export function handleName(handle: number): Uint8Array {
 }
 
 /**
- * Qualified Name: nameAlg ‖ H(qualified Name of the parent ‖ Name). A primary object's parent is its hierarchy, whose
- * qualified Name is its handle. @param name at least the two bytes of its algorithm
+ * Qualified Name: nameAlg ‖ H(Qualified Name of the parent ‖ Name). The parent of a primary object is its hierarchy.
+ * The Qualified Name of a hierarchy is its handle. @param name begins with the two bytes of its algorithm
  */
 export function qualifiedName(parentQualifiedName: Uint8Array, name: Uint8Array): Uint8Array {
   return digestName(((name[0] ?? 0) << 8) | (name[1] ?? 0), parentQualifiedName, name);

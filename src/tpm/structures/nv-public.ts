@@ -1,4 +1,4 @@
-/** TPMS_NV_PUBLIC: an NV index's public area (TPM 2.0 Library Part 2, 13.5). */
+/** TPMS_NV_PUBLIC: the public area of an NV index (TPM 2.0 Library Part 2, 13.5). */
 import { tpm2bDigest } from './buffers.ts';
 import { type Codec, struct, u16, u32 } from './codec.ts';
 

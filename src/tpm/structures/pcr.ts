@@ -1,4 +1,4 @@
-/** TPML_PCR_SELECTION (TPM 2.0 Library Part 2, 10.6.2 and 10.9.7). */
+/** TPML_PCR_SELECTION: which PCRs of which banks (TPM 2.0 Library Part 2, 10.6.2 and 10.9.7). */
 import { type Codec, tpml } from './codec.ts';
 
 /** TPMS_PCR_SELECTION (Part 2, 10.6.2): PCRs of one bank. */
@@ -35,10 +35,10 @@ const tpmsPcrSelection: Codec<TpmsPcrSelection> = {
   },
 };
 
-/** Takes at most 16 banks, of at most 32 PCRs each. */
+/** Accepts at most 16 banks with at most 32 PCRs each. */
 export const tpmlPcrSelection: Codec<TpmlPcrSelection> = tpml('TPML_PCR_SELECTION', tpmsPcrSelection, BANKS_MAX);
 
-/** One bank's selection in the three-byte form that PC Client TPMs use. `indices` are 0..23. */
+/** The selection of one bank, in the three-byte form of PC Client TPMs. `indices` are 0..23. */
 export function pcrSelection(hash: number, indices: readonly number[]): TpmsPcrSelection {
   const pcrSelect = new Uint8Array(PCR_SELECT_BYTES);
   for (const index of indices) {
@@ -49,7 +49,7 @@ export function pcrSelection(hash: number, indices: readonly number[]): TpmsPcrS
   return { hash, pcrSelect };
 }
 
-/** The selected PCR indices, ascending: the order in which their values are hashed into a quote. */
+/** The selected PCR indices, ascending. The TPM hashes their values into a quote in this order. */
 export function selectedPcrs(selection: TpmsPcrSelection): readonly number[] {
   const indices: number[] = [];
   for (const [byte, bits] of selection.pcrSelect.entries())

@@ -43,7 +43,7 @@ export interface EccPublic extends PublicHeader {
     readonly curveId: number;
     readonly kdf: Scheme;
   };
-  /** Some parts strip leading zeros: pad to the field size before use. */
+  /** Some TPMs strip leading zeros: pad to the field size before use. */
   readonly unique: { readonly x: Uint8Array; readonly y: Uint8Array };
 }
 
@@ -102,7 +102,7 @@ const bodies: {
   }),
 };
 
-/** Throws UnsupportedError for an algorithm of the specification that is not read here. */
+/** Throws UnsupportedError for an algorithm of the specification that this product does not read. */
 export const tpmtPublic: Codec<TpmtPublic> = {
   name: 'TPMT_PUBLIC',
   read: (r) => {
@@ -118,5 +118,5 @@ export const tpmtPublic: Codec<TpmtPublic> = {
   },
 };
 
-/** TPM2B_PUBLIC (12.2.5): what tpm2-tools write to files. */
+/** TPM2B_PUBLIC (12.2.5), the form in files of tpm2-tools. */
 export const tpm2bPublic: Codec<TpmtPublic> = tpm2bOf('TPM2B_PUBLIC', tpmtPublic);

@@ -1,4 +1,4 @@
-/** The response codes of TPM 2.0 Library Part 2, 6.6.3, and of the TSS layers (`tss2_common.h` of tpm2-tss). */
+/** Tables of response codes: of the TPM (TPM 2.0 Library Part 2, 6.6.3) and of tpm2-tss (`tss2_common.h`). */
 
 type Codes = Readonly<Record<number, readonly [name: string, description: string]>>;
 
@@ -102,7 +102,10 @@ export const WARNINGS: Codes = {
   127: ['NOT_USED', 'reserved'],
 };
 
-/** Warnings after which the unchanged command may be sent again. Lockout is none: it lasts, and trying prolongs it. */
+/**
+ * Warnings after which the same command may be sent again. LOCKOUT is not among them: it lasts, and a retry prolongs
+ * it.
+ */
 export const RETRYABLE: ReadonlySet<string> = new Set([
   'YIELDED',
   'CANCELED',
@@ -112,7 +115,7 @@ export const RETRYABLE: ReadonlySet<string> = new Set([
   'NV_UNAVAILABLE',
 ]);
 
-/** Codes of the software layers, the same for each. */
+/** Codes of the software layers; every layer uses the same ones. */
 export const LAYER_CODES: Codes = {
   1: ['GENERAL_FAILURE', 'failed for no stated reason'],
   2: ['NOT_IMPLEMENTED', 'not implemented'],

@@ -1,12 +1,12 @@
 /**
- * TSS2_RC: what a call into tpm2-tss came to, taken apart.
+ * Decodes a TSS2_RC, the result of a call into tpm2-tss.
  *
- * Bits 16–23 name the layer that speaks (TCG TSS 2.0 Overview, 2.4). Codes of the TPM itself follow Part 2, 6.6: format 0
- * carries an error or a warning, format 1 also says which handle, parameter or session was at fault.
+ * Bits 16–23 name the layer that answered (TCG TSS 2.0 Overview, 2.4). Codes of the TPM itself follow Part 2, 6.6:
+ * format 0 carries an error or a warning; format 1 also tells the handle, parameter or session at fault.
  */
 import { FORMAT_0, FORMAT_1, LAYER_CODES, RETRYABLE, WARNINGS } from './response-code-table.ts';
 
-/** Who answered with a code: the TPM, or a part of tpm2-tss (TCG TSS 2.0 Overview, 2.4). */
+/** The layer that answered with a code: the TPM, or a part of tpm2-tss (TCG TSS 2.0 Overview, 2.4). */
 export type Layer =
   | 'tpm'
   | 'feature'
@@ -27,11 +27,11 @@ export interface FaultyArgument {
 export interface ResponseCode {
   readonly rc: number;
   readonly layer: Layer;
-  /** `TPM_RC_AUTH_FAIL`, `TSS2_TCTI_RC_IO_ERROR`; a code in no table is given by its number. */
+  /** `TPM_RC_AUTH_FAIL`, `TSS2_TCTI_RC_IO_ERROR`. For a code in no table, the name ends with the number. */
   readonly name: string;
   readonly description: string;
   readonly argument?: FaultyArgument;
-  /** The same command, sent again a little later, may succeed. */
+  /** True when the same command may succeed a little later. */
   readonly retryable: boolean;
 }
 
@@ -58,8 +58,8 @@ export function decodeResponseCode(rc: number): ResponseCode {
   const code = rc & 0xffff;
   const [layer, prefix] = LAYERS.get(rc >>> 16) ?? (['unknown', 'TSS2_RC'] as const);
   if (layer === 'tpm') return { rc, layer, ...tpmCode(code) };
-  // A resource manager speaks for itself in small codes and passes on, or imitates, the TPM's: the kernel's answers
-  // TPM_RC_COMMAND_CODE in its own layer.
+  // A resource manager has small codes of its own. It also passes on codes of the TPM, or answers with one itself: the
+  // kernel's resource manager answers TPM_RC_COMMAND_CODE in its own layer.
   const imitatesTpm = (code & (FORMAT_1_BIT | VERSION_2_BIT)) !== 0;
   if ((layer === 'resource-manager' || layer === 'resource-manager-tpm') && imitatesTpm) {
     return { rc, layer, ...tpmCode(code) };
@@ -80,7 +80,7 @@ function tpmCode(code: number): TpmCode {
   if (code === 0) return { name: 'TPM_RC_SUCCESS', description: 'the command succeeded', retryable: false };
   if (code & FORMAT_1_BIT) return formatOne(code);
   if (code & VENDOR_BIT) return unknown(code, 'a code of this TPM’s vendor');
-  // Codes without the version bit are those of TPM 1.2, whose only use here is to refuse a tag.
+  // Codes without the version bit belong to TPM 1.2. A TPM 2.0 uses only this one, to refuse a tag.
   if (code === 0x01e) return { name: 'TPM_RC_BAD_TAG', description: 'the tag is not of TPM 2.0', retryable: false };
   if (!(code & VERSION_2_BIT)) return unknown(code, 'a TPM 1.2 code');
   const warning = (code & WARNING_BIT) !== 0;
@@ -100,7 +100,10 @@ function formatOne(code: number): TpmCode {
   };
 }
 
-/** Bits 8–11: a parameter's number; without the P bit a handle's, or with its top bit set a session's. 0: unspecified. */
+/**
+ * The argument in bits 8–11. With the P bit they number a parameter; otherwise a handle, or a session when bit 11 is
+ * set. Zero is unspecified.
+ */
 function faultyArgument(code: number): FaultyArgument | undefined {
   const number = (code >> 8) & 0xf;
   if (code & PARAMETER_BIT) return number === 0 ? undefined : { kind: 'parameter', index: number };

@@ -1,13 +1,15 @@
-/** Signing, encryption, key-derivation and symmetric schemes inside public areas (TPM 2.0 Library Part 2, 11.1.7, 11.2). */
+/**
+ * Signing, encryption, key-derivation and symmetric schemes inside public areas (TPM 2.0 Library Part 2, 11.1.7, 11.2).
+ */
 import { unsupportedAlgorithm } from './algorithms.ts';
 import type { Codec } from './codec.ts';
 import { TPM_ALG } from './constants.ts';
 
-/** TPMT_ASYM_SCHEME, TPMT_RSA_SCHEME, TPMT_ECC_SCHEME, TPMT_KDF_SCHEME: an algorithm and what it needs. */
+/** TPMT_ASYM_SCHEME, TPMT_RSA_SCHEME, TPMT_ECC_SCHEME, TPMT_KDF_SCHEME: an algorithm and its parameters. */
 export interface Scheme {
   readonly scheme: number;
   readonly hashAlg?: number;
-  /** ECDAA's commit count; for the keyed-hash scheme XOR its KDF. */
+  /** For ECDAA the commit count; for the keyed-hash scheme XOR the KDF. */
   readonly count?: number;
 }
 

@@ -1,4 +1,4 @@
-/** TPMT_SIGNATURE (TPM 2.0 Library Part 2, 11.3.4). */
+/** TPMT_SIGNATURE: a signature and its algorithm (TPM 2.0 Library Part 2, 11.3.4). */
 
 import { hashAlgorithm, unsupportedAlgorithm } from './algorithms.ts';
 import { tpm2bEccParameter, tpm2bPublicKeyRsa } from './buffers.ts';
@@ -30,7 +30,7 @@ export interface HmacSignature {
 /** TPMT_SIGNATURE (Part 2, 11.3.4); `sigAlg` says which form it has. */
 export type TpmtSignature = RsaSignature | EccSignature | HmacSignature | { readonly sigAlg: 'null' };
 
-/** TPM_ALG_ID of each signature form; a key's scheme must be the same number. */
+/** TPM_ALG_ID of each form of signature. The scheme of the signing key must be the same number. */
 export const SIGNATURE_ALG: Readonly<Record<TpmtSignature['sigAlg'], number>> = {
   rsassa: TPM_ALG.RSASSA,
   rsapss: TPM_ALG.RSAPSS,
@@ -52,7 +52,7 @@ const ecc: Codec<Omit<EccSignature, 'sigAlg'>> = struct('TPMS_SIGNATURE_ECC', {
   signatureS: tpm2bEccParameter,
 });
 
-/** TPMT_HA has no size: the algorithm gives it (10.3.2). */
+/** TPMT_HA has no size field: the algorithm tells the size (10.3.2). */
 const ha: Codec<Omit<HmacSignature, 'sigAlg'>> = {
   name: 'TPMT_HA',
   read: (r) => {
@@ -63,7 +63,7 @@ const ha: Codec<Omit<HmacSignature, 'sigAlg'>> = {
   },
   write: (w, value) => {
     if (value.digest.length !== hashAlgorithm(value.hash)?.digestBytes)
-      throw new RangeError(`${value.digest.length} bytes are no digest of 0x${value.hash.toString(16)}`);
+      throw new RangeError(`${value.digest.length} bytes are not a digest of 0x${value.hash.toString(16)}`);
     w.u16(value.hash);
     w.bytes(value.digest);
   },
@@ -82,7 +82,7 @@ const bodies: Readonly<Record<TpmtSignature['sigAlg'], Codec<never>>> = {
   null: nothing,
 } as Readonly<Record<TpmtSignature['sigAlg'], Codec<never>>>;
 
-/** Throws UnsupportedError for an algorithm of the specification that is not read here. */
+/** Throws UnsupportedError for an algorithm of the specification that this product does not read. */
 export const tpmtSignature: Codec<TpmtSignature> = {
   name: 'TPMT_SIGNATURE',
   read: (r) => {
