@@ -28,7 +28,7 @@ const MALFORMED: readonly FindingCode[] = [
   'evidence.malformed',
   'evidence.wire',
   'response.malformed',
-  'boot_log.malformed',
+  'boot.log_malformed',
 ];
 
 /** One judge for each wire. */

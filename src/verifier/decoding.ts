@@ -11,7 +11,7 @@ export interface Refusal {
 
 export const EVIDENCE_MALFORMED: Refusal = { code: 'evidence.malformed', sentence: 'the message cannot be read' };
 export const RESPONSE_MALFORMED: Refusal = { code: 'response.malformed', sentence: 'the message cannot be read' };
-export const LOG_MALFORMED: Refusal = { code: 'boot_log.malformed', sentence: 'a piece of a boot log cannot be used' };
+export const LOG_MALFORMED: Refusal = { code: 'boot.log_malformed', sentence: 'a piece of a boot log cannot be used' };
 
 /**
  * What `read` gives; undefined, with one finding, where it throws a MalformedError.

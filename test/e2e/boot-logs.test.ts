@@ -92,7 +92,7 @@ describeCorpus('a machine with its boot logs', () => {
       return part === undefined ? bytes : encodeLogPart({ ...part, offset: part.offset + 1 });
     };
     await expect(attest({ relay: { onResponse } })).rejects.toThrow('attestation refused');
-    await vi.waitFor(() => expect(logs.map(({ fields }) => fields['finding'])).toContain('boot_log.malformed'));
+    await vi.waitFor(() => expect(logs.map(({ fields }) => fields['finding'])).toContain('boot.log_malformed'));
   });
 
   test('is asked for the logs that its challenge names, and for no others', async () => {

@@ -5,8 +5,12 @@ import { commitment } from '../../src/evidence/binding.ts';
 import {
   type ChallengeResponse,
   decodeChallenge,
+  decodeLogRequest,
+  encodeLogPart,
   encodePayload,
   encodeResponse,
+  type LogPart,
+  type LogRequest,
   type Payload,
   PROTOCOL_VERSIONS,
 } from '../../src/evidence/messages.ts';
@@ -50,11 +54,14 @@ export interface Forgery {
   /** Before it is encoded; nothing in it is signed again. */
   readonly response?: Edit<ChallengeResponse>;
   readonly responseBytes?: Edit<Uint8Array>;
+  /** Each piece of a boot log, before it is encoded. */
+  readonly logPart?: Edit<LogPart>;
 }
 
 export interface Forger {
   readonly payload: Uint8Array;
   answer(challenge: Uint8Array): Uint8Array;
+  readonly logPart?: (request: Uint8Array) => Uint8Array;
 }
 
 const same = <T>(honest: T): T => honest;
@@ -69,7 +76,16 @@ export function forger(device: SoftwareDevice, forgery: Forgery = {}): Forger {
     pcrBanks: [TPM_ALG.SHA256],
   };
   const payload = (forgery.payloadBytes ?? same)(encodePayload((forgery.payload ?? same)(honest)));
-  return { payload, answer: (challenge) => answer(device, forgery, payload, challenge) };
+  return {
+    payload,
+    answer: (challenge) => answer(device, forgery, payload, challenge),
+    logPart: (request) => encodeLogPart((forgery.logPart ?? same)(honestPart(decodeLogRequest(request)))),
+  };
+}
+
+/** Of logs that are all alike: as many zeros as one piece has. */
+function honestPart({ log, offset, maxBytes }: LogRequest): LogPart {
+  return { log, offset, total: maxBytes, data: new Uint8Array(maxBytes), missing: '' };
 }
 
 function answer(device: SoftwareDevice, forgery: Forgery, payload: Uint8Array, challenge: Uint8Array): Uint8Array {
