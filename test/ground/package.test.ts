@@ -98,6 +98,11 @@ describe('the examples, run from the installed package', () => {
     expect(stdout).toMatch(/^trusted spiffe:\/\/example\.org\/spire\/agent\/tpm\/[0-9a-f]{64}\n$/);
   });
 
+  test('read a firmware log', async () => {
+    const { stdout } = await example('read-boot-log', write('log', agileLog(GRUB_BOOT)));
+    expect(stdout).toBe('enabled (not proven)\n');
+  });
+
   test('verify a quote from its bytes, and refuse it with another nonce', async () => {
     const tpm = await startSwtpm({ templates: ['L-1'] });
     const attestor = new Attestor({ trustDomain: TRUST_DOMAIN, tcti: () => tpm.tcti });
