@@ -10,6 +10,7 @@ import { startPlugin } from '../../src/testing/plugin-host/plugin-host.ts';
 import { relayAttestation } from '../../src/testing/plugin-host/relay.ts';
 import { quotedExtraData } from '../../src/verifier/quote.ts';
 import { attestTo, policyFor, TRUST_DOMAIN } from '../support/agent-attestation.ts';
+import { agileLog, GRUB_BOOT } from '../support/event-log-writer.ts';
 import { type Execution, execute } from '../support/execute.ts';
 import { keyPair, mintAuthority, mintEkChain, pem } from '../support/pki.ts';
 import { startSwtpm } from '../support/swtpm.ts';
