@@ -42,7 +42,7 @@ export function bootClaims(view: BootView): BootClaims {
   return {
     ...secureBootClaims(view),
     bootApplications: bootApplications(view),
-    kernelCommandLine: kernelCommandLine(view),
+    kernelCommandLine: kernelCommandLine(view, grub),
     grubCommands: following(grub, (strings) => ({ value: strings.map(({ text }) => text) })),
     grubFiles: following(grub, () => grubFiles(view)),
     stubCommandLines: stubCommandLines(view),

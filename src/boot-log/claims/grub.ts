@@ -5,12 +5,13 @@ import type { Claim } from './claim.ts';
 import { fromPcr, unexpected } from './prerequisites.ts';
 
 /** A string that GRUB measured. */
-interface GrubString {
+export interface GrubString {
   /** What GRUB says it is: `grub_cmd`, `kernel_cmdline`, `module_cmdline`. It is not measured. */
   readonly label: string;
   readonly text: string;
 }
 
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const PREFIX = /^(grub_cmd|kernel_cmdline|module_cmdline): /;
 /** Commands that start a kernel or another loader, with what they start. */
 const STARTS =
@@ -62,7 +63,7 @@ export function grubFiles(view: BootView): Claim<readonly Uint8Array[]> {
 
 function utf8Text(bytes: Uint8Array): string | undefined {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes).replace(/\0$/, '');
+    return UTF8.decode(bytes).replace(/\0$/, '');
   } catch {
     return undefined;
   }

@@ -2,7 +2,7 @@
 import type { BootView } from '../replay/boot-view.ts';
 import { isDigestOf } from '../tcg/banks.ts';
 import { type Claim, following, isWithheld } from './claim.ts';
-import { grubCommandLine, grubStrings } from './grub.ts';
+import { type GrubString, grubCommandLine } from './grub.ts';
 import { stubDigests } from './kernel-stub.ts';
 import { stubCommandLines, stubCommandLinesIfAny } from './stub-command-lines.ts';
 import { ukiSections } from './uki.ts';
@@ -30,9 +30,10 @@ export interface UkiCommandLine {
 
 export type KernelCommandLine = GrubCommandLine | EntryCommandLine | UkiCommandLine;
 
-export function kernelCommandLine(view: BootView): Claim<KernelCommandLine> {
+/** @param grub its strings in PCR 8 */
+export function kernelCommandLine(view: BootView, grub: Claim<readonly GrubString[]>): Claim<KernelCommandLine> {
   if (view.pcrs.has(8))
-    return following(following(grubStrings(view), grubCommandLine), (text) => ({ value: { source: 'grub', text } }));
+    return following(following(grub, grubCommandLine), (text) => ({ value: { source: 'grub', text } }));
   if (view.pcrs.get(11)?.firmware.length) return ukiCommandLine(view);
   return entryCommandLine(view);
 }

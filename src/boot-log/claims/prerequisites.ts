@@ -26,10 +26,23 @@ export function fromPcr<T>(view: BootView, pcr: number, derive: (events: PcrEven
   return reason === undefined ? derive(events) : { withheld: reason };
 }
 
+interface Separators {
+  readonly normal: Uint8Array;
+  readonly error: Uint8Array;
+}
+
+const separatorDigests = new Map<number, Separators>();
+
+function separatorsOf(bank: Bank): Separators {
+  const known = separatorDigests.get(bank.id);
+  const found = known ?? { normal: digestOf(bank, NORMAL_SEPARATOR), error: digestOf(bank, ERROR_SEPARATOR) };
+  separatorDigests.set(bank.id, found);
+  return found;
+}
+
 /** The type of an event is not measured: a separator is known by its digest alone (A41). */
 function separatorProblem(bank: Bank, pcr: number, events: readonly Measured<FirmwareEvent>[]): string | undefined {
-  const normal = digestOf(bank, NORMAL_SEPARATOR);
-  const error = digestOf(bank, ERROR_SEPARATOR);
+  const { normal, error } = separatorsOf(bank);
   let separators = 0;
   for (const { event, digest } of events) {
     const isNormal = equalBytes(digest, normal);
@@ -60,7 +73,7 @@ function isWordOf(pcr: number, word: string): boolean {
   return pcr === 9 && NVPCR_WORDS.test(word);
 }
 
-export function typeText({ type }: FirmwareEvent): string {
+function typeText({ type }: FirmwareEvent): string {
   return eventTypeName(type) ?? `0x${type.toString(16)}`;
 }
 

@@ -36,7 +36,8 @@ const LOCALITY_SIGNATURE = Buffer.from('StartupLocality\0', 'latin1');
 const isDynamic = (pcr: number): boolean => pcr >= 17 && pcr <= 22;
 
 interface Running {
-  value: Uint8Array;
+  /** What the TPM hashes to extend: the value, then a digest. */
+  readonly block: Buffer;
   events: number;
   isComplete: boolean;
   firmwareValue: Uint8Array | undefined;
@@ -58,26 +59,28 @@ export function replay(events: readonly LogEvent[], bank: Bank, wanted?: Readonl
   if (algorithm === undefined) throw new RangeError(`${bank.name} cannot be computed`);
   const running = new Map<number, Running>();
   const ignoredLocalities: IgnoredLocality[] = [];
-  const block = new Uint8Array(2 * digestBytes);
   let locality: number | undefined;
   let firmwareEnded = false;
 
+  /** A copy: the block goes on changing. */
+  const pcrValue = ({ block }: Running): Uint8Array => new Uint8Array(block.subarray(0, digestBytes));
   const startOf = (pcr: number): Running => {
-    const value = initialPcr(bank, pcr);
-    if (pcr === 0 && locality !== undefined) value[digestBytes - 1] = locality;
-    return { value, events: 0, isComplete: true, firmwareValue: undefined, reached: undefined };
+    const block = Buffer.alloc(2 * digestBytes);
+    block.set(initialPcr(bank, pcr));
+    if (pcr === 0 && locality !== undefined) block[digestBytes - 1] = locality;
+    return { block, events: 0, isComplete: true, firmwareValue: undefined, reached: undefined };
   };
   const endFirmware = (): void => {
     firmwareEnded = true;
     for (const [pcr, one] of running) {
       if (!one.isComplete) continue;
-      one.firmwareValue = one.value;
+      one.firmwareValue = pcrValue(one);
       meets(pcr, one);
     }
   };
   const meets = (pcr: number, one: Running): void => {
     const value = wanted?.get(pcr);
-    if (one.reached === undefined && value !== undefined && equalBytes(value, one.value)) one.reached = one.events;
+    if (one.reached === undefined && value !== undefined && equalBytes(value, pcrValue(one))) one.reached = one.events;
   };
 
   for (const [index, event] of events.entries()) {
@@ -102,16 +105,18 @@ export function replay(events: readonly LogEvent[], bank: Bank, wanted?: Readonl
     const digest = digestIn(event, bank);
     if (digest === undefined) one.isComplete = false;
     if (digest === undefined || !one.isComplete) continue;
-    block.set(one.value, 0);
-    block.set(digest, digestBytes);
-    one.value = hash(algorithm, block, 'buffer');
+    one.block.set(digest, digestBytes);
+    // Half the time of a Buffer: what is hashed is short, and a log has thousands.
+    one.block.write(hash(algorithm, one.block, 'binary'), 0, 'latin1');
     if (firmwareEnded) meets(event.pcr, one);
   }
   if (!firmwareEnded) endFirmware();
 
   const pcrs = new Map<number, PcrReplay>();
-  for (const [pcr, { events: count, value, isComplete, firmwareValue, reached }] of [...running].sort(byIndex))
-    pcrs.set(pcr, { events: count, value: isComplete ? value : undefined, firmwareValue, reached });
+  for (const [pcr, one] of [...running].sort(byIndex)) {
+    const { events: count, isComplete, firmwareValue, reached } = one;
+    pcrs.set(pcr, { events: count, value: isComplete ? pcrValue(one) : undefined, firmwareValue, reached });
+  }
   return { bank, pcrs, ignoredLocalities };
 }
 

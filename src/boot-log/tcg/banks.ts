@@ -1,6 +1,6 @@
 /** The hash algorithms of PCR banks, under the names that tpm2-tools give them. */
 import { getHashes, hash } from 'node:crypto';
-import { equalBytes } from '../../bytes/bytes.ts';
+import { hex } from '../../bytes/bytes.ts';
 
 export interface Bank {
   /** TPM_ALG_ID (TPM 2.0 Library Part 2, 6.3). */
@@ -48,7 +48,7 @@ export function unknownBank(id: number, digestBytes: number): Bank {
 
 /** Whether the digest is that of the bytes. */
 export function isDigestOf(digest: Uint8Array, bank: Bank, bytes: Uint8Array): boolean {
-  return bank.digest !== undefined && equalBytes(digest, hash(bank.digest, bytes, 'buffer'));
+  return bank.digest !== undefined && hex(digest) === hash(bank.digest, bytes, 'hex');
 }
 
 /** @throws RangeError for a bank that cannot be computed */
