@@ -50,7 +50,7 @@ export function opensslProgram({ leaf, intermediates, root, now }: EkChain, fold
 }
 
 /** Microseconds of processor time for one run of the command, measured by the shell's `time`. */
-async function commandTime(command: readonly string[], times: number): Promise<number> {
+export async function commandTime(command: readonly string[], times: number): Promise<number> {
   const loop = `for ((i = 0; i < ${times}; i++)); do "$@" > /dev/null || exit; done`;
   const script = `TIMEFORMAT='%3U %3S'; time ${loop}`;
   const { stderr } = await run('bash', ['-c', script, 'bash', ...command]).catch((error: { stderr?: string }) => {

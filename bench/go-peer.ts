@@ -19,7 +19,7 @@ export interface GoFigures {
 export async function buildGoPeer(
   root: URL,
   folder: string,
-  program: 'go-attestation' | 'crypto-x509',
+  program: 'go-attestation' | 'crypto-x509' | 'event-log',
 ): Promise<{ readonly path: string } | string> {
   const path = join(folder, program);
   const source = new URL(`bench/peers/${program}/`, root).pathname;

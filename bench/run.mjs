@@ -11,7 +11,7 @@ import { otherNode } from './other-node.mjs';
 
 const ROOT = new URL('..', import.meta.url);
 /** Each subject is a file in this folder that exports `measure({ root, folder })`, which returns rows (row.ts). */
-const SUBJECTS = ['verifier', 'chain', 'plugin', 'load', 'reload', 'tpm', 'spire', 'flood'];
+const SUBJECTS = ['verifier', 'chain', 'boot-log', 'plugin', 'load', 'reload', 'tpm', 'spire', 'flood'];
 const USAGE = `Usage: npm run --silent bench -- [SUBJECT...] [--node VERSION] [--json]
 
 Subjects: ${SUBJECTS.join(', ')} (default: all).

@@ -1,6 +1,7 @@
 /** Reads the HCL configuration of the agent plugin. */
 
 import type { KeyChoice } from '../agent/endorsement/load-endorsement.ts';
+import { BOOT_LOG_FILES, type BootLogFiles } from '../agent/logs/boot-log-files.ts';
 import { isWire, type Wire, wireProblem } from '../evidence/wires.ts';
 import { parseHcl } from '../spire/config/hcl.ts';
 import {
@@ -26,6 +27,7 @@ export interface AgentConfig {
   readonly tpmTimeoutMs: number;
   /** Limit for the wait for the server, between those two steps. */
   readonly serverTimeoutMs: number;
+  readonly bootLogs: BootLogFiles;
   readonly addon: AddonChoice;
   readonly wire: Wire;
 }
@@ -55,6 +57,8 @@ const TABLE = optionTable({
   ek_certificate_path: { type: 'string' },
   endorsement_auth_file: { type: 'string' },
   owner_auth_file: { type: 'string' },
+  firmware_log: { type: 'string', default: BOOT_LOG_FILES.firmware },
+  userspace_log: { type: 'string', default: BOOT_LOG_FILES.userspace },
   addon_path: { type: 'string' },
   addon_sha256: {
     type: 'string',
@@ -94,6 +98,7 @@ export function readAgentConfig(hcl: string): AgentConfigResult {
     ownerAuthFile: options.owner_auth_file,
     tpmTimeoutMs: options.tpm_timeout,
     serverTimeoutMs: options.server_timeout,
+    bootLogs: { firmware: options.firmware_log, userspace: options.userspace_log },
     addon: { path: options.addon_path, sha256: options.addon_sha256 },
     wire: isWire(options.wire) ? options.wire : 'tpm-attestor',
   };

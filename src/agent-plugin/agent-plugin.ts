@@ -4,6 +4,8 @@ import { type AgentErrorCode, isAgentError } from '../agent/agent-error.ts';
 import type { AkMaker } from '../agent/ak-maker.ts';
 import { type Attestation, Attestor } from '../agent/attest.ts';
 import { isSoftwareTcti, tctiOrDevice, unusedTctiVariable } from '../agent/device-choice.ts';
+import type { ReadBootLog } from '../agent/logs/boot-log-files.ts';
+import { answerLogRequest } from '../agent/logs/log-answers.ts';
 import { HierarchyPasswords } from '../agent/passwords/hierarchy-passwords.ts';
 import { remedyFor } from '../agent/remedy.ts';
 import { hex } from '../bytes/bytes.ts';
@@ -46,7 +48,7 @@ export function agentPlugin(logger: Logger, makeAk?: AkMaker): PluginDefinition<
         const read = readAgentConfig(hcl);
         if (!read.ok) throw new InvalidConfig(read.problems);
         const { tcti, ek, ak, ekCertificatePath, endorsementAuthFile, ownerAuthFile, addon, wire } = read.config;
-        const { tpmTimeoutMs, serverTimeoutMs } = read.config;
+        const { tpmTimeoutMs, serverTimeoutMs, bootLogs } = read.config;
         expectAddon(addon);
         expectTpm(tctiOrDevice(tcti));
         const unused = unusedTctiVariable(tcti, 'tcti in plugin_data');
@@ -67,6 +69,7 @@ export function agentPlugin(logger: Logger, makeAk?: AkMaker): PluginDefinition<
           ak,
           ekCertificatePath,
           passwords,
+          bootLogs,
           wire,
           queue,
         };
@@ -124,6 +127,8 @@ async function attest(
     });
     logAttestation(logger, attestation);
     stream.send({ kind: 'challenge_response', bytes: attestation.response });
+    limit.end();
+    await sendBootLogs(stream, attestation.logs);
   } catch (error) {
     // SPIRE replaces the message of a timeout, so the log must tell which step took too long.
     if (error instanceof StatusError && error.code === STATUS.DEADLINE_EXCEEDED) logger.error(error.message);
@@ -133,9 +138,22 @@ async function attest(
   }
 }
 
-function logAttestation(logger: Logger, { wire, endorsement, akAlgorithm, warm }: Attestation): void {
+/** Until the server knows enough: SPIRE's agent then cancels the stream. */
+async function sendBootLogs(stream: AttestationStream<'agent'>, logs: readonly ReadBootLog[]): Promise<void> {
+  if (logs.length === 0) return;
+  try {
+    for (let request = await stream.receive(); request !== undefined; request = await stream.receive()) {
+      stream.send({ kind: 'challenge_response', bytes: answerLogRequest(request.bytes, logs) });
+    }
+  } catch (error) {
+    if (!stream.signal.aborted) throw error;
+  }
+}
+
+function logAttestation(logger: Logger, { wire, endorsement, akAlgorithm, warm, logs }: Attestation): void {
   const { template, persistentHandle, certificates, certificateSource, notes } = endorsement;
   for (const note of notes) logger.warn(note);
+  for (const { note } of logs) if (note !== undefined) logger.warn(note);
   logger.info('answered the challenge', {
     wire,
     ek_template: template.name,

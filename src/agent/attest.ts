@@ -15,6 +15,7 @@ import { type AkMaker, makePrimaryAk } from './ak-maker.ts';
 import { type CertificateFile, readCertificateFile } from './endorsement/ek-certificate-file.ts';
 import { type Endorsement, EndorsementError, type KeyChoice, loadEndorsement } from './endorsement/load-endorsement.ts';
 import { flushTwins } from './leftovers.ts';
+import { BOOT_LOG_FILES, type BootLogFiles, type ReadBootLog, readBootLogs } from './logs/boot-log-files.ts';
 import { HierarchyPasswords } from './passwords/hierarchy-passwords.ts';
 import { activate, startEkSession } from './session.ts';
 import { isFull, TpmHoldings } from './tpm-holdings.ts';
@@ -37,6 +38,8 @@ export interface AttestorOptions {
   readonly passwords?: HierarchyPasswords;
   /** Default `tpm-attestor`. */
   readonly wire?: Wire;
+  /** Where the boot logs lie. Default: where the kernel and systemd have them. */
+  readonly bootLogs?: BootLogFiles;
   /** Default: the primary key of the trust domain. */
   readonly makeAk?: AkMaker;
   /** Attestors of one process must share it, because they share the TPM. */
@@ -57,6 +60,8 @@ export interface AttestOptions {
 export interface Attestation {
   /** The message to send to the server. It contains the decrypted secret. */
   readonly response: Uint8Array;
+  /** The boot logs that the server will ask for, read after the quote; see `answerLogRequest`. */
+  readonly logs: readonly ReadBootLog[];
   readonly wire: Wire;
   readonly endorsement: Endorsement;
   /** `ecc-P-256` */
@@ -95,7 +100,7 @@ interface Discovery {
   readonly loaded: LoadedKeys;
 }
 
-type Answer = Omit<Attestation, 'commands' | 'warm'>;
+type Answer = Omit<Attestation, 'commands' | 'logs' | 'warm'>;
 
 /** Attests one machine to one trust domain, one attestation after another. */
 export class Attestor {
@@ -106,7 +111,7 @@ export class Attestor {
   constructor({ wire = 'tpm-attestor', ...options }: AttestorOptions) {
     const passwords = new HierarchyPasswords();
     const defaults = { ek: 'auto', ak: 'ecc', passwords, makeAk: makePrimaryAk, ekCertificatePath: undefined } as const;
-    this.#options = { ...defaults, queue: new Queue(), ...options };
+    this.#options = { ...defaults, bootLogs: BOOT_LOG_FILES, queue: new Queue(), ...options };
     this.#wire = wire === 'tpm-attestor' ? new QuotingWire(options.trustDomain) : pluginWire(options.trustDomain);
   }
 
@@ -140,7 +145,8 @@ export class Attestor {
     const { reloaded, ...answer } = await holdings.inTurn(() =>
       this.#hold(holdings, (run) => this.#answer(run, prepared.facts, question)),
     );
-    return { ...answer, warm: prepared.warm && reloaded, commands: holdings.commands };
+    const logs = await readBootLogs(question.logs, this.#options.bootLogs, holdings.signal);
+    return { ...answer, logs, warm: prepared.warm && reloaded, commands: holdings.commands };
   }
 
   async #hold<T>(holdings: TpmHoldings, work: (run: TpmCommands) => Promise<T>): Promise<T> {

@@ -26,13 +26,13 @@ export function isFull(error: unknown): boolean {
 
 export class TpmHoldings {
   readonly #options: HoldingOptions;
-  readonly #signal: AbortSignal;
+  /** Abandons what is under way. */
+  readonly signal: AbortSignal;
   readonly #commands: Map<string, number> = new Map();
 
-  /** @param signal abandons the work in progress */
   constructor(options: HoldingOptions, signal: AbortSignal = new AbortController().signal) {
     this.#options = options;
-    this.#signal = signal;
+    this.signal = signal;
   }
 
   /** Number of commands sent so far, by name. */
@@ -43,7 +43,7 @@ export class TpmHoldings {
   /** Runs `work` after earlier callers have closed the TPM. Settles when `work` does, also after an abort. */
   inTurn<T>(work: () => Promise<T>): Promise<T> {
     return this.#options.queue.run(async () => {
-      this.#signal.throwIfAborted();
+      this.signal.throwIfAborted();
       return work();
     });
   }
@@ -64,7 +64,7 @@ export class TpmHoldings {
   }
 
   async unlessAborted<T>(work: Promise<T>): Promise<T> {
-    const signal = this.#signal;
+    const signal = this.signal;
     let onAbort: (() => void) | undefined;
     const aborted = new Promise<never>((_, reject) => {
       onAbort = () => reject(signal.reason);
@@ -81,7 +81,7 @@ export class TpmHoldings {
   async #once<T>(work: (run: TpmCommands) => Promise<T>): Promise<T> {
     const tpm = await Tpm.open(this.#options.tcti());
     try {
-      return await tpm.exclusive(work, { signal: this.#signal });
+      return await tpm.exclusive(work, { signal: this.signal });
     } finally {
       await tpm.close();
       for (const [name, count] of tpm.commandCounts())

@@ -1,6 +1,7 @@
 /** The tree of commands of `tpm-attestor`. */
 import { Command } from 'commander';
 import { VERSION } from '../spire/version.ts';
+import { eventlogCommand } from './boot/eventlog.ts';
 import { caImportCommand } from './ca/ca-import.ts';
 import { caInspectCommand } from './ca/ca-inspect.ts';
 import { ekDoctorCommand } from './ek/ek-doctor.ts';
@@ -28,6 +29,6 @@ export function program(): Command {
   ek.addCommand(ekHashCommand()).addCommand(ekVerifyCommand()).addCommand(ekDoctorCommand());
   const ca = new Command('ca').description('CA certificates that the server trusts').addCommand(caInspectCommand());
   ca.addCommand(caImportCommand());
-  for (const command of [tpm, ek, ca, challengeCommand(), verifyCommand()]) root.addCommand(command);
+  for (const command of [tpm, ek, ca, challengeCommand(), verifyCommand(), eventlogCommand()]) root.addCommand(command);
   return root;
 }

@@ -5,6 +5,7 @@
  * missing and repeated names are errors, and so is base64 that is not canonical. White space and escapes are free.
  */
 import { fromBase64, toBase64 } from '../bytes/base64.ts';
+import { jsonFlaw } from '../bytes/json-text.ts';
 import { MalformedError } from '../bytes/malformed.ts';
 import { checkLimits, type Evidence } from './messages.ts';
 
@@ -61,7 +62,8 @@ export function evidenceFromJson(text: string): Evidence {
   } catch (cause) {
     throw new MalformedError('Evidence', 0, cause instanceof Error ? cause.message : 'not JSON');
   }
-  refuseDepthAndRepetition(text);
+  const flaw = jsonFlaw(text, DEPTH);
+  if (flaw !== undefined) throw new MalformedError('Evidence', flaw.offset, flaw.reason);
   const members = membersOf('Evidence', file, FORMS);
   const evidence: Record<string, unknown> = { payload: undefined, challenge: undefined, response: undefined };
   for (const [name, value] of members) {
@@ -74,7 +76,8 @@ export function evidenceFromJson(text: string): Evidence {
       message[field] = fieldValue(path, kind, present.get(field));
     }
     checkLimits(MESSAGE_NAMES[name as keyof Evidence], message);
-    evidence[name] = message;
+    // No file holds boot logs: the exchange in files ends with the answer.
+    evidence[name] = name === 'challenge' ? { ...message, logs: [] } : message;
   }
   return evidence as unknown as Evidence;
 }
@@ -108,29 +111,4 @@ function fieldValue(path: string, kind: Field, value: unknown): unknown {
   const bytes = fromBase64(value);
   if (bytes === undefined) throw new MalformedError(path, 0, 'is not canonical base64');
   return bytes;
-}
-
-/**
- * Rejects deep nesting, and a repeated name, for which JSON.parse silently keeps the last value. Call it only after
- * JSON.parse has accepted the text: when every string is closed, the pattern never backtracks and takes linear time.
- */
-function refuseDepthAndRepetition(text: string): void {
-  const names: Set<string>[] = [];
-  let depth = 0;
-  for (const { 0: token, index } of text.matchAll(/"(?:[^"\\]|\\.)*"(\s*:)?|[{}[\]]/gs)) {
-    if (token === '{' || token === '[') {
-      depth += 1;
-      if (depth > DEPTH) throw new MalformedError('Evidence', index, `nested deeper than ${DEPTH}`);
-      names[depth] = new Set();
-    } else if (token === '}' || token === ']') {
-      depth -= 1;
-    } else if (token.endsWith(':')) {
-      // Names are compared after decoding: an escape can spell the same name differently.
-      const name: string = JSON.parse(token.slice(0, token.lastIndexOf('"') + 1));
-      const seen = names[depth] ?? new Set<string>();
-      if (seen.has(name)) throw new MalformedError('Evidence', index, `"${name.slice(0, 64)}" is given twice`);
-      seen.add(name);
-      names[depth] = seen;
-    }
-  }
 }

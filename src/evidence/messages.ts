@@ -21,6 +21,12 @@ export interface Challenge extends wire.Challenge {}
 /** The agent's answer to a challenge. */
 export interface ChallengeResponse extends wire.ChallengeResponse {}
 
+/** The server's question for one piece of a boot log. Since version 2. */
+export interface LogRequest extends wire.LogRequest {}
+
+/** The agent's answer to a log request. Since version 2. */
+export interface LogPart extends wire.LogPart {}
+
 /** The contents of an evidence file. Without a challenge, the quote's qualifying data is a nonce chosen elsewhere. */
 export interface Evidence {
   readonly payload: Payload | undefined;
@@ -28,8 +34,10 @@ export interface Evidence {
   readonly response: ChallengeResponse | undefined;
 }
 
-/** The only version of the exchange so far. */
-export const PROTOCOL_VERSION = 1;
+/** The versions of the exchange, ascending. Version 2 adds the boot logs. */
+export const PROTOCOL_VERSIONS: readonly number[] = [1, 2];
+/** The first version with boot logs. */
+export const LOGS_VERSION = 2;
 /** Bytes of the server's nonce, and of the secret in its credential. */
 export const NONCE_BYTES = 32;
 
@@ -89,12 +97,25 @@ export function decodePayload(bytes: Uint8Array): Payload {
 
 /** @throws MalformedError when the bytes are not a challenge in its one accepted encoding, or are over a limit */
 export function decodeChallenge(bytes: Uint8Array): Challenge {
-  return canonical('Challenge', wire.Challenge, bytes, MESSAGE_BYTES.challenge);
+  const challenge = canonical('Challenge', wire.Challenge, bytes, MESSAGE_BYTES.challenge);
+  if (challenge.version < LOGS_VERSION && challenge.logs.length > 0)
+    throw new MalformedError('Challenge.logs', 0, `version ${challenge.version} has no boot logs`);
+  return challenge;
 }
 
 /** @throws MalformedError when the bytes are not a response in its one accepted encoding, or are over a limit */
 export function decodeResponse(bytes: Uint8Array): ChallengeResponse {
   return canonical('ChallengeResponse', wire.ChallengeResponse, bytes, MESSAGE_BYTES.response);
+}
+
+/** @throws MalformedError when the bytes are not a log request in its one accepted encoding */
+export function decodeLogRequest(bytes: Uint8Array): LogRequest {
+  return canonical('LogRequest', wire.LogRequest, bytes, MESSAGE_BYTES.logRequest);
+}
+
+/** @throws MalformedError when the bytes are not a part of a log in its one accepted encoding, or are over a limit */
+export function decodeLogPart(bytes: Uint8Array): LogPart {
+  return canonical('LogPart', wire.LogPart, bytes, MESSAGE_BYTES.logPart);
 }
 
 /** Encodes as docs/wire.md says; does not check the limits. */
@@ -110,4 +131,14 @@ export function encodeChallenge(challenge: Challenge): Uint8Array {
 /** Encodes as docs/wire.md says; does not check the limits. */
 export function encodeResponse(response: ChallengeResponse): Uint8Array {
   return wire.ChallengeResponse.encode(response).finish();
+}
+
+/** Encodes as docs/wire.md says; does not check the limits. */
+export function encodeLogRequest(request: LogRequest): Uint8Array {
+  return wire.LogRequest.encode(request).finish();
+}
+
+/** Encodes as docs/wire.md says; does not check the limits. */
+export function encodeLogPart(part: LogPart): Uint8Array {
+  return wire.LogPart.encode(part).finish();
 }

@@ -46,6 +46,42 @@ export function readToolsPcrValues(bytes: Uint8Array, selection: TpmlPcrSelectio
   return readSerialized(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), littleEndian);
 }
 
+/**
+ * Selection and values of a file of `-F serialized` or `-F marshaled`, which say themselves what they are of. Undefined for
+ * other files. They are only as good as the file: a quote that covers them is checked by its own selection.
+ *
+ * @throws MalformedError
+ */
+export function readToolsPcrFile(
+  bytes: Uint8Array,
+): { readonly selection: TpmlPcrSelection; readonly values: readonly Uint8Array[] } | undefined {
+  const littleEndian = serializedByteOrder(bytes);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (littleEndian !== undefined)
+    return { selection: serializedSelection(view, littleEndian), values: readSerialized(view, littleEndian) };
+  try {
+    const { banks, lists } = decode(marshaled, bytes);
+    return { selection: banks, values: lists.flat() };
+  } catch (error) {
+    if (error instanceof MalformedError) return undefined;
+    throw error;
+  }
+}
+
+function serializedSelection(view: DataView, littleEndian: boolean): TpmlPcrSelection {
+  const count = view.getUint32(0, littleEndian);
+  if (count > BANK_PLACES) throw new MalformedError('PCR values', 0, `${count} banks are over ${BANK_PLACES}`);
+  return Array.from({ length: count }, (_, i) => {
+    const offset = 4 + i * BANK_BYTES;
+    const size = Math.min(view.getUint8(offset + 2), BANK_BYTES - 3);
+    const start = view.byteOffset + offset + 3;
+    return {
+      hash: view.getUint16(offset, littleEndian),
+      pcrSelect: new Uint8Array(view.buffer.slice(start, start + size)),
+    };
+  });
+}
+
 /** True when the bytes have the size and the count of the `-F serialized` format, which no other file has. */
 export function looksLikePcrValues(bytes: Uint8Array): boolean {
   return serializedByteOrder(bytes) !== undefined;

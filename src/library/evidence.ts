@@ -19,7 +19,7 @@ export {
   encodeResponse,
   NONCE_BYTES,
   type Payload,
-  PROTOCOL_VERSION,
+  PROTOCOL_VERSIONS,
 } from '../evidence/messages.ts';
 export type { PlainSignature } from '../evidence/tools-quote.ts';
 export type { Wire } from '../evidence/wires.ts';

@@ -163,9 +163,9 @@ export function* loadTrust(
   // tooth reload: the sound part of changed files counts
   if (problems.length > 0 || crls === undefined) throw new InvalidConfig(problems);
 
-  const { trustDomain, pluginName, mode, enforce, pcrs, ekTemplates, allowSha1Bank, wire } = settings;
+  const { trustDomain, pluginName, mode, enforce, pcrs, ekTemplates, allowSha1Bank, logs, wire } = settings;
   const policy: Policy = {
-    ...{ trustDomain, pluginName, mode, enforce, pcrs, ekTemplates, allowSha1Bank, wire },
+    ...{ trustDomain, pluginName, mode, enforce, pcrs, ekTemplates, allowSha1Bank, logs, wire },
     bundles,
     crls,
     cache: new PathCache(),

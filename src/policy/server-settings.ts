@@ -1,4 +1,5 @@
 /** Parses and checks the options of the server plugin, before any file is read. */
+import { type BootLogKind, bootLogsProblem, isBootLogKind } from '../evidence/boot-logs.ts';
 import { isWire, LEGACY_EK_TEMPLATE, type Wire, wireProblem } from '../evidence/wires.ts';
 import type { AddonChoice } from '../files/addon-file.ts';
 import { parseHcl } from '../spire/config/hcl.ts';
@@ -66,6 +67,7 @@ const OPTIONS = optionTable({
   allow_software_tpm: { type: 'boolean', default: false },
   ...RULE_OPTIONS,
   allow_sha1_bank: { type: 'boolean', default: false },
+  boot_logs: { type: 'string list', default: [], check: bootLogsProblem },
   wire: { type: 'string', default: 'tpm-attestor', check: wireProblem },
   max_concurrent: { type: 'integer', default: 256, check: within(1, 10_000) },
   attest_timeout: {
@@ -115,6 +117,7 @@ export interface ServerSettings {
   readonly pcrs: readonly PcrRequirement[];
   readonly ekTemplates: readonly EkTemplateName[];
   readonly allowSha1Bank: boolean;
+  readonly logs: readonly BootLogKind[];
   readonly wire: Wire;
   readonly maxConcurrent: number;
   readonly attestTimeoutMs: number;
@@ -174,6 +177,7 @@ export function serverSettingsOf(
     pcrs,
     ekTemplates,
     allowSha1Bank: options.allow_sha1_bank,
+    logs: options.boot_logs.filter(isBootLogKind),
     wire: isWire(options.wire) ? options.wire : 'tpm-attestor',
     maxConcurrent: options.max_concurrent,
     attestTimeoutMs: options.attest_timeout,

@@ -3,6 +3,7 @@
  * variables.
  */
 import { randomBytes } from 'node:crypto';
+import type { BootLogKind } from '../evidence/boot-logs.ts';
 import { type Wire, wireOf } from '../evidence/wires.ts';
 import { inSlices, ownTurn, type Steps } from '../files/steps.ts';
 import type { PolicyInForce } from '../policy/live-policy.ts';
@@ -10,24 +11,34 @@ import type { LogFields, Logger } from '../spire/log/logger.ts';
 import type { AttestationStream } from '../spire/plugin/attestation-stream.ts';
 import { PEER_SENTENCE, PeerError, STATUS, StatusError } from '../spire/status.ts';
 import type { Entropy } from '../tpm/make-credential.ts';
-import type { BegunExchange, PendingCredential } from '../verifier/exchange.ts';
+import { type BootState, bootState } from '../verifier/boot-state.ts';
+import { decodedOr, LOG_MALFORMED } from '../verifier/decoding.ts';
+import { type BegunExchange, type PendingCredential, untrusted } from '../verifier/exchange.ts';
 import type { Finding, FindingCode } from '../verifier/findings.ts';
 import type { KnownMachines } from '../verifier/known-machines.ts';
 import * as spireTpmPlugin from '../verifier/legacy-verify.ts';
 import type { LinkedKeys } from '../verifier/linked-keys.ts';
+import { LogCollector } from '../verifier/log-collector.ts';
 import type { OperatorLists } from '../verifier/operator-lists.ts';
 import type { Policy } from '../verifier/policy.ts';
-import type { ProvedKeys, Trusted, TrustedDevice, Untrusted } from '../verifier/verdict.ts';
+import { Findings, type ProvedKeys, type Trusted, type TrustedDevice, type Untrusted } from '../verifier/verdict.ts';
 import * as own from '../verifier/verify.ts';
 import type { OpenChallenges } from './open-challenges.ts';
 import type { Tolerances } from './tolerance-counts.ts';
 
 /** Findings that are answered with INVALID_ARGUMENT: the agent did not send valid evidence. */
-const MALFORMED: readonly FindingCode[] = ['evidence.malformed', 'evidence.wire', 'response.malformed'];
+const MALFORMED: readonly FindingCode[] = [
+  'evidence.malformed',
+  'evidence.wire',
+  'response.malformed',
+  'boot.log_malformed',
+];
 
 /** The verifier of one wire. */
 interface Judge<Pending> {
   readonly begin: (payload: Uint8Array, policy: Policy, entropy: Entropy, now: Date) => Steps<BegunExchange<Pending>>;
+  /** The boot logs that the challenge named. */
+  readonly logs: (pending: Pending) => readonly BootLogKind[];
   readonly finish: (
     pending: Pending,
     response: Uint8Array,
@@ -37,6 +48,8 @@ interface Judge<Pending> {
 }
 /** The facts of a quote exist only on tpm-attestor's own wire. */
 type Proved = ProvedKeys & Partial<TrustedDevice>;
+/** And what the boot logs add, where the policy asks for them. */
+type Judged = Trusted<Proved> & { readonly boot: BootState | undefined };
 
 /** State that is shared by all attestations. */
 export interface Standing {
@@ -45,6 +58,7 @@ export interface Standing {
   readonly challenges: OpenChallenges;
   readonly tolerances: Tolerances;
   readonly linked: LinkedKeys;
+  readonly maxMessageBytes: number;
 }
 
 export async function attest(
@@ -63,7 +77,8 @@ export async function attest(
       : await judge(rememberingJudge(known, standing.linked), stream, payload.bytes, policy, standing, log);
 
   logTrusted(judged, wire, standing.tolerances, log);
-  const { agentId, selectors } = judged.device;
+  const { agentId } = judged.device;
+  const selectors = [...judged.device.selectors, ...(judged.boot?.selectors ?? [])];
   // Re-attestation is cheap and checks the boot state again, so SPIRE may do it at every SVID rotation.
   stream.send({ kind: 'agent_attributes', spiffeId: agentId, selectorValues: selectors, canReattest: true });
 }
@@ -72,6 +87,7 @@ export async function attest(
 function rememberingJudge(known: KnownMachines, linked: LinkedKeys): Judge<own.Pending> {
   return {
     begin: (payload, policy, entropy, now) => own.beginInSteps(payload, policy, entropy, now, known, linked),
+    logs: ({ logs }) => logs,
     finish: own.finish,
   };
 }
@@ -79,18 +95,19 @@ function rememberingJudge(known: KnownMachines, linked: LinkedKeys): Judge<own.P
 function pluginJudge(linked: LinkedKeys): Judge<PendingCredential> {
   return {
     begin: (payload, policy, entropy, now) => spireTpmPlugin.beginInSteps(payload, policy, entropy, now, linked),
+    logs: () => [],
     finish: spireTpmPlugin.finish,
   };
 }
 
 async function judge<Pending extends PendingCredential>(
-  { begin, finish }: Judge<Pending>,
+  { begin, logs, finish }: Judge<Pending>,
   stream: AttestationStream<'server'>,
   payload: Uint8Array,
   policy: Policy,
-  { challenges, lists, linked }: Standing,
+  { challenges, lists, linked, maxMessageBytes }: Standing,
   log: Logger,
-): Promise<Trusted<Proved>> {
+): Promise<Judged> {
   // SPIRE has one connection: what came on it together would else be judged in one turn.
   await ownTurn();
   // tooth A01, A03 [randomBytes -> (count: number) => new Uint8Array(count).fill(1)]: every nonce and secret is the
@@ -108,7 +125,30 @@ async function judge<Pending extends PendingCredential>(
   // tooth A03 [verdict.verdict === 'untrusted' && finish(begun.pending, (await stream.receive())?.bytes ?? new
   //   Uint8Array(), new Date(), lists()).verdict === 'untrusted']: a second answer may follow a wrong one
   if (verdict.verdict === 'untrusted') throw refusal(verdict, stream, linked, log);
-  return verdict;
+  const { pcrs } = verdict.device;
+  if (policy.logs.length === 0 || pcrs === undefined) return { ...verdict, boot: undefined };
+  const findings = new Findings();
+  findings.pubHash = begun.pending.ek.pubHash;
+  const collected = await collectLogs(stream, new LogCollector(logs(begun.pending), maxMessageBytes), findings);
+  if (!findings.none) throw refusal(untrusted(findings), stream, linked, log);
+  await ownTurn();
+  return { ...verdict, boot: bootState(collected, pcrs) };
+}
+
+/** Asks a machine that has proved itself for the boot logs that its challenge named. */
+async function collectLogs(
+  stream: AttestationStream<'server'>,
+  collector: LogCollector,
+  findings: Findings,
+): Promise<LogCollector['logs']> {
+  for (let request = collector.request(); request !== undefined && findings.none; request = collector.request()) {
+    stream.send({ kind: 'challenge', bytes: request });
+    const part = await stream.receive();
+    if (part?.kind !== 'challenge_response')
+      throw new PeerError(STATUS.INVALID_ARGUMENT, 'the boot logs were not sent');
+    decodedOr(findings, () => collector.take(part.bytes), LOG_MALFORMED);
+  }
+  return collector.logs;
 }
 
 /** Logs every finding. The peer gets one general sentence. */
@@ -141,7 +181,7 @@ function statusOf(findings: readonly Finding[]): StatusError['code'] {
 }
 
 function logTrusted(
-  { device, notes, overlooked }: Trusted<Proved>,
+  { device, notes, overlooked, boot }: Judged,
   wire: Wire,
   tolerances: Tolerances,
   log: Logger,
@@ -150,6 +190,7 @@ function logTrusted(
   // tooth enforcement: nobody hears what was overlooked
   for (const { code, message, remedy } of overlooked)
     log.warn(`not enforced: ${message}`, { agent_id: device.agentId, finding: code, remedy });
+  for (const note of boot?.notes ?? []) log.warn(note, { agent_id: device.agentId });
   const { bundle, tolerated } = device.ek;
   log.info('node attested', {
     agent_id: device.agentId,

@@ -62,7 +62,8 @@ export function serverPlugin(logger: Logger): PluginDefinition<'server', LivePol
     attest: (stream, live) => {
       // tooth open-challenges [latest ?? live -> live]: an attestation keeps the lists that it began with
       const lists = (): OperatorLists => (latest ?? live).lists;
-      return attest(stream, live.current(), logger, { lists, challenges, tolerances, linked });
+      const { maxMessageBytes } = live.settings;
+      return attest(stream, live.current(), logger, { lists, challenges, tolerances, linked, maxMessageBytes });
     },
   };
 }

@@ -11,6 +11,7 @@ export interface Refusal {
 
 export const EVIDENCE_MALFORMED: Refusal = { code: 'evidence.malformed', sentence: 'the message cannot be read' };
 export const RESPONSE_MALFORMED: Refusal = { code: 'response.malformed', sentence: 'the message cannot be read' };
+export const LOG_MALFORMED: Refusal = { code: 'boot.log_malformed', sentence: 'a piece of a boot log cannot be used' };
 
 /**
  * Returns the result of `read`. Undefined, with one finding, if `read` throws a MalformedError.

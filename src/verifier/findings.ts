@@ -59,6 +59,7 @@ export const MEANINGS = {
   'pcr.bank': 'The TPM has allocated none of the PCR banks that the server accepts.',
 
   'response.malformed': 'The answer is not in its one valid encoding.',
+  'boot.log_malformed': 'A piece of a boot log is not the one that the server asked for, or the log is over 1 MiB.',
   'response.late': 'The answer came after its challenge had expired.',
   'response.other_exchange': 'The answer belongs to another challenge.',
   'credential.secret': 'The answer lacks the secret of the challenge: no TPM holds both keys.',
@@ -149,6 +150,7 @@ export const REMEDIES: Readonly<Record<FindingCode, string>> = {
   'pcr.bank': 'Allocate an accepted PCR bank in the firmware settings, or add an allocated bank to pcrs.',
 
   'response.malformed': 'Run the same release of tpm-attestor on agent and server.',
+  'boot.log_malformed': 'Run the same release of tpm-attestor on agent and server.',
   'response.late': 'Try again. If it happens again, the TPM may be slow: raise attest_timeout.',
   'response.other_exchange': `${NODE}: it sent an answer to an earlier challenge again.`,
   'credential.secret': `${NODE}: its TPM does not hold both the endorsement key and the attestation key that it claims.`,

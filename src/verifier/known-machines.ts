@@ -8,6 +8,8 @@ export interface Judged {
   readonly ek: TrustedEk;
   readonly ak: AcceptableAk;
   readonly requirement: PcrRequirement;
+  /** Of the exchange; the highest that both sides speak. */
+  readonly version: number;
 }
 
 /** Each takes about 6 KiB, with its keys. */
@@ -39,13 +41,13 @@ export class KnownMachines {
   }
 
   /** Remembers a machine that has proved itself, unless it was judged by another policy. */
-  remember(payloadHash: string, policy: Policy, { ek, ak, requirement }: Judged): void {
+  remember(payloadHash: string, policy: Policy, { ek, ak, requirement, version }: Judged): void {
     // tooth reload: a known machine stays known under another
     //   configuration
     if (policy !== this.#policy) return;
     // A Map iterates in the order of insertion: a machine inserted again moves to the end.
     this.#machines.delete(payloadHash);
-    this.#machines.set(payloadHash, { ek, ak, requirement });
+    this.#machines.set(payloadHash, { ek, ak, requirement, version });
     const [oldest] = this.#machines.keys();
     if (this.#machines.size > this.#most && oldest !== undefined) this.#machines.delete(oldest);
   }

@@ -59,6 +59,7 @@ export function policyOf({ trustDomain, anchors, pcrs, ...others }: PolicyOption
     isDenied: undefined,
     enforce: true,
     allowSha1Bank: false,
+    logs: [],
     wire: 'tpm-attestor',
     ...POLICY_DEFAULTS,
     ...others,

@@ -1,4 +1,5 @@
 /** The policy: everything a verification depends on, besides the evidence and the time. Pure. */
+import type { BootLogKind } from '../evidence/boot-logs.ts';
 import type { Wire } from '../evidence/wires.ts';
 import { NODE_STEPS, type PublicKeySteps } from '../tpm/public-key-steps.ts';
 import { hashAlgorithmByName } from '../tpm/structures/algorithms.ts';
@@ -93,6 +94,8 @@ export interface Policy {
   /** The accepted EK templates, at least one. A TPM has another ID for each template. */
   readonly ekTemplates: readonly EkTemplateName[];
   readonly allowSha1Bank: boolean;
+  /** The boot logs that a machine is asked for, each once; empty for none. */
+  readonly logs: readonly BootLogKind[];
   /** `spire-tpm-plugin` accepts that wire, too. */
   readonly wire: Wire;
   /** The time to answer a challenge, in milliseconds. */

@@ -8,15 +8,17 @@ import { hash as digestOf } from 'node:crypto';
 import { equalBytes } from '../bytes/bytes.ts';
 import { finished, type Pausable } from '../bytes/pausable.ts';
 import { commitment } from '../evidence/binding.ts';
+import { type BootLogKind, LOG_NUMBERS } from '../evidence/boot-logs.ts';
 import {
   type Challenge,
   type ChallengeResponse,
   decodePayload,
   decodeResponse,
   encodeChallenge,
+  LOGS_VERSION,
   NONCE_BYTES,
   type Payload,
-  PROTOCOL_VERSION,
+  PROTOCOL_VERSIONS,
 } from '../evidence/messages.ts';
 import { type Entropy, makeCredential } from '../tpm/make-credential.ts';
 import { encode } from '../tpm/structures/codec.ts';
@@ -59,6 +61,8 @@ export interface Pending extends PendingCredential, Judged {
   /** The qualifying data that the quote must have for this payload and this challenge. */
   readonly commitment: Uint8Array;
   readonly pcrSelection: TpmlPcrSelection;
+  /** The boot logs that the challenge named. */
+  readonly logs: readonly BootLogKind[];
   /** Remembers the machine, by `payloadHash`, when it has proved itself. */
   readonly known: KnownMachines | undefined;
   readonly payloadHash: string;
@@ -110,28 +114,32 @@ export function* beginInSteps(
   if (judged !== undefined) judgeLinks(judged, policy, linked, findings);
   if (judged === undefined || !findings.none) return rejected(findings);
 
-  const { ek, ak, requirement } = judged;
+  const { ek, ak, requirement, version } = judged;
+  const logs = version < LOGS_VERSION ? [] : policy.logs;
   const random = exactly(entropy);
   const secret = random(NONCE_BYTES);
   const selection = [pcrSelection(requirement.hash, requirement.indices)];
   const nonce = random(NONCE_BYTES);
   const credential = makeCredential(ek.publicArea, ak.name, secret, random, ek.key, stepsOf(policy));
   const challenge: Challenge = {
-    version: PROTOCOL_VERSION,
+    version,
     nonce,
     credentialBlob: credential.credentialBlob,
     encryptedSecret: credential.encryptedSecret,
     pcrSelection: encode(tpmlPcrSelection, selection),
+    logs: logs.map((log) => LOG_NUMBERS[log]),
   };
   const encoded = encodeChallenge(challenge);
   const pending: Omit<Pending, typeof begun> = {
     ek,
     ak,
     requirement,
+    version,
     policy,
     secret,
     commitment: commitment(policy.trustDomain, payload, encoded),
     pcrSelection: selection,
+    logs,
     issuedAt: now,
     known,
     linked,
@@ -145,7 +153,7 @@ function* judge(payload: Uint8Array, policy: Policy, now: Date, findings: Findin
   const evidence = decodedOr(findings, () => decodePayload(payload), EVIDENCE_MALFORMED);
   if (evidence === undefined) return undefined;
 
-  judgeEnvelope(evidence, policy, findings);
+  const version = judgeEnvelope(evidence, policy, findings);
   const claimed = claimedEndorsement(evidence.ekPublic, policy, findings);
   const ak = judgeAttestationKey(evidence.akPublic, findings, stepsOf(policy));
   const requirement = choosePcrs(evidence.pcrBanks, policy, findings);
@@ -153,7 +161,7 @@ function* judge(payload: Uint8Array, policy: Policy, now: Date, findings: Findin
   // tooth A79 [!findings.none -> false]: a chain is searched for a payload that is refused anyway
   if (!findings.none || claimed === undefined || ak === undefined || requirement === undefined) return undefined;
   const ek = yield* admittedEndorsement(claimed, evidence.ekCertificates, policy, now, findings);
-  return ek === undefined ? undefined : { ek, ak, requirement };
+  return ek === undefined ? undefined : { ek, ak, requirement, version };
 }
 
 /**
@@ -207,12 +215,15 @@ export function finish(
   return trusted;
 }
 
-function judgeEnvelope(evidence: Payload, policy: Policy, findings: Findings): void {
-  if (!evidence.versions.includes(PROTOCOL_VERSION))
+/** The highest version that both sides speak. */
+function judgeEnvelope(evidence: Payload, policy: Policy, findings: Findings): number {
+  const version = PROTOCOL_VERSIONS.findLast((one) => evidence.versions.includes(one)) ?? 0;
+  if (version === 0)
     findings.add('evidence.version', `the agent speaks versions ${evidence.versions.join(', ') || 'none'}`);
   // This finding only helps honest agents. The commitment, with the server's own trust domain, stops dishonest ones.
   if (evidence.trustDomain !== policy.trustDomain)
     findings.add('evidence.trust_domain', 'the agent attests to another trust domain');
+  return version;
 }
 
 function choosePcrs(banks: readonly number[], policy: Policy, findings: Findings): PcrRequirement | undefined {

@@ -14,6 +14,10 @@ test('an empty configuration is the machine’s own TPM, any EK, an ECC AK', () 
       ownerAuthFile: undefined,
       tpmTimeoutMs: 120_000,
       serverTimeoutMs: 60_000,
+      bootLogs: {
+        firmware: '/sys/kernel/security/tpm0/binary_bios_measurements',
+        userspace: '/run/log/systemd/tpm2-measure.log',
+      },
       addon: {},
       wire: 'tpm-attestor',
     },
@@ -30,6 +34,8 @@ test('every option is read', () => {
     owner_auth_file = "/run/credentials/owner"
     tpm_timeout = "30s"
     server_timeout = "5m"
+    firmware_log = "/run/credentials/firmware"
+    userspace_log = "/run/credentials/userspace"
     addon_path = "/opt/tpm_attestor.node"
     addon_sha256 = "${'0a'.repeat(32)}"
     wire = "spire-tpm-plugin"`;
@@ -44,6 +50,7 @@ test('every option is read', () => {
       ownerAuthFile: '/run/credentials/owner',
       tpmTimeoutMs: 30_000,
       serverTimeoutMs: 300_000,
+      bootLogs: { firmware: '/run/credentials/firmware', userspace: '/run/credentials/userspace' },
       addon: { path: '/opt/tpm_attestor.node', sha256: '0a'.repeat(32) },
       wire: 'spire-tpm-plugin',
     },

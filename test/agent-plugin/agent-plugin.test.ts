@@ -123,6 +123,7 @@ describe('a challenge', () => {
       credentialBlob: randomBytes(credentialBytes),
       encryptedSecret: randomBytes(secretBytes),
       pcrSelection: pcrs,
+      logs: [],
     });
   const answerTo = async (challenge: Uint8Array): Promise<unknown> => {
     const stream = host.openAttestation();

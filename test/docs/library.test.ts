@@ -1,6 +1,7 @@
 /** docs/library.md and the examples against the entries of the package. test/ground/package.test.ts runs the examples. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import * as bootLog from '../../src/library/boot-log.ts';
 import * as evidence from '../../src/library/evidence.ts';
 import * as structures from '../../src/library/structures.ts';
 import * as testing from '../../src/library/testing.ts';
@@ -11,6 +12,7 @@ import * as x509 from '../../src/library/x509.ts';
 const ENTRIES: Readonly<Record<string, object>> = {
   verifier,
   evidence,
+  'boot-log': bootLog,
   x509,
   'tpm/structures': structures,
   tpm,

@@ -172,23 +172,20 @@ describe('evidence is malformed', () => {
     expect(() => evidenceFromJson(TEXT.replace('qrs=', text))).toThrow('is not canonical base64');
   });
 
-  test.each(Object.entries(FIELD_LIMITS).filter(([, { bytes }]) => bytes !== undefined))(
-    'with %s beyond its limit, as in the message',
-    (path, { bytes = 0 }) => {
-      const [message = '', field = ''] = path.split('.');
-      const key = message === 'ChallengeResponse' ? 'response' : message.toLowerCase();
-      const whole = JSON.parse(evidenceToJson({ ...EVIDENCE, challenge: CHALLENGE }));
-      const sized = (size: number) => {
-        const value = field === 'trustDomain' ? 'x'.repeat(size) : Buffer.alloc(size).toString('base64');
-        const old = whole[key][field];
-        return JSON.stringify({ ...whole, [key]: { ...whole[key], [field]: Array.isArray(old) ? [value] : value } });
-      };
-      expect(evidenceFromJson(sized(bytes))).toBeDefined();
-      expect(() => evidenceFromJson(sized(bytes + 1))).toThrow(
-        `${path} at byte 0: ${bytes + 1} bytes are over ${bytes}`,
-      );
-    },
-  );
+  test.each(
+    Object.entries(FIELD_LIMITS).filter(([path, { bytes }]) => bytes !== undefined && !path.startsWith('LogPart.')),
+  )('with %s beyond its limit, as in the message', (path, { bytes = 0 }) => {
+    const [message = '', field = ''] = path.split('.');
+    const key = message === 'ChallengeResponse' ? 'response' : message.toLowerCase();
+    const whole = JSON.parse(evidenceToJson({ ...EVIDENCE, challenge: CHALLENGE }));
+    const sized = (size: number) => {
+      const value = field === 'trustDomain' ? 'x'.repeat(size) : Buffer.alloc(size).toString('base64');
+      const old = whole[key][field];
+      return JSON.stringify({ ...whole, [key]: { ...whole[key], [field]: Array.isArray(old) ? [value] : value } });
+    };
+    expect(evidenceFromJson(sized(bytes))).toBeDefined();
+    expect(() => evidenceFromJson(sized(bytes + 1))).toThrow(`${path} at byte 0: ${bytes + 1} bytes are over ${bytes}`);
+  });
 });
 
 const CHALLENGE = {
@@ -197,6 +194,7 @@ const CHALLENGE = {
   credentialBlob: unhex(''),
   encryptedSecret: unhex(''),
   pcrSelection: unhex(''),
+  logs: [],
 };
 
 describe('a hostile file is refused in little time', () => {

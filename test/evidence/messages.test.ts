@@ -7,14 +7,20 @@ import {
   type Challenge,
   type ChallengeResponse,
   decodeChallenge,
+  decodeLogPart,
+  decodeLogRequest,
   decodePayload,
   decodeResponse,
   encodeChallenge,
+  encodeLogPart,
+  encodeLogRequest,
   encodePayload,
   encodeResponse,
+  type LogPart,
+  type LogRequest,
   type Payload,
 } from '../../src/evidence/messages.ts';
-import { challenges, payloads, responses } from '../support/evidence.ts';
+import { challengesWithLogs, logParts, logRequests, payloads, responses } from '../support/evidence.ts';
 import { unhex } from '../support/vectors.ts';
 
 const PAYLOAD: Payload = {
@@ -29,13 +35,14 @@ const PAYLOAD: Payload = {
 const PAYLOAD_BYTES = '0a03 01ac02 | 1202 7464 | 1a01 aa | 2201 bb | 2201 cc | 2a01 dd | 3201 0b';
 
 const CHALLENGE: Challenge = {
-  version: 1,
+  version: 2,
   nonce: unhex('aa'),
   credentialBlob: unhex('bb'),
   encryptedSecret: unhex('cc'),
   pcrSelection: unhex('dd'),
+  logs: [1, 2],
 };
-const CHALLENGE_BYTES = '08 01 | 1201 aa | 1a01 bb | 2201 cc | 2a01 dd';
+const CHALLENGE_BYTES = '08 02 | 1201 aa | 1a01 bb | 2201 cc | 2a01 dd | 3202 0102';
 
 const RESPONSE: ChallengeResponse = {
   secret: unhex('aa'),
@@ -45,10 +52,16 @@ const RESPONSE: ChallengeResponse = {
 };
 const RESPONSE_BYTES = '0a01 aa | 1201 bb | 1a01 cc | 2201 dd | 2200';
 
+const LOG_REQUEST: LogRequest = { log: 1, offset: 300, maxBytes: 131072 };
+const LOG_REQUEST_BYTES = '08 01 | 10ac02 | 18808008';
+
+const LOG_PART: LogPart = { log: 1, offset: 1, total: 3, data: unhex('aabb'), missing: 'absent' };
+const LOG_PART_BYTES = '08 01 | 1001 | 1803 | 2202 aabb | 2a06 616273656e74';
+
 const wire = (text: string) => unhex(text.replaceAll('|', ''));
 
 interface Form {
-  readonly message: 'payload' | 'challenge' | 'response';
+  readonly message: keyof typeof MESSAGE_BYTES;
   readonly name: string;
   readonly encode: (message: never) => Uint8Array;
   readonly decode: (bytes: Uint8Array) => unknown;
@@ -71,7 +84,7 @@ const FORMS: readonly Form[] = [
     name: 'Challenge',
     encode: encodeChallenge,
     decode: decodeChallenge,
-    values: challenges,
+    values: challengesWithLogs,
     value: CHALLENGE,
     bytes: CHALLENGE_BYTES,
   },
@@ -83,6 +96,24 @@ const FORMS: readonly Form[] = [
     values: responses,
     value: RESPONSE,
     bytes: RESPONSE_BYTES,
+  },
+  {
+    message: 'logRequest',
+    name: 'LogRequest',
+    encode: encodeLogRequest,
+    decode: decodeLogRequest,
+    values: logRequests,
+    value: LOG_REQUEST,
+    bytes: LOG_REQUEST_BYTES,
+  },
+  {
+    message: 'logPart',
+    name: 'LogPart',
+    encode: encodeLogPart,
+    decode: decodeLogPart,
+    values: logParts,
+    value: LOG_PART,
+    bytes: LOG_PART_BYTES,
   },
 ];
 
@@ -145,7 +176,7 @@ describe.each(FORMS)('$name', ({ message, name, encode, decode, values, value, b
     { what: 'a tag in more bytes than it needs', given: `${first} 9200 01 aa` },
     { what: 'a length past its end', given: `${first} 127f aa` },
     { what: 'a length of 4 GiB', given: `${first} 12ffffffff0f aa` },
-    { what: 'a known field of another wire type', given: `${first} 1001` },
+    { what: 'a known field of another wire type', given: `${first} 15 01000000` },
     { what: 'a wire type that does not exist', given: `${bytes} 16` },
     { what: 'a varint that never ends', given: `${bytes} ${'ff'.repeat(11)}` },
   ])('is malformed with $what', ({ given }) => {
@@ -227,6 +258,14 @@ test('every field that can grow has a limit', () => {
       .map(([field]) => `${name}.${field}`),
   );
   expect(Object.keys(FIELD_LIMITS).sort()).toEqual(growing.sort());
+});
+
+test('a challenge of version 1 names no boot logs', () => {
+  const challenge = { ...CHALLENGE, version: 1 };
+  expect(decodeChallenge(encodeChallenge({ ...challenge, logs: [] })).version).toBe(1);
+  expect(() => decodeChallenge(encodeChallenge(challenge))).toThrow(
+    'Challenge.logs at byte 0: version 1 has no boot logs',
+  );
 });
 
 test('a trust domain is measured in bytes, not in characters', () => {

@@ -30,6 +30,8 @@ describe('docs/wire.md', () => {
       ['Payload', `${MESSAGE_BYTES.payload}`],
       ['Challenge', `${MESSAGE_BYTES.challenge}`],
       ['ChallengeResponse', `${MESSAGE_BYTES.response}`],
+      ['LogRequest', `${MESSAGE_BYTES.logRequest}`],
+      ['LogPart', `${MESSAGE_BYTES.logPart}`],
     ]);
   });
 

@@ -10,6 +10,7 @@ import { startPlugin } from '../../src/testing/plugin-host/plugin-host.ts';
 import { relayAttestation } from '../../src/testing/plugin-host/relay.ts';
 import { quotedExtraData } from '../../src/verifier/quote.ts';
 import { attestTo, policyFor, TRUST_DOMAIN } from '../support/agent-attestation.ts';
+import { agileLog, GRUB_BOOT } from '../support/event-log-writer.ts';
 import { type Execution, execute } from '../support/execute.ts';
 import { keyPair, mintAuthority, mintEkChain, pem } from '../support/pki.ts';
 import { startSwtpm } from '../support/swtpm.ts';
@@ -97,6 +98,11 @@ describe('the examples, run from the installed package', () => {
     const { code, stdout, stderr } = await example('attest');
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toMatch(/^trusted spiffe:\/\/example\.org\/spire\/agent\/tpm\/[0-9a-f]{64}\n$/);
+  });
+
+  test('read a firmware log', async () => {
+    const { stdout } = await example('read-boot-log', write('log', agileLog(GRUB_BOOT)));
+    expect(stdout).toBe('enabled (not proven)\n');
   });
 
   test('verify a quote from its bytes, and refuse it with another nonce', async () => {

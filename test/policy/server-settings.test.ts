@@ -161,6 +161,14 @@ const ROWS: readonly {
     bad: [['"true"', 'must be true or false without quotes, not a string']],
   },
   {
+    option: 'boot_logs',
+    good: '["userspace", "firmware"]',
+    becomes: { logs: ['userspace', 'firmware'] },
+    bad: ['["ima"]', '["firmware", "firmware"]'].map(
+      (text) => [text, 'must list "firmware" or "userspace", each once, and nothing else'] as const,
+    ),
+  },
+  {
     option: 'wire',
     good: '"spire-tpm-plugin"',
     becomes: { wire: 'spire-tpm-plugin' },
@@ -262,6 +270,7 @@ test('without a word all is strict, and what admits follows from what is given',
     pcrs: [{ hash: TPM_ALG.SHA256, bank: 'sha256', indices: ids }],
     ekTemplates: ['L-1'],
     allowSha1Bank: false,
+    logs: [],
     wire: 'tpm-attestor',
     maxConcurrent: 256,
     attestTimeoutMs: 60_000,

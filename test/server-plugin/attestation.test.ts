@@ -23,6 +23,7 @@ const standingUnder = (policy: Policy): Standing => ({
   challenges: new OpenChallenges(),
   tolerances: new Tolerances(),
   linked: new LinkedKeys(),
+  maxMessageBytes: 256 * 1024,
 });
 
 /** The dearest payload of a stranger, and the log of how it was answered. */

@@ -23,6 +23,7 @@ const FAMILIES: Readonly<Record<string, string>> = {
   creation: 'The creation certificate, on the legacy wire',
   pcr: 'The PCR banks',
   response: 'The answer',
+  boot: 'The boot logs',
   credential: 'The credential',
   quote: 'The quote',
 };

@@ -21,6 +21,10 @@ export function readCorpusBytes(path: string): Uint8Array {
   return Uint8Array.from(readFileSync(join(DIRECTORY, path)));
 }
 
+export function hasCorpusFile(path: string): boolean {
+  return existsSync(join(DIRECTORY, path));
+}
+
 /** The rows of a corpus file. Empty without a corpus: a table is built before its suite is skipped. */
 export function corpusRows<K extends string, T>(path: string, key: K): readonly T[] {
   return hasCorpus ? readCorpus<Record<K, readonly T[]>>(path)[key] : [];

@@ -5,10 +5,14 @@ import { commitment } from '../../src/evidence/binding.ts';
 import {
   type ChallengeResponse,
   decodeChallenge,
+  decodeLogRequest,
+  encodeLogPart,
   encodePayload,
   encodeResponse,
+  type LogPart,
+  type LogRequest,
   type Payload,
-  PROTOCOL_VERSION,
+  PROTOCOL_VERSIONS,
 } from '../../src/evidence/messages.ts';
 import { hashAlgorithm } from '../../src/tpm/structures/algorithms.ts';
 import { type QuoteAttest, type TpmsAttest, tpmsAttest } from '../../src/tpm/structures/attest.ts';
@@ -50,18 +54,21 @@ export interface Forgery {
   /** Before it is encoded. Nothing in it is signed again. */
   readonly response?: Edit<ChallengeResponse>;
   readonly responseBytes?: Edit<Uint8Array>;
+  /** Each piece of a boot log, before it is encoded. */
+  readonly logPart?: Edit<LogPart>;
 }
 
 export interface Forger {
   readonly payload: Uint8Array;
   answer(challenge: Uint8Array): Uint8Array;
+  readonly logPart?: (request: Uint8Array) => Uint8Array;
 }
 
 const same = <T>(honest: T): T => honest;
 
 export function forger(device: SoftwareDevice, forgery: Forgery = {}): Forger {
   const honest: Payload = {
-    versions: [PROTOCOL_VERSION],
+    versions: [...PROTOCOL_VERSIONS],
     trustDomain: TRUST_DOMAIN,
     ekPublic: encode(tpmtPublic, device.ek.publicArea),
     ekCertificates: [...device.certificates],
@@ -69,7 +76,16 @@ export function forger(device: SoftwareDevice, forgery: Forgery = {}): Forger {
     pcrBanks: [TPM_ALG.SHA256],
   };
   const payload = (forgery.payloadBytes ?? same)(encodePayload((forgery.payload ?? same)(honest)));
-  return { payload, answer: (challenge) => answer(device, forgery, payload, challenge) };
+  return {
+    payload,
+    answer: (challenge) => answer(device, forgery, payload, challenge),
+    logPart: (request) => encodeLogPart((forgery.logPart ?? same)(honestPart(decodeLogRequest(request)))),
+  };
+}
+
+/** Of logs that are all alike: as many zeros as one piece has. */
+function honestPart({ log, offset, maxBytes }: LogRequest): LogPart {
+  return { log, offset, total: maxBytes, data: new Uint8Array(maxBytes), missing: '' };
 }
 
 function answer(device: SoftwareDevice, forgery: Forgery, payload: Uint8Array, challenge: Uint8Array): Uint8Array {

@@ -20,7 +20,12 @@ const CLIENT_IP = '192.0.2.9';
 export const REFUSAL: RegExp =
   /^attestation refused; the reasons are in the log of the SPIRE server \(attestation ([0-9a-f]{8})\)$/;
 
-const UNREADABLE: readonly FindingCode[] = ['evidence.malformed', 'evidence.wire', 'response.malformed'];
+const UNREADABLE: readonly FindingCode[] = [
+  'evidence.malformed',
+  'evidence.wire',
+  'response.malformed',
+  'boot.log_malformed',
+];
 
 const CHANGED = 'files of the configuration changed and are';
 /** The beginnings of the server's log messages about changed files. */
@@ -115,13 +120,13 @@ export class Judge {
   }
 
   /** One attestation on a stream of its own. */
-  async judge({ payload, answer }: Forger): Promise<Judgement> {
+  async judge({ payload, answer, logPart }: Forger): Promise<Judgement> {
     const stream = this.host.openAttestation();
     stream.sendPayload(payload);
     try {
       const challenge = await stream.next();
       if (challenge.kind !== 'challenge') throw new Error('admitted without a challenge');
-      return await this.answered(stream, answer(challenge.bytes));
+      return await this.answered(stream, answer(challenge.bytes), logPart);
     } catch (error) {
       if (error instanceof StatusError) return { outcome: 'refused', code: error.code, message: error.message };
       return { outcome: 'gave up', error };
@@ -131,10 +136,16 @@ export class Judge {
   }
 
   /** Sends the answer of a challenged attestation, and returns the judgement. */
-  async answered(stream: ServerAttestation, response: Uint8Array): Promise<Judgement> {
+  async answered(
+    stream: ServerAttestation,
+    response: Uint8Array,
+    logPart?: (request: Uint8Array) => Uint8Array,
+  ): Promise<Judgement> {
     stream.sendChallengeResponse(response);
     try {
-      const end = await stream.next();
+      let end = await stream.next();
+      for (; end.kind === 'challenge' && logPart !== undefined; end = await stream.next())
+        stream.sendChallengeResponse(logPart(end.bytes));
       if (end.kind !== 'agent_attributes') throw new Error('challenged twice');
       this.#admitted += 1;
       return { outcome: 'admitted', agentId: end.spiffeId, selectors: end.selectorValues };

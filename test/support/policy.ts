@@ -42,6 +42,7 @@ export function testPolicy(changes: Partial<Policy> = {}): Policy {
     isDenied: undefined,
     enforce: true,
     pcrs: [pcrs('sha256:0-7')],
+    logs: [],
     ekTemplates: ['L-1'],
     allowSha1Bank: false,
     wire: 'tpm-attestor',

@@ -2,7 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { concat, hex } from '../../src/bytes/bytes.ts';
-import { decodeChallenge, encodePayload, type Payload, PROTOCOL_VERSION } from '../../src/evidence/messages.ts';
+import { decodeChallenge, encodePayload, type Payload, PROTOCOL_VERSIONS } from '../../src/evidence/messages.ts';
 import { algorithmName } from '../../src/tpm/structures/algorithms.ts';
 import { decode, encode } from '../../src/tpm/structures/codec.ts';
 import { TPM_ALG } from '../../src/tpm/structures/constants.ts';
@@ -65,7 +65,7 @@ export class ToolsAgent {
     await this.tool('tpm2_createek', '-G', 'rsa', '-c', 'ek.ctx', '-u', 'ek.pub');
     await this.tool('tpm2_nvread', '0x01c00002', '-o', 'ek.der');
     const payload: Payload = {
-      versions: [PROTOCOL_VERSION],
+      versions: [...PROTOCOL_VERSIONS],
       trustDomain: TRUST_DOMAIN,
       ekPublic: encode(tpmtPublic, decode(tpm2bPublic, await this.file('ek.pub'))),
       ekCertificates: [await this.file('ek.der')],

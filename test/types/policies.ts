@@ -32,6 +32,7 @@ export const byHand: Policy = {
   pcrs: [{ hash: 0x000b, bank: 'sha256', indices: [0, 1, 2] }],
   ekTemplates: ['L-1'],
   allowSha1Bank: false,
+  logs: ['firmware'],
   wire: 'tpm-attestor',
   challengeTimeoutMs: 60_000,
 };

@@ -124,6 +124,6 @@ function provedBy(policy: Policy): { readonly judged: Judged; readonly hash: str
   const [honest] = FORGERS;
   const begun = honest === undefined ? undefined : begin(honest.payload, policy, randomBytes, day(1));
   if (begun?.outcome !== 'challenged') throw new Error('the honest machine is refused');
-  const { ek, ak, requirement, payloadHash }: Pending = begun.pending;
-  return { judged: { ek, ak, requirement }, hash: payloadHash };
+  const { ek, ak, requirement, version, payloadHash }: Pending = begun.pending;
+  return { judged: { ek, ak, requirement, version }, hash: payloadHash };
 }

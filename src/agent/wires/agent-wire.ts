@@ -22,6 +22,8 @@ export interface AgentWire {
 export interface Question {
   readonly credentialBlob: Uint8Array;
   readonly encryptedSecret: Uint8Array;
+  /** Numbers of the boot logs that the server will ask for after the answer. */
+  readonly logs: readonly number[];
   /** The message to send after the credential was decrypted. */
   answer(run: TpmCommands, opened: Opened): Promise<Uint8Array>;
 }

@@ -40,6 +40,7 @@ export function pluginWire(trustDomain: string): AgentWire {
     },
     read: (challenge) => ({
       ...decodePluginChallenge(challenge),
+      logs: [],
       answer: async (_, { secret }) => encodePluginResponse({ Secret: secret }),
     }),
   };

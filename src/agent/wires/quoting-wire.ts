@@ -3,7 +3,7 @@
 import { hex } from '../../bytes/bytes.ts';
 import { MalformedError } from '../../bytes/malformed.ts';
 import { commitment } from '../../evidence/binding.ts';
-import { decodeChallenge, encodePayload, encodeResponse, PROTOCOL_VERSION } from '../../evidence/messages.ts';
+import { decodeChallenge, encodePayload, encodeResponse, PROTOCOL_VERSIONS } from '../../evidence/messages.ts';
 import type { TpmCommands } from '../../tpm/device/commands.ts';
 import type { CreatePrimaryOutput } from '../../tpm/device/native-context.ts';
 import { decode } from '../../tpm/structures/codec.ts';
@@ -28,7 +28,7 @@ export class QuotingWire implements AgentWire {
 
   async payload(run: TpmCommands, endorsement: Endorsement, { outPublic }: CreatePrimaryOutput): Promise<Uint8Array> {
     return encodePayload({
-      versions: [PROTOCOL_VERSION],
+      versions: [...PROTOCOL_VERSIONS],
       trustDomain: this.#trustDomain,
       ekPublic: endorsement.publicArea,
       ekCertificates: [...endorsement.certificates],
@@ -38,13 +38,16 @@ export class QuotingWire implements AgentWire {
   }
 
   read(challenge: Uint8Array): Question {
-    const { version, credentialBlob, encryptedSecret, pcrSelection } = decodeChallenge(challenge);
-    if (version !== PROTOCOL_VERSION)
+    const { version, credentialBlob, encryptedSecret, pcrSelection, logs } = decodeChallenge(challenge);
+    if (!PROTOCOL_VERSIONS.includes(version))
       throw new MalformedError('Challenge.version', 0, `the agent did not offer version ${version}`);
+    // tooth A86: one log may be asked for without end
+    if (new Set(logs).size < logs.length) throw new MalformedError('Challenge.logs', 0, 'a log is named twice');
     const selection = readSelection(pcrSelection);
     return {
       credentialBlob,
       encryptedSecret,
+      logs,
       answer: (run, opened) => this.#answer(run, opened, challenge, selection),
     };
   }

@@ -15,7 +15,7 @@ import {
   encodeChallenge,
   encodePayload,
   type Payload,
-  PROTOCOL_VERSION,
+  PROTOCOL_VERSIONS,
 } from '../../evidence/messages.ts';
 import { writeToolsPcrValues } from '../../evidence/tools-pcr-values.ts';
 import { writeToolsPem } from '../../evidence/tpm2-tools.ts';
@@ -141,7 +141,7 @@ async function quoteForNonce(
   await run.release(ak.objectHandle);
   return {
     payload: {
-      versions: [PROTOCOL_VERSION],
+      versions: [...PROTOCOL_VERSIONS],
       trustDomain,
       ekPublic: endorsement.publicArea,
       ekCertificates: [...endorsement.certificates],

@@ -45,6 +45,8 @@ export interface Challenge {
   readonly encryptedSecret: Uint8Array;
   /** TPML_PCR_SELECTION that the quote must cover, one bank. */
   readonly pcrSelection: Uint8Array;
+  /** Since version 2: the boot logs that the server will ask for after the response. */
+  readonly logs: readonly number[];
 }
 
 /** Agent to server. The secret never leaves the agent without the quote. */
@@ -57,6 +59,27 @@ export interface ChallengeResponse {
   readonly signature: Uint8Array;
   /** Values of the selected PCRs, ascending by index. */
   readonly pcrValues: readonly Uint8Array[];
+}
+
+/** Server to agent, after the response, once for each piece of a log. Since version 2. */
+export interface LogRequest {
+  /** One of Challenge.logs. */
+  readonly log: number;
+  /** Where the piece begins. */
+  readonly offset: number;
+  /** How many bytes the piece may have. */
+  readonly maxBytes: number;
+}
+
+/** Agent to server. Since version 2. */
+export interface LogPart {
+  readonly log: number;
+  readonly offset: number;
+  /** Bytes of the whole log, as the agent read it after its quote. */
+  readonly total: number;
+  readonly data: Uint8Array;
+  /** Why there is no log, in one word of docs/wire.md; empty where there is one. */
+  readonly missing: string;
 }
 
 /** An evidence file. Without a challenge the quote's qualifying data is a nonce somebody else chose. */
@@ -209,6 +232,7 @@ function createBaseChallenge(): Challenge {
     credentialBlob: new Uint8Array(0),
     encryptedSecret: new Uint8Array(0),
     pcrSelection: new Uint8Array(0),
+    logs: [],
   };
 }
 
@@ -228,6 +252,13 @@ export const Challenge: MessageFns<Challenge> = {
     }
     if (message.pcrSelection.length !== 0) {
       writer.uint32(42).bytes(message.pcrSelection);
+    }
+    if (message.logs.length !== 0) {
+      writer.uint32(50).fork();
+      for (const v of message.logs) {
+        writer.uint32(v);
+      }
+      writer.join();
     }
     return writer;
   },
@@ -284,6 +315,24 @@ export const Challenge: MessageFns<Challenge> = {
 
             message.pcrSelection = reader.bytes();
             continue;
+          }
+          case 6: {
+            if (tag === 48) {
+              message.logs.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 50) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.logs.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
@@ -362,6 +411,164 @@ export const ChallengeResponse: MessageFns<ChallengeResponse> = {
             }
 
             message.pcrValues.push(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLogRequest(): LogRequest {
+  return { log: 0, offset: 0, maxBytes: 0 };
+}
+
+export const LogRequest: MessageFns<LogRequest> = {
+  encode(message: LogRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.log !== 0) {
+      writer.uint32(8).uint32(message.log);
+    }
+    if (message.offset !== 0) {
+      writer.uint32(16).uint32(message.offset);
+    }
+    if (message.maxBytes !== 0) {
+      writer.uint32(24).uint32(message.maxBytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LogRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLogRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.log = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.offset = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.maxBytes = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLogPart(): LogPart {
+  return { log: 0, offset: 0, total: 0, data: new Uint8Array(0), missing: "" };
+}
+
+export const LogPart: MessageFns<LogPart> = {
+  encode(message: LogPart, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.log !== 0) {
+      writer.uint32(8).uint32(message.log);
+    }
+    if (message.offset !== 0) {
+      writer.uint32(16).uint32(message.offset);
+    }
+    if (message.total !== 0) {
+      writer.uint32(24).uint32(message.total);
+    }
+    if (message.data.length !== 0) {
+      writer.uint32(34).bytes(message.data);
+    }
+    if (message.missing !== "") {
+      writer.uint32(42).string(message.missing);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LogPart {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLogPart() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.log = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.offset = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.total = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.data = reader.bytes();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.missing = reader.string();
             continue;
           }
         }
