@@ -32,7 +32,7 @@ export type KernelCommandLine = GrubCommandLine | EntryCommandLine | UkiCommandL
 
 /** @param grub its strings in PCR 8 */
 export function kernelCommandLine(view: BootView, grub: Claim<readonly GrubString[]>): Claim<KernelCommandLine> {
-  if (view.pcrs.has(8))
+  if (view.standings[8]?.state !== 'empty')
     return following(following(grub, grubCommandLine), (text) => ({ value: { source: 'grub', text } }));
   if (view.pcrs.get(11)?.firmware.length) return ukiCommandLine(view);
   return entryCommandLine(view);
