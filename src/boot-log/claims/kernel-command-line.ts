@@ -28,6 +28,7 @@ export interface UkiCommandLine {
   readonly others: readonly string[];
 }
 
+/** By where it comes from: only GRUB and systemd-boot have it as text. */
 export type KernelCommandLine = GrubCommandLine | EntryCommandLine | UkiCommandLine;
 
 /** @param grub its strings in PCR 8 */
