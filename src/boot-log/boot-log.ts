@@ -14,6 +14,7 @@ import type { SpecId } from './tcg/spec-id.ts';
 /** PCR values by bank (`sha256`) and index. */
 export type PcrValues = ReadonlyMap<string, ReadonlyMap<number, Uint8Array>>;
 
+/** What a firmware log is read with. */
 export interface BootLogOptions {
   /** systemd's tpm2-measure.log, which continues the firmware log. */
   readonly userspace?: Uint8Array | undefined;
@@ -44,6 +45,7 @@ export interface BoundEvent {
   readonly binding: Binding | undefined;
 }
 
+/** A log that was read whole. */
 export interface BootLog {
   readonly format: 'agile' | 'sha1';
   readonly specId: SpecId | undefined;

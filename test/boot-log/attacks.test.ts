@@ -476,7 +476,13 @@ test('digests of the EFI stub count only where nothing else measured into PCR 9'
   expectWithheld(boot([...others, initrd, options]), ['initrd', 'loadOptions'], /does not belong/);
   expectWithheld(boot([...others, options, initrd, initrd]), ['initrd'], /does not belong/);
   expectWithheld(boot([...others, file('/x', 'x'), options, initrd]), ['initrd'], /does not belong/);
-  expectWithheld(boot([...GRUB_BOOT.filter(({ pcr }) => pcr !== 9), options, initrd]), ['initrd'], /GRUB/);
+  const byGrub = [...GRUB_BOOT.filter(({ pcr }) => pcr !== 9), options, initrd];
+  expectWithheld(boot(byGrub), ['initrd', 'loadOptions'], /GRUB/);
+  const hidden = boot(
+    byGrub.filter(({ pcr }) => pcr !== 8),
+    byGrub,
+  );
+  expectWithheld(hidden, ['initrd', 'loadOptions', 'kernelCommandLine'], /PCR 8/);
 });
 
 test('an entry of systemd-boot has the command line that the kernel was given', () => {

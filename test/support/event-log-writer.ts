@@ -98,7 +98,8 @@ export function extended(
     Array.from({ length: 24 }, (_, i) => [i, new Uint8Array(32).fill(i > 16 && i < 23 ? 0xff : 0)]),
   );
   const extend = (pcr: number, digest: Uint8Array): void => {
-    values.set(pcr, hash('sha256', concat(values.get(pcr) ?? new Uint8Array(32), digest), 'buffer'));
+    const before = values.get(pcr) ?? new Uint8Array(32);
+    values.set(pcr, new Uint8Array(hash('sha256', concat(before, digest), 'buffer')));
   };
   for (const { pcr, type, data, hashed = data, digests } of events) {
     if (typeNumber(type) === EVENT_TYPES.EV_NO_ACTION) continue;

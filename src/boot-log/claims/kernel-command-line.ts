@@ -28,11 +28,12 @@ export interface UkiCommandLine {
   readonly others: readonly string[];
 }
 
+/** By where it comes from: only GRUB and systemd-boot have it as text. */
 export type KernelCommandLine = GrubCommandLine | EntryCommandLine | UkiCommandLine;
 
 /** @param grub its strings in PCR 8 */
 export function kernelCommandLine(view: BootView, grub: Claim<readonly GrubString[]>): Claim<KernelCommandLine> {
-  if (view.pcrs.has(8))
+  if (view.standings[8]?.state !== 'empty')
     return following(following(grub, grubCommandLine), (text) => ({ value: { source: 'grub', text } }));
   if (view.pcrs.get(11)?.firmware.length) return ukiCommandLine(view);
   return entryCommandLine(view);

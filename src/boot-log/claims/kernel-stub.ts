@@ -20,7 +20,9 @@ const ORDER: readonly number[] = [EVENT_TAGS.loadOptions, EVENT_TAGS.linuxInitrd
  * files there, could have read anything.
  */
 export function stubDigests(view: BootView): Claim<StubDigests> {
-  if (view.pcrs.has(8)) return { withheld: 'PCR 8 has events: GRUB measured files into PCR 9 as well' };
+  // An empty log of PCR 8 is not enough: its value must say so as well.
+  if (view.standings[8]?.state !== 'empty')
+    return { withheld: 'PCR 8 is not known to be empty: GRUB may have measured files into PCR 9 as well' };
   return fromPcr(view, 9, ({ firmware }) => {
     for (const [i, measured] of firmware.entries()) {
       const { type, data } = measured.event;

@@ -12,6 +12,7 @@ import { type Claim, following, isWithheld } from './claim.ts';
 import { actionText, fromPcr, unexpected } from './prerequisites.ts';
 import { certificateSignature, type Signature, signatureOf } from './signature.ts';
 
+/** Modes of UEFI 2.10, 32.3, and what weakens them. */
 export interface SecureBootMode {
   /** No platform key is enrolled: anybody may enrol keys. */
   readonly setup: boolean;
@@ -35,6 +36,7 @@ export interface Authority {
   readonly text: string | undefined;
 }
 
+/** Claims of PCR 7. */
 export interface SecureBootClaims {
   readonly secureBoot: Claim<'enabled' | 'disabled'>;
   readonly secureBootMode: Claim<SecureBootMode>;

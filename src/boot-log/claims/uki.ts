@@ -5,6 +5,7 @@ import { EVENT_TYPES } from '../tcg/event-types.ts';
 import { type Claim, following } from './claim.ts';
 import { fromPcr, unexpected } from './prerequisites.ts';
 
+/** A section of a unified kernel image, as systemd-stub measured it. */
 export interface UkiSection {
   /** `.linux` */
   readonly name: string;

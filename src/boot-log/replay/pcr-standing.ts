@@ -4,6 +4,7 @@ import { BOOT_PHASES, OS_SEPARATOR } from '../systemd/words.ts';
 import { type Bank, digestOf } from '../tcg/banks.ts';
 import { initialPcr, type PcrReplay, type Replay } from './replay.ts';
 
+/** How the value of a PCR and the log agree. */
 export type PcrState =
   /** No values were given: the log stands for itself. */
   | 'unproven'
@@ -21,6 +22,7 @@ export type PcrState =
   /** Values were given, and not of this PCR. */
   | 'not-given';
 
+/** What is known of one PCR. */
 export interface PcrStanding {
   readonly state: PcrState;
   /** Why no claim may rest on it; undefined where one may. */

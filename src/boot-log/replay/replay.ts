@@ -24,6 +24,7 @@ export interface IgnoredLocality {
   readonly reason: string;
 }
 
+/** What a log replays to in one bank. */
 export interface Replay {
   readonly bank: Bank;
   /** Only of PCRs with events. */

@@ -2,6 +2,7 @@
 import { getHashes, hash } from 'node:crypto';
 import { hex } from '../../bytes/bytes.ts';
 
+/** One hash algorithm that PCRs are extended with. */
 export interface Bank {
   /** TPM_ALG_ID (TPM 2.0 Library Part 2, 6.3). */
   readonly id: number;

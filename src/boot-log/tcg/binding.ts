@@ -8,6 +8,7 @@ import { EVENT_TYPES, eventTypeName } from './event-types.ts';
 import { LittleEndianReader } from './little-endian.ts';
 import { readUefiVariable } from './uefi-variable.ts';
 
+/** Which bytes of an event its digest covers. */
 export type BindingRule =
   /** All data. */
   | 'whole'
@@ -28,6 +29,7 @@ export type BindingRule =
   /** The word of a userspace record. */
   | 'word';
 
+/** That a digest was recomputed from the data of its event. */
 export interface Binding {
   readonly rule: BindingRule;
   /** The bytes that were hashed. */

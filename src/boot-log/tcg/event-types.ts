@@ -38,6 +38,7 @@ export const EVENT_TYPES = {
   EV_EFI_SPDM_FIRMWARE_CONFIG: 0x800000e2,
 } as const;
 
+/** `EV_SEPARATOR`, … */
 export type EventTypeName = keyof typeof EVENT_TYPES;
 
 const NAMES: ReadonlyMap<number, EventTypeName> = new Map(

@@ -32,6 +32,7 @@ export interface UserspaceEvent {
   readonly word: Uint8Array | undefined;
 }
 
+/** An event of either log. */
 export type LogEvent = FirmwareEvent | UserspaceEvent;
 
 /** Of that bank; undefined for an event that was not extended into it. */

@@ -3,6 +3,7 @@ import { GUID_BYTES, guidText } from './guid.ts';
 import { LittleEndianReader } from './little-endian.ts';
 import { utf16Text } from './utf16.ts';
 
+/** One entry of a partition table. GUIDs are in their text form. */
 export interface Partition {
   readonly type: string;
   readonly id: string;
@@ -11,6 +12,7 @@ export interface Partition {
   readonly name: string;
 }
 
+/** A GUID partition table. */
 export interface PartitionTable {
   readonly disk: string;
   readonly partitions: readonly Partition[];

@@ -3,6 +3,7 @@ import { type Bank, knownBank, unknownBank } from './banks.ts';
 import { LittleEndianReader } from './little-endian.ts';
 import { MalformedLogError } from './malformed-log.ts';
 
+/** The first record of a crypto-agile log. */
 export interface SpecId {
   /** 0 client, 1 server. */
   readonly platformClass: number;
