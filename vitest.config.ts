@@ -13,6 +13,10 @@ const excluded = hasSpire ? configDefaults.exclude : [...configDefaults.exclude,
 /** Tests of pure code: they share a process, so that each does not load the same modules again. */
 const PURE = ['evidence', 'verifier', 'x509', 'tpm/structures'].map((folder) => `test/${folder}/**/*.test.ts`);
 
+/** Attacks that reach a signature or a credential. They run once more against a server that uses its native addon. */
+const KEYS = ['signature', 'structure', 'keys', 'certificates', 'freshness', 'plugin-wire*'];
+const ATTACKS = KEYS.map((name) => `test/attacks/${name}.test.ts`);
+
 /** Starts the tests that take a minute or more first, so that none of them runs alone at the end. */
 class SlowFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -27,6 +31,7 @@ const config: ViteUserConfig = defineConfig({
     projects: [
       { extends: true, test: { name: 'pure', include: PURE, isolate: false } },
       { extends: true, test: { name: 'whole', include: ['test/**/*.test.ts'], exclude: [...excluded, ...PURE] } },
+      { extends: true, test: { name: 'native steps', include: ATTACKS, env: { TPM_ATTESTOR_STEPS: 'native' } } },
     ],
     reporters: ['default', './test/support/closing-lines.ts'],
     pool: 'forks',
