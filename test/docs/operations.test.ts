@@ -180,7 +180,11 @@ test('the modes that admit are those that there are', () => {
 test('the selectors are those that the code gives', () => {
   const rows = tableRows(document.section('Selectors and entries'), 'selector');
   const source = readFileSync('src/verifier/identity.ts', 'utf8');
-  const given = [...source.matchAll(/[`']([a-z_]+):(?:\$\{|false)/g)].map(([, name]) => name);
+  const boot = readFileSync('src/verifier/boot-state.ts', 'utf8');
+  const given = [
+    ...source.matchAll(/[`']([a-z_]+):(?:\$\{|false)/g),
+    ...boot.matchAll(/\['([a-z_]+)', following\(/g),
+  ].map(([, name]) => name);
   expect(rows.map(([name = '']) => quotedIn(name)[0]).sort()).toEqual(given.sort());
   for (const [name = '', , example = ''] of rows) expect(quotedIn(example)[0]).toMatch(`${quotedIn(name)[0]}:`);
 });
