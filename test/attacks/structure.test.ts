@@ -146,6 +146,6 @@ test('A79 refuses a payload with too many certificates, too large a field or too
 });
 
 test('refuses a payload that offers no version that both sides speak', async () => {
-  await judge.refuses({ payload: (payload) => ({ ...payload, versions: [2] }) }, 'evidence.version');
+  await judge.refuses({ payload: (payload) => ({ ...payload, versions: [3] }) }, 'evidence.version');
   await judge.refuses({ payload: (payload) => ({ ...payload, versions: [] }) }, 'evidence.version');
 });
