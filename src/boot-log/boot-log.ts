@@ -113,8 +113,8 @@ function chooseBank(replays: readonly Replay[], values: PcrValues | undefined): 
 
 function valueProblems(standings: readonly PcrStanding[], bank: string): readonly LogProblem[] {
   return standings.flatMap(({ state, objection }): readonly LogProblem[] => {
-    if (state === 'mismatch') return [{ code: 'pcr.mismatch', message: `${bank}: ${objection}` }];
-    return state === 'continues' ? [{ code: 'pcr.continues', message: `${bank}: ${objection}` }] : [];
+    if (state !== 'mismatch' && state !== 'continues') return [];
+    return [{ code: state === 'mismatch' ? 'pcr.mismatch' : 'pcr.continues', message: `${bank}: ${objection}` }];
   });
 }
 
@@ -122,9 +122,11 @@ function bankProblems(banks: readonly Bank[], values: PcrValues | undefined): re
   const problems: LogProblem[] = [];
   for (const { name, digest } of banks)
     if (digest === undefined)
+      // toothless: for people; such a bank gives no claim
       problems.push({ code: 'bank.not_computed', message: `${name} cannot be computed here: it is not replayed` });
   for (const name of values?.keys() ?? [])
     if (bankByName(name) === undefined || !banks.some((bank) => bank.name === name))
+      // toothless: for people; such a bank gives no claim
       problems.push({ code: 'bank.missing', message: `values of ${name} are given, and the log has no such bank` });
   return problems;
 }

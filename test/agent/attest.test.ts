@@ -223,6 +223,18 @@ describe('an attestation', () => {
     expect(await loadedHandles()).toBe('');
   });
 
+  test('answers no challenge that names a boot log twice', async () => {
+    const naming = (logs: readonly number[]) =>
+      attestorFor().attest(async (payload) => {
+        const begun = begin(payload, policyFor(tpm), (bytes) => Uint8Array.from(randomBytes(bytes)), new Date());
+        if (begun.outcome === 'rejected') throw new Error('no challenge was made');
+        return encodeChallenge({ ...decodeChallenge(begun.challenge), logs });
+      });
+    expect((await naming([1, 2])).logs.map(({ number }) => number)).toEqual([1, 2]);
+    await expect(naming([1, 1])).rejects.toThrow('a log is named twice');
+    expect(await loadedHandles()).toBe('');
+  });
+
   test('leaves nothing loaded when it is aborted while it waits for the server, and lets the next one in', async () => {
     const attestor = attestorFor();
     const controller = new AbortController();

@@ -41,7 +41,7 @@ export class QuotingWire implements AgentWire {
     const { version, credentialBlob, encryptedSecret, pcrSelection, logs } = decodeChallenge(challenge);
     if (!PROTOCOL_VERSIONS.includes(version))
       throw new MalformedError('Challenge.version', 0, `the agent did not offer version ${version}`);
-    // tooth A86: one log may be asked for without end
+    // tooth attest: the agent reads one log as often as a server likes
     if (new Set(logs).size < logs.length) throw new MalformedError('Challenge.logs', 0, 'a log is named twice');
     const selection = readSelection(pcrSelection);
     return {
