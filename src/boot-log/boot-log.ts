@@ -96,7 +96,10 @@ export function readBootLog(firmware: Uint8Array, options: BootLogOptions = {}):
     return { ...base, registers: 'measurement-register', standings: [], proven: false, claims, problems: oddities };
   }
   const standings = replays.map((one) => pcrStandings(one, pcrValues?.get(one.bank.name), userspace !== undefined));
-  const problems = [...standings.flatMap((of, i) => valueProblems(of, replays[i]?.bank.name ?? '')), ...oddities];
+  const problems = [
+    ...replays.flatMap(({ bank }, i) => valueProblems(standings[i] ?? [], bank, pcrValues)),
+    ...oddities,
+  ];
   const ofChosen = standings[replays.findIndex(({ bank }) => bank === chosen?.bank)] ?? [];
   const claims =
     chosen === undefined
@@ -111,10 +114,16 @@ function chooseBank(replays: readonly Replay[], values: PcrValues | undefined): 
   return names.map((name) => replays.find(({ bank }) => bank.name === name)).find((one) => one !== undefined);
 }
 
-function valueProblems(standings: readonly PcrStanding[], bank: string): readonly LogProblem[] {
-  return standings.flatMap(({ state, objection }): readonly LogProblem[] => {
-    if (state !== 'mismatch' && state !== 'continues') return [];
-    return [{ code: state === 'mismatch' ? 'pcr.mismatch' : 'pcr.continues', message: `${bank}: ${objection}` }];
+function valueProblems(
+  standings: readonly PcrStanding[],
+  { name }: Bank,
+  values: PcrValues | undefined,
+): readonly LogProblem[] {
+  return standings.flatMap(({ state, objection }, pcr): readonly LogProblem[] => {
+    // A PCR that cannot be replayed does not replay to its value.
+    const isMismatch = state === 'mismatch' || (state === 'incomplete' && values?.get(name)?.has(pcr) === true);
+    if (!isMismatch && state !== 'continues') return [];
+    return [{ code: isMismatch ? 'pcr.mismatch' : 'pcr.continues', message: `${name}: ${objection}` }];
   });
 }
 

@@ -23,9 +23,9 @@ export function bootLogKindOf(number: number): BootLogKind | undefined {
 }
 
 /** Why the agent sends no log: there is no such file; it may not read it; it cannot read it; it is over the limit. */
-export const MISSING_LOG = ['absent', 'forbidden', 'unreadable', 'too-large', 'unknown'] as const;
-/** One of `MISSING_LOG`. */
-export type MissingLog = (typeof MISSING_LOG)[number];
+export type MissingLog = 'absent' | 'forbidden' | 'unreadable' | 'too-large' | 'unknown';
+/** Every reason. */
+export const MISSING_LOG: readonly MissingLog[] = ['absent', 'forbidden', 'unreadable', 'too-large', 'unknown'];
 
 /**
  * Bytes of the longest log that an agent reads and a server takes. Firmware logs of real machines have up to 73 KiB, and

@@ -15,6 +15,7 @@ export {
   type Exchange,
 } from '../agent/attest.ts';
 export type { Endorsement, KeyChoice } from '../agent/endorsement/load-endorsement.ts';
+export type { BootLogFiles, ReadBootLog } from '../agent/logs/boot-log-files.ts';
 export {
   HierarchyPasswords,
   PasswordError,
@@ -22,6 +23,7 @@ export {
   type PasswordHierarchy,
 } from '../agent/passwords/hierarchy-passwords.ts';
 export { remedyFor } from '../agent/remedy.ts';
+export type { BootLogKind, MissingLog } from '../evidence/boot-logs.ts';
 export type { CreationDefaults, Defaulted, TpmCommands } from '../tpm/device/commands.ts';
 export { NativeUnavailableError, TctiError, TpmError } from '../tpm/device/errors.ts';
 export {

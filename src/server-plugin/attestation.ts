@@ -56,6 +56,8 @@ export interface Standing {
   /** The operator's lists in force at the call, whatever policy an attestation began with. */
   readonly lists: () => OperatorLists;
   readonly challenges: OpenChallenges;
+  /** Machines that are asked for their boot logs. A place of their own: their challenges have been answered. */
+  readonly collections: OpenChallenges;
   readonly tolerances: Tolerances;
   readonly linked: LinkedKeys;
   readonly maxMessageBytes: number;
@@ -105,7 +107,7 @@ async function judge<Pending extends PendingCredential>(
   stream: AttestationStream<'server'>,
   payload: Uint8Array,
   policy: Policy,
-  { challenges, lists, linked, maxMessageBytes }: Standing,
+  { challenges, collections, lists, linked, maxMessageBytes }: Standing,
   log: Logger,
 ): Promise<Judged> {
   // SPIRE has one connection: what came on it together would else be judged in one turn.
@@ -129,10 +131,11 @@ async function judge<Pending extends PendingCredential>(
   if (policy.logs.length === 0 || pcrs === undefined) return { ...verdict, boot: undefined };
   const findings = new Findings();
   findings.pubHash = begun.pending.ek.pubHash;
-  const collected = await collectLogs(stream, new LogCollector(logs(begun.pending), maxMessageBytes), findings);
+  const collector = new LogCollector(logs(begun.pending), maxMessageBytes);
+  await collections.wait(findings.pubHash, () => collectLogs(stream, collector, findings));
   if (!findings.none) throw refusal(untrusted(findings), stream, linked, log);
   await ownTurn();
-  return { ...verdict, boot: bootState(collected, pcrs) };
+  return { ...verdict, boot: bootState(collector.logs, pcrs) };
 }
 
 /** Asks a machine that has proved itself for the boot logs that its challenge named. */
@@ -140,7 +143,7 @@ async function collectLogs(
   stream: AttestationStream<'server'>,
   collector: LogCollector,
   findings: Findings,
-): Promise<LogCollector['logs']> {
+): Promise<void> {
   for (let request = collector.request(); request !== undefined && findings.none; request = collector.request()) {
     stream.send({ kind: 'challenge', bytes: request });
     const part = await stream.receive();
@@ -148,7 +151,6 @@ async function collectLogs(
       throw new PeerError(STATUS.INVALID_ARGUMENT, 'the boot logs were not sent');
     decodedOr(findings, () => collector.take(part.bytes), LOG_MALFORMED);
   }
-  return collector.logs;
 }
 
 /** Logs every finding. The peer gets one general sentence. */

@@ -22,6 +22,7 @@ const UNHEARD: ReloadReport = {
 
 export function serverPlugin(logger: Logger): PluginDefinition<'server', LivePolicy> {
   const challenges = new OpenChallenges();
+  const collections = new OpenChallenges();
   const tolerances = new Tolerances();
   const linked = new LinkedKeys();
   let latest: LivePolicy | undefined;
@@ -63,7 +64,9 @@ export function serverPlugin(logger: Logger): PluginDefinition<'server', LivePol
       // tooth open-challenges [latest ?? live -> live]: an attestation keeps the lists that it began with
       const lists = (): OperatorLists => (latest ?? live).lists;
       const { maxMessageBytes } = live.settings;
-      return attest(stream, live.current(), logger, { lists, challenges, tolerances, linked, maxMessageBytes });
+      return attest(stream, live.current(), logger, {
+        ...{ lists, challenges, collections, tolerances, linked, maxMessageBytes },
+      });
     },
   };
 }

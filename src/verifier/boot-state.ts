@@ -1,8 +1,6 @@
 /** What the boot logs of a proved machine say about its boot, as far as the quote vouches for them. Pure. */
-import { hash } from 'node:crypto';
 import { type BootLog, readBootLog } from '../boot-log/boot-log.ts';
 import { type Claim, following } from '../boot-log/claims/claim.ts';
-import type { KernelCommandLine } from '../boot-log/claims/kernel-command-line.ts';
 import type { SecureBootMode } from '../boot-log/claims/secure-boot.ts';
 import { MalformedLogError } from '../boot-log/tcg/malformed-log.ts';
 import { fromHex, hex } from '../bytes/bytes.ts';
@@ -58,13 +56,15 @@ function readOr(firmware: Uint8Array, userspace: Uint8Array | undefined, pcrs: r
   }
 }
 
-/** Names, and what each says. Text of the log is in a selector as its hash alone. */
-function selectorClaims({ bank, claims }: BootLog): readonly (readonly [string, Claim<string>])[] {
-  const { secureBoot, secureBootMode, bootApplications, kernelCommandLine } = claims;
+/**
+ * Names, and what each says. They rest on PCRs 4 and 7, whose separators show where the firmware ended. The PCRs of a
+ * command line (8, 9, 11, 12) have none: root can extend them after the boot, so no selector rests on them.
+ */
+function selectorClaims({ claims }: BootLog): readonly (readonly [string, Claim<string>])[] {
+  const { secureBoot, secureBootMode, bootApplications } = claims;
   return [
     ['secure_boot', following(secureBootMode, (mode) => modeObjection(mode) ?? secureBoot)],
     ['boot_loader', following(bootApplications, ([first = new Uint8Array()]) => ({ value: hex(first) }))],
-    ['kernel_command_line', following(kernelCommandLine, (line) => commandLineHash(line, bank?.name))],
   ];
 }
 
@@ -72,15 +72,4 @@ function selectorClaims({ bank, claims }: BootLog): readonly (readonly [string, 
 function modeObjection({ setup, audit, debug }: SecureBootMode): { readonly withheld: string } | undefined {
   const mode = setup ? 'setup mode' : audit === true ? 'audit mode' : debug ? 'debug mode' : undefined;
   return mode === undefined ? undefined : { withheld: `the firmware is in ${mode}` };
-}
-
-/** SHA-256 of the text, where one measurement has the whole of it. */
-function commandLineHash(line: KernelCommandLine, bank: string | undefined): Claim<string> {
-  const sha256 = (text: string): Claim<string> => ({ value: hash('sha256', text, 'hex') });
-  if (line.source !== 'uki') return sha256(line.text);
-  const { section, others } = line;
-  const [only] = others;
-  if (section === undefined && others.length === 1 && only !== undefined) return sha256(only);
-  if (section !== undefined && others.length === 0 && bank === 'sha256') return { value: hex(section) };
-  return { withheld: 'the command line is in several measurements, or not in the SHA-256 bank' };
 }

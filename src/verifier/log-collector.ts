@@ -55,10 +55,9 @@ export class LogCollector {
     if (total > LOG_BYTES) throw new MalformedError('LogPart.total', 0, `${total} bytes are over ${LOG_BYTES}`);
     if (this.#total !== undefined && total !== this.#total)
       throw new MalformedError('LogPart.total', 0, `the log had ${this.#total} bytes and now has ${total}`);
-    if (data.length > this.#maxBytes || data.length > total - this.#offset)
-      throw new MalformedError('LogPart.data', 0, 'has more bytes than were asked for');
-    // tooth A86: an agent sends empty pieces for ever
-    if (data.length === 0 && total > this.#offset) throw new MalformedError('LogPart.data', 0, 'has no bytes');
+    // tooth A86: an agent sends pieces of one byte, or of none
+    if (data.length !== Math.min(this.#maxBytes, total - this.#offset))
+      throw new MalformedError('LogPart.data', 0, 'has more or fewer bytes than were asked for');
     this.#total = total;
     this.#offset += data.length;
     this.#chunks.push(data);

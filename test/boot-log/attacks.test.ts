@@ -524,3 +524,10 @@ test('a log is refused whole, never read in part', () => {
     expect(() => readBootLog(log.subarray(0, cut))).toThrow(MalformedLogError);
   expect(() => readBootLog(log)).not.toThrow();
 });
+
+test('strings of GRUB that root extends after the boot of another loader are no command line', () => {
+  expectProven(boot(UKI_BOOT), ['kernelCommandLine']);
+  const forged = [grub('grub_cmd', 'linux /vmlinuz quiet'), grub('kernel_cmdline', '/vmlinuz quiet')];
+  expectWithheld(boot([...UKI_BOOT, ...forged]), ['kernelCommandLine'], /^PCR 8 has a command line, and PCR 11 is not/);
+  expectProven(boot(GRUB_BOOT), ['kernelCommandLine']);
+});

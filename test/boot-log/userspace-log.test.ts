@@ -48,6 +48,11 @@ test('a word that systemd cut, or escaped in no way of its own, is not there', (
   expect(word('a\\qb')).toBeUndefined();
 });
 
+test('a word of escapes alone is read up to the length of the longest, and not beyond it', () => {
+  expect(unescaped('\\n'.repeat(2048))).toHaveLength(2048);
+  expect(unescaped('\\n'.repeat(200_000))).toBeUndefined();
+});
+
 test.each([
   ['plain', 'plain'],
   ['a\\nb', 'a\nb'],

@@ -80,7 +80,7 @@ test('says what is still missing when the installation did not help, with nothin
   expect(stderr).toContain('setup: still missing after installation: build-essential');
 });
 
-test.each(['npm packages', 'the native addon'])('says who may write where %s would be installed', async (what) => {
+test.each(['npm packages', 'the native addons'])('says who may write where %s would be installed', async (what) => {
   for (const name of ['g++', 'make', 'python3', 'pkg-config', 'swtpm', 'swtpm_setup', 'certtool'])
     await program(name, '');
   for (const name of ['tpm2_createprimary', 'openssl', 'setpriv']) await program(name, '');

@@ -21,6 +21,7 @@ const ANCHOR: Issuer = { issuer: 'Costly Root CA', key: keyPair('p384', 'costly 
 const standingUnder = (policy: Policy): Standing => ({
   lists: () => policy,
   challenges: new OpenChallenges(),
+  collections: new OpenChallenges(),
   tolerances: new Tolerances(),
   linked: new LinkedKeys(),
   maxMessageBytes: 256 * 1024,

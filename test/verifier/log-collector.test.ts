@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { answerLogRequest } from '../../src/agent/logs/log-answers.ts';
 import { MalformedError } from '../../src/bytes/malformed.ts';
 import { LOG_BYTES, LOG_NUMBERS, MISSING_LOG } from '../../src/evidence/boot-logs.ts';
-import { LOG_PART_BYTES } from '../../src/evidence/limits.ts';
+import { LOG_PART_BYTES, LOG_PART_ENVELOPE } from '../../src/evidence/limits.ts';
 import { decodeLogRequest, encodeLogPart, type LogPart } from '../../src/evidence/messages.ts';
 import { LogCollector } from '../../src/verifier/log-collector.ts';
 
@@ -66,25 +66,28 @@ describe('a piece is refused', () => {
   const part: LogPart = { log: 1, offset: 0, total: 10, data: new Uint8Array(4), missing: '' };
   const first = (changes: Partial<LogPart> = {}) => encodeLogPart({ ...part, ...changes });
   const begun = (): LogCollector => {
-    const collector = new LogCollector(['firmware'], LARGE);
+    // Pieces of four bytes.
+    const collector = new LogCollector(['firmware'], LOG_PART_ENVELOPE + 4);
     collector.take(first());
     return collector;
   };
-  const second = { offset: 4, data: new Uint8Array(6) };
+  const second = { offset: 4, data: new Uint8Array(4) };
 
   test('unless it is the next one', () => {
     const collector = begun();
     collector.take(first(second));
+    collector.take(first({ offset: 8, data: new Uint8Array(2) }));
     expect(collector.logs.get('firmware')).toEqual({ bytes: new Uint8Array(10) });
   });
 
   test.each<{ what: string; changes: Partial<LogPart> }>([
     { what: 'of another log', changes: { ...second, log: LOG_NUMBERS.userspace } },
     { what: 'that was there before', changes: { offset: 0 } },
-    { what: 'that leaves a gap', changes: { offset: 5, data: new Uint8Array(5) } },
+    { what: 'that leaves a gap', changes: { offset: 5, data: new Uint8Array(4) } },
     { what: 'of a log that grew meanwhile', changes: { ...second, total: 11 } },
-    { what: 'that goes beyond its log', changes: { ...second, data: new Uint8Array(7) } },
+    { what: 'that goes beyond its log', changes: { ...second, total: 7 } },
     { what: 'without a byte of progress', changes: { ...second, data: new Uint8Array() } },
+    { what: 'that is shorter than the server asked for', changes: { ...second, data: new Uint8Array(3) } },
     {
       what: 'that says in the middle that there is no log',
       changes: { offset: 4, total: 0, data: new Uint8Array(), missing: 'absent' },
@@ -104,7 +107,9 @@ describe('a piece is refused', () => {
     const collector = new LogCollector(['firmware'], 4096);
     const most = decodeLogRequest(collector.request() ?? new Uint8Array()).maxBytes;
     const sized = (size: number) => first({ total: 9000, data: new Uint8Array(size) });
-    expect(() => new LogCollector(['firmware'], 4096).take(sized(most + 1))).toThrow('more bytes than were asked for');
+    expect(() => new LogCollector(['firmware'], 4096).take(sized(most + 1))).toThrow(
+      'more or fewer bytes than were asked for',
+    );
     collector.take(sized(most));
   });
 

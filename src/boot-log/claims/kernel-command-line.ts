@@ -33,10 +33,22 @@ export type KernelCommandLine = GrubCommandLine | EntryCommandLine | UkiCommandL
 
 /** @param grub its strings in PCR 8 */
 export function kernelCommandLine(view: BootView, grub: Claim<readonly GrubString[]>): Claim<KernelCommandLine> {
-  if (view.standings[8]?.state !== 'empty')
+  if (view.standings[8]?.state !== 'empty') {
+    const other = [11, 12].find((pcr) => !isUnused(view, pcr));
+    if (other !== undefined)
+      return { withheld: `PCR 8 has a command line, and PCR ${other} is not proved to be without one` };
     return following(following(grub, grubCommandLine), (text) => ({ value: { source: 'grub', text } }));
+  }
   if (view.pcrs.get(11)?.firmware.length) return ukiCommandLine(view);
   return entryCommandLine(view);
+}
+
+/** No boot loader measured into the PCR. Root can extend PCR 8 after any boot, but cannot take back what is in the others. */
+function isUnused(view: BootView, pcr: number): boolean {
+  const state = view.standings[pcr]?.state;
+  return (
+    !view.pcrs.get(pcr)?.firmware.length && state !== 'mismatch' && state !== 'not-given' && state !== 'incomplete'
+  );
 }
 
 function ukiCommandLine(view: BootView): Claim<UkiCommandLine> {

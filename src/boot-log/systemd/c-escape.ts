@@ -1,5 +1,3 @@
-import { concat } from '../../bytes/bytes.ts';
-
 /** systemd writes the words that it measures with the escapes of C (src/basic/escape.c, cescape_char). */
 const LETTERS: Readonly<Record<string, number>> = {
   a: 0x07,
@@ -15,8 +13,12 @@ const LETTERS: Readonly<Record<string, number>> = {
 };
 const ESCAPE = /\\(?:([abfnrtv\\"'])|([0-3][0-7]{2})|x([0-9a-fA-F]{2}))|\\/g;
 
-/** The bytes that were measured; undefined for an escape that systemd does not write. */
+/** systemd cuts a word after 1024 bytes, and an escape takes four characters at most. */
+const MOST_CHARS = 4 * 1024;
+
+/** The bytes that were measured; undefined for an escape, or a length, that systemd does not write. */
 export function unescaped(text: string): Uint8Array | undefined {
+  if (text.length > MOST_CHARS) return undefined;
   const parts: Uint8Array[] = [];
   let from = 0;
   for (const match of text.matchAll(ESCAPE)) {
@@ -29,5 +31,6 @@ export function unescaped(text: string): Uint8Array | undefined {
     parts.push(Buffer.from(text.slice(from, match.index)), Uint8Array.of(byte));
     from = match.index + whole.length;
   }
-  return concat(...parts, Buffer.from(text.slice(from)));
+  parts.push(Buffer.from(text.slice(from)));
+  return Uint8Array.from(Buffer.concat(parts));
 }
