@@ -48,7 +48,7 @@ export function readSigned<K extends SignedKind>(
   if (bytes.length >= 6) {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     // Checked before decoding, so that the two classic forgeries get their own findings.
-    // tooth A08: signed bytes may begin in any way
+    // tooth A08: signed bytes without TPM_GENERATED_VALUE are accepted
     if (view.getUint32(0) !== TPM_GENERATED) {
       findings.add(
         SIGNED_FINDING[kind].magic,

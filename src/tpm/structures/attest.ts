@@ -103,6 +103,7 @@ export const tpmsAttest: Codec<TpmsAttest> = {
   name: 'TPMS_ATTEST',
   read: (r) => {
     const magic = r.within('magic', u32.read);
+    // tooth A08: signed bytes without TPM_GENERATED_VALUE are accepted
     if (magic !== TPM_GENERATED) throw r.malformed(`magic 0x${magic.toString(16)} is not TPM_GENERATED_VALUE`, 0);
     const type = r.within('type', attestType.read);
     const { qualifiedSigner, extraData, clockInfo, firmwareVersion } = header.read(r);
